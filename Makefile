@@ -1,0 +1,29 @@
+# demo, test: each installs what is missing (Debian packages, Python packages), then calls cargo.
+.PHONY: demo test tools test-tools
+
+CARGO ?= cargo
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# $(call need,a command,the Debian package it comes from)
+need = command -v $(1) >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y $(2); }
+
+demo: tools ## a gateway to try, in front of a built-in upstream
+	$(CARGO) run --quiet --locked -- demo
+
+test: tools test-tools ## every test
+	$(CARGO) test --locked
+
+tools:
+	@$(call need,cc,gcc libc6-dev)
+	@$(call need,cmake,cmake)
+	@$(call need,make,make)
+
+test-tools: .venv/installed
+	@$(call need,curl,curl)
+	@$(call need,victoria-metrics,victoria-metrics)
+
+.venv/installed: tests/clients/requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }
+	python3 -m venv .venv
+	.venv/bin/pip --quiet --disable-pip-version-check install -r $<
+	@touch $@

@@ -1,0 +1,131 @@
+//! The `Authorization` header, read as InfluxDB reads it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use zeroize::Zeroizing;
+
+use crate::user::name::Username;
+use crate::user::password::Password;
+
+/// What was typed into a sign-in form.
+pub struct Credentials {
+    /// The name; `None` if it is not one that a user could have.
+    pub name: Option<Username>,
+    /// The password.
+    pub password: Password,
+}
+
+/// Whether the request brings its own API token: `Token …` or `Bearer …` in any letter case.
+///
+/// Only the first `Authorization` header counts. A bare scheme without a token does not.
+pub fn brings_token(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(AUTHORIZATION) else { return false };
+    let value = value.as_bytes().trim_ascii_end();
+    after_scheme(value, b"Token ").or_else(|| after_scheme(value, b"Bearer ")).is_some()
+}
+
+/// The credentials of `Authorization: Basic`; `None` for anything else.
+///
+/// One blank after the scheme, standard base64 with padding, split at the first colon. The
+/// decoded bytes need not be text: clients do not agree on an encoding.
+pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii_end();
+    let encoded = after_scheme(value, b"Basic ")?;
+    let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    let colon = decoded.iter().position(|&byte| byte == b':')?;
+    let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
+    Some(Credentials {
+        name: std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()),
+        password: Password::new(password.to_vec()),
+    })
+}
+
+fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = value.split_at_checked(scheme.len())?;
+    (head.eq_ignore_ascii_case(scheme) && !rest.is_empty()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    fn headers(value: &[u8]) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap())])
+    }
+
+    #[test]
+    fn basic_is_read_as_go_reads_it() {
+        let check = |value: &str, expected: Option<(&str, usize)>| {
+            let read = basic(&headers(value.as_bytes()));
+            let read = read.map(|read| {
+                (read.name.map(|name| name.to_string()).unwrap_or_default(), read.password.len())
+            });
+            let expected = expected.map(|(name, length)| (name.to_owned(), length));
+            assert_eq!(read, expected, "{value}");
+        };
+        check("Basic YWRhOnB3", Some(("ada", 2)));
+        check("basic YWRhOnB3", Some(("ada", 2)));
+        check("Basic YWRhOnB3  ", Some(("ada", 2)));
+        check("Basic YWRhOmE6Yg==", Some(("ada", 3)));
+        check("Basic YWRhOg==", Some(("ada", 0)));
+        check("Basic OnB3", Some(("", 2)));
+        check("Basic /zp4", Some(("", 1)));
+        for wrong in [
+            "Basic",
+            "Basic ",
+            "Basic  YWRhOnB3",
+            "Basic YWRhOg",
+            "Basic YWRh",
+            "Token x",
+            "YWRhOnB3",
+        ] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn tokens_are_recognised_in_any_letter_case() {
+        for token in ["Token x", "token x", "Bearer x", "BEARER x", "Token  x"] {
+            assert!(brings_token(&headers(token.as_bytes())), "{token}");
+        }
+        for other in ["Tokenx", "Token", "Token ", "Basic YWRhOnB3", "", " Token x"] {
+            assert!(!brings_token(&headers(other.as_bytes())), "{other:?}");
+        }
+        assert!(!brings_token(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn only_the_first_header_counts() {
+        let mut two = headers(b"Basic YWRhOnB3");
+        two.append(AUTHORIZATION, HeaderValue::from_static("Token x"));
+        assert!(!brings_token(&two));
+        assert!(basic(&two).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_and_password_come_through(
+            name in "[!-+\\--9;-~]{1,20}",
+            password in proptest::collection::vec(any::<u8>(), 0..50),
+        ) {
+            let pair = [name.as_bytes(), b":", &password].concat();
+            let header = format!("Basic {}", STANDARD.encode(pair));
+            let read = basic(&headers(header.as_bytes())).unwrap();
+            let read_name = read.name.unwrap();
+            prop_assert_eq!(read_name.as_str(), name.as_str());
+            prop_assert_eq!(read.password.len(), password.len());
+        }
+
+        #[test]
+        fn reading_is_total(value in proptest::collection::vec(0x20..=0xff_u8, 0..100)) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+                prop_assert!(!(basic(&headers).is_some() && brings_token(&headers)));
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The session cookie: written, found among others, and taken out of what goes upstream.
+
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use zeroize::Zeroizing;
+
+use crate::session::token::SessionToken;
+
+/// How the session cookie is written.
+#[derive(Clone, Debug)]
+pub struct CookieRules {
+    /// The cookie's name; a token of RFC 6265.
+    pub name: String,
+    /// The `Path` attribute.
+    pub path: String,
+    /// When the `Secure` attribute is set.
+    pub secure: Secure,
+    /// The `SameSite` attribute.
+    pub same_site: SameSite,
+}
+
+/// When the cookie is marked `Secure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secure {
+    /// If the request came over TLS.
+    Auto,
+    /// On every answer, as behind a terminator of TLS.
+    Always,
+    /// On none.
+    Never,
+}
+
+/// The `SameSite` attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Sent by the site itself only.
+    Strict,
+    /// Sent also when a link leads here.
+    Lax,
+    /// Sent by every site.
+    None,
+}
+
+impl CookieRules {
+    /// `Set-Cookie` for a new session.
+    ///
+    /// Without `Expires`: the record decides when the session ends, and a date would end it in
+    /// browsers while it is in use.
+    pub fn set(&self, token: &SessionToken, over_tls: bool) -> HeaderValue {
+        let text = Zeroizing::new(format!(
+            "{}={}; Path={}{}",
+            self.name,
+            *token.text(),
+            self.path,
+            self.attributes(over_tls)
+        ));
+        let mut value = header_value(&text);
+        value.set_sensitive(true);
+        value
+    }
+
+    /// `Set-Cookie` that makes the client forget the cookie: the same attributes, in the past.
+    pub fn delete(&self, over_tls: bool) -> HeaderValue {
+        header_value(&format!(
+            "{}=; Path={}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0{}",
+            self.name,
+            self.path,
+            self.attributes(over_tls)
+        ))
+    }
+
+    /// The session token that the request presents.
+    ///
+    /// Read as InfluxDB reads it: all `Cookie` headers in turn, the name case-sensitive, the first
+    /// cookie of the name decides, double quotes around the value do not count, members that are
+    /// no cookies (some clients send attributes along) are passed over.
+    pub fn token(&self, headers: &HeaderMap) -> Option<SessionToken> {
+        let lines = headers.get_all(COOKIE).iter();
+        let value = lines
+            .flat_map(|line| line.as_bytes().split(|&byte| byte == b';'))
+            .filter_map(|member| self.value_of(member))
+            .find_map(unquoted)?;
+        SessionToken::parse(value)
+    }
+
+    /// `line`, a `Cookie` header, without the session cookie; the rest byte for byte. `None` when
+    /// nothing is left.
+    pub fn without(&self, line: &[u8]) -> Option<Vec<u8>> {
+        let is_other = |member: &&[u8]| self.value_of(member).is_none();
+        let others: Vec<_> = line.split(|&byte| byte == b';').filter(is_other).collect();
+        let rest = others.join(&b';').trim_ascii().to_vec();
+        (!rest.is_empty()).then_some(rest)
+    }
+
+    /// Whether `line`, a `Cookie` header, holds the session cookie.
+    pub fn is_in(&self, line: &[u8]) -> bool {
+        line.split(|&byte| byte == b';').any(|member| self.value_of(member).is_some())
+    }
+
+    fn value_of<'a>(&self, member: &'a [u8]) -> Option<&'a [u8]> {
+        let member = member.trim_ascii();
+        let equals = member.iter().position(|&byte| byte == b'=')?;
+        let name = member[..equals].trim_ascii();
+        (name == self.name.as_bytes()).then_some(&member[equals + 1..])
+    }
+
+    fn attributes(&self, over_tls: bool) -> String {
+        let secure = match self.secure {
+            Secure::Always => true,
+            Secure::Never => false,
+            Secure::Auto => over_tls,
+        };
+        let same_site = match self.same_site {
+            SameSite::Strict => "Strict",
+            SameSite::Lax => "Lax",
+            SameSite::None => "None",
+        };
+        format!("; HttpOnly{}; SameSite={same_site}", if secure { "; Secure" } else { "" })
+    }
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text)
+        .expect("name and path of the cookie are checked by the configuration")
+}
+
+/// The value without double quotes; `None` for bytes that no cookie may have.
+fn unquoted(value: &[u8]) -> Option<&[u8]> {
+    let inner = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let value = inner.unwrap_or(value);
+    let is_valid = |&byte: &u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+    value.iter().all(is_valid).then_some(value)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(crate) fn rules() -> CookieRules {
+        CookieRules {
+            name: "influxdb-oss-session".to_owned(),
+            path: "/api/".to_owned(),
+            secure: Secure::Auto,
+            same_site: SameSite::Strict,
+        }
+    }
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        let value = |line: &&str| (COOKIE, HeaderValue::from_str(line).unwrap());
+        lines.iter().map(value).collect()
+    }
+
+    #[test]
+    fn attributes_follow_the_rules() {
+        let token = SessionToken::parse(&[b'A'; 43]).unwrap();
+        let text = |value: HeaderValue| value.to_str().unwrap().to_owned();
+        let value = "A".repeat(43);
+        assert_eq!(
+            text(rules().set(&token, false)),
+            format!("influxdb-oss-session={value}; Path=/api/; HttpOnly; SameSite=Strict")
+        );
+        assert_eq!(
+            text(rules().set(&token, true)),
+            format!("influxdb-oss-session={value}; Path=/api/; HttpOnly; Secure; SameSite=Strict")
+        );
+        assert_eq!(
+            text(rules().delete(false)),
+            "influxdb-oss-session=; Path=/api/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; \
+             HttpOnly; SameSite=Strict"
+        );
+        let never = CookieRules { secure: Secure::Never, same_site: SameSite::Lax, ..rules() };
+        assert!(text(never.set(&token, true)).ends_with("; HttpOnly; SameSite=Lax"));
+        let always = CookieRules { secure: Secure::Always, same_site: SameSite::None, ..rules() };
+        assert!(text(always.delete(false)).ends_with("; HttpOnly; Secure; SameSite=None"));
+    }
+
+    #[test]
+    fn the_cookie_is_found_as_influxdb_finds_it() {
+        let (a, b) = ("a".repeat(42) + "A", "b".repeat(42) + "A");
+        let name = "influxdb-oss-session";
+        let check = |lines: &[String], expected: Option<&str>| {
+            let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+            let token = rules().token(&headers(&lines));
+            assert_eq!(
+                token.map(|token| token.text().to_string()).as_deref(),
+                expected,
+                "{lines:?}"
+            );
+        };
+        check(&[format!("{name}={a}")], Some(&a));
+        check(&[format!("x=1; {name}={a}; y=2")], Some(&a));
+        check(&["x=1".to_owned(), format!("{name}={a}")], Some(&a));
+        check(&[format!("{name}=\"{a}\"")], Some(&a));
+        check(
+            &[format!("{name}={a}; Path=/api/; Expires=Sun, 22 Nov 2026 06:09:07 GMT; HttpOnly")],
+            Some(&a),
+        );
+        check(&[format!("Expires=Sun, 22 Nov; HttpOnly=; Path=/api/; {name}=\"{a}\"")], Some(&a));
+        check(&[format!("{name}={a}; {name}={b}")], Some(&a));
+        check(&[format!("{name}=junk; {name}={b}")], None);
+        check(&[format!("{name}=a\\b; {name}={b}")], Some(&b));
+        check(&[format!("INFLUXDB-OSS-SESSION={a}")], None);
+        check(&[format!("session={a}")], None);
+        check(&[format!("{name}=")], None);
+        check(&[format!("{name}={a}=")], None);
+        check(&[name.to_owned()], None);
+        check(&[], None);
+    }
+
+    #[test]
+    fn other_cookies_go_through_byte_for_byte() {
+        let check = |line: &str, expected: Option<&str>| {
+            let rest = rules().without(line.as_bytes());
+            let expected = expected.map(|text| text.as_bytes().to_vec());
+            assert_eq!(rest, expected, "{line}");
+        };
+        check("influxdb-oss-session=x", None);
+        check("a=1; influxdb-oss-session=x; b=\"2\"", Some("a=1; b=\"2\""));
+        check("influxdb-oss-session=x; a=1", Some("a=1"));
+        check("influxdb-oss-session=x; influxdb-oss-session=y; a=1;b=2", Some("a=1;b=2"));
+        check(" influxdb-oss-session =x; Influxdb-oss-session=z", Some("Influxdb-oss-session=z"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_the_cookie_stays(line in "([a-z]{0,2}=?[a-z]?;? ?|influxdb-oss-session=x; ?){0,9}") {
+            let rest = rules().without(line.as_bytes()).unwrap_or_default();
+            prop_assert!(!rules().is_in(&rest));
+            if !rules().is_in(line.as_bytes()) {
+                prop_assert_eq!(rest, line.trim().as_bytes());
+            }
+        }
+
+        #[test]
+        fn a_token_is_found_among_junk(before in "[a-z=\" ,/]{0,20}", after in "[ -~]{0,40}") {
+            let token = SessionToken::generate();
+            let line = format!("{before};influxdb-oss-session={};{after}", *token.text());
+            let found = rules().token(&headers(&[&line]));
+            prop_assert!(found.is_some_and(|found| found.id() == token.id()));
+        }
+
+        #[test]
+        fn reading_is_total(line in proptest::collection::vec(0x20..=0xff_u8, 0..200)) {
+            if let Ok(value) = HeaderValue::from_bytes(&line) {
+                let _ = rules().token(&HeaderMap::from_iter([(COOKIE, value)]));
+                let _ = rules().without(&line);
+            }
+        }
+    }
+}

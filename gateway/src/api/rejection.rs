@@ -1,0 +1,256 @@
+//! Every way to say no, in one table.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::{Response, compact_json, pretty_json};
+
+/// A request the gateway refuses. What the client reads is in [`Rejection::table`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Sign-in with anything but a user's name and password, or sign-out without a session.
+    SignInOrOutRefused,
+    /// No session and no token.
+    Unauthorized,
+    /// A session of a user who is not allowed in.
+    UserInactive,
+    /// Another method than these is wanted here.
+    MethodNotAllowed(&'static str),
+    /// Nothing below one of the local endpoints.
+    NoSuchPage,
+    /// A path that the gateway neither answers nor forwards.
+    PathNotFound,
+    /// The request target is not a path.
+    BadTarget,
+    /// There are as many sessions as there may be.
+    TooManySessions,
+    /// The upstream was not reached, or broke off.
+    UpstreamFailed(Step),
+    /// The upstream took too long.
+    UpstreamTimedOut(Step),
+    /// The client took too long with its request.
+    ClientTimedOut,
+    /// The request could not be read.
+    Unreadable,
+    /// A fault of the gateway itself.
+    Internal,
+}
+
+/// What the gateway was doing when the upstream failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Finding its address.
+    Resolve,
+    /// Opening a connection.
+    Connect,
+    /// Agreeing on TLS.
+    Handshake,
+    /// Sending the request.
+    Send,
+    /// Waiting for the response, or receiving it.
+    Receive,
+}
+
+impl Step {
+    /// The `op` of the error body.
+    pub fn op(self) -> &'static str {
+        match self {
+            Self::Resolve => "gateway/upstream.resolve",
+            Self::Connect => "gateway/upstream.connect",
+            Self::Handshake => "gateway/upstream.handshake",
+            Self::Send => "gateway/upstream.send",
+            Self::Receive => "gateway/upstream.receive",
+        }
+    }
+}
+
+/// One row of the table: status, error code, message.
+type Row = (StatusCode, &'static str, &'static str);
+
+impl Rejection {
+    /// The one table of what clients read. Codes and statuses pair as InfluxDB's do.
+    pub fn table(self) -> Row {
+        match self {
+            Self::SignInOrOutRefused | Self::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "unauthorized", "unauthorized access")
+            }
+            Self::UserInactive => (StatusCode::FORBIDDEN, "forbidden", "User is inactive"),
+            Self::MethodNotAllowed(_) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "method not allowed")
+            }
+            Self::NoSuchPage => (StatusCode::NOT_FOUND, "not found", "404 page not found\n"),
+            Self::PathNotFound => (StatusCode::NOT_FOUND, "not found", "path not found"),
+            Self::BadTarget => {
+                (StatusCode::BAD_REQUEST, "invalid", "the request target must be a path")
+            }
+            Self::TooManySessions => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "too many sessions are open; try again later",
+            ),
+            Self::UpstreamFailed(_) => {
+                (StatusCode::BAD_GATEWAY, "unavailable", "the upstream cannot be reached")
+            }
+            Self::UpstreamTimedOut(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, "unavailable", "the upstream took too long")
+            }
+            Self::ClientTimedOut => {
+                (StatusCode::REQUEST_TIMEOUT, "invalid", "the request took too long to arrive")
+            }
+            Self::Unreadable => {
+                (StatusCode::BAD_REQUEST, "invalid", "the request could not be read")
+            }
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal error",
+                "An internal error has occurred - check server logs",
+            ),
+        }
+    }
+
+    /// When to come back, where that can be said.
+    fn retry_after(self) -> Option<Duration> {
+        (self == Self::TooManySessions).then_some(Duration::from_secs(60))
+    }
+
+    fn body(self) -> Bytes {
+        let (_, code, message) = self.table();
+        let (op, err) = match self {
+            Self::UpstreamFailed(step) => (Some(step.op()), Some("connection failed")),
+            Self::UpstreamTimedOut(step) => (Some(step.op()), Some("timeout")),
+            _ => (None, None),
+        };
+        let body = Body { code, message, op, err };
+        match self {
+            // InfluxDB's two encoders: handlers of sessions and users write indented, the
+            // authentication in front of everything writes compact.
+            Self::Unauthorized | Self::UserInactive => compact_json(&body),
+            Self::MethodNotAllowed(_) => Bytes::new(),
+            Self::NoSuchPage => Bytes::from_static(message.as_bytes()),
+            _ => pretty_json(&body),
+        }
+    }
+}
+
+/// InfluxDB's error body, with the two members of its API documents where they help.
+#[derive(Serialize)]
+struct Body {
+    code: &'static str,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    err: Option<&'static str>,
+}
+
+impl From<Rejection> for Response {
+    /// Never with `WWW-Authenticate`: a browser would open its own dialogue over the page.
+    fn from(rejection: Rejection) -> Self {
+        let (status, code, _) = rejection.table();
+        let mut response = Response::new(rejection.body());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        match rejection {
+            Rejection::MethodNotAllowed(allow) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Rejection::NoSuchPage => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+                headers.insert("X-Content-Type-Options", HeaderValue::from_static("nosniff"));
+            }
+            _ => {
+                headers.insert(CONTENT_TYPE, JSON);
+                headers.insert("X-Platform-Error-Code", HeaderValue::from_static(code));
+            }
+        }
+        if let Some(wait) = rejection.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        response
+    }
+}
+
+/// The media type of every JSON body, as InfluxDB writes it.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::tests::wire;
+    use insta::assert_snapshot;
+
+    fn refused(rejection: Rejection) -> String {
+        wire(&rejection.into())
+    }
+
+    #[test]
+    fn sign_in_is_refused_in_62_bytes_with_tabs() {
+        let response = Response::from(Rejection::SignInOrOutRefused);
+        assert_eq!(
+            &response.body()[..],
+            b"{\n\t\"code\": \"unauthorized\",\n\t\"message\": \"unauthorized access\"\n}"
+        );
+        assert_eq!(response.body().len(), 62);
+    }
+
+    #[test]
+    fn every_other_refusal_is_compact_and_of_55_bytes() {
+        assert_snapshot!(refused(Rejection::Unauthorized), @r#"
+        401 Unauthorized
+        content-type: application/json; charset=utf-8
+        x-platform-error-code: unauthorized
+
+        {"code":"unauthorized","message":"unauthorized access"}
+        "#);
+        assert_eq!(Response::from(Rejection::Unauthorized).body().len(), 55);
+    }
+
+    #[test]
+    fn the_rest_of_the_table() {
+        assert_snapshot!(refused(Rejection::UserInactive), @r#"
+        403 Forbidden
+        content-type: application/json; charset=utf-8
+        x-platform-error-code: forbidden
+
+        {"code":"forbidden","message":"User is inactive"}
+        "#);
+        assert_snapshot!(refused(Rejection::MethodNotAllowed("POST")), @"
+        405 Method Not Allowed
+        allow: POST
+        ");
+        assert_snapshot!(refused(Rejection::NoSuchPage), @"
+        404 Not Found
+        content-type: text/plain; charset=utf-8
+        x-content-type-options: nosniff
+
+        404 page not found
+        ");
+        assert_snapshot!(refused(Rejection::TooManySessions), @r#"
+        503 Service Unavailable
+        content-type: application/json; charset=utf-8
+        x-platform-error-code: unavailable
+        retry-after: 60
+
+        {
+        	"code": "unavailable",
+        	"message": "too many sessions are open; try again later"
+        }
+        "#);
+        assert_snapshot!(refused(Rejection::UpstreamFailed(Step::Connect)), @r#"
+        502 Bad Gateway
+        content-type: application/json; charset=utf-8
+        x-platform-error-code: unavailable
+
+        {
+        	"code": "unavailable",
+        	"message": "the upstream cannot be reached",
+        	"op": "gateway/upstream.connect",
+        	"err": "connection failed"
+        }
+        "#);
+    }
+}

@@ -1,0 +1,29 @@
+//! `POST /api/v2/signout`: the end of a session.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::SET_COOKIE;
+
+use super::cookie::CookieRules;
+use super::rejection::Rejection;
+use super::{Response, no_content};
+use crate::auth::Auth;
+use crate::clock::Moment;
+use crate::session::Session;
+
+/// Ends the session of the cookie; `Authorization` is not looked at. Refused when there is no
+/// session, the second time included.
+pub fn post(
+    auth: &Auth,
+    cookie: &CookieRules,
+    headers: &HeaderMap,
+    over_tls: bool,
+    now: Moment,
+) -> Result<(Response, Arc<Session>), Rejection> {
+    let token = cookie.token(headers).ok_or(Rejection::SignInOrOutRefused)?;
+    let session = auth.sign_out(&token, now).ok_or(Rejection::SignInOrOutRefused)?;
+    let mut response = no_content();
+    response.headers_mut().insert(SET_COOKIE, cookie.delete(over_tls));
+    Ok((response, session))
+}

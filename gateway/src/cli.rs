@@ -1,0 +1,111 @@
+//! The command line.
+
+mod check;
+mod demo;
+mod hash;
+mod logging;
+mod password;
+mod run;
+mod user;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::document::Fault;
+
+/// A session gateway for InfluxDB: browser sign-in at the edge.
+#[derive(Parser)]
+#[command(name = "influx-gateway", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve
+    Run(ConfigFile),
+    /// Try it: a gateway in front of a built-in upstream, with one user
+    Demo(demo::Arguments),
+    /// Check the configuration and the users file
+    Check(ConfigFile),
+    /// Change the users file
+    #[command(subcommand)]
+    User(user::Command),
+    /// Print the hash of a password, for the users file
+    #[command(long_about = "Print the hash of a password, for the users file.\n\n\
+                            The password comes from a prompt, or from standard input when that \
+                            is not a terminal.")]
+    Hash,
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "conf/gateway.toml")]
+    config: PathBuf,
+}
+
+/// Why a command failed: the exit code says it to programs, the text to people.
+enum Failure {
+    /// The command was called in a wrong way: 64.
+    Usage(String),
+    /// An address to listen on cannot be had: 69.
+    Bind(String),
+    /// The configuration or the users file is at fault: 78.
+    Configuration(Vec<Fault>),
+    /// A file could not be changed: 78, for the same reader.
+    File(String),
+}
+
+impl Failure {
+    fn usage(error: impl Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 64,
+            Self::Bind(_) => 69,
+            Self::Configuration(_) | Self::File(_) => 78,
+        }
+    }
+}
+
+impl From<Vec<Fault>> for Failure {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self::Configuration(faults)
+    }
+}
+
+/// Runs the command of this process's arguments.
+#[expect(clippy::print_stderr, reason = "the last word to whoever called")]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors.
+            let code = if error.use_stderr() { 64 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = match arguments.command {
+        Command::Run(file) => run::run(&file.config),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Check(file) => check::run(&file.config),
+        Command::User(command) => user::run(&command),
+        Command::Hash => hash::run(),
+    };
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    match &failure {
+        Failure::Usage(text) | Failure::Bind(text) | Failure::File(text) => {
+            eprintln!("influx-gateway: {text}");
+        }
+        Failure::Configuration(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+    }
+    ExitCode::from(failure.code())
+}

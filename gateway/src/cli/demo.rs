@@ -1,0 +1,84 @@
+//! `influx-gateway demo`: the whole product, with a built-in upstream and one user.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Failure, logging, run};
+use crate::app;
+use crate::config::Config;
+use crate::directory::Users;
+use crate::document::Surroundings;
+use crate::user::password::{Cost, Password, PasswordHash};
+use crate::user::{Status, User, UserId};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Where the gateway listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
+    listen: SocketAddr,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    logging::start("info");
+    let bind = |address| app::bind(&[address]).map_err(|error| Failure::Bind(error.to_string()));
+    let listeners = bind(arguments.listen)?;
+    let upstream = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let address = local(&listeners);
+
+    let text = format!(
+        "[upstream]\nurl = \"http://{}\"\n[server]\ngrace_period_seconds = 5\n",
+        local(&upstream)
+    );
+    let bare = Surroundings { variable: &|_| None, file: &|_| Err("no files here".to_owned()) };
+    let config = Config::parse("demo", &text, Path::new(""), bare)
+        .map_err(|refused| Failure::Configuration(refused.faults))?;
+    let password = random_password();
+    let users = Users::new(vec![demo_user(&password)]).expect("there is one user");
+
+    let (addresses, built_in) = (run::addresses(&listeners), local(&upstream));
+    app::serve_with_whoami(config, users, listeners, upstream, move || {
+        run::announce(&addresses);
+        explain(address, built_in, &password);
+    });
+    Ok(())
+}
+
+fn demo_user(password: &str) -> User {
+    let password = Password::new(password.as_bytes().to_vec());
+    User {
+        name: "demo".parse().expect("demo is a name"),
+        id: UserId::generate(),
+        status: Status::Active,
+        password: PasswordHash::create(&password, Cost::RECOMMENDED),
+        token: None,
+    }
+}
+
+fn local(listeners: &[std::net::TcpListener]) -> SocketAddr {
+    let listener = listeners.first().expect("one address was bound");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+/// 96 random bits as 16 characters that no shell minds.
+fn random_password() -> String {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).expect("the operating system provides randomness");
+    URL_SAFE_NO_PAD.encode(bytes).replace('-', "x").replace('_', "y")
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn explain(gateway: SocketAddr, upstream: SocketAddr, password: &str) {
+    println!("upstream     http://{upstream} (built in: it answers with what it saw)");
+    println!("user         demo");
+    println!("password     {password}");
+    println!();
+    println!("# sign in, who am I, a forwarded call, sign out:");
+    println!("curl -i -c demo.cookies -u demo:{password} -X POST http://{gateway}/api/v2/signin");
+    println!("curl -i -b demo.cookies http://{gateway}/api/v2/me");
+    println!("curl -i -b demo.cookies 'http://{gateway}/api/v2/buckets?org=demo'");
+    println!("curl -i -b demo.cookies -X POST http://{gateway}/api/v2/signout");
+    println!();
+}

@@ -1,0 +1,42 @@
+//! `influx-gateway run`: serves.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use super::{Failure, logging};
+use crate::app;
+
+pub(super) fn run(path: &Path) -> Result<(), Failure> {
+    logging::start("info");
+    let (config, users) = app::load(path)?;
+    warn_of_readable(&app::users_path(path, &config));
+    let listeners = app::bind(&config.listen).map_err(|error| Failure::Bind(error.to_string()))?;
+    let addresses = addresses(&listeners);
+    app::serve(config, users, listeners, move || announce(&addresses));
+    Ok(())
+}
+
+/// One line a listener: the address as it turned out, which port 0 leaves to the system.
+#[expect(clippy::print_stdout, reason = "the answer")]
+pub(super) fn announce(addresses: &[SocketAddr]) {
+    for address in addresses {
+        println!("listening on http://{address}");
+    }
+}
+
+/// Where they listen.
+pub(super) fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+}
+
+/// Hashes are not passwords, but they are not for everybody either.
+fn warn_of_readable(users: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(users).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o044 != 0 {
+        log::warn!(
+            "{}: readable by others; `chmod 600` keeps the password hashes to the gateway",
+            users.display()
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! `influx-gateway user`: the users file, changed in place.
+
+use std::path::PathBuf;
+
+use super::{ConfigFile, Failure, password};
+use crate::app;
+use crate::directory::edit::{self, Change};
+use crate::user::name::Username;
+use crate::user::password::{Cost, PasswordHash};
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Add a user
+    Add(WithPassword),
+    /// Change a user's password
+    Passwd(WithPassword),
+    /// Remove a user
+    Remove(Named),
+    /// List the users
+    List(Listing),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Named {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// The user's name: visible ASCII without colon and comma
+    #[arg(value_name = "NAME", value_parser = str::parse::<Username>)]
+    name: Username,
+}
+
+#[derive(clap::Args)]
+pub(super) struct WithPassword {
+    #[command(flatten)]
+    user: Named,
+    /// Read the password from standard input instead of a prompt
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Listing {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(user) => {
+            let hash = new_hash(user)?;
+            apply(&user.user, &Change::Add(&hash), "added")
+        }
+        Command::Passwd(user) => {
+            let hash = new_hash(user)?;
+            apply(&user.user, &Change::SetPassword(&hash), "has a new password")
+        }
+        Command::Remove(user) => apply(user, &Change::Remove, "removed"),
+        Command::List(listing) => list(listing),
+    }
+}
+
+fn new_hash(user: &WithPassword) -> Result<String, Failure> {
+    // Before anything is typed: the file must be there to be changed.
+    users_file(&user.user.file)?;
+    let password = password::read(user.password_stdin)?;
+    Ok(PasswordHash::create_text(&password, Cost::RECOMMENDED))
+}
+
+fn users_file(file: &ConfigFile) -> Result<PathBuf, Failure> {
+    let config = app::load_config(&file.config)?;
+    Ok(app::users_path(&file.config, &config))
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn apply(user: &Named, change: &Change<'_>, done: &str) -> Result<(), Failure> {
+    let path = users_file(&user.file)?;
+    edit::apply(&path, &user.name, change).map_err(|error| Failure::File(error.to_string()))?;
+    println!("{}: {} {done}", path.display(), user.name);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn list(listing: &Listing) -> Result<(), Failure> {
+    let users = app::load_users(&users_file(&listing.file)?)?;
+    let users = users.sorted();
+    if listing.json {
+        let row = |user: &&std::sync::Arc<crate::user::User>| {
+            serde_json::json!({
+                "name": user.name.as_str(),
+                "id": user.id.to_string(),
+                "status": user.status.word(),
+                "token": user.token.is_some(),
+            })
+        };
+        let rows: Vec<_> = users.iter().map(row).collect();
+        println!("{}", serde_json::Value::from(rows));
+        return Ok(());
+    }
+    let width = users.iter().map(|user| user.name.as_str().len()).max().unwrap_or(0).max(4);
+    println!("{:width$}  {:16}  {:8}  TOKEN", "NAME", "ID", "STATUS");
+    for user in users {
+        let token = if user.token.is_some() { "own" } else { "-" };
+        println!("{:width$}  {}  {:8}  {token}", user.name.as_str(), user.id, user.status.word());
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Time, read once a request and handed down as an argument.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// A point on the monotonic clock, in milliseconds since the process first asked.
+///
+/// Monotonic on purpose: a wall clock that is set back or forward by an hour neither
+/// revives a session nor ends one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The origin of the clock.
+    pub const START: Self = Self(0);
+
+    /// This moment, reading the clock.
+    pub fn now() -> Self {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        let elapsed = ORIGIN.get_or_init(Instant::now).elapsed();
+        Self(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX / 2))
+    }
+
+    /// The moment `duration` later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)))
+    }
+
+    /// How long ago `earlier` was; zero if it is not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Milliseconds since [`Moment::START`].
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `millis` milliseconds after [`Moment::START`].
+    pub fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+}

@@ -1,0 +1,308 @@
+//! The configuration: gateway.toml key for key, every value checked.
+
+mod cookie;
+mod identity;
+mod server;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::uri::Authority;
+use pingora::server::configuration::ServerConf;
+
+use crate::api::cookie::CookieRules;
+use crate::api::identity::IdentityHeaders;
+use crate::document::{Document, Fault, Section, Surroundings};
+use crate::limits::Limits;
+use crate::session::Lifetime;
+use crate::session::memory::Capacity;
+use crate::user::secret::ApiToken;
+
+/// Everything that can be configured.
+pub struct Config {
+    /// Addresses that speak HTTP.
+    pub listen: Vec<SocketAddr>,
+    /// Where requests go.
+    pub upstream: Upstream,
+    /// How long sessions live.
+    pub lifetime: Lifetime,
+    /// How many sessions there may be.
+    pub capacity: Capacity,
+    /// The session cookie.
+    pub cookie: CookieRules,
+    /// The users file, relative to the configuration's folder as written.
+    pub users_file: PathBuf,
+    /// How the upstream is told who asks.
+    pub identity: IdentityHeaders,
+    /// Paths forwarded without a session.
+    pub public: Vec<String>,
+    /// Time limits.
+    pub limits: Limits,
+    /// Pingora's own configuration.
+    pub server: ServerConf,
+}
+
+/// The upstream.
+pub struct Upstream {
+    /// Host and port, as in the URL.
+    pub authority: Authority,
+    /// Whether it is spoken to over TLS; its certificate is verified then.
+    pub tls: bool,
+    /// The token for users who have none of their own.
+    pub token: Option<ApiToken>,
+}
+
+/// Why there is no [`Config`].
+pub struct Refused {
+    /// Everything that is wrong, in the order of the lines.
+    pub faults: Vec<Fault>,
+    /// The users file, as far as it could be made out, so that it can be checked as well.
+    pub users_file: PathBuf,
+}
+
+impl Config {
+    /// Reads `text`, the configuration called `name` in faults; all faults at once.
+    ///
+    /// Files named in it are looked for relative to `folder`.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        folder: &Path,
+        surroundings: Surroundings<'_>,
+    ) -> Result<Self, Refused> {
+        let document = Document::parse(name, text, surroundings);
+        let mut root = document.root();
+        let listen = listen(root.section("listen"));
+        let upstream = upstream::read(root.section("upstream"), folder);
+        let (lifetime, capacity) = session(root.section("session"));
+        let cookie = cookie::read(root.section("cookie"));
+        let users_file = users(root.section("users"));
+        let identity = identity::read(root.section("identity"));
+        let public = forward(root.section("forward"));
+        let limits = limits(root.section("limits"));
+        let server = server::read(root.section("server"));
+        root.close();
+
+        let faults = document.into_faults();
+        match upstream {
+            Some(upstream) if faults.is_empty() => Ok(Self {
+                listen,
+                upstream,
+                lifetime,
+                capacity,
+                cookie,
+                users_file,
+                identity,
+                public,
+                limits,
+                server,
+            }),
+            _ => Err(Refused { faults, users_file }),
+        }
+    }
+}
+
+fn listen(mut section: Section<'_>) -> Vec<SocketAddr> {
+    let texts = section.texts("http").unwrap_or_else(|| vec!["127.0.0.1:8086".to_owned()]);
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for text in &texts {
+        match text.parse() {
+            Ok(address) if addresses.contains(&address) && address.port() != 0 => {
+                section.fault("http", &format!("{text} is listed twice"));
+            }
+            Ok(address) => addresses.push(address),
+            Err(_) => section.fault(
+                "http",
+                &format!(
+                    "{text:?} is not an IP address and port; write for example \
+                          \"127.0.0.1:8086\" or \"[::]:8086\""
+                ),
+            ),
+        }
+    }
+    if texts.is_empty() {
+        section.fault("http", "at least one address to listen on is needed");
+    }
+    section.close();
+    addresses
+}
+
+fn session(mut section: Section<'_>) -> (Lifetime, Capacity) {
+    let idle = section.parsed("idle", duration).unwrap_or(Duration::from_secs(600));
+    let absolute = section.parsed("lifetime", |text| match text {
+        "off" => Ok(None),
+        text => duration(text).map(Some),
+    });
+    let total = section.count("max_sessions", 1).unwrap_or(1_000_000);
+    let per_user = section.count("max_sessions_per_user", 1).unwrap_or(64);
+    section.choice("store", &[("memory", ())]);
+    section.close();
+    (Lifetime { idle, absolute: absolute.flatten() }, Capacity { total, per_user })
+}
+
+/// A duration of a millisecond to a year, for example `10m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| format!("{text:?} is not a duration; write for example \"90s\" or \"10m\""))?;
+    let year = Duration::from_secs(366 * 24 * 3600);
+    if (Duration::from_millis(1)..=year).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err(format!("{text:?} is not between a millisecond and a year"))
+    }
+}
+
+fn users(mut section: Section<'_>) -> PathBuf {
+    section.choice("source", &[("file", ())]);
+    let file = section.text("file").unwrap_or_else(|| "users.toml".to_owned());
+    section.close();
+    file.into()
+}
+
+fn forward(mut section: Section<'_>) -> Vec<String> {
+    let default = || ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
+    let public = section.texts("public").unwrap_or_else(default);
+    for path in &public {
+        let is_path = path.starts_with('/')
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\;".contains(&byte));
+        if !is_path {
+            section.fault("public", &format!("{path:?} is not a plain path such as \"/health\""));
+        } else if path.starts_with("/api/v2") {
+            section.fault("public", &format!("{path:?} is part of the API, which needs a session"));
+        }
+    }
+    section.close();
+    public
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    let mut limit =
+        |key, seconds| section.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
+    let limits = Limits {
+        upstream_connect: limit("upstream_connect", 5),
+        upstream_read: limit("upstream_read", 300),
+        upstream_write: limit("upstream_write", 60),
+        upstream_idle: limit("upstream_idle", 60),
+        body: limit("body", 60),
+        keepalive: limit("keepalive", 75),
+    };
+    section.close();
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::tests::BARE;
+
+    fn parse(text: &str) -> Result<Config, Vec<String>> {
+        Config::parse("gateway.toml", text, Path::new("conf"), BARE)
+            .map_err(|refused| refused.faults.iter().map(Fault::to_string).collect())
+    }
+
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(parse(text).err().unwrap_or_default(), expected, "{text}");
+    }
+
+    #[test]
+    fn an_empty_configuration_has_every_default() {
+        let config = parse("").ok().unwrap();
+        assert_eq!(config.listen, ["127.0.0.1:8086".parse().unwrap()]);
+        assert_eq!(config.upstream.authority, "127.0.0.1:8087");
+        assert!(!config.upstream.tls);
+        assert_eq!(config.lifetime.idle, Duration::from_secs(600));
+        assert_eq!(config.lifetime.absolute, None);
+        assert_eq!((config.capacity.total, config.capacity.per_user), (1_000_000, 64));
+        assert_eq!(config.identity.name, "x-forwarded-user");
+        assert_eq!(config.public, ["/health", "/ping", "/ready"]);
+        assert!(config.server.threads > 0);
+    }
+
+    #[test]
+    fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
+        check(
+            "[listen]\nhttp = [\"localhost:8086\"]\n[upstream]\nurl = \"ftp://x\"\n\
+             [session]\nidle = \"10x\"\nmax_sessions = 0\nstore = \"disk\"\nttl = 1\n\
+             [cookie]\nname = \"a b\"\n[identity]\nheader = \"Cookie\"\n\
+             [forward]\npublic = [\"/api/v2/setup\", \"health\"]\n[server]\nthread = 1\n",
+            &[
+                "gateway.toml:2: listen.http: \"localhost:8086\" is not an IP address and port; \
+                 write for example \"127.0.0.1:8086\" or \"[::]:8086\"",
+                "gateway.toml:4: upstream.url: not a URL of an upstream; write for example \
+                 \"http://127.0.0.1:8087\" or \"https://influxdb.example.com\", without path, \
+                 query or user",
+                "gateway.toml:6: session.idle: \"10x\" is not a duration; write for example \
+                 \"90s\" or \"10m\"",
+                "gateway.toml:7: session.max_sessions: a whole number of at least 1 is wanted",
+                "gateway.toml:8: session.store: \"disk\" is not one of \"memory\"",
+                "gateway.toml:9: session.ttl: unknown key; known here: idle, lifetime, \
+                 max_sessions, max_sessions_per_user, store",
+                "gateway.toml:11: cookie.name: not a cookie name: letters, digits and \
+                 !#$%&'*+-.^_`|~ are allowed",
+                "gateway.toml:13: identity.header: Cookie means something else already; write \
+                 for example \"X-Forwarded-User\"",
+                "gateway.toml:15: forward.public: \"/api/v2/setup\" is part of the API, which \
+                 needs a session",
+                "gateway.toml:15: forward.public: \"health\" is not a plain path such as \
+                 \"/health\"",
+                "gateway.toml:17: server.thread: unknown key; known here: threads, work_stealing, \
+                 listener_tasks_per_fd, daemon, error_log, pid_file, upgrade_sock, user, group, \
+                 working_directory, grace_period_seconds, graceful_shutdown_timeout_seconds, \
+                 upstream_keepalive_pool_size, max_retries, max_blocking_threads, ca_file, \
+                 client_bind_to_ipv4",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unreadable_token_is_a_fault() {
+        check(
+            "[upstream]\ntoken_file = \"influxdb.token\"\n",
+            &["gateway.toml:2: upstream.token_file: no such file"],
+        );
+    }
+
+    const SHIPPED: &str = include_str!("../../conf/gateway.toml");
+
+    #[test]
+    fn the_shipped_file_holds_every_default() {
+        let describe = |config: Config| {
+            let upstream = &config.upstream;
+            format!(
+                "{:?} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                config.listen,
+                upstream.authority,
+                upstream.tls,
+                upstream.token.is_some(),
+                config.lifetime,
+                config.capacity,
+                config.cookie,
+                config.users_file,
+                config.identity,
+                config.public,
+                config.limits,
+                config.server,
+            )
+        };
+        let shipped = parse(SHIPPED).unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert_eq!(describe(shipped), describe(parse("").ok().unwrap()));
+    }
+
+    #[test]
+    fn the_shipped_file_holds_every_key() {
+        let sections = "listen upstream session cookie users identity forward limits server";
+        for section in sections.split(' ') {
+            let faults = parse(&format!("[{section}]\nunheard = 1\n")).err().unwrap();
+            let (_, known) = faults[0].split_once("known here: ").unwrap();
+            let (_, rest) = SHIPPED.split_once(&format!("[{section}]")).unwrap();
+            let of_section = rest.split("\n[").next().unwrap();
+            for key in known.split(", ") {
+                let is_key =
+                    |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+                assert!(of_section.lines().any(is_key), "{section}.{key}");
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `[server]`: Pingora's own keys.
+
+use pingora::server::configuration::ServerConf;
+
+use crate::document::Section;
+
+/// The keys that have another default here than in Pingora.
+///
+/// A grace period of five minutes would hold up every restart, a global temporary folder is no
+/// place for a socket that hands out listeners, and sixteen attempts at one request are too many.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("threads", "0"),
+    ("pid_file", "\"/run/influx-gateway/gateway.pid\""),
+    ("upgrade_sock", "\"/run/influx-gateway/upgrade.sock\""),
+    ("grace_period_seconds", "30"),
+    ("graceful_shutdown_timeout_seconds", "5"),
+    ("max_retries", "4"),
+];
+
+/// Reads the section: any key that Pingora's configuration has, under Pingora's name.
+pub(super) fn read(section: Section<'_>) -> ServerConf {
+    let mut conf =
+        serde_json::to_value(ServerConf::default()).expect("Pingora's configuration is plain data");
+    for (key, value) in DEFAULTS {
+        conf[key] = serde_json::from_str(value).expect("the defaults are JSON");
+    }
+    let mut section = section;
+    for key in section.other_keys() {
+        let Some(known) = KEYS.iter().find(|known| **known == key) else {
+            section.fault(&key, &format!("unknown key; known here: {}", KEYS.join(", ")));
+            continue;
+        };
+        let Some(value) = section.json(known) else { continue };
+        let before = std::mem::replace(&mut conf[*known], value);
+        if let Err(error) = serde_json::from_value::<ServerConf>(conf.clone()) {
+            section.fault(&key, &error.to_string());
+            conf[*known] = before;
+        }
+    }
+    if conf["max_retries"] == 0 {
+        section.fault("max_retries", "counts attempts, the first included: at least 1");
+    }
+    if conf["threads"] == 0 {
+        conf["threads"] = std::thread::available_parallelism().map_or(1, usize::from).into();
+    }
+    serde_json::from_value(conf).expect("each value was checked on its own")
+}
+
+/// Pingora's keys that are of use here.
+const KEYS: [&str; 17] = [
+    "threads",
+    "work_stealing",
+    "listener_tasks_per_fd",
+    "daemon",
+    "error_log",
+    "pid_file",
+    "upgrade_sock",
+    "user",
+    "group",
+    "working_directory",
+    "grace_period_seconds",
+    "graceful_shutdown_timeout_seconds",
+    "upstream_keepalive_pool_size",
+    "max_retries",
+    "max_blocking_threads",
+    "ca_file",
+    "client_bind_to_ipv4",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_pingoras() {
+        let conf = serde_json::to_value(ServerConf::default()).unwrap();
+        for key in KEYS.iter().chain(DEFAULTS.iter().map(|(key, _)| key)) {
+            assert!(conf.get(key).is_some(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `[upstream]`.
+
+use std::path::Path;
+
+use http::uri::{Authority, Scheme, Uri};
+use zeroize::Zeroizing;
+
+use super::Upstream;
+use crate::document::Section;
+use crate::user::secret::ApiToken;
+
+/// Reads the section; the token file is looked for in `folder`.
+pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<Upstream> {
+    let default = || upstream_url("http://127.0.0.1:8087").ok();
+    let url = if section.other_keys().iter().any(|key| key == "url") {
+        section.parsed("url", upstream_url)
+    } else {
+        section.parsed("url", upstream_url).or_else(default)
+    };
+    let files = section.surroundings().file;
+    let token = section
+        .parsed("token_file", |path| ApiToken::parse(&Zeroizing::new(files(&folder.join(path))?)));
+    section.close();
+    url.map(|(authority, tls)| Upstream { authority, tls, token })
+}
+
+fn upstream_url(text: &str) -> Result<(Authority, bool), String> {
+    let wrong = || {
+        "not a URL of an upstream; write for example \"http://127.0.0.1:8087\" or \
+         \"https://influxdb.example.com\", without path, query or user"
+            .to_owned()
+    };
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let scheme = uri.scheme().ok_or_else(wrong)?;
+    let authority = uri.authority().ok_or_else(wrong)?;
+    let is_plain = uri.path() == "/" && uri.query().is_none() && !authority.as_str().contains('@');
+    if !is_plain || authority.host().is_empty() || authority.port_u16() == Some(0) {
+        return Err(wrong());
+    }
+    match scheme {
+        scheme if *scheme == Scheme::HTTP => Ok((authority.clone(), false)),
+        scheme if *scheme == Scheme::HTTPS => Ok((authority.clone(), true)),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_upstreams() {
+        for right in
+            ["http://h", "http://h/", "https://h:8443", "http://[::1]:8086", "http://1.2.3.4"]
+        {
+            assert!(upstream_url(right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "h",
+            "h:80",
+            "http://",
+            "http://u:p@h",
+            "http://h/path",
+            "http://h?q",
+            "unix:/x",
+            "http://h:0",
+        ] {
+            assert!(upstream_url(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The users file edited in place: comments stay, and no reader ever sees half a file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+use crate::user::UserId;
+use crate::user::name::Username;
+
+/// Why a users file was left as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// The file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The users file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path}: not TOML; `influx-gateway check` tells where")]
+    NotToml {
+        /// The users file.
+        path: PathBuf,
+    },
+    /// There is such a user already.
+    #[error("there is a user {0} already; `influx-gateway user passwd` changes the password")]
+    Exists(Username),
+    /// There is no such user.
+    #[error("there is no user {0}; `influx-gateway user list` shows who there is")]
+    Missing(Username),
+}
+
+/// A change to a users file.
+pub enum Change<'a> {
+    /// Adds a user with this PHC string.
+    Add(&'a str),
+    /// Replaces the password by this PHC string.
+    SetPassword(&'a str),
+    /// Removes the user.
+    Remove,
+}
+
+/// Makes `change` to the user `name` in the users file at `path`.
+///
+/// The file is locked against other editors, written beside itself, flushed to disk and renamed
+/// over the old one with mode 0600 and the old owner. [`Change::Add`] creates a missing file.
+pub fn apply(path: &Path, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+    let io_error = |source| EditError::Io { path: path.to_owned(), source };
+    if let Change::Add(_) = change {
+        create_if_missing(path).map_err(io_error)?;
+    }
+    // A symbolic link stays one: what it points at is replaced.
+    let path = fs::canonicalize(path).map_err(io_error)?;
+    let mut old = lock(&path).map_err(io_error)?;
+    let mut text = String::new();
+    old.read_to_string(&mut text).map_err(io_error)?;
+
+    let mut document: DocumentMut =
+        text.parse().map_err(|_| EditError::NotToml { path: path.clone() })?;
+    edit(&mut document, name, change).map_err(|error| match error {
+        EditError::NotToml { .. } => EditError::NotToml { path: path.clone() },
+        other => other,
+    })?;
+    replace(&path, &old, document.to_string().as_bytes()).map_err(io_error)
+}
+
+fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+    let tail = document.trailing().as_str().unwrap_or_default().to_owned();
+    let users = document.entry("user").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let users = users
+        .as_array_of_tables_mut()
+        .ok_or_else(|| EditError::NotToml { path: PathBuf::new() })?;
+    let is_named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(name.as_str());
+    let position = users.iter().position(is_named);
+    let missing = || EditError::Missing(name.clone());
+
+    match change {
+        Change::Add(_) if position.is_some() => return Err(EditError::Exists(name.clone())),
+        Change::Add(hash) => {
+            let mut table = Table::new();
+            table.insert("name", value(name.as_str()));
+            table.insert("id", value(UserId::generate().to_string()));
+            table.insert("password", value(*hash));
+            table.insert("status", value("active"));
+            let gap = if users.is_empty() && tail.is_empty() { "" } else { "\n" };
+            table.decor_mut().set_prefix(format!("{tail}{gap}"));
+            users.push(table);
+            document.set_trailing("");
+        }
+        Change::SetPassword(hash) => {
+            let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
+            // The value alone is exchanged: a comment behind it stays.
+            match table.get_mut("password").and_then(Item::as_value_mut) {
+                Some(old) => {
+                    let decor = old.decor().clone();
+                    *old = (*hash).into();
+                    *old.decor_mut() = decor;
+                }
+                None => drop(table.insert("password", value(*hash))),
+            }
+        }
+        Change::Remove => {
+            let index = position.ok_or_else(missing)?;
+            let head = users.get(index).map(head_comment).unwrap_or_default();
+            users.remove(index);
+            match users.get_mut(index) {
+                Some(next) => {
+                    let own = prefix(next).trim_start_matches('\n').to_owned();
+                    next.decor_mut().set_prefix(format!("{head}{own}"));
+                }
+                None => document.set_trailing(format!("{head}{tail}")),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What stands above a table and belongs to the file, not to the table: everything up to the
+/// last blank line.
+fn head_comment(table: &Table) -> String {
+    let above = prefix(table);
+    above.rfind("\n\n").map_or_else(String::new, |end| above[..end + 2].to_owned())
+}
+
+fn prefix(table: &Table) -> &str {
+    table.decor().prefix().and_then(|raw| raw.as_str()).unwrap_or_default()
+}
+
+fn create_if_missing(path: &Path) -> io::Result<()> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match created {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens and locks the file; waits for other editors. The lock is of the file that has the name
+/// now, not of one that was renamed away while we waited.
+fn lock(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::open(path)?;
+        file.lock()?;
+        if file.metadata()?.ino() == fs::metadata(path)?.ino() {
+            return Ok(file);
+        }
+    }
+}
+
+fn replace(path: &Path, old: &File, text: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut new = tempfile::Builder::new().prefix(".users-").tempfile_in(folder)?;
+    new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
+    let (owner, mine) = (old.metadata()?, new.as_file().metadata()?);
+    if (owner.uid(), owner.gid()) != (mine.uid(), mine.gid()) {
+        // Edited by root: the gateway's own account must still be able to read it.
+        std::os::unix::fs::fchown(new.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+    }
+    new.write_all(text)?;
+    new.as_file().sync_all()?;
+    new.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(before: &str, change: &Change<'_>, after: &str) {
+        let mut document: DocumentMut = before.parse().unwrap();
+        edit(&mut document, &"ada".parse().unwrap(), change).unwrap();
+        let text = document.to_string();
+        let id = |line: &&str| !line.starts_with("id =");
+        let lines: Vec<_> = text.lines().filter(id).collect();
+        assert_eq!(lines.join("\n"), after);
+    }
+
+    const FILE: &str = "# head\n\n[[user]] # one\nname = \"ada\"\npassword = \"old\" # changed\n\
+                        \n# second\n[[user]]\nname = \"bob\"\npassword = \"x\"\n";
+
+    #[test]
+    fn comments_are_kept() {
+        check(
+            FILE,
+            &Change::SetPassword("new"),
+            "# head\n\n[[user]] # one\nname = \"ada\"\npassword = \"new\" # changed\n\
+             \n# second\n[[user]]\nname = \"bob\"\npassword = \"x\"",
+        );
+        check(
+            FILE,
+            &Change::Remove,
+            "# head\n\n# second\n[[user]]\nname = \"bob\"\npassword = \"x\"",
+        );
+        check(
+            "# head\n",
+            &Change::Add("hash"),
+            "# head\n\n[[user]]\nname = \"ada\"\npassword = \"hash\"\nstatus = \"active\"",
+        );
+        check("# head\n\n[[user]]\nname = \"ada\"\n# foot\n", &Change::Remove, "# head\n\n# foot");
+    }
+}

@@ -1,0 +1,216 @@
+//! TOML read with its positions, so that every fault can name file, line and key, all at once.
+
+mod section;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+pub use section::Section;
+
+/// Something wrong in a file, told to the operator.
+///
+/// Prints as `file:line: key: what is wrong; how to mend it`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file, as the operator named it.
+    pub file: String,
+    /// The line, from 1; none where the file as a whole is meant.
+    pub line: Option<usize>,
+    /// The key with its tables, for example `session.idle`; may be empty.
+    pub key: String,
+    /// What is wrong, and how to mend it. Never a secret.
+    pub what: String,
+}
+
+impl Fault {
+    /// A fault of a whole file.
+    pub fn of_file(file: &str, what: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: None, key: String::new(), what: what.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:", self.file)?;
+        if let Some(line) = self.line {
+            write!(out, "{line}:")?;
+        }
+        if !self.key.is_empty() {
+            write!(out, " {}:", self.key)?;
+        }
+        write!(out, " {}", self.what)
+    }
+}
+
+/// What a document may refer to outside itself.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The value of an environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The text of another file, or why it cannot be read.
+    pub file: &'a dyn Fn(&Path) -> Result<String, String>,
+}
+
+/// A TOML document that remembers what was wrong with it.
+pub struct Document<'a> {
+    name: &'a str,
+    text: &'a str,
+    root: Spanned<DeTable<'a>>,
+    surroundings: Surroundings<'a>,
+    faults: RefCell<Vec<Fault>>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses `text`; syntax errors become faults, and what could be read is kept.
+    pub fn parse(name: &'a str, text: &'a str, surroundings: Surroundings<'a>) -> Self {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let document = Self { name, text, root, surroundings, faults: RefCell::default() };
+        for error in errors {
+            let line = error.span().map(|span| document.line(&span));
+            // The message, not the error itself: that one quotes the line, secrets included.
+            let what = error.message().replace('\n', ", ");
+            document.report(Fault { line, ..Fault::of_file(name, what) });
+        }
+        document
+    }
+
+    /// The top of the document.
+    pub fn root(&self) -> Section<'_> {
+        Section {
+            document: self,
+            table: Some(self.root.get_ref()),
+            span: 0..0,
+            path: String::new(),
+            known: Vec::new(),
+        }
+    }
+
+    /// What the document may refer to.
+    pub fn surroundings(&self) -> Surroundings<'a> {
+        self.surroundings
+    }
+
+    /// Everything found wrong so far, in the order of the lines.
+    pub fn into_faults(self) -> Vec<Fault> {
+        let mut faults = self.faults.into_inner();
+        faults.sort_by_key(|fault| fault.line);
+        faults
+    }
+
+    fn report(&self, fault: Fault) {
+        self.faults.borrow_mut().push(fault);
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
+        before.iter().fold(1, |line, &byte| if byte == b'\n' { line + 1 } else { line })
+    }
+
+    /// Replaces each `${NAME}` by the environment variable, once; `$${` stands for `${`.
+    fn expand(&self, text: &str) -> Result<String, String> {
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            let (before, after) = rest.split_at(start);
+            if let Some(escaped) = before.strip_suffix('$') {
+                expanded.push_str(escaped);
+                expanded.push_str("${");
+                rest = &after[2..];
+                continue;
+            }
+            let end = after.find('}').ok_or("`${` without `}`; write `$${` for a plain `${`")?;
+            let name = &after[2..end];
+            let value = (self.surroundings.variable)(name)
+                .ok_or_else(|| format!("the environment variable {name:?} is not set"))?;
+            expanded.push_str(before);
+            expanded.push_str(&value);
+            rest = &after[end + 1..];
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Surroundings with one variable, `NAME`, and no files.
+    pub(crate) const BARE: Surroundings<'static> = Surroundings {
+        variable: &|name| (name == "NAME").then(|| "${value}".to_owned()),
+        file: &|_| Err("no such file".to_owned()),
+    };
+
+    fn check(text: &str, read: impl FnOnce(&mut Section<'_>), expected: &[&str]) {
+        let document = Document::parse("f.toml", text, BARE);
+        let mut root = document.root();
+        read(&mut root);
+        root.close();
+        let faults: Vec<_> = document.into_faults().iter().map(Fault::to_string).collect();
+        assert_eq!(faults, expected, "{text}");
+    }
+
+    #[test]
+    fn faults_name_file_line_and_key_all_at_once() {
+        check(
+            "a = 1\nb = 'x'\n\n[t]\nc = true\n",
+            |root| {
+                assert_eq!(root.text("a"), None);
+                assert_eq!(root.count("b", 0), None);
+                let mut table = root.section("t");
+                assert_eq!(table.texts("c"), None);
+                table.close();
+            },
+            &[
+                "f.toml:1: a: a string is wanted, not an integer",
+                "f.toml:2: b: a whole number of at least 0 is wanted",
+                "f.toml:5: t.c: an array of strings is wanted, not a boolean",
+            ],
+        );
+    }
+
+    #[test]
+    fn unknown_and_duplicate_keys_are_faults() {
+        check(
+            "a = 1\nz = 2\n",
+            |root| assert_eq!(root.count("a", 1), Some(1)),
+            &["f.toml:2: z: unknown key; known here: a"],
+        );
+        check(
+            "a = 1\na = 2\n",
+            |root| {
+                root.count("a", 1);
+            },
+            &["f.toml:2: duplicate key"],
+        );
+    }
+
+    #[test]
+    fn environment_variables_are_expanded_once() {
+        check(
+            "a = 'x-${NAME}-$${NAME}-$z'\nb = '${MISSING}'\nc = '${NAME'\n",
+            |root| {
+                assert_eq!(root.text("a").as_deref(), Some("x-${value}-${NAME}-$z"));
+                assert_eq!(root.text("b"), None);
+                assert_eq!(root.text("c"), None);
+            },
+            &[
+                "f.toml:2: b: the environment variable \"MISSING\" is not set",
+                "f.toml:3: c: `${` without `}`; write `$${` for a plain `${`",
+            ],
+        );
+    }
+
+    #[test]
+    fn syntax_errors_do_not_quote_the_line() {
+        let document = Document::parse("f.toml", "ok = 1\npassword = 'secret\n", BARE);
+        let faults = document.into_faults();
+        assert_eq!(faults[0].line, Some(2));
+        assert!(!faults[0].to_string().contains("secret"));
+    }
+}

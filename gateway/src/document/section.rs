@@ -1,0 +1,206 @@
+//! One table of a document, read key by key.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Document, Fault, Surroundings};
+
+/// One table of a document. Each getter answers `None` where the key is absent or faulty;
+/// a faulty one has been reported by then.
+pub struct Section<'d> {
+    pub(super) document: &'d Document<'d>,
+    pub(super) table: Option<&'d DeTable<'d>>,
+    pub(super) span: Range<usize>,
+    pub(super) path: String,
+    pub(super) known: Vec<&'static str>,
+}
+
+impl<'d> Section<'d> {
+    /// The table `key` below this one; an empty one where it is absent.
+    pub fn section(&mut self, key: &'static str) -> Section<'d> {
+        let path = self.path_of(key);
+        let mut section = Section {
+            document: self.document,
+            table: None,
+            span: self.span.clone(),
+            path,
+            known: Vec::new(),
+        };
+        if let Some(value) = self.value(key) {
+            section.span = value.span();
+            match value.get_ref() {
+                DeValue::Table(table) => section.table = Some(table),
+                other => self.fault(key, &format!("a table is wanted, not {}", kind(other))),
+            }
+        }
+        section
+    }
+
+    /// The array of tables `key`, written `[[key]]`; empty where it is absent.
+    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'d>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.fault(key, &format!("an array of tables is wanted: write [[{key}]]"));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for item in array {
+            if let DeValue::Table(table) = item.get_ref() {
+                sections.push(Section {
+                    document: self.document,
+                    table: Some(table),
+                    span: item.span(),
+                    path: self.path_of(key),
+                    known: Vec::new(),
+                });
+            } else {
+                self.fault(key, &format!("an array of tables is wanted: write [[{key}]]"));
+            }
+        }
+        sections
+    }
+
+    /// A string, its environment variables expanded.
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        let value = self.value(key)?;
+        let DeValue::String(text) = value.get_ref() else {
+            self.fault(key, &format!("a string is wanted, not {}", kind(value.get_ref())));
+            return None;
+        };
+        self.kept(key, self.document.expand(text))
+    }
+
+    /// An array of strings, their environment variables expanded.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let value = self.value(key)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            self.fault(
+                key,
+                &format!("an array of strings is wanted, not {}", kind(value.get_ref())),
+            );
+            return None;
+        };
+        let texts = array.iter().map(|item| match item.get_ref() {
+            DeValue::String(text) => self.document.expand(text),
+            other => Err(format!("an array of strings is wanted; it holds {}", kind(other))),
+        });
+        let texts = texts.collect();
+        self.kept(key, texts)
+    }
+
+    /// A string read by `parse`, whose error becomes the fault.
+    pub fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        self.kept(key, parse(&text))
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        self.parsed(key, |text| {
+            choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice).ok_or_else(
+                || {
+                    let words: Vec<_> =
+                        choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+                    format!("{text:?} is not one of {}", words.join(", "))
+                },
+            )
+        })
+    }
+
+    /// A whole number of at least `least`.
+    pub fn count(&mut self, key: &'static str, least: usize) -> Option<usize> {
+        let value = self.json(key)?;
+        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
+        let count = count.filter(|count| *count >= least);
+        self.kept(key, count.ok_or_else(|| format!("a whole number of at least {least} is wanted")))
+    }
+
+    /// Any plain value as JSON. A string that consists of an environment variable may stand for
+    /// a number or a truth value.
+    pub fn json(&mut self, key: &'static str) -> Option<serde_json::Value> {
+        let value = self.value(key)?;
+        let json = self.json_of(value.get_ref());
+        self.kept(key, json)
+    }
+
+    /// The keys that are present and that no getter has asked for.
+    pub fn other_keys(&self) -> Vec<String> {
+        let keys = self.table.iter().flat_map(|table| table.iter());
+        keys.map(|(key, _)| key.get_ref().to_string())
+            .filter(|key| !self.known.iter().any(|known| known == key))
+            .collect()
+    }
+
+    /// Reports a fault at `key`, or at the table's head where the key is absent.
+    pub fn fault(&self, key: &str, what: &str) {
+        let entry = self.table.and_then(|table| table.get_key_value(key));
+        let span = entry.map_or_else(|| self.span.clone(), |(key, _)| key.span());
+        self.document.report(Fault {
+            file: self.document.name.to_owned(),
+            line: (span != (0..0) || self.path.is_empty()).then(|| self.document.line(&span)),
+            key: self.path_of(key),
+            what: what.to_owned(),
+        });
+    }
+
+    /// Reports each key that no getter has asked for.
+    pub fn close(self) {
+        for key in self.other_keys() {
+            let known = self.known.join(", ");
+            self.fault(&key, &format!("unknown key; known here: {known}"));
+        }
+    }
+
+    /// What surrounds the document.
+    pub fn surroundings(&self) -> Surroundings<'d> {
+        self.document.surroundings()
+    }
+
+    /// The line on which this table begins, from 1.
+    pub fn line(&self) -> usize {
+        self.document.line(&self.span)
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
+        self.known.push(key);
+        self.table?.get(key)
+    }
+
+    fn kept<T>(&self, key: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|what| self.fault(key, &what)).ok()
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn json_of(&self, value: &DeValue<'_>) -> Result<serde_json::Value, String> {
+        match value {
+            DeValue::String(text) => {
+                let expanded = self.document.expand(text)?;
+                let is_variable = text.starts_with("${") && expanded != **text;
+                let typed = is_variable.then(|| serde_json::from_str(&expanded).ok()).flatten();
+                Ok(typed.unwrap_or(serde_json::Value::String(expanded)))
+            }
+            DeValue::Boolean(truth) => Ok((*truth).into()),
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+                .map(Into::into)
+                .map_err(|_| "the number is too large".to_owned()),
+            DeValue::Array(items) => {
+                items.iter().map(|item| self.json_of(item.get_ref())).collect()
+            }
+            other => Err(format!("{} is of no use here", kind(other))),
+        }
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> String {
+    let kind = value.type_str();
+    if kind.starts_with(['a', 'i']) { format!("an {kind}") } else { format!("a {kind}") }
+}

@@ -1,0 +1,18 @@
+//! Where the gateway meets the network: the only place that knows Pingora.
+//!
+//! Start at [`gateway`]: the life of a request.
+
+pub mod access_log;
+pub mod exchange;
+pub mod gateway;
+pub mod identity;
+pub mod listener;
+pub mod phases;
+pub mod request_id;
+pub mod server;
+mod signals;
+pub mod upstream;
+pub mod whoami;
+
+/// The client's side of a request. Pingora says `Session`, which is our word for something else.
+pub type Downstream = pingora_proxy::Session;

@@ -1,0 +1,128 @@
+//! One line a request.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::time::Instant;
+
+use crate::session::token::Fingerprint;
+
+/// What is told of a request. Nothing in it is a secret: of the session only a fingerprint, of
+/// the target only the path.
+pub struct Entry<'a> {
+    /// The client's address.
+    pub client: &'a str,
+    /// The resolved user's name, if there is one.
+    pub user: Option<&'a str>,
+    /// The session, if there is one.
+    pub session: Option<Fingerprint>,
+    /// The request's method.
+    pub method: &'a str,
+    /// The request's path, without the query.
+    pub path: &'a str,
+    /// The status of the answer; 0 if none was sent.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes: usize,
+    /// When the request's header had been read.
+    pub started: Instant,
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The trace id of `Zap-Trace-Span`, if there is a sane one.
+    pub trace_id: Option<&'a str>,
+}
+
+impl Entry<'_> {
+    /// Writes the line, with the target `access`.
+    pub fn log(&self) {
+        log::info!(target: "access", "{self}");
+    }
+}
+
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user.map_or(Cow::Borrowed("-"), escaped);
+        write!(out, "client={} user={user} session=", self.client)?;
+        match self.session {
+            Some(session) => write!(out, "{session}")?,
+            None => out.write_char('-')?,
+        }
+        let micros = self.started.elapsed().as_micros();
+        write!(
+            out,
+            " method={} path={} status={} bytes={} ms={}.{:03} request_id={}",
+            escaped(self.method),
+            escaped(self.path),
+            self.status,
+            self.bytes,
+            micros / 1000,
+            micros % 1000,
+            self.request_id
+        )?;
+        match self.trace_id {
+            Some(trace_id) => write!(out, " trace_id={trace_id}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `text` with everything but visible ASCII percent-encoded: no client can end the line, add a
+/// field to it, or turn a terminal's colours on.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// The trace id in the value of `Zap-Trace-Span`, JSON with `trace_id`; `None` if it is anything
+/// else, which is not an error.
+pub fn trace_id(header: &[u8]) -> Option<String> {
+    if header.len() > 4096 {
+        return None;
+    }
+    let value: serde_json::Value = serde_json::from_slice(header).ok()?;
+    let id = value.get("trace_id")?.as_str()?;
+    let is_sane = (1..=64).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_sane.then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_can_forge_a_line() {
+        assert_eq!(escaped("/api/v2/query"), "/api/v2/query");
+        assert_eq!(
+            escaped("/a b\r\nuser=x\u{1b}[31m\u{202e}"),
+            "/a%20b%0D%0Auser=x%1B[31m%E2%80%AE"
+        );
+    }
+
+    #[test]
+    fn trace_ids_are_read_from_json_and_nothing_else_matters() {
+        let read = |text: &str| trace_id(text.as_bytes());
+        assert_eq!(read(r#"{"trace_id":"1a2b","span_id":"3"}"#).as_deref(), Some("1a2b"));
+        for odd in [
+            "",
+            "{",
+            "[]",
+            "{}",
+            r#"{"trace_id":7}"#,
+            r#"{"trace_id":""}"#,
+            r#"{"trace_id":"a b"}"#,
+            r#"{"trace_id":"\n"}"#,
+        ] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+}

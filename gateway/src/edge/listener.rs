@@ -1,0 +1,83 @@
+//! Listening sockets that are open before anything is started, and are then handed to Pingora.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+
+use async_trait::async_trait;
+use pingora::apps::ServerApp;
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::listening::Service;
+use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// How many connections may wait to be accepted. Pingora sets its own limit later.
+const BACKLOG: i32 = 1024;
+
+/// Opens a listening socket at `address`; port 0 is any free one.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // So that a restart need not wait for the connections of the process before.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A Pingora service whose listeners are open already.
+///
+/// Pingora would bind in a task of its own, where an address in use is a panic and leaves a
+/// process that lives without a listener.
+pub struct Bound<A> {
+    service: Service<A>,
+    listeners: Vec<TcpListener>,
+}
+
+impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
+    /// `app` behind `listeners`.
+    pub fn new(name: &str, app: A, listeners: Vec<TcpListener>) -> Self {
+        let mut service = Service::new(name.to_owned(), app);
+        for listener in &listeners {
+            service.add_tcp(&key(listener));
+        }
+        Self { service, listeners }
+    }
+}
+
+/// What Pingora files a listener under: its address.
+fn key(listener: &TcpListener) -> String {
+    listener.local_addr().expect("a bound socket has an address").to_string()
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Bound<A> {
+    async fn start_service(
+        &mut self,
+        fds: Option<ListenFds>,
+        shutdown: ShutdownWatch,
+        listeners_per_fd: usize,
+        ready: ServiceReadyNotifier,
+    ) {
+        if let Some(fds) = &fds {
+            // In Pingora's own table, which it consults before it binds.
+            let mut table = fds.lock();
+            for listener in self.listeners.drain(..) {
+                table.add(key(&listener), listener.into_raw_fd());
+            }
+        }
+        let service: &mut (dyn ServiceWithDependents + Send) = &mut self.service;
+        service.start_service(fds, shutdown, listeners_per_fd, ready).await;
+    }
+
+    fn name(&self) -> &str {
+        self.service.name()
+    }
+
+    fn threads(&self) -> Option<usize> {
+        self.service.threads
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        Some(self.listeners.iter().map(key).collect())
+    }
+}

@@ -1,0 +1,191 @@
+//! The phases of a request in which Pingora calls us, in their order.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
+use pingora::{Error, ErrorSource};
+use pingora_proxy::{FailToProxy, ProxyHttp};
+
+use super::access_log::{self, Entry};
+use super::gateway::{Context, Decision, Gateway};
+use super::identity::Origin;
+use super::request_id::{RequestId, X_REQUEST_ID};
+use super::{Downstream, exchange, upstream};
+use crate::api::rejection::Rejection;
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context {
+            started: Instant::now(),
+            request_id: RequestId::unset(),
+            caller: None,
+            session: None,
+            attempts: 0,
+        }
+    }
+
+    /// None: nothing is compressed or rewritten here.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    /// How long this connection may take. Pingora's own defaults are mostly "for ever".
+    async fn early_request_filter(
+        &self,
+        downstream: &mut Downstream,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        context.request_id = RequestId::of(&downstream.req_header().headers);
+        let connection = downstream.as_downstream_mut();
+        connection.set_keepalive(Some(self.limits.keepalive.as_secs().max(1)));
+        connection.set_read_timeout(Some(self.limits.body));
+        connection.set_write_timeout(Some(self.limits.body));
+        connection.set_total_drain_timeout(Some(self.limits.body));
+        // Without it, an early byte of the next request ruins the answer to this one.
+        connection.set_pipelining_enabled(true);
+        Ok(())
+    }
+
+    /// Decides. `Ok(true)` tells Pingora that the response has been written.
+    async fn request_filter(
+        &self,
+        downstream: &mut Downstream,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        let request = downstream.req_header();
+        let decision = if exchange::names_a_path(request) {
+            self.decide(request, exchange::is_over_tls(downstream), context).await
+        } else {
+            Err(Rejection::BadTarget)
+        };
+        let response = match decision {
+            Ok(Decision::Forward(caller)) => {
+                context.caller = Some(caller);
+                return Ok(false);
+            }
+            Ok(Decision::Respond(response)) => response,
+            Err(rejection) => rejection.into(),
+        };
+        self.respond(downstream, response, context).await?;
+        Ok(true)
+    }
+
+    /// Where to.
+    async fn upstream_peer(
+        &self,
+        _downstream: &mut Downstream,
+        context: &mut Context,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        self.upstream.peer(context.attempts)
+    }
+
+    /// Nothing was sent, so the next address may be tried, whatever the method.
+    fn fail_to_connect(
+        &self,
+        _downstream: &mut Downstream,
+        _peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        context.attempts += 1;
+        error.set_retry(context.attempts < self.upstream.addresses());
+        error
+    }
+
+    /// Sets the identity, after Pingora has removed what is of this hop only.
+    async fn upstream_request_filter(
+        &self,
+        downstream: &mut Downstream,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        let caller = context.caller.as_ref().expect("only a caller's request is forwarded");
+        let origin = Origin {
+            client: exchange::client_address(downstream),
+            over_tls: exchange::is_over_tls(downstream),
+        };
+        self.preparation.apply(request, caller, &origin, &context.request_id)
+    }
+
+    /// Completes the upstream's response.
+    async fn response_filter(
+        &self,
+        downstream: &mut Downstream,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        if downstream.is_process_shutting_down() {
+            downstream.set_keepalive(None);
+        }
+        response.insert_header(X_REQUEST_ID, context.request_id.header_value())
+    }
+
+    /// Says what went wrong, in the upstream's own way of saying so. The session lives on.
+    async fn fail_to_proxy(
+        &self,
+        downstream: &mut Downstream,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        let rejection = upstream::rejection(error);
+        let has_begun = downstream
+            .response_written()
+            .is_some_and(|response| !response.status.is_informational());
+        if let Some(rejection) = rejection
+            && !has_begun
+        {
+            downstream.set_keepalive(None);
+            if let Err(error) = self.respond(downstream, rejection.into(), context).await {
+                log::debug!("the client did not take the answer: {error}");
+            }
+        }
+        let error_code = rejection.map_or(0, |rejection| rejection.table().0.as_u16());
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    /// A client that leaves is no error of ours.
+    fn suppress_error_log(&self, _: &Downstream, _: &Context, error: &Error) -> bool {
+        *error.esource() == ErrorSource::Downstream
+    }
+
+    /// For Pingora's error lines: without the query, which may hold credentials.
+    fn request_summary(&self, downstream: &Downstream, context: &Context) -> String {
+        let request = downstream.req_header();
+        format!(
+            "{} {} request_id={}",
+            request.method,
+            request.uri.path(),
+            context.request_id.as_str()
+        )
+    }
+
+    /// One line a request, also when it failed.
+    async fn logging(
+        &self,
+        downstream: &mut Downstream,
+        _error: Option<&Error>,
+        context: &mut Context,
+    ) {
+        let request = downstream.req_header();
+        let session = context.session.as_deref();
+        let trace_id =
+            request.headers.get("zap-trace-span").and_then(|v| access_log::trace_id(v.as_bytes()));
+        Entry {
+            client: exchange::client_address(downstream).to_str().unwrap_or("-"),
+            user: session.map(|session| session.user().name.as_str()),
+            session: session.map(|session| session.id().fingerprint()),
+            method: request.method.as_str(),
+            path: request.uri.path(),
+            status: downstream.response_written().map_or(0, |response| response.status.as_u16()),
+            bytes: downstream.body_bytes_sent(),
+            started: context.started,
+            request_id: context.request_id.as_str(),
+            trace_id: trace_id.as_deref(),
+        }
+        .log();
+    }
+}

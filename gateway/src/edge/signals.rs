@@ -1,0 +1,42 @@
+//! What the process is told from outside.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Waits for a signal to stop: `TERM` answers the requests in flight first, `INT` does not, and
+/// `QUIT` hands the listeners to a new process.
+///
+/// By the time Pingora asks, its services run. From the moment that the signals are heeded, and
+/// not before, the gateway may be called ready.
+pub(super) struct Signals {
+    ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Signals {
+    /// Calls `ready` once signals are heeded.
+    pub(super) fn new(ready: impl FnOnce() + Send + 'static) -> Self {
+        Self { ready: Mutex::new(Some(Box::new(ready))) }
+    }
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let listen = |kind| signal(kind).expect("these signals can be listened for");
+        let mut terminate = listen(SignalKind::terminate());
+        let mut interrupt = listen(SignalKind::interrupt());
+        let mut quit = listen(SignalKind::quit());
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ready) = ready {
+            ready();
+        }
+        tokio::select! {
+            _ = terminate.recv() => ShutdownSignal::GracefulTerminate,
+            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
+            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
+        }
+    }
+}

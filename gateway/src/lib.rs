@@ -1,0 +1,41 @@
+//! A session gateway for InfluxDB.
+//!
+//! It stands in front of InfluxDB, answers `POST /api/v2/signin`, `GET /api/v2/me` and
+//! `POST /api/v2/signout` itself, keeps the sessions, and forwards the rest of the API with the
+//! resolved user as a header and the right credential injected.
+//!
+//! # Reading order
+//! [`edge::gateway`] is the life of a request. From there: [`api`] (HTTP without sockets),
+//! [`auth`] (sign in, authenticate, sign out), [`session`] and [`directory`], [`user`].
+//! [`config`] reads what can be configured, [`app`] puts everything together, [`cli`] is the
+//! command line.
+//!
+//! # Invariants
+//! - A module uses itself and the floors below it; modules on one floor are strangers:
+//!   `cli`, `app`, then `config` and `edge`, `api`, `auth`, `session` and `directory`, `user`,
+//!   then `clock`, `document` and `limits`. A test reads the sources and says so.
+//! - Nobody is forwarded for nobody: the only way through takes a
+//!   [`Caller`](auth::credential::Caller).
+//! - A secret is not a key: stores take a [`SessionId`](session::token::SessionId), which only a
+//!   [`SessionToken`](session::token::SessionToken) can make.
+//! - A name is a header: a [`Username`](user::name::Username) always is a header's value.
+//! - Only [`edge`] and the composition know Pingora; only [`session`] knows moka.
+
+pub mod edge;
+
+pub mod api;
+
+pub mod auth;
+
+pub mod directory;
+pub mod session;
+
+pub mod user;
+
+pub mod app;
+pub mod cli;
+pub mod config;
+
+pub mod clock;
+pub mod document;
+pub mod limits;

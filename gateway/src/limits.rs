@@ -1,0 +1,21 @@
+//! How long the gateway waits for whom.
+
+use std::time::Duration;
+
+/// The time limits, each a key of `[limits]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a connection to the upstream, TLS included.
+    pub upstream_connect: Duration,
+    /// For the next bytes of the upstream's response. A query may compute for minutes.
+    pub upstream_read: Duration,
+    /// For the upstream to take the next bytes.
+    pub upstream_write: Duration,
+    /// How long a connection to the upstream is kept for the next request. Less than the
+    /// upstream's own limit (InfluxDB: three minutes), or a write could meet a closing one.
+    pub upstream_idle: Duration,
+    /// For the next bytes of a request's body, and for the client to take those of a response.
+    pub body: Duration,
+    /// For the next request on a connection.
+    pub keepalive: Duration,
+}

@@ -1,0 +1,144 @@
+//! A session: who is signed in, since when, and whether that still holds.
+
+pub mod memory;
+pub mod token;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::user::User;
+use token::SessionId;
+
+/// How long sessions live.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// The session ends when it was not used for this long.
+    pub idle: Duration,
+    /// The session ends this long after sign-in, however busy; `None`: never for that reason.
+    pub absolute: Option<Duration>,
+}
+
+/// One signed-in user on one client.
+pub struct Session {
+    id: SessionId,
+    user: Arc<User>,
+    started: Moment,
+    /// Milliseconds of the last use, or [`ENDED`]. One word, so that ending a session and
+    /// renewing it can race in any order and the end always wins.
+    last_used: AtomicU64,
+}
+
+/// The value of `last_used` once a session has been ended. Nothing overwrites it.
+const ENDED: u64 = u64::MAX;
+
+impl Session {
+    /// A session that starts now.
+    pub fn start(id: SessionId, user: Arc<User>, now: Moment) -> Self {
+        Self { id, user, started: now, last_used: AtomicU64::new(now.millis()) }
+    }
+
+    /// The digest of the session's token.
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Whose session it is.
+    pub fn user(&self) -> &Arc<User> {
+        &self.user
+    }
+
+    /// Whether the session still holds at `now`. Does not renew it.
+    pub fn is_live(&self, now: Moment, lifetime: &Lifetime) -> bool {
+        self.holds(self.last_used.load(Ordering::Acquire), now, lifetime)
+    }
+
+    /// Marks the session as used at `now`; false if it has ended, and nothing is renewed then.
+    pub fn renew(&self, now: Moment, lifetime: &Lifetime) -> bool {
+        self.last_used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| {
+                self.holds(last, now, lifetime).then(|| last.max(now.millis()))
+            })
+            .is_ok()
+    }
+
+    /// Ends the session for good; false if it had been ended before.
+    pub fn end(&self) -> bool {
+        self.last_used.swap(ENDED, Ordering::AcqRel) != ENDED
+    }
+
+    /// When the session was last used; the latest of all moments once it has ended.
+    pub fn last_used(&self) -> Moment {
+        Moment::from_millis(self.last_used.load(Ordering::Acquire))
+    }
+
+    fn holds(&self, last_used: u64, now: Moment, lifetime: &Lifetime) -> bool {
+        last_used != ENDED
+            && now.since(Moment::from_millis(last_used)) < lifetime.idle
+            && lifetime.absolute.is_none_or(|absolute| now.since(self.started) < absolute)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use token::SessionToken;
+
+    const IDLE: Lifetime = Lifetime { idle: Duration::from_secs(600), absolute: None };
+
+    fn at(minutes: u64, seconds: u64) -> Moment {
+        Moment::START.after(Duration::from_secs(minutes * 60 + seconds))
+    }
+
+    fn session() -> Session {
+        let user = Arc::new(crate::user::tests::user("ada"));
+        Session::start(SessionToken::generate().id(), user, Moment::START)
+    }
+
+    #[test]
+    fn alive_at_nine_fifty_nine_and_dead_at_ten_oh_one() {
+        assert!(session().is_live(at(9, 59), &IDLE));
+        assert!(!session().is_live(at(10, 1), &IDLE));
+        assert!(session().renew(at(9, 59), &IDLE));
+        assert!(!session().renew(at(10, 1), &IDLE));
+    }
+
+    #[test]
+    fn use_extends_and_looking_does_not() {
+        let used = session();
+        assert!(used.renew(at(9, 59), &IDLE));
+        assert!(used.is_live(at(19, 58), &IDLE));
+
+        let looked_at = session();
+        assert!(looked_at.is_live(at(9, 59), &IDLE));
+        assert!(!looked_at.is_live(at(10, 1), &IDLE));
+    }
+
+    #[test]
+    fn an_absolute_lifetime_ends_a_busy_session() {
+        let lifetime = Lifetime { absolute: Some(Duration::from_secs(3600)), ..IDLE };
+        let session = session();
+        for minute in 0..60 {
+            assert!(session.renew(at(minute, 0), &lifetime));
+        }
+        assert!(!session.renew(at(60, 0), &lifetime));
+    }
+
+    #[test]
+    fn an_ended_session_is_never_revived() {
+        let session = session();
+        assert!(session.end());
+        assert!(!session.end());
+        assert!(!session.renew(at(0, 1), &IDLE));
+        assert!(!session.is_live(at(0, 1), &IDLE));
+    }
+
+    #[test]
+    fn an_earlier_clock_reading_does_not_shorten_a_session() {
+        let session = session();
+        assert!(session.renew(at(5, 0), &IDLE));
+        assert!(session.renew(at(4, 59), &IDLE));
+        assert!(session.is_live(at(14, 59), &IDLE));
+    }
+}

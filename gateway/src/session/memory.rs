@@ -1,0 +1,309 @@
+//! Sessions in memory: a moka cache with time-to-idle, and a ledger that counts them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moka::sync::Cache;
+
+use super::token::SessionId;
+use super::{Lifetime, Session};
+use crate::clock::Moment;
+use crate::user::{User, UserId};
+
+/// How many sessions there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Of all users together. Beyond it a sign-in is refused; nobody is signed out.
+    pub total: usize,
+    /// Of one user. Beyond it the user's least recently used session ends.
+    pub per_user: usize,
+}
+
+/// All sessions of this process.
+///
+/// The cache answers requests and forgets idle sessions. It has no `max_capacity` on purpose:
+/// moka's default policy may silently turn away a new entry when the cache is full, and any
+/// policy would drop somebody's live session. Room is counted at sign-in instead, by the ledger.
+pub struct MemoryStore {
+    cache: Cache<SessionId, Arc<Session>>,
+    ledger: Arc<Mutex<Ledger>>,
+    lifetime: Lifetime,
+    capacity: Capacity,
+}
+
+/// There are as many sessions as there may be; nobody was signed out to make room.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(lifetime: Lifetime, capacity: Capacity) -> Self {
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let strike = Arc::clone(&ledger);
+        let cache = Cache::builder()
+            .time_to_idle(lifetime.idle)
+            // Besides keeping the count, a listener bounds how long moka's own clean-up may
+            // hold up the request that happens to run it.
+            .eviction_listener(move |_id, session: Arc<Session>, _cause| {
+                session.end();
+                lock(&strike).strike(&session);
+            })
+            .build();
+        Self { cache, ledger, lifetime, capacity }
+    }
+
+    /// Opens a session for `user`, or refuses when the store is full.
+    ///
+    /// An accepted session is there until it idles out or is ended: it is never dropped to
+    /// make room for somebody else's.
+    pub fn open(&self, id: SessionId, user: Arc<User>, now: Moment) -> Result<Arc<Session>, Full> {
+        let session = Arc::new(Session::start(id, user, now));
+        let admission = self.admit(&session, now).or_else(|Full| {
+            // Sessions that idled out may not have been counted off yet.
+            self.cache.run_pending_tasks();
+            self.admit(&session, now)
+        })?;
+        if let Some(displaced) = admission {
+            self.cache.invalidate(displaced.id());
+        }
+        self.cache.insert(id, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The live session `id`, renewed.
+    pub fn touch(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
+        self.cache.get(id).filter(|session| session.renew(now, &self.lifetime))
+    }
+
+    /// Ends the live session `id` and returns it; `None` if there is none.
+    pub fn close(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
+        let session = self.cache.get(id)?;
+        let was_live = session.is_live(now, &self.lifetime);
+        // Of two sign-outs at once, one is told that it ended the session.
+        let ended_here = self.end(&session);
+        (was_live && ended_here).then_some(session)
+    }
+
+    /// Ends all sessions of `user` but `keep`; returns those that were ended.
+    pub fn close_others(&self, user: UserId, keep: &SessionId) -> Vec<Arc<Session>> {
+        let others: Vec<_> = lock(&self.ledger)
+            .of(user)
+            .iter()
+            .filter(|session| session.id() != keep)
+            .cloned()
+            .collect();
+        others.into_iter().filter(|session| self.end(session)).collect()
+    }
+
+    /// How many sessions are counted, those included that idled out since the last tidying.
+    pub fn count(&self) -> usize {
+        lock(&self.ledger).count
+    }
+
+    /// Forgets sessions that have idled out. Called now and then from a background task,
+    /// so that requests seldom have to do it.
+    pub fn tidy(&self) {
+        self.cache.run_pending_tasks();
+    }
+
+    /// Ends one session: from here on no request finds it live.
+    fn end(&self, session: &Session) -> bool {
+        let ended = session.end();
+        lock(&self.ledger).strike(session);
+        self.cache.invalidate(session.id());
+        ended
+    }
+
+    /// Enters `session` in the ledger; returns the user's session that has to go for it.
+    ///
+    /// The cache is not called under the lock: its clean-up takes the same lock.
+    fn admit(&self, session: &Arc<Session>, now: Moment) -> Result<Option<Arc<Session>>, Full> {
+        let mut ledger = lock(&self.ledger);
+        let user = session.user().id();
+        ledger.drop_dead(user, now, &self.lifetime);
+        let displaced = (ledger.of(user).len() >= self.capacity.per_user)
+            .then(|| ledger.of(user).iter().min_by_key(|other| other.last_used()).cloned())
+            .flatten();
+        if displaced.is_none() && ledger.count >= self.capacity.total {
+            return Err(Full);
+        }
+        if let Some(displaced) = &displaced {
+            displaced.end();
+            ledger.strike(displaced);
+        }
+        ledger.enter(Arc::clone(session));
+        Ok(displaced)
+    }
+}
+
+/// Who has which sessions. Every session is entered once and struck at most once.
+#[derive(Default)]
+struct Ledger {
+    by_user: HashMap<UserId, Vec<Arc<Session>>>,
+    count: usize,
+}
+
+impl Ledger {
+    fn of(&self, user: UserId) -> &[Arc<Session>] {
+        self.by_user.get(&user).map_or(&[], Vec::as_slice)
+    }
+
+    fn enter(&mut self, session: Arc<Session>) {
+        self.by_user.entry(session.user().id()).or_default().push(session);
+        self.count += 1;
+    }
+
+    fn strike(&mut self, session: &Session) {
+        self.retain(session.user().id(), |other| other.id() != session.id());
+    }
+
+    fn drop_dead(&mut self, user: UserId, now: Moment, lifetime: &Lifetime) {
+        self.retain(user, |session| session.is_live(now, lifetime));
+    }
+
+    fn retain(&mut self, user: UserId, keep: impl Fn(&Session) -> bool) {
+        let Some(sessions) = self.by_user.get_mut(&user) else { return };
+        let before = sessions.len();
+        sessions.retain(|session| keep(session));
+        self.count -= before - sessions.len();
+        if sessions.is_empty() {
+            self.by_user.remove(&user);
+        }
+    }
+}
+
+/// The ledger's own code does not panic, so a poisoned lock still guards a sound ledger.
+fn lock(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::session::token::SessionToken;
+    use crate::user::tests::user;
+
+    const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(600), absolute: None };
+
+    fn store(total: usize, per_user: usize) -> MemoryStore {
+        MemoryStore::new(LIFETIME, Capacity { total, per_user })
+    }
+
+    fn open(store: &MemoryStore, user: &Arc<User>, now: Moment) -> Result<SessionId, Full> {
+        let id = SessionToken::generate().id();
+        store.open(id, Arc::clone(user), now).map(|_| id)
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::START.after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn alive_at_nine_fifty_nine_and_dead_at_ten_oh_one() {
+        let store = store(10, 10);
+        let ada = Arc::new(user("ada"));
+        let id = open(&store, &ada, at(0)).unwrap();
+        assert!(store.touch(&id, at(599)).is_some());
+        let id = open(&store, &ada, at(0)).unwrap();
+        assert!(store.touch(&id, at(601)).is_none());
+        assert!(store.close(&id, at(601)).is_none());
+    }
+
+    #[test]
+    fn a_full_store_refuses_and_loses_nobody() {
+        let store = store(100, 10);
+        let sessions: Vec<_> = (0..100)
+            .map(|n| open(&store, &Arc::new(user(&format!("user{n}"))), at(n)).unwrap())
+            .collect();
+        for _ in 0..200 {
+            assert_eq!(open(&store, &Arc::new(user("late")), at(100)), Err(Full));
+        }
+        store.tidy();
+        assert!(sessions.iter().all(|id| store.touch(id, at(101)).is_some()));
+        assert_eq!(store.count(), 100);
+    }
+
+    #[test]
+    fn room_is_made_by_signing_out() {
+        let store = store(1, 1);
+        let ada = Arc::new(user("ada"));
+        let first = open(&store, &ada, at(0)).unwrap();
+        assert_eq!(open(&store, &Arc::new(user("bob")), at(0)), Err(Full));
+        assert!(store.close(&first, at(1)).is_some());
+        assert!(store.close(&first, at(1)).is_none());
+        assert!(open(&store, &Arc::new(user("bob")), at(1)).is_ok());
+    }
+
+    #[test]
+    fn the_cap_of_a_user_ends_the_least_recently_used_session_and_nobody_elses() {
+        let store = store(100, 3);
+        let (ada, bob) = (Arc::new(user("ada")), Arc::new(user("bob")));
+        let of_bob = open(&store, &bob, at(0)).unwrap();
+        let of_ada: Vec<_> = (1..=3).map(|n| open(&store, &ada, at(n)).unwrap()).collect();
+        assert!(store.touch(&of_ada[0], at(4)).is_some());
+
+        let fourth = open(&store, &ada, at(5)).unwrap();
+        let live = |id| store.touch(id, at(6)).is_some();
+        assert!(!live(&of_ada[1]), "the least recently used");
+        assert!([&of_ada[0], &of_ada[2], &fourth, &of_bob].into_iter().all(live));
+        assert_eq!(store.count(), 4);
+    }
+
+    #[test]
+    fn a_user_at_the_cap_can_sign_in_to_a_full_store() {
+        let store = store(2, 1);
+        let (ada, bob) = (Arc::new(user("ada")), Arc::new(user("bob")));
+        let of_bob = open(&store, &bob, at(0)).unwrap();
+        open(&store, &ada, at(0)).unwrap();
+        open(&store, &ada, at(1)).unwrap();
+        assert!(store.touch(&of_bob, at(2)).is_some());
+        assert_eq!(store.count(), 2);
+    }
+
+    #[test]
+    fn sessions_that_idled_out_make_room() {
+        let lifetime = Lifetime { idle: Duration::from_millis(20), absolute: None };
+        let store = MemoryStore::new(lifetime, Capacity { total: 5, per_user: 5 });
+        let ada = Arc::new(user("ada"));
+        for _ in 0..5 {
+            open(&store, &ada, Moment::now()).unwrap();
+        }
+        let start = std::time::Instant::now();
+        let bob = Arc::new(user("bob"));
+        while open(&store, &bob, Moment::now()).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "room is made by expiry");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn signing_out_wins_against_requests_in_flight() {
+        for _ in 0..200 {
+            let store = Arc::new(store(10, 10));
+            let id = open(&store, &Arc::new(user("ada")), at(0)).unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| while store.touch(&id, at(1)).is_some() {});
+                }
+                scope.spawn(|| assert!(store.close(&id, at(1)).is_some()));
+            });
+            assert!(store.touch(&id, at(1)).is_none());
+            assert_eq!(store.count(), 0);
+        }
+    }
+
+    #[test]
+    fn other_sessions_of_a_user_can_be_ended() {
+        let store = store(10, 10);
+        let (ada, bob) = (Arc::new(user("ada")), Arc::new(user("bob")));
+        let of_bob = open(&store, &bob, at(0)).unwrap();
+        let kept = open(&store, &ada, at(0)).unwrap();
+        let other = open(&store, &ada, at(0)).unwrap();
+        assert_eq!(store.close_others(ada.id(), &kept).len(), 1);
+        assert!(store.touch(&other, at(1)).is_none());
+        assert!(store.touch(&kept, at(1)).is_some());
+        assert!(store.touch(&of_bob, at(1)).is_some());
+    }
+}

@@ -1,0 +1,119 @@
+//! The people who may sign in.
+
+pub mod name;
+pub mod password;
+pub mod secret;
+
+use std::fmt;
+use std::str::FromStr;
+
+use name::Username;
+use password::PasswordHash;
+use secret::ApiToken;
+
+/// One user of the directory.
+pub struct User {
+    /// The name, as in `Authorization: Basic`, and in the identity header.
+    pub name: Username,
+    /// The id, as in InfluxDB's user resource.
+    pub id: UserId,
+    /// Whether the user may do anything at all.
+    pub status: Status,
+    /// What the password is checked against.
+    pub password: PasswordHash,
+    /// The InfluxDB API token that is used upstream on this user's behalf.
+    pub token: Option<ApiToken>,
+}
+
+impl User {
+    /// The user's id.
+    pub fn id(&self) -> UserId {
+        self.id
+    }
+}
+
+/// Whether a user is allowed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Signs in and works.
+    Active,
+    /// Signs in, as with InfluxDB, and is then refused everything.
+    Inactive,
+}
+
+impl Status {
+    /// The word in the users file and in the user resource.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+/// InfluxDB's user id: 64 bits that print as 16 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UserId(u64);
+
+impl UserId {
+    /// A fresh, random id; never zero, which InfluxDB does not accept.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give.
+    pub fn generate() -> Self {
+        let bits = getrandom::u64().expect("the operating system provides randomness");
+        Self(bits.max(1))
+    }
+}
+
+impl FromStr for UserId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() != 16 || !text.bytes().all(is_hex) {
+            return Err("an id is 16 hex digits in lower case, for example \
+                        \"0a1b2c3d4e5f6071\"; `influx-gateway user add` makes one"
+                .to_owned());
+        }
+        match u64::from_str_radix(text, 16) {
+            Ok(0) | Err(_) => Err("an id is not zero".to_owned()),
+            Ok(bits) => Ok(Self(bits)),
+        }
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", self.0)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::user::password::{Cost, Password};
+
+    /// A user with a cheap hash of the password "correct horse"; the id follows from the name.
+    pub(crate) fn user(name: &str) -> User {
+        let id = name.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
+        let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+        User {
+            name: name.parse().unwrap(),
+            id: UserId(id),
+            status: Status::Active,
+            password: PasswordHash::create(&Password::new(b"correct horse".to_vec()), cost),
+            token: None,
+        }
+    }
+
+    #[test]
+    fn ids_are_sixteen_hex_digits() {
+        assert_eq!("0000000000000006".parse::<UserId>().unwrap().to_string(), "0000000000000006");
+        for wrong in ["", "6", "000000000000000g", "0A1B2C3D4E5F6071", "0000000000000000"] {
+            assert!(wrong.parse::<UserId>().is_err(), "{wrong}");
+        }
+        let id = UserId::generate();
+        assert_eq!(id.to_string().parse::<UserId>(), Ok(id));
+    }
+}

@@ -1,0 +1,55 @@
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+fn compose() -> Value {
+    let to_json =
+        "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
+    let output = Command::new(repository().join(".venv/bin/python"))
+        .args(["-c", to_json])
+        .arg(repository().join("docker-compose.yml"))
+        .output()
+        .expect("`make test` makes .venv");
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn only_the_gateway_can_be_reached_and_every_secret_is_declared() {
+    let compose = compose();
+    let services = compose["services"].as_object().unwrap();
+    let published: Vec<_> =
+        services.iter().filter(|(_, service)| service.get("ports").is_some()).collect();
+    assert_eq!(published.len(), 1);
+    assert_eq!(published[0].0, "gateway");
+    for service in services.values() {
+        for secret in service["secrets"].as_array().unwrap() {
+            assert!(compose["secrets"].get(secret.as_str().unwrap()).is_some(), "{secret}");
+        }
+        for dependency in service["depends_on"].as_object().iter().flat_map(|all| all.keys()) {
+            assert!(services[dependency].get("healthcheck").is_some(), "{dependency}");
+        }
+    }
+}
+
+#[test]
+fn its_configuration_is_good_and_names_the_service_and_the_secret() {
+    let compose = compose();
+    let command = compose["services"]["gateway"]["command"].as_array().unwrap();
+    assert_eq!(command[2], "/etc/influx-gateway/compose.toml");
+    let text = fs::read_to_string(repository().join("conf/compose.toml")).unwrap();
+    assert!(compose["services"].get("influxdb").is_some() && text.contains("//influxdb:8086"));
+    let secret = "/run/secrets/influxdb_token";
+    assert!(text.contains(secret));
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "secret").unwrap();
+    fs::write(folder.path().join("compose.toml"), text.replace(secret, "token")).unwrap();
+    fs::copy(repository().join("conf/users.toml"), folder.path().join("users.toml")).unwrap();
+    let config = folder.path().join("compose.toml");
+    let status = program().args(["check", "--config"]).arg(config).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}

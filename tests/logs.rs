@@ -1,0 +1,98 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::support::*;
+
+#[test]
+fn a_line_a_request() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let line = cookie(&gateway.sign_in("ada"));
+    let trace = "Zap-Trace-Span: {\"trace_id\":\"1a2b\",\"span_id\":\"3\"}";
+    let headers = [&*line, trace, "X-Request-Id: r1"];
+    gateway.connect().send(&get("/api/v2/buckets?name=private", &headers));
+    gateway.connect().send(&get("/api/v2/buckets", &["Zap-Trace-Span: {", "X-Request-Id: r2"]));
+    gateway.connect().send(&get("/caf%C3%A9", &["X-Request-Id: r3"]));
+    let log = gateway.stop();
+    let access = |id: &str| {
+        let line = log.lines().find(|line| line.contains(&format!("request_id={id}")));
+        line.unwrap_or_else(|| panic!("no line of {id}: {log}"))
+    };
+    let forwarded = access("r1");
+    for field in [
+        "INFO",
+        "access",
+        "client=127.0.0.1",
+        "user=ada",
+        "method=GET",
+        "path=/api/v2/buckets ",
+        "status=200",
+        "bytes=3",
+        "ms=",
+        "trace_id=1a2b",
+    ] {
+        assert!(forwarded.contains(field), "{field}: {forwarded}");
+    }
+    let session = forwarded.split("session=").nth(1).unwrap();
+    assert!(session[..8].bytes().all(|byte| byte.is_ascii_hexdigit()), "{forwarded}");
+    assert_eq!(&session[8..9], " ");
+    assert!(access("r2").contains("user=- session=- method=GET path=/api/v2/buckets status=401"));
+    assert!(!access("r2").contains("trace_id"));
+    assert!(access("r3").contains("path=/caf%C3%A9 status=404"));
+    assert_eq!(log.lines().filter(|line| line.contains(" access]")).count(), 4);
+}
+
+#[test]
+fn no_secret_at_any_level() {
+    let upstream = Upstream::behaving(|seen, stream| {
+        // Some requests fail, so that what is logged of failures is looked at too.
+        !seen.line().contains("fail") && answer(stream, "200 OK", "")
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let url = upstream.address;
+    write(
+        "gateway.toml",
+        &format!(
+            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"http://{url}\"\n\
+             token_file = \"shared.token\"\n"
+        ),
+    );
+    write("shared.token", "shared-secret\n");
+    write("users.toml", &users(&["ada"]));
+    let gateway = Gateway::start_in(folder);
+
+    let session = gateway.sign_in("ada");
+    let line = cookie(&session);
+    let wrong = "wrong-secret";
+    gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", wrong)]));
+    for target in ["/api/v2/query", "/api/v2/fail?p=query-secret", "/fail?p=query-secret"] {
+        gateway.connect().send(&get(target, &[&line, &basic("ada", wrong)]));
+        gateway.connect().send(&get(target, &["Authorization: Token token-secret"]));
+    }
+    gateway.connect().send("GET /api/v2/me HTTP/1.1\r\nAuthorization : Token token-secret\r\n\r\n");
+    let mut client = gateway.connect();
+    client.write(
+        format!("GET /api/v2/me HTTP/1.1\r\nHost: x\r\n{line}\r\nBad Header: x\r\n\r\n").as_bytes(),
+    );
+    client.read_head();
+    gateway.connect().send(&post("/api/v2/signout", &[&line]));
+    let log = gateway.stop();
+
+    assert!(log.contains("TRACE") || log.contains("DEBUG") || log.contains("INFO"), "{log}");
+    let value = session.split_once('=').unwrap().1;
+    let encoded = STANDARD.encode(format!("ada:{PASSWORD}"));
+    for secret in [
+        PASSWORD,
+        &encoded,
+        value,
+        wrong,
+        &STANDARD.encode(format!("ada:{wrong}")),
+        "shared-secret",
+        "token-secret",
+        "query-secret",
+        "$argon2id",
+    ] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+    }
+}

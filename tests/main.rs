@@ -1,0 +1,38 @@
+//! Black-box tests: the real program over TCP, and nothing of its insides.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests and their helpers fail by panicking, and say so on standard error"
+)]
+
+/// The real Python client, writing into a real database through the gateway.
+mod clients;
+/// The command line: what it prints, which files it changes, its exit codes.
+mod command_line;
+/// docker-compose.yml, as far as it can be checked without an engine.
+mod compose;
+/// Many users at once, none of whom ever sees another's name.
+mod concurrency;
+/// `influx-gateway demo`, its curl lines pasted.
+mod demo;
+/// What goes upstream and what comes back: unchanged, streamed, never twice.
+mod forward;
+/// Who the upstream is told is asking, and that nobody can forge it.
+mod identity;
+/// When sessions end, and how many there may be.
+mod lifetime;
+/// What the log says, and what it never says.
+mod logs;
+/// `GET /api/v2/me`.
+mod me;
+/// An orderly end.
+mod shutdown;
+/// `POST /api/v2/signin`.
+mod signin;
+/// `POST /api/v2/signout`.
+mod signout;
+mod support;
+/// The house rules: layers, doors, file sizes; configuration and documentation agree.
+mod tidy;
+/// An upstream that is absent, slow or dies.
+mod upstream_faults;

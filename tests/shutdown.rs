@@ -1,0 +1,58 @@
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use crate::support::*;
+
+#[test]
+fn a_request_in_flight_is_answered_and_then_the_process_ends() {
+    let (release, gate) = channel::<()>();
+    let (arrived, arrival) = channel();
+    let (gate, arrived) = (Mutex::new(gate), Mutex::new(arrived));
+    let upstream = Upstream::behaving(move |_, stream| {
+        arrived.lock().unwrap().send(()).unwrap();
+        gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").is_ok()
+    });
+    let gateway = Gateway::start(upstream.address);
+    let line = cookie(&gateway.sign_in("ada"));
+    let mut client = gateway.connect();
+    let mut idle = gateway.connect();
+    assert_eq!(idle.send(&get("/api/v2/me", &[&line])).status, 200);
+    client.write(get("/api/v2/query", &[&line]).as_bytes());
+    arrival.recv_timeout(PATIENCE).unwrap();
+
+    gateway.signal("TERM");
+    assert!(idle.is_closed(), "idle connections are closed at once");
+    wait_until("the listener is closed", || std::net::TcpStream::connect(gateway.address).is_err());
+    release.send(()).unwrap();
+    let answer = client.read();
+    assert_eq!((answer.status, answer.text()), (200, "late".to_owned()));
+    assert_eq!(answer.header("connection"), Some("close"));
+    let start = Instant::now();
+    assert_eq!(gateway.wait().0, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "the grace period is not waited out");
+}
+
+#[test]
+fn a_request_that_never_ends_is_cut_after_the_grace_period() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = "[server]\ngrace_period_seconds = 1\ngraceful_shutdown_timeout_seconds = 1\n";
+    let address = listener.local_addr().unwrap();
+    let gateway = Gateway::start_with(address, config, &users(&["ada"]));
+    let mut client = gateway.connect();
+    client.write(get("/api/v2/query", &["Authorization: Token x"]).as_bytes());
+    let (_upstream, _) = listener.accept().unwrap();
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait().0, Some(0));
+}
+
+#[test]
+fn an_idle_gateway_ends_at_once() {
+    let gateway = Gateway::start(closed_port());
+    let start = Instant::now();
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait().0, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}

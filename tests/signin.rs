@@ -1,0 +1,124 @@
+use crate::support::*;
+
+const REFUSED: &str = "{\n\t\"code\": \"unauthorized\",\n\t\"message\": \"unauthorized access\"\n}";
+
+#[test]
+fn a_name_and_a_password_make_a_session() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(upstream.address);
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+
+    assert_eq!(answer.status, 204);
+    assert!(answer.body.is_empty());
+    for absent in ["content-type", "content-length", "transfer-encoding", "www-authenticate"] {
+        assert_eq!(answer.header(absent), None, "{absent}");
+    }
+    let cookie = answer.header("set-cookie").unwrap();
+    let (value, attributes) = cookie.split_once("; ").unwrap();
+    assert_eq!(attributes, "Path=/api/; HttpOnly; SameSite=Strict");
+    let token = value.strip_prefix("influxdb-oss-session=").unwrap();
+    assert_eq!(token.len(), 43);
+    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+    assert!(upstream.saw_nothing());
+}
+
+#[test]
+fn every_refusal_is_the_same() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(upstream.address);
+    let mut client = gateway.connect();
+    let of = |scheme: &str| format!("Authorization: {scheme}");
+    let long = "x".repeat(5000);
+    for headers in [
+        vec![],
+        vec![basic("ada", "wrong horse")],
+        vec![basic("eve", PASSWORD)],
+        vec![basic("ada", "")],
+        vec![basic("", PASSWORD)],
+        vec![basic("ADA", PASSWORD)],
+        vec![basic("ada ", PASSWORD)],
+        vec![basic("ada", &long)],
+        vec![of("Basic")],
+        vec![of("Basic !!!")],
+        vec![of("Basic YWRh")],
+        vec![of("Basic  YWRhOmNvcnJlY3QgaG9yc2U=")],
+        vec![of("Basic YWRhOmNvcnJlY3QgaG9yc2U")],
+        vec![of("Basic /////w==")],
+        vec![of("Token whatever")],
+        vec![of("Bearer whatever"), basic("ada", PASSWORD)],
+    ] {
+        let lines: Vec<_> = headers.iter().map(String::as_str).collect();
+        let answer = client.send(&post("/api/v2/signin", &lines));
+        let context = format!("{headers:?}: {answer:?}");
+        assert_eq!(answer.status, 401, "{context}");
+        assert_eq!(answer.text(), REFUSED, "{context}");
+        let content_type = answer.header("content-type");
+        assert_eq!(content_type, Some("application/json; charset=utf-8"), "{context}");
+        assert_eq!(answer.header("x-platform-error-code"), Some("unauthorized"), "{context}");
+        assert_eq!(answer.header("www-authenticate"), None, "{context}");
+        assert_eq!(answer.header("set-cookie"), None, "{context}");
+    }
+    assert!(upstream.saw_nothing());
+}
+
+#[test]
+fn body_and_query_are_ignored_and_the_connection_goes_on() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let mut client = gateway.connect();
+    let headers = [&*basic("ada", PASSWORD), "Content-Type: application/json"];
+    let request = with_body("POST", "/api/v2/signin?user=eve", &headers, r#"{"user":"eve"}"#);
+    let cookie_of_ada = cookie(&client.send(&request).cookie());
+    let me = client.send(&get("/api/v2/me", &[&cookie_of_ada]));
+    assert_eq!(me.json()["name"], "ada");
+}
+
+#[test]
+fn the_scheme_is_read_in_any_letter_case() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let header = basic("ada", PASSWORD).replace("Basic", "bASIC");
+    assert_eq!(gateway.connect().send(&post("/api/v2/signin", &[&header])).status, 204);
+}
+
+#[test]
+fn each_sign_in_is_a_new_session_and_a_presented_one_is_not_adopted() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let first = gateway.sign_in("ada");
+    let invented = format!("influxdb-oss-session={}", "A".repeat(43));
+    for presented in [&first, &invented] {
+        let headers = [basic("bob", PASSWORD), cookie(presented)];
+        let answer = gateway.connect().send(&post("/api/v2/signin", &[&headers[0], &headers[1]]));
+        assert_eq!(answer.status, 204);
+        assert_ne!(answer.cookie(), *presented);
+    }
+    let name = |cookie_of: &str| {
+        let answer = gateway.connect().send(&get("/api/v2/me", &[&cookie(cookie_of)]));
+        (answer.status == 200).then(|| answer.json()["name"].clone())
+    };
+    assert_eq!(name(&first).unwrap(), "ada");
+    assert_eq!(name(&invented), None);
+}
+
+#[test]
+fn a_secure_cookie_is_set_when_the_configuration_says_so() {
+    let config =
+        "[cookie]\nname = \"sid\"\npath = \"/\"\nsecure = \"always\"\nsame_site = \"lax\"\n";
+    let gateway = Gateway::start_with(Upstream::start().address, config, &users(&["ada"]));
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("sid="), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; Secure; SameSite=Lax"), "{cookie}");
+}
+
+#[test]
+fn an_inactive_user_signs_in_and_is_then_refused() {
+    let upstream = Upstream::start();
+    let users = users(&["ada"]) + "status = \"inactive\"\n";
+    let gateway = Gateway::start_with(upstream.address, "", &users);
+    let cookie = cookie(&gateway.sign_in("ada"));
+    for target in ["/api/v2/me", "/api/v2/buckets"] {
+        let answer = gateway.connect().send(&get(target, &[&cookie]));
+        assert_eq!(answer.status, 403);
+        assert_eq!(answer.text(), r#"{"code":"forbidden","message":"User is inactive"}"#);
+    }
+    assert!(upstream.saw_nothing());
+}

@@ -1,0 +1,486 @@
+//! The parts every test is made of: the real program, an upstream that remembers what it saw, and
+//! a client that speaks bytes.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The password of every user in [`users`].
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// Its hash, by the cheapest parameters that Argon2id has.
+const HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$zb0kk9ZzhRpF74EDMreAwA$Bmkr88hNGBKV1GCvz0rQt2LFIpic3FWJ5/dSnnk4IlU";
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Users of these names, all with [`PASSWORD`], ids counted from 1.
+pub(crate) fn users(names: &[&str]) -> String {
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let id = index + 1;
+        writeln!(text, "[[user]]\nname = \"{name}\"\nid = \"{id:016x}\"\npassword = \"{HASH}\"")
+            .unwrap();
+    }
+    text
+}
+
+/// The program under test.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_influx-gateway"));
+    command.env_remove("RUST_LOG");
+    command
+}
+
+/// A folder of the repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A running gateway; killed when dropped.
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    /// Its configuration and users file are in it.
+    _folder: tempfile::TempDir,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    log_reader: Option<thread::JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// With the users `ada` and `bob`, and every default, in front of `upstream`.
+    pub(crate) fn start(upstream: SocketAddr) -> Self {
+        Self::start_with(upstream, "", &users(&["ada", "bob"]))
+    }
+
+    /// With this configuration besides the addresses, and these users. `config` may hold whole
+    /// sections, `[upstream]` and `[listen]` excepted.
+    pub(crate) fn start_with(upstream: SocketAddr, config: &str, users: &str) -> Self {
+        Self::start_at(&format!("http://{upstream}"), config, users)
+    }
+
+    /// The same, with the URL of an upstream.
+    pub(crate) fn start_at(url: &str, config: &str, users: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text =
+            format!("[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"{url}\"\n{config}");
+        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        std::fs::write(folder.path().join("users.toml"), users).unwrap();
+        Self::start_in(folder)
+    }
+
+    /// With the `gateway.toml` in `folder`.
+    pub(crate) fn start_in(folder: tempfile::TempDir) -> Self {
+        let mut child = program()
+            .args(["run", "--config"])
+            .arg(folder.path().join("gateway.toml"))
+            .env("RUST_LOG", "trace")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (stderr, sink) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        let log_reader = thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                sink.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(address) = line.trim().strip_prefix("listening on http://") else {
+            let _ = child.wait();
+            log_reader.join().unwrap();
+            panic!("no listener: {line:?}\n{}", log.lock().unwrap());
+        };
+        let address = address.parse().unwrap();
+        Self { address, _folder: folder, child, log, log_reader: Some(log_reader) }
+    }
+
+    /// A new connection.
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Signs `name` in on a connection of its own and returns the cookie, `name=value`.
+    pub(crate) fn sign_in(&self, name: &str) -> String {
+        let answer = self.connect().send(&post("/api/v2/signin", &[&basic(name, PASSWORD)]));
+        assert_eq!(answer.status, 204, "{answer:?}");
+        answer.cookie()
+    }
+
+    /// The process id, to send signals to.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends `signal`, for example `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until the process has ended by itself, and returns its exit code and its whole log.
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the process goes on");
+            thread::yield_now();
+        };
+        self.log_reader.take().unwrap().join().unwrap();
+        let log = self.log.lock().unwrap().clone();
+        (status.code(), log)
+    }
+
+    /// Stops the process and returns its whole log.
+    pub(crate) fn stop(self) -> String {
+        self.signal("TERM");
+        self.wait().1
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the gateway's log\n{}", self.log.lock().unwrap());
+        }
+    }
+}
+
+/// Waits for `condition`.
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::yield_now();
+    }
+}
+
+/// One connection to a gateway.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let reader = BufReader::new(stream.try_clone().unwrap());
+        Self { stream, reader }
+    }
+
+    /// Sends `request` and reads one answer.
+    pub(crate) fn send(&mut self, request: &str) -> Answer {
+        self.write(request.as_bytes());
+        self.read_for(request.split(' ').next().unwrap_or_default())
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Reads one answer to a request that was no `HEAD`.
+    pub(crate) fn read(&mut self) -> Answer {
+        self.read_for("GET")
+    }
+
+    /// Reads the head of an answer only.
+    pub(crate) fn read_head(&mut self) -> Answer {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = self.reader.read_line(&mut head).unwrap();
+            assert!(read > 0, "the connection ended in the head: {head:?}");
+        }
+        Answer::of_head(&head)
+    }
+
+    /// Reads the next `length` bytes of a body.
+    pub(crate) fn read_bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.reader.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Reads a line, as of a chunk's size.
+    pub(crate) fn read_line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Whether the other side has closed the connection, which must happen.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        matches!(self.reader.read(&mut [0; 1]), Ok(0) | Err(_))
+    }
+
+    fn read_for(&mut self, method: &str) -> Answer {
+        let mut answer = self.read_head();
+        let has_body = method != "HEAD" && answer.status != 204 && answer.status >= 200;
+        if !has_body {
+            return answer;
+        }
+        if let Some(length) = answer.header("content-length") {
+            let length = length.parse().unwrap();
+            answer.body = self.read_bytes(length);
+        } else if answer.header("transfer-encoding").is_some() {
+            loop {
+                let size = usize::from_str_radix(&self.read_line(), 16).unwrap();
+                let chunk = self.read_bytes(size);
+                answer.body.extend(chunk);
+                self.read_line();
+                if size == 0 {
+                    break;
+                }
+            }
+        } else {
+            self.reader.read_to_end(&mut answer.body).unwrap();
+        }
+        answer
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    fn of_head(head: &str) -> Self {
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap();
+            (name.to_ascii_lowercase(), value.trim().to_owned())
+        };
+        let headers = lines.filter(|line| !line.is_empty()).map(header).collect();
+        Self { status, headers, body: Vec::new() }
+    }
+
+    /// The values of the header `name`, in lower case.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let named = |(other, _): &&(String, String)| other == name;
+        self.headers.iter().filter(named).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The value of the header `name`, in lower case; it must not come twice.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let all = self.all(name);
+        assert!(all.len() < 2, "{name} came {} times", all.len());
+        all.first().copied()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// `name=value` of the one cookie that was set.
+    pub(crate) fn cookie(&self) -> String {
+        self.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+}
+
+/// `GET target` with these header lines.
+pub(crate) fn get(target: &str, headers: &[&str]) -> String {
+    request("GET", target, headers)
+}
+
+/// `POST target` with these header lines and no body.
+pub(crate) fn post(target: &str, headers: &[&str]) -> String {
+    request("POST", target, &[headers, &["Content-Length: 0"]].concat())
+}
+
+/// A request with these header lines and no body.
+pub(crate) fn request(method: &str, target: &str, headers: &[&str]) -> String {
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: gateway.test\r\n");
+    for header in headers {
+        write!(text, "{header}\r\n").unwrap();
+    }
+    text + "\r\n"
+}
+
+/// A request with a body.
+pub(crate) fn with_body(method: &str, target: &str, headers: &[&str], body: &str) -> String {
+    let length = format!("Content-Length: {}", body.len());
+    request(method, target, &[headers, &[&length]].concat()) + body
+}
+
+/// The header line of Basic credentials.
+pub(crate) fn basic(name: &str, password: &str) -> String {
+    format!("Authorization: Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
+
+/// The header line of a cookie.
+pub(crate) fn cookie(cookie: &str) -> String {
+    format!("Cookie: {cookie}")
+}
+
+/// A request as the upstream saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// The request line and the headers, byte for byte.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Seen {
+    pub(crate) fn line(&self) -> &str {
+        self.head.split("\r\n").next().unwrap()
+    }
+
+    /// The values of the header `name`, in any case, in their order.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.split("\r\n").skip(1);
+        lines
+            .filter_map(|line| line.split_once(':'))
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .collect()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let all = self.all(name);
+        assert!(all.len() < 2, "{name} reached the upstream {} times: {}", all.len(), self.head);
+        all.first().copied()
+    }
+}
+
+/// What an upstream does with one request: writes to the connection whatever it likes. Returns
+/// whether the connection goes on.
+pub(crate) type Behaviour = dyn Fn(&Seen, &mut TcpStream) -> bool + Send + Sync;
+
+/// A stand-in upstream on a port of its own: it remembers every request.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Receiver<Seen>>>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Upstream {
+    /// Answers every request with 200 and the value of `X-Forwarded-User`.
+    pub(crate) fn start() -> Self {
+        Self::behaving(|seen, stream| {
+            let user = seen.header("x-forwarded-user").unwrap_or("nobody");
+            answer(stream, "200 OK", user)
+        })
+    }
+
+    /// Answers as told.
+    pub(crate) fn behaving(
+        behaviour: impl Fn(&Seen, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(listener, Arc::new(behaviour))
+    }
+
+    fn on(listener: TcpListener, behaviour: Arc<Behaviour>) -> Self {
+        let address = listener.local_addr().unwrap();
+        let (sender, seen) = channel();
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let accepted = Arc::clone(&connections);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                accepted.lock().unwrap().push(stream.try_clone().unwrap());
+                let (behaviour, sender) = (Arc::clone(&behaviour), sender.clone());
+                thread::spawn(move || serve(stream, &*behaviour, |seen| sender.send(seen).is_ok()));
+            }
+        });
+        Self { address, seen: Arc::new(Mutex::new(seen)), connections }
+    }
+
+    /// The next request that came and was not looked at yet.
+    pub(crate) fn next(&self) -> Seen {
+        self.seen.lock().unwrap().recv_timeout(PATIENCE).expect("a request reaches the upstream")
+    }
+
+    /// Whether no request came that was not looked at yet.
+    pub(crate) fn saw_nothing(&self) -> bool {
+        self.seen.lock().unwrap().try_recv().is_err()
+    }
+
+    /// Closes every connection that was ever opened.
+    pub(crate) fn hang_up(&self) {
+        for stream in self.connections.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, behaviour: &Behaviour, remember: impl Fn(Seen) -> bool) {
+    let _ = stream.set_nodelay(true);
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some(seen) = read_request(&mut reader, &mut stream) {
+        let goes_on = behaviour(&seen, &mut stream);
+        remember(seen);
+        if !goes_on {
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
+        }
+    }
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>, stream: &mut TcpStream) -> Option<Seen> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let mut seen = Seen { head, body: Vec::new() };
+    if seen.header("expect").is_some() {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+    }
+    if let Some(length) = seen.header("content-length") {
+        seen.body = vec![0; length.parse().ok()?];
+        reader.read_exact(&mut seen.body).ok()?;
+    } else if seen.header("transfer-encoding").is_some() {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let size = usize::from_str_radix(line.trim_end(), 16).ok()?;
+            let start = seen.body.len();
+            seen.body.resize(start + size, 0);
+            reader.read_exact(&mut seen.body[start..]).ok()?;
+            reader.read_line(&mut line).ok()?;
+            if size == 0 {
+                break;
+            }
+        }
+    }
+    Some(seen)
+}
+
+/// Writes a whole response; the connection goes on.
+pub(crate) fn answer(stream: &mut TcpStream, status: &str, body: &str) -> bool {
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).is_ok()
+}
+
+/// A port that nothing listens on.
+pub(crate) fn closed_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::repository;
+
+/// The floors of the house, from the top. A module uses itself and the floors below it; modules
+/// on one floor are strangers.
+const FLOORS: [&[&str]; 8] = [
+    &["main"],
+    &["cli"],
+    &["app"],
+    &["config", "edge"],
+    &["api"],
+    &["auth"],
+    &["directory", "session"],
+    &["user"],
+];
+
+/// What everybody may use, and uses nothing.
+const GROUND: [&str; 3] = ["clock", "document", "limits"];
+
+/// By which files a foreign crate comes in.
+const DOORS: [(&str, &[&str]); 9] = [
+    ("pingora", &["edge", "config/server", "config"]),
+    ("pingora_proxy", &["edge"]),
+    ("moka", &["session/memory"]),
+    ("argon2", &["user/password"]),
+    ("toml", &["document"]),
+    ("toml_edit", &["directory/edit"]),
+    ("clap", &["cli"]),
+    ("env_logger", &["cli/logging"]),
+    ("rpassword", &["cli/password"]),
+];
+
+/// Sources below `folder` with their names, such as `edge/gateway`.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    fn visit(path: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let (root, mut found) = (repository().join(folder), Vec::new());
+    visit(&root, &mut found);
+    let name = |path: &PathBuf| {
+        let path = path.strip_prefix(&root).unwrap().with_extension("");
+        path.to_str().unwrap().to_owned()
+    };
+    found.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// A source without its unit tests.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap()
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+#[test]
+fn modules_use_the_floors_below_them_only() {
+    for (name, text) in sources("gateway/src") {
+        let own = name.split('/').next().unwrap();
+        if own == "lib" {
+            continue;
+        }
+        let own_floor = floor(own);
+        assert!(own_floor.is_some() || GROUND.contains(&own), "{name}: on no floor");
+        for used in code(&text).split("crate::").skip(1) {
+            let used: String =
+                used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let allowed = used == own
+                || match (own_floor, floor(&used)) {
+                    (Some(own), Some(used)) => used > own,
+                    (Some(_), None) => GROUND.contains(&used.as_str()),
+                    (None, _) => false,
+                };
+            assert!(allowed, "{name}.rs: {own:?} may not use {used:?}");
+        }
+    }
+}
+
+#[test]
+fn foreign_crates_come_in_by_their_doors() {
+    for (name, text) in sources("gateway/src") {
+        for (foreign, doors) in DOORS {
+            let used = code(&text).contains(&format!("use {foreign}::"))
+                || code(&text).contains(&format!(" {foreign}::"));
+            let is_door = |door: &&str| name == **door || name.starts_with(&format!("{door}/"));
+            let is_door = doors.iter().any(is_door);
+            assert!(!used || is_door, "{name}.rs: {foreign} comes in by {doors:?} only");
+        }
+    }
+}
+
+#[test]
+fn files_hold_one_idea() {
+    for (name, text) in sources("gateway/src") {
+        let lines = code(&text).lines().count();
+        assert!(lines <= 300, "{name}.rs: {lines} lines before its tests");
+        assert!(text.starts_with("//! "), "{name}.rs: no first sentence");
+    }
+}
+
+#[test]
+fn tests_neither_sleep_nor_hide() {
+    let sources = sources("tests").into_iter().chain(sources("gateway/src"));
+    for (name, text) in sources.filter(|(name, _)| name != "tidy") {
+        for mark in ["thread::sleep", "#[ignore", "#[should_panic", "#[allow(", "todo!(", "dbg!("] {
+            assert!(!text.contains(mark), "{name}.rs: {mark}");
+        }
+    }
+}
+
+#[test]
+fn every_configuration_key_is_explained() {
+    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let docs = read("docs/configuration.md");
+    for line in read("conf/gateway.toml").lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        let Some((key, _)) = line.split_once(" = ") else { continue };
+        if key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()) {
+            assert!(docs.contains(&format!("`{key}`")), "docs/configuration.md: nothing of {key}");
+        }
+    }
+}
