@@ -128,17 +128,22 @@ fn a_request_streams_upstream_before_it_is_complete() {
     let (sender, arrived) = std::sync::mpsc::channel();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+    let read_along = move |mut stream: std::net::TcpStream| {
         let mut seen = Vec::new();
         let mut buffer = [0; 4096];
         while let Ok(read @ 1..) = std::io::Read::read(&mut stream, &mut buffer) {
             seen.extend_from_slice(&buffer[..read]);
             let text = String::from_utf8_lossy(&seen).into_owned();
-            sender.send(text.clone()).unwrap();
+            let _ = sender.send(text.clone());
             if text.contains("0\r\n\r\n") {
                 answer(&mut stream, "204 No Content", "");
             }
+        }
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let read_along = read_along.clone();
+            std::thread::spawn(move || read_along(stream));
         }
     });
     let gateway = Gateway::start(address);

@@ -25,6 +25,8 @@ mod lifetime;
 mod logs;
 /// `GET /api/v2/me`.
 mod me;
+/// New passwords.
+mod password;
 /// An orderly end.
 mod shutdown;
 /// `POST /api/v2/signin`.

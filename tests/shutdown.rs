@@ -37,15 +37,17 @@ fn a_request_in_flight_is_answered_and_then_the_process_ends() {
 
 #[test]
 fn a_request_that_never_ends_is_cut_after_the_grace_period() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (forever, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let upstream = Upstream::behaving(move |_, _| gate.lock().unwrap().recv().is_ok());
     let config = "[server]\ngrace_period_seconds = 1\ngraceful_shutdown_timeout_seconds = 1\n";
-    let address = listener.local_addr().unwrap();
-    let gateway = Gateway::start_with(address, config, &users(&["ada"]));
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
     let mut client = gateway.connect();
     client.write(get("/api/v2/query", &["Authorization: Token x"]).as_bytes());
-    let (_upstream, _) = listener.accept().unwrap();
+    upstream.next();
     gateway.signal("TERM");
     assert_eq!(gateway.wait().0, Some(0));
+    drop(forever);
 }
 
 #[test]

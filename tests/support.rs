@@ -418,7 +418,12 @@ impl Upstream {
 
     /// Whether no request came that was not looked at yet.
     pub(crate) fn saw_nothing(&self) -> bool {
-        self.seen.lock().unwrap().try_recv().is_err()
+        self.seen_by_clients().is_empty()
+    }
+
+    /// The requests that came and were not looked at yet.
+    pub(crate) fn seen_by_clients(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().try_iter().collect()
     }
 
     /// Closes every connection that was ever opened.
@@ -433,8 +438,15 @@ fn serve(mut stream: TcpStream, behaviour: &Behaviour, remember: impl Fn(Seen) -
     let _ = stream.set_nodelay(true);
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(seen) = read_request(&mut reader, &mut stream) {
+        // The gateway's own question, nobody's request.
+        if seen.header("user-agent").is_some_and(|agent| agent.starts_with("influx-gateway/")) {
+            let version = "X-Influxdb-Build: OSS\r\nX-Influxdb-Version: v2.9.1";
+            let _ = write!(stream, "HTTP/1.1 204 No Content\r\n{version}\r\n\r\n");
+            continue;
+        }
+        // Before the answer, so that whoever has the answer finds it.
+        remember(seen.clone());
         let goes_on = behaviour(&seen, &mut stream);
-        remember(seen);
         if !goes_on {
             let _ = stream.shutdown(Shutdown::Both);
             return;

@@ -4,6 +4,8 @@ pub mod authorization;
 pub mod cookie;
 pub mod identity;
 pub mod me;
+pub mod options;
+pub mod password;
 pub mod rejection;
 pub mod route;
 pub mod signin;

@@ -96,10 +96,11 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
 pub fn serve(
     config: Config,
     users: Users,
+    users_file: PathBuf,
     listeners: Vec<TcpListener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
-    build(config, users, listeners).run(ready);
+    build(config, users, Some(users_file), listeners).run(ready);
 }
 
 /// The same, and beside it the upstream that answers with what it saw, on `upstream`.
@@ -110,21 +111,26 @@ pub fn serve_with_whoami(
     upstream: Vec<TcpListener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
-    let mut server = build(config, users, listeners);
+    let mut server = build(config, users, None, listeners);
     server.add_whoami(upstream);
     server.run(ready);
 }
 
-fn build(config: Config, users: Users, listeners: Vec<TcpListener>) -> Server {
+fn build(
+    config: Config,
+    users: Users,
+    users_file: Option<PathBuf>,
+    listeners: Vec<TcpListener>,
+) -> Server {
     let sessions = Arc::new(MemoryStore::new(config.lifetime, config.capacity));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let directory = Directory::new(users, cores - 1);
+    let directory = Directory::new(users, users_file, cores - 1);
     let at = &config.upstream;
     let upstream = Arc::new(Upstream::new(&at.authority, at.tls, config.limits));
     let gateway = Gateway::new(Settings {
         auth: Auth::new(directory, Arc::clone(&sessions)),
         cookie: config.cookie,
-        public: config.public,
+        forwarding: config.forwarding,
         identity: config.identity,
         shared_token: config.upstream.token,
         upstream: Arc::clone(&upstream),

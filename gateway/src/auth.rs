@@ -27,6 +27,10 @@ pub enum SignInError {
     Full,
 }
 
+/// The new password could not be stored; the log says why. The old one stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangeError;
+
 impl Auth {
     /// Users of `directory`, their sessions in `sessions`.
     pub fn new(directory: Directory, sessions: Arc<MemoryStore>) -> Self {
@@ -48,6 +52,26 @@ impl Auth {
         let session =
             self.sessions.open(token.id(), user, now).map_err(|_full| SignInError::Full)?;
         Ok((token, session))
+    }
+
+    /// Whether `password` is that of the session's user. Slow by design.
+    pub async fn is_password_of(&self, session: &Session, password: Password) -> bool {
+        self.directory.verify(Some(&session.user().name), password).await.is_some()
+    }
+
+    /// Gives the session's user a new password and ends the user's other sessions.
+    pub async fn change_password(
+        &self,
+        session: &Session,
+        new: Password,
+    ) -> Result<(), ChangeError> {
+        let user = session.user();
+        self.directory.set_password(&user.name, new).await.map_err(|error| {
+            log::error!("the password of {} was not changed: {error}", user.name);
+            ChangeError
+        })?;
+        self.sessions.close_others(user.id(), session.id());
+        Ok(())
     }
 
     /// The live session of `token`, renewed.

@@ -14,6 +14,7 @@ use pingora::server::configuration::ServerConf;
 
 use crate::api::cookie::CookieRules;
 use crate::api::identity::IdentityHeaders;
+use crate::api::route::Forwarding;
 use crate::document::{Document, Fault, Section, Surroundings};
 use crate::limits::Limits;
 use crate::session::Lifetime;
@@ -36,8 +37,8 @@ pub struct Config {
     pub users_file: PathBuf,
     /// How the upstream is told who asks.
     pub identity: IdentityHeaders,
-    /// Paths forwarded without a session.
-    pub public: Vec<String>,
+    /// What is forwarded besides the API.
+    pub forwarding: Forwarding,
     /// Time limits.
     pub limits: Limits,
     /// Pingora's own configuration.
@@ -80,7 +81,7 @@ impl Config {
         let cookie = cookie::read(root.section("cookie"));
         let users_file = users(root.section("users"));
         let identity = identity::read(root.section("identity"));
-        let public = forward(root.section("forward"));
+        let forwarding = forward(root.section("forward"));
         let limits = limits(root.section("limits"));
         let server = server::read(root.section("server"));
         root.close();
@@ -95,7 +96,7 @@ impl Config {
                 cookie,
                 users_file,
                 identity,
-                public,
+                forwarding,
                 limits,
                 server,
             }),
@@ -161,7 +162,7 @@ fn users(mut section: Section<'_>) -> PathBuf {
     file.into()
 }
 
-fn forward(mut section: Section<'_>) -> Vec<String> {
+fn forward(mut section: Section<'_>) -> Forwarding {
     let default = || ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
     let public = section.texts("public").unwrap_or_else(default);
     for path in &public {
@@ -173,8 +174,10 @@ fn forward(mut section: Section<'_>) -> Vec<String> {
             section.fault("public", &format!("{path:?} is part of the API, which needs a session"));
         }
     }
+    let mut switch = |key| section.boolean(key).unwrap_or(false);
+    let (setup, ui, v1) = (switch("setup"), switch("ui"), switch("v1"));
     section.close();
-    public
+    Forwarding { public, setup, ui, v1 }
 }
 
 fn limits(mut section: Section<'_>) -> Limits {
@@ -216,7 +219,7 @@ mod tests {
         assert_eq!(config.lifetime.absolute, None);
         assert_eq!((config.capacity.total, config.capacity.per_user), (1_000_000, 64));
         assert_eq!(config.identity.name, "x-forwarded-user");
-        assert_eq!(config.public, ["/health", "/ping", "/ready"]);
+        assert_eq!(config.forwarding.public, ["/health", "/ping", "/ready"]);
         assert!(config.server.threads > 0);
     }
 
@@ -281,7 +284,7 @@ mod tests {
                 config.cookie,
                 config.users_file,
                 config.identity,
-                config.public,
+                config.forwarding,
                 config.limits,
                 config.server,
             )

@@ -3,6 +3,7 @@
 //! Start at [`gateway`]: the life of a request.
 
 pub mod access_log;
+pub mod client;
 pub mod exchange;
 pub mod gateway;
 pub mod identity;
@@ -12,6 +13,7 @@ pub mod request_id;
 pub mod server;
 mod signals;
 pub mod upstream;
+pub mod version;
 pub mod whoami;
 
 /// The client's side of a request. Pingora says `Session`, which is our word for something else.

@@ -26,6 +26,18 @@ pub struct User {
 }
 
 impl User {
+    /// The same user with another password.
+    #[must_use]
+    pub fn with_password(&self, password: PasswordHash) -> Self {
+        Self {
+            name: self.name.clone(),
+            id: self.id,
+            status: self.status,
+            password,
+            token: self.token.clone(),
+        }
+    }
+
     /// The user's id.
     pub fn id(&self) -> UserId {
         self.id

@@ -24,6 +24,18 @@ pub enum Rejection {
     NoSuchPage,
     /// A path that the gateway neither answers nor forwards.
     PathNotFound,
+    /// The set-up of a fresh InfluxDB through the gateway.
+    SetupClosed,
+    /// A request for a new password that cannot be understood, and why.
+    BadPasswordRequest(&'static str),
+    /// The old password is another.
+    WrongPassword,
+    /// A new password of a length that InfluxDB does not accept.
+    PasswordLength,
+    /// The password of somebody else, or of the owner of a token.
+    NotYourPassword,
+    /// A body that is longer than the endpoint reads.
+    TooLarge,
     /// The request target is not a path.
     BadTarget,
     /// There are as many sessions as there may be.
@@ -84,6 +96,30 @@ impl Rejection {
             }
             Self::NoSuchPage => (StatusCode::NOT_FOUND, "not found", "404 page not found\n"),
             Self::PathNotFound => (StatusCode::NOT_FOUND, "not found", "path not found"),
+            Self::SetupClosed => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "set-up is closed at the gateway; forward.setup = true in its configuration opens it",
+            ),
+            Self::BadPasswordRequest(why) => (StatusCode::BAD_REQUEST, "invalid", why),
+            Self::WrongPassword => {
+                (StatusCode::FORBIDDEN, "forbidden", "your username or password is incorrect")
+            }
+            Self::PasswordLength => (
+                StatusCode::BAD_REQUEST,
+                "invalid",
+                "passwords must be between 8 and 72 characters long",
+            ),
+            Self::NotYourPassword => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "the gateway changes only the password of the user who is signed in",
+            ),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "request too large",
+                "the request body is too large",
+            ),
             Self::BadTarget => {
                 (StatusCode::BAD_REQUEST, "invalid", "the request target must be a path")
             }

@@ -2,19 +2,38 @@
 
 use http::Method;
 
+/// What is forwarded besides the API.
+#[derive(Clone, Debug)]
+pub struct Forwarding {
+    /// Exact paths outside the API, forwarded without a session, `GET` and `HEAD` only.
+    pub public: Vec<String>,
+    /// Whether `POST /api/v2/setup` is, which makes the first user of a fresh InfluxDB.
+    pub setup: bool,
+    /// Whether InfluxDB's own pages are.
+    pub ui: bool,
+    /// Whether `/query` and `/write` of InfluxDB 1 are.
+    pub v1: bool,
+}
+
 /// Where a request goes. The query never takes part in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+pub enum Route<'a> {
     /// `POST /api/v2/signin`.
     SignIn(Door),
     /// `POST /api/v2/signout`.
     SignOut(Door),
     /// `GET /api/v2/me`.
     Me,
+    /// A new password for a user.
+    Password(Account<'a>, Proof),
+    /// `OPTIONS` of a local endpoint, which has this method.
+    Options(&'static str),
     /// An endpoint asked with another method than this.
     WrongMethod(Door, &'static str),
     /// Below a local endpoint, where there is nothing.
     NoSuchPage,
+    /// The set-up of a fresh InfluxDB, which is not to be had through the gateway.
+    SetupClosed,
     /// The rest of InfluxDB's API: forwarded on behalf of somebody.
     Api,
     /// Forwarded on behalf of nobody.
@@ -32,35 +51,108 @@ pub enum Door {
     Guarded,
 }
 
-impl Route {
-    /// The route of `method` and `path`; `public` are the paths forwarded without a session.
-    pub fn of(method: &Method, path: &str, public: &[String]) -> Self {
-        let Some(below) = path.strip_prefix("/api/v2") else {
-            let is_read = method == Method::GET || method == Method::HEAD;
-            return match public.iter().any(|open| open == path) {
-                true if is_read => Self::Public,
-                true => Self::WrongMethod(Door::Open, "GET, HEAD"),
-                false => Self::Elsewhere,
-            };
-        };
-        let (endpoint, door) = match below.strip_suffix('/') {
-            Some(endpoint) => (endpoint, Door::Guarded),
-            None => (below, Door::Open),
-        };
-        match endpoint {
-            "/signin" => Self::only(&Method::POST, method, "POST", Self::SignIn(door)),
-            "/signout" => Self::only(&Method::POST, method, "POST", Self::SignOut(door)),
-            "/me" => Self::only(&Method::GET, method, "GET", Self::Me),
-            _ if below.starts_with("/signin/") || below.starts_with("/signout/") => {
-                Self::NoSuchPage
-            }
-            _ => Self::Api,
+/// Whose password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account<'a> {
+    /// That of whoever asks.
+    Own,
+    /// That of the user with this id.
+    Of(&'a str),
+}
+
+/// What is asked for besides the session when a password is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The old password: `PUT`.
+    OldPassword,
+    /// Nothing: `POST`.
+    Session,
+}
+
+impl<'a> Route<'a> {
+    /// The route of `method` and `path`.
+    pub fn of(method: &Method, path: &'a str, forwarding: &Forwarding) -> Self {
+        match path.strip_prefix("/api/v2") {
+            Some(below) => api(method, below, forwarding),
+            None => outside(method, path, forwarding),
         }
     }
+}
 
-    fn only(wanted: &Method, method: &Method, allow: &'static str, route: Self) -> Self {
-        if method == wanted { route } else { Self::WrongMethod(Door::Guarded, allow) }
+/// The API; `below` is what follows `/api/v2`.
+fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a> {
+    let (endpoint, door) = match below.strip_suffix('/') {
+        Some(endpoint) => (endpoint, Door::Guarded),
+        None => (below, Door::Open),
+    };
+    match endpoint {
+        "/signin" => only("POST", method, Route::SignIn(door)),
+        "/signout" => only("POST", method, Route::SignOut(door)),
+        "/me" => only("GET", method, Route::Me),
+        "/me/password" => only("PUT", method, Route::Password(Account::Own, Proof::OldPassword)),
+        _ if ["/signin/", "/signout/", "/me/"].iter().any(|head| below.starts_with(head)) => {
+            Route::NoSuchPage
+        }
+        _ => {
+            let of_user = || password_of_user(method, endpoint);
+            open(method, below, forwarding).or_else(of_user).unwrap_or(Route::Api)
+        }
     }
+}
+
+/// What InfluxDB answers without authentication: these methods of these exact paths.
+fn open(method: &Method, below: &str, forwarding: &Forwarding) -> Option<Route<'static>> {
+    match (method.as_str(), below) {
+        ("OPTIONS", _) | ("GET", "" | "/setup" | "/swagger.json") => Some(Route::Public),
+        ("POST", "/setup") if forwarding.setup => Some(Route::Public),
+        ("POST", "/setup") => Some(Route::SetupClosed),
+        _ => None,
+    }
+}
+
+/// `POST` or `PUT /api/v2/users/{id}/password`.
+fn password_of_user<'a>(method: &Method, endpoint: &'a str) -> Option<Route<'a>> {
+    let id = endpoint.strip_prefix("/users/")?.strip_suffix("/password")?;
+    match method.as_str() {
+        "POST" => Some(Route::Password(Account::Of(id), Proof::Session)),
+        "PUT" => Some(Route::Password(Account::Of(id), Proof::OldPassword)),
+        _ => None,
+    }
+}
+
+fn only<'a>(wanted: &'static str, method: &Method, route: Route<'a>) -> Route<'a> {
+    match method.as_str() {
+        method if method == wanted => route,
+        "OPTIONS" => Route::Options(wanted),
+        _ => Route::WrongMethod(Door::Guarded, wanted),
+    }
+}
+
+/// Everything that is not the API.
+fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a> {
+    let allowed = match path {
+        "/query" if forwarding.v1 => "GET, POST",
+        "/write" if forwarding.v1 => "POST",
+        _ if forwarding.public.iter().any(|open| open == path) => "GET, HEAD",
+        _ if forwarding.ui && is_page(path) => "GET, HEAD",
+        _ => return Route::Elsewhere,
+    };
+    if allowed.split(", ").any(|allowed| allowed == method.as_str()) {
+        Route::Public
+    } else {
+        Route::WrongMethod(Door::Open, allowed)
+    }
+}
+
+/// Whether InfluxDB's own pages have `path`: not what is an API of some version, and not what
+/// tells of the server's insides.
+fn is_page(path: &str) -> bool {
+    const NO_PAGES: [&str; 7] =
+        ["/api", "/debug", "/metrics", "/private", "/query", "/v1", "/write"];
+    let is_below = |head: &str| {
+        path.strip_prefix(head).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    path.starts_with('/') && !NO_PAGES.iter().any(|head| is_below(head))
 }
 
 #[cfg(test)]
@@ -68,50 +160,134 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn route(method: &str, path: &str) -> Route {
-        let public = ["/health".to_owned(), "/ping".to_owned()];
-        Route::of(&method.parse().unwrap(), path, &public)
+    fn forwarding(setup: bool, ui: bool, v1: bool) -> Forwarding {
+        Forwarding { public: vec!["/health".to_owned(), "/ping".to_owned()], setup, ui, v1 }
+    }
+
+    fn check(forwarding: &Forwarding, table: &[(&str, &str, Route<'_>)]) {
+        for (method, path, expected) in table {
+            let route = Route::of(&method.parse().unwrap(), path, forwarding);
+            assert_eq!(route, *expected, "{method} {path}");
+        }
+    }
+
+    const fn wrong(allow: &'static str) -> Route<'static> {
+        Route::WrongMethod(Door::Guarded, allow)
     }
 
     #[test]
-    fn the_table_of_routes() {
-        for (method, path, expected) in [
-            ("POST", "/api/v2/signin", Route::SignIn(Door::Open)),
-            ("POST", "/api/v2/signin/", Route::SignIn(Door::Guarded)),
-            ("GET", "/api/v2/signin", Route::WrongMethod(Door::Guarded, "POST")),
-            ("POST", "/api/v2/signin/foo", Route::NoSuchPage),
-            ("POST", "/api/v2/signinX", Route::Api),
-            ("POST", "/api/v2/SIGNIN", Route::Api),
-            ("POST", "/api/v2/signout", Route::SignOut(Door::Open)),
-            ("DELETE", "/api/v2/signout", Route::WrongMethod(Door::Guarded, "POST")),
-            ("GET", "/api/v2/me", Route::Me),
-            ("GET", "/api/v2/me/", Route::Me),
-            ("HEAD", "/api/v2/me", Route::WrongMethod(Door::Guarded, "GET")),
-            ("PUT", "/api/v2/me/password", Route::Api),
-            ("POST", "/api/v2/write", Route::Api),
-            ("GET", "/api/v2", Route::Api),
-            ("GET", "/api/v2private/notebooks", Route::Api),
-            ("GET", "/health", Route::Public),
-            ("HEAD", "/ping", Route::Public),
-            ("POST", "/health", Route::WrongMethod(Door::Open, "GET, HEAD")),
-            ("GET", "/health/", Route::Elsewhere),
-            ("GET", "/", Route::Elsewhere),
-            ("GET", "/metrics", Route::Elsewhere),
-            ("POST", "/write", Route::Elsewhere),
-            ("GET", "/API/v2/me", Route::Elsewhere),
-            ("POST", "//api/v2/signin", Route::Elsewhere),
-        ] {
-            assert_eq!(route(method, path), expected, "{method} {path}");
-        }
+    fn the_api() {
+        let own = Route::Password(Account::Own, Proof::OldPassword);
+        check(
+            &forwarding(false, false, false),
+            &[
+                ("POST", "/api/v2/signin", Route::SignIn(Door::Open)),
+                ("POST", "/api/v2/signin/", Route::SignIn(Door::Guarded)),
+                ("GET", "/api/v2/signin", wrong("POST")),
+                ("OPTIONS", "/api/v2/signin", Route::Options("POST")),
+                ("POST", "/api/v2/signin/foo", Route::NoSuchPage),
+                ("POST", "/api/v2/signinX", Route::Api),
+                ("POST", "/api/v2/SIGNIN", Route::Api),
+                ("POST", "/api/v2/signout", Route::SignOut(Door::Open)),
+                ("DELETE", "/api/v2/signout", wrong("POST")),
+                ("GET", "/api/v2/me", Route::Me),
+                ("GET", "/api/v2/me/", Route::Me),
+                ("HEAD", "/api/v2/me", wrong("GET")),
+                ("GET", "/api/v2/me/x", Route::NoSuchPage),
+                ("PUT", "/api/v2/me/password", own),
+                ("POST", "/api/v2/me/password", wrong("PUT")),
+                (
+                    "POST",
+                    "/api/v2/users/7/password",
+                    Route::Password(Account::Of("7"), Proof::Session),
+                ),
+                (
+                    "PUT",
+                    "/api/v2/users/7/password",
+                    Route::Password(Account::Of("7"), Proof::OldPassword),
+                ),
+                ("GET", "/api/v2/users/7/password", Route::Api),
+                ("PATCH", "/api/v2/users/7", Route::Api),
+                ("POST", "/api/v2/write", Route::Api),
+                ("OPTIONS", "/api/v2/write", Route::Public),
+                ("GET", "/api/v2", Route::Public),
+                ("GET", "/api/v2/", Route::Api),
+                ("HEAD", "/api/v2", Route::Api),
+                ("GET", "/api/v2/swagger.json", Route::Public),
+                ("GET", "/api/v2/setup", Route::Public),
+                ("GET", "/api/v2/setup/", Route::Api),
+                ("POST", "/api/v2/setup", Route::SetupClosed),
+                ("GET", "/api/v2private/notebooks", Route::Api),
+            ],
+        );
+        check(&forwarding(true, false, false), &[("POST", "/api/v2/setup", Route::Public)]);
+    }
+
+    #[test]
+    fn outside_the_api() {
+        let reads = Route::WrongMethod(Door::Open, "GET, HEAD");
+        check(
+            &forwarding(false, false, false),
+            &[
+                ("GET", "/health", Route::Public),
+                ("HEAD", "/ping", Route::Public),
+                ("POST", "/health", reads),
+                ("GET", "/health/", Route::Elsewhere),
+                ("GET", "/", Route::Elsewhere),
+                ("GET", "/metrics", Route::Elsewhere),
+                ("POST", "/write", Route::Elsewhere),
+                ("GET", "/API/v2/me", Route::Elsewhere),
+                ("POST", "//api/v2/signin", Route::Elsewhere),
+            ],
+        );
+        check(
+            &forwarding(false, true, false),
+            &[
+                ("GET", "/", Route::Public),
+                ("GET", "/orgs/1/dashboards", Route::Public),
+                ("HEAD", "/signin", Route::Public),
+                ("GET", "/metricsX", Route::Public),
+                ("POST", "/signin", reads),
+                ("GET", "/metrics", Route::Elsewhere),
+                ("GET", "/metrics/", Route::Elsewhere),
+                ("GET", "/debug/pprof/heap", Route::Elsewhere),
+                ("GET", "/api/v3/query_sql", Route::Elsewhere),
+                ("GET", "/api", Route::Elsewhere),
+                ("GET", "/private/x", Route::Elsewhere),
+                ("GET", "/query", Route::Elsewhere),
+            ],
+        );
+        check(
+            &forwarding(false, false, true),
+            &[
+                ("GET", "/query", Route::Public),
+                ("POST", "/query", Route::Public),
+                ("POST", "/write", Route::Public),
+                ("GET", "/write", Route::WrongMethod(Door::Open, "POST")),
+                ("GET", "/query/x", Route::Elsewhere),
+                ("GET", "/", Route::Elsewhere),
+            ],
+        );
     }
 
     proptest! {
         /// Nothing leaves the gateway but the API and what was made public.
         #[test]
         fn only_the_api_goes_upstream(path in "/[a-z0-9/._%-]{0,20}") {
-            let route = route("GET", &path);
+            let closed = forwarding(false, false, false);
+            let route = Route::of(&Method::GET, &path, &closed);
             if path != "/health" && path != "/ping" && !path.starts_with("/api/v2") {
                 prop_assert_eq!(route, Route::Elsewhere);
+            }
+        }
+
+        /// Whatever may be forwarded for nobody, the rest of the API is not.
+        #[test]
+        fn the_api_is_never_public(path in "/api/v2[a-z/]{1,20}", method in "GET|POST|PUT|DELETE") {
+            let wide_open = forwarding(true, true, true);
+            let route = Route::of(&method.parse().unwrap(), &path, &wide_open);
+            if path != "/api/v2/setup" {
+                prop_assert_ne!(route, Route::Public);
             }
         }
     }

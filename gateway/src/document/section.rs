@@ -121,6 +121,12 @@ impl<'d> Section<'d> {
         self.kept(key, count.ok_or_else(|| format!("a whole number of at least {least} is wanted")))
     }
 
+    /// A truth value.
+    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let truth = self.json(key)?.as_bool();
+        self.kept(key, truth.ok_or_else(|| "true or false is wanted".to_owned()))
+    }
+
     /// Any plain value as JSON. A string that consists of an environment variable may stand for
     /// a number or a truth value.
     pub fn json(&mut self, key: &'static str) -> Option<serde_json::Value> {

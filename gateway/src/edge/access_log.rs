@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Instant;
 
+use http::HeaderMap;
+
 use crate::session::token::Fingerprint;
 
 /// What is told of a request. Nothing in it is a secret: of the session only a fingerprint, of
@@ -82,14 +84,22 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// The trace id in the value of `Zap-Trace-Span`, JSON with `trace_id`; `None` if it is anything
-/// else, which is not an error.
-pub fn trace_id(header: &[u8]) -> Option<String> {
-    if header.len() > 4096 {
-        return None;
-    }
-    let value: serde_json::Value = serde_json::from_slice(header).ok()?;
-    let id = value.get("trace_id")?.as_str()?;
+/// The trace id that the request brings, in the first of these headers that has one: InfluxDB's
+/// `Zap-Trace-Span` (JSON with `trace_id`), Jaeger's `uber-trace-id` (`trace:span:parent:flags`),
+/// the W3C's `traceparent` (`version-trace-span-flags`). Anything else is no error, and no id.
+pub fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let zap = || {
+        let text = text("zap-trace-span").filter(|text| text.len() <= 4096)?;
+        let value: serde_json::Value = serde_json::from_str(text).ok()?;
+        sane_id(value.get("trace_id")?.as_str()?)
+    };
+    let jaeger = || sane_id(text("uber-trace-id")?.split_once(':')?.0);
+    let w3c = || sane_id(text("traceparent")?.split('-').nth(1)?);
+    zap().or_else(jaeger).or_else(w3c)
+}
+
+fn sane_id(id: &str) -> Option<String> {
     let is_sane = (1..=64).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     is_sane.then(|| id.to_owned())
@@ -98,6 +108,7 @@ pub fn trace_id(header: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderName, HeaderValue};
 
     #[test]
     fn nothing_can_forge_a_line() {
@@ -109,9 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn trace_ids_are_read_from_json_and_nothing_else_matters() {
-        let read = |text: &str| trace_id(text.as_bytes());
-        assert_eq!(read(r#"{"trace_id":"1a2b","span_id":"3"}"#).as_deref(), Some("1a2b"));
+    fn trace_ids_are_read_and_anything_else_does_not_matter() {
+        let read = |name: &'static str, text: &str| {
+            trace_id(&HeaderMap::from_iter([(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(text).unwrap(),
+            )]))
+        };
+        let zap = |text| read("zap-trace-span", text);
+        assert_eq!(zap(r#"{"trace_id":"1a2b","span_id":"3"}"#).as_deref(), Some("1a2b"));
         for odd in [
             "",
             "{",
@@ -122,7 +139,13 @@ mod tests {
             r#"{"trace_id":"a b"}"#,
             r#"{"trace_id":"\n"}"#,
         ] {
-            assert_eq!(read(odd), None, "{odd}");
+            assert_eq!(zap(odd), None, "{odd}");
         }
+        assert_eq!(read("uber-trace-id", "7f:1:0:1").as_deref(), Some("7f"));
+        assert_eq!(read("uber-trace-id", "7f"), None);
+        assert_eq!(read("uber-trace-id", ":1:0:1"), None);
+        assert_eq!(read("traceparent", "00-0af7-b7ad-01").as_deref(), Some("0af7"));
+        assert_eq!(read("traceparent", "00"), None);
+        assert_eq!(read("traceparent", "00-a b-c-01"), None);
     }
 }

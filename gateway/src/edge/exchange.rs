@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorType};
 
 use super::Downstream;
 use crate::api::Response;
+use crate::api::rejection::Rejection;
 
 /// Whether the target of `request` is a path, or a URL with one. For anything else the parsed
 /// path would not be what the upstream sees.
@@ -57,6 +59,35 @@ pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::
         downstream.write_response_body(Some(body), true).await?;
     }
     Ok(())
+}
+
+/// Reads the whole body of the request, which must not be longer than `most` bytes.
+pub async fn read_body(downstream: &mut Downstream, most: usize) -> Result<Bytes, Rejection> {
+    let headers = &downstream.req_header().headers;
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if declared.and_then(|text| text.parse().ok()).is_some_and(|length: u64| length > most as u64) {
+        return Err(Rejection::TooLarge);
+    }
+    let client = downstream.as_downstream_mut();
+    if client.req_header().headers.contains_key(EXPECT) {
+        // Otherwise the client would wait for leave to send it.
+        client.write_continue_response().await.map_err(|_gone| Rejection::Unreadable)?;
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = client.read_request_body().await.map_err(|error| unreadable(&error))? {
+        if body.len() + chunk.len() > most {
+            return Err(Rejection::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn unreadable(error: &Error) -> Rejection {
+    match error.etype() {
+        ErrorType::ReadTimedout => Rejection::ClientTimedOut,
+        _ => Rejection::Unreadable,
+    }
 }
 
 async fn drain(downstream: &mut Downstream) {

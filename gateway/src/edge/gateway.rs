@@ -5,17 +5,19 @@ use std::time::Instant;
 
 use http::HeaderMap;
 use http::request::Parts;
+use zeroize::Zeroizing;
 
 use super::identity::Preparation;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::upstream::Upstream;
+use super::version::Version;
 use super::{Downstream, exchange};
 use crate::api::authorization::brings_token;
 use crate::api::cookie::CookieRules;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
-use crate::api::route::{Door, Route};
-use crate::api::{Response, me, signin, signout};
+use crate::api::route::{Door, Forwarding, Proof, Route};
+use crate::api::{Response, authorization, me, options, password, signin, signout};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::clock::Moment;
@@ -30,8 +32,8 @@ pub struct Settings {
     pub auth: Auth,
     /// The session cookie.
     pub cookie: CookieRules,
-    /// Paths forwarded without a session.
-    pub public: Vec<String>,
+    /// What is forwarded besides the API.
+    pub forwarding: Forwarding,
     /// The headers that carry the user upstream.
     pub identity: IdentityHeaders,
     /// The token for users who have none of their own.
@@ -46,9 +48,10 @@ pub struct Settings {
 pub struct Gateway {
     auth: Auth,
     cookie: CookieRules,
-    public: Vec<String>,
+    forwarding: Forwarding,
     pub(super) preparation: Preparation,
     pub(super) upstream: Arc<Upstream>,
+    version: Arc<Version>,
     pub(super) limits: Limits,
 }
 
@@ -57,6 +60,8 @@ pub struct Gateway {
 pub(super) enum Decision {
     /// The gateway answers by itself.
     Respond(Response),
+    /// The gateway answers, once it has read what the new password is.
+    ChangePassword(Arc<Session>, Proof),
     /// The upstream answers.
     Forward(Caller),
 }
@@ -75,11 +80,19 @@ pub struct Context {
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(settings: Settings) -> Self {
-        let Settings { auth, cookie, public, identity, shared_token, upstream, limits } = settings;
+        let Settings { auth, cookie, forwarding, identity, shared_token, upstream, limits } =
+            settings;
         let authority = upstream.authority();
+        let ping = shared_token.as_ref().map(ApiToken::authorization);
+        let version = Arc::new(Version::new(Arc::clone(&upstream), ping));
         let preparation =
             Preparation { headers: identity, cookie: cookie.clone(), shared_token, authority };
-        Self { auth, cookie, public, preparation, upstream, limits }
+        Self { auth, cookie, forwarding, preparation, upstream, version, limits }
+    }
+
+    /// What learns the upstream's version.
+    pub fn version(&self) -> Arc<Version> {
+        Arc::clone(&self.version)
     }
 
     /// The whole life of a request, up to the point where the upstream takes over.
@@ -90,7 +103,7 @@ impl Gateway {
         context: &mut Context,
     ) -> Result<Decision, Rejection> {
         let (headers, now) = (&request.headers, Moment::now());
-        match Route::of(&request.method, request.uri.path(), &self.public) {
+        match Route::of(&request.method, request.uri.path(), &self.forwarding) {
             Route::SignIn(door) => {
                 self.pass(door, headers, now, context)?;
                 let post = signin::post(&self.auth, &self.cookie, headers, over_tls).await;
@@ -110,6 +123,15 @@ impl Gateway {
                 // The user of a token is the upstream's to know.
                 caller => Ok(Decision::Forward(caller)),
             },
+            Route::Password(account, proof) => match self.authenticate(headers, now, context)? {
+                Caller::Session(session) => {
+                    password::check_account(&session, account)?;
+                    Ok(Decision::ChangePassword(session, proof))
+                }
+                // Passwords are the gateway's business: the upstream is not asked to change any.
+                Caller::Token | Caller::Public => Err(Rejection::NotYourPassword),
+            },
+            Route::Options(allow) => options::answer(headers, allow).map(Decision::Respond),
             Route::WrongMethod(door, allow) => {
                 self.pass(door, headers, now, context)?;
                 Err(Rejection::MethodNotAllowed(allow))
@@ -119,6 +141,7 @@ impl Gateway {
                 Err(Rejection::NoSuchPage)
             }
             Route::Api => Ok(Decision::Forward(self.authenticate(headers, now, context)?)),
+            Route::SetupClosed => Err(Rejection::SetupClosed),
             Route::Public => Ok(Decision::Forward(Caller::Public)),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
@@ -156,6 +179,20 @@ impl Gateway {
         }
     }
 
+    /// Reads the new password from the request's body and sets it.
+    pub(super) async fn change_password(
+        &self,
+        downstream: &mut Downstream,
+        session: &Session,
+        proof: Proof,
+    ) -> Result<Response, Rejection> {
+        let body = exchange::read_body(downstream, password::MOST_BYTES).await?;
+        let body = Zeroizing::new(body.to_vec());
+        let old = authorization::basic(&downstream.req_header().headers);
+        password::change(&self.auth, session, proof, old, &body).await
+    }
+
+    /// Writes a local answer, with the headers that every answer has.
     pub(super) async fn respond(
         &self,
         downstream: &mut Downstream,
@@ -163,6 +200,8 @@ impl Gateway {
         context: &Context,
     ) -> pingora::Result<()> {
         response.headers_mut().insert(X_REQUEST_ID, context.request_id.header_value());
+        self.version.add_to(response.headers_mut());
+        options::allow_origin(&downstream.req_header().headers, &mut response);
         exchange::write(downstream, response).await
     }
 }

@@ -67,9 +67,13 @@ impl ProxyHttp for Gateway {
                 context.caller = Some(caller);
                 return Ok(false);
             }
-            Ok(Decision::Respond(response)) => response,
-            Err(rejection) => rejection.into(),
+            Ok(Decision::Respond(response)) => Ok(response),
+            Ok(Decision::ChangePassword(session, proof)) => {
+                self.change_password(downstream, &session, proof).await
+            }
+            Err(rejection) => Err(rejection),
         };
+        let response = response.unwrap_or_else(Into::into);
         self.respond(downstream, response, context).await?;
         Ok(true)
     }
@@ -172,8 +176,7 @@ impl ProxyHttp for Gateway {
     ) {
         let request = downstream.req_header();
         let session = context.session.as_deref();
-        let trace_id =
-            request.headers.get("zap-trace-span").and_then(|v| access_log::trace_id(v.as_bytes()));
+        let trace_id = access_log::trace_id(&request.headers);
         Entry {
             client: exchange::client_address(downstream).to_str().unwrap_or("-"),
             user: session.map(|session| session.user().name.as_str()),

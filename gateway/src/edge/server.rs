@@ -34,6 +34,7 @@ impl Server {
     ) -> Self {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
+        let version = GenBackgroundService::new("version".to_owned(), gateway.version());
         let connections = Connections::default();
         let front = Front {
             proxy: Arc::new(http_proxy(&server.configuration, gateway)),
@@ -41,6 +42,7 @@ impl Server {
         };
         server.add_service(Bound::new("gateway", front, listeners));
         server.add_service(GenBackgroundService::new("upstream".to_owned(), upstream));
+        server.add_service(version);
         server.add_service(background_service("tidy", Tidy(sessions)));
         server.add_service(background_service("drain", Drain(connections)));
         Self(server)

@@ -1,0 +1,83 @@
+//! `PUT /api/v2/me/password`, `POST` and `PUT /api/v2/users/{id}/password`: a new password.
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::authorization::Credentials;
+use super::rejection::Rejection;
+use super::route::{Account, Proof};
+use super::{Response, no_content};
+use crate::auth::{Auth, ChangeError};
+use crate::session::Session;
+use crate::user::password::Password;
+
+/// Longer requests are not read.
+pub const MOST_BYTES: usize = 4096;
+
+/// InfluxDB's bounds of a new password, in bytes.
+const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
+
+/// Whether the user of `session` may change the password of `account`: their own only.
+pub fn check_account(session: &Session, account: Account<'_>) -> Result<(), Rejection> {
+    match account {
+        Account::Of(id) if id != session.user().id.to_string() => Err(Rejection::NotYourPassword),
+        Account::Of(_) | Account::Own => Ok(()),
+    }
+}
+
+/// Changes the password of the session's user and ends the user's other sessions.
+///
+/// `old` are the credentials in `Authorization: Basic`, whose name does not matter. The old
+/// password is looked at before the new one: only whoever knows it learns anything more.
+pub async fn change(
+    auth: &Auth,
+    session: &Session,
+    proof: Proof,
+    old: Option<Credentials>,
+    body: &[u8],
+) -> Result<Response, Rejection> {
+    let new = new_password(body)?;
+    if proof == Proof::OldPassword {
+        let old = old.ok_or(Rejection::BadPasswordRequest(
+            "error decoding password reset request: the old password is wanted as Basic",
+        ))?;
+        if !auth.is_password_of(session, old.password).await {
+            return Err(Rejection::WrongPassword);
+        }
+    }
+    if !LENGTH.contains(&new.len()) {
+        return Err(Rejection::PasswordLength);
+    }
+    auth.change_password(session, new).await.map_err(|ChangeError| Rejection::Internal)?;
+    Ok(no_content())
+}
+
+fn new_password(body: &[u8]) -> Result<Password, Rejection> {
+    #[derive(Deserialize)]
+    struct Body {
+        password: Zeroizing<String>,
+    }
+    serde_json::from_slice::<Body>(body)
+        .map(|body| Password::new(body.password.as_bytes().to_vec()))
+        .map_err(|_| {
+            Rejection::BadPasswordRequest(
+                "error decoding password reset request: a JSON object with a password is wanted",
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_new_password_is_read_from_json() {
+        let length = |body: &str| new_password(body.as_bytes()).ok().map(|new| new.len());
+        assert_eq!(length(r#"{"password":"new one","more":1}"#), Some(7));
+        assert_eq!(length(r#"{"password":"é"}"#), Some(2));
+        for wrong in ["", "{}", "[]", "null", r#"{"password":7}"#, r#"{"password":"x"}{}"#, "\u{0}"]
+        {
+            assert_eq!(length(wrong), None, "{wrong:?}");
+        }
+    }
+}

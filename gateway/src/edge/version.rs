@@ -1,0 +1,81 @@
+//! The version headers that InfluxDB has on every answer, learnt from the upstream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+
+use super::client::Client;
+use super::upstream::Upstream;
+
+/// The headers.
+const NAMES: [HeaderName; 2] =
+    [HeaderName::from_static("x-influxdb-build"), HeaderName::from_static("x-influxdb-version")];
+
+/// How often the upstream is asked again.
+const REFRESH: Duration = Duration::from_secs(30);
+
+/// How often while it has not answered.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What the upstream says of itself on `GET /ping`.
+///
+/// Clients tell InfluxDB by it, and one version from another. Nothing is made up: while the
+/// upstream has not answered, or says nothing, local answers are without.
+pub struct Version {
+    upstream: Arc<Upstream>,
+    client: Client,
+    /// For an upstream that wants it even for a ping.
+    authorization: Option<HeaderValue>,
+    known: ArcSwapOption<Vec<(HeaderName, HeaderValue)>>,
+}
+
+impl Version {
+    /// Nothing known yet of `upstream`.
+    pub fn new(upstream: Arc<Upstream>, authorization: Option<HeaderValue>) -> Self {
+        Self { upstream, client: Client::default(), authorization, known: ArcSwapOption::empty() }
+    }
+
+    /// Adds what is known to the headers of a local answer.
+    pub fn add_to(&self, headers: &mut HeaderMap) {
+        if let Some(known) = self.known.load().as_ref() {
+            for (name, value) in known.iter() {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+
+    async fn learn(&self) {
+        let authorization = self.authorization.clone();
+        let headers: Vec<_> =
+            authorization.map(|value| (http::header::AUTHORIZATION, value)).into_iter().collect();
+        match self.client.ask(&self.upstream, Method::GET, "/ping", &headers).await {
+            Ok(answer) if answer.status.is_success() => {
+                let header = |name: &HeaderName| {
+                    answer.headers.get(name).map(|value| (name.clone(), value.clone()))
+                };
+                self.known.store(Some(Arc::new(NAMES.iter().filter_map(header).collect())));
+            }
+            // What was known stays: an upstream that is down has not changed its version.
+            Ok(answer) => log::debug!("the upstream answers a ping with {}", answer.status),
+            Err(error) => log::debug!("the upstream's version is not known: {error}"),
+        }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Version {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        loop {
+            self.learn().await;
+            let pause = if self.known.load().is_some() { REFRESH } else { RETRY };
+            if let Ok(Ok(())) = tokio::time::timeout(pause, shutdown.changed()).await {
+                return;
+            }
+        }
+    }
+}
