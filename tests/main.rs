@@ -13,6 +13,8 @@ mod command_line;
 mod compose;
 /// Many users at once, none of whom ever sees another's name.
 mod concurrency;
+/// InfluxDB's wire contract, as data.
+mod conformance;
 /// `influx-gateway demo`, its curl lines pasted.
 mod demo;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.

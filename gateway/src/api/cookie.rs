@@ -99,9 +99,10 @@ impl CookieRules {
 
     fn value_of<'a>(&self, member: &'a [u8]) -> Option<&'a [u8]> {
         let member = member.trim_ascii();
-        let equals = member.iter().position(|&byte| byte == b'=')?;
+        // A name without `=` is a cookie too, with an empty value.
+        let equals = member.iter().position(|&byte| byte == b'=').unwrap_or(member.len());
         let name = member[..equals].trim_ascii();
-        (name == self.name.as_bytes()).then_some(&member[equals + 1..])
+        (name == self.name.as_bytes()).then(|| member.get(equals + 1..).unwrap_or_default())
     }
 
     fn attributes(&self, over_tls: bool) -> String {
@@ -205,6 +206,7 @@ pub(crate) mod tests {
         check(&[format!("{name}=")], None);
         check(&[format!("{name}={a}=")], None);
         check(&[name.to_owned()], None);
+        check(&[format!("{name}; {name}={b}")], None);
         check(&[], None);
     }
 
@@ -219,6 +221,7 @@ pub(crate) mod tests {
         check("a=1; influxdb-oss-session=x; b=\"2\"", Some("a=1; b=\"2\""));
         check("influxdb-oss-session=x; a=1", Some("a=1"));
         check("influxdb-oss-session=x; influxdb-oss-session=y; a=1;b=2", Some("a=1;b=2"));
+        check("influxdb-oss-session; a=1", Some("a=1"));
         check(" influxdb-oss-session =x; Influxdb-oss-session=z", Some("Influxdb-oss-session=z"));
     }
 

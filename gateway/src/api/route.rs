@@ -147,12 +147,12 @@ fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a
 /// Whether InfluxDB's own pages have `path`: not what is an API of some version, and not what
 /// tells of the server's insides.
 fn is_page(path: &str) -> bool {
-    const NO_PAGES: [&str; 7] =
-        ["/api", "/debug", "/metrics", "/private", "/query", "/v1", "/write"];
+    const NO_PAGES: [&str; 6] = ["/api", "/debug", "/metrics", "/private", "/query", "/write"];
     let is_below = |head: &str| {
         path.strip_prefix(head).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    path.starts_with('/') && !NO_PAGES.iter().any(|head| is_below(head))
+    // InfluxDB reads everything that begins with /v1 as an API.
+    path.starts_with('/') && !path.starts_with("/v1") && !NO_PAGES.iter().any(|head| is_below(head))
 }
 
 #[cfg(test)]
@@ -255,6 +255,7 @@ mod tests {
                 ("GET", "/api", Route::Elsewhere),
                 ("GET", "/private/x", Route::Elsewhere),
                 ("GET", "/query", Route::Elsewhere),
+                ("GET", "/v1x", Route::Elsewhere),
             ],
         );
         check(
