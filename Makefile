@@ -1,4 +1,4 @@
-# demo, test: each installs what is missing (Debian packages, Python packages), then calls cargo.
+# demo, test: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
 .PHONY: demo test tools test-tools
 
 CARGO ?= cargo
@@ -18,12 +18,22 @@ tools:
 	@$(call need,cmake,cmake)
 	@$(call need,make,make)
 
-test-tools: .venv/installed
+test-tools: .venv/installed tests/clients/javascript/node_modules/installed target/go-clients/built
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }
 	python3 -m venv .venv
-	.venv/bin/pip --quiet --disable-pip-version-check install -r $<
+	.venv/bin/python -m pip --quiet --disable-pip-version-check install -r $<
+	@touch $@
+
+tests/clients/javascript/node_modules/installed: tests/clients/javascript/package-lock.json
+	@$(call need,npm,nodejs npm)
+	cd $(<D) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+target/go-clients/built: $(wildcard tests/clients/go/go.* tests/clients/go/*/*.go)
+	@$(call need,go,golang-go)
+	cd tests/clients/go && go build -o ../../../target/go-clients/ ./...
 	@touch $@

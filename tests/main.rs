@@ -27,6 +27,8 @@ mod lifetime;
 mod logs;
 /// `GET /api/v2/me`.
 mod me;
+/// gateway/openapi.yaml, held against the program.
+mod openapi;
 /// New passwords.
 mod password;
 /// An orderly end.

@@ -24,7 +24,7 @@ const GROUND: [&str; 3] = ["clock", "document", "limits"];
 const DOORS: [(&str, &[&str]); 9] = [
     ("pingora", &["edge", "config/server", "config"]),
     ("pingora_proxy", &["edge"]),
-    ("moka", &["session/memory"]),
+    ("moka", &["session/memory", "auth/tokens"]),
     ("argon2", &["user/password"]),
     ("toml", &["document"]),
     ("toml_edit", &["directory/edit"]),

@@ -6,29 +6,43 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::auth::Auth;
-use crate::config::{Config, Refused};
-use crate::directory::file;
-use crate::directory::{Directory, Users};
+use crate::auth::credential::Shared;
+use crate::auth::tokens::{Resolver, Tokens};
+use crate::auth::upkeep::{self, Upkeep};
+use crate::config::{Config, Kind, Refused, TokenPolicy};
+use crate::directory::file::FileDirectory;
+use crate::directory::influxdb::{Ask, InfluxdbDirectory};
+use crate::directory::users::Users;
+use crate::directory::{Directory, parse};
 use crate::document::{Fault, Surroundings};
 use crate::edge;
+use crate::edge::client::Client;
 use crate::edge::gateway::{Gateway, Settings};
 use crate::edge::server::Server;
 use crate::edge::upstream::Upstream;
 use crate::session::memory::MemoryStore;
+use crate::user::secret::Scheme;
 
-/// Reads the configuration at `path` and the users file it names; all faults of both at once.
-pub fn load(path: &Path) -> Result<(Config, Users), Vec<Fault>> {
+/// The users file, where there is one: its path and its users.
+pub struct UsersFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who is in it.
+    pub users: Users,
+}
+
+/// Reads the configuration at `path` and the users file, if it names one; all faults of both at
+/// once.
+pub fn load(path: &Path) -> Result<(Config, Option<UsersFile>), Vec<Fault>> {
     match read_config(path) {
         Ok(config) => {
-            let users = load_users(&users_path(path, &config))?;
-            Ok((config, users))
+            let Some(file) = users_path(path, &config) else { return Ok((config, None)) };
+            let users = load_users(&file)?;
+            Ok((config, Some(UsersFile { path: file, users })))
         }
         Err(mut refused) => {
-            let users = folder_of(path).join(&refused.users_file);
-            if refused.users_file.as_os_str().is_empty() {
-                return Err(refused.faults);
-            }
-            refused.faults.extend(load_users(&users).err().unwrap_or_default());
+            let users = refused.users_file.map(|file| load_users(&folder_of(path).join(file)));
+            refused.faults.extend(users.and_then(Result::err).unwrap_or_default());
             Err(refused.faults)
         }
     }
@@ -45,7 +59,7 @@ fn read_config(path: &Path) -> Result<Config, Refused> {
         Ok(text) => Config::parse(&name, &text, folder_of(path), surroundings()),
         Err(what) => {
             let faults = vec![Fault::of_file(&name, what)];
-            Err(Refused { faults, users_file: PathBuf::new() })
+            Err(Refused { faults, users_file: None })
         }
     }
 }
@@ -54,12 +68,12 @@ fn read_config(path: &Path) -> Result<Config, Refused> {
 pub fn load_users(path: &Path) -> Result<Users, Vec<Fault>> {
     let name = path.display().to_string();
     let text = read_file(path).map_err(|what| vec![Fault::of_file(&name, what)])?;
-    file::parse(&name, &text, folder_of(path), surroundings())
+    parse::parse(&name, &text, folder_of(path), surroundings())
 }
 
-/// Where the users file of the configuration at `path` is.
-pub fn users_path(path: &Path, config: &Config) -> PathBuf {
-    folder_of(path).join(&config.users_file)
+/// Where the users file of the configuration at `path` is; `None` if InfluxDB knows the users.
+pub fn users_path(path: &Path, config: &Config) -> Option<PathBuf> {
+    config.users.file().map(|file| folder_of(path).join(file))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -93,17 +107,20 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
 }
 
 /// Serves until the process is told to stop, then returns. Calls `ready` when it serves.
+///
+/// Without a users file, InfluxDB is asked who may sign in.
 pub fn serve(
     config: Config,
-    users: Users,
-    users_file: PathBuf,
+    users: Option<UsersFile>,
     listeners: Vec<TcpListener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
-    build(config, users, Some(users_file), listeners).run(ready);
+    let users = users.map(|file| (file.users, Some(file.path)));
+    build(config, users, listeners).run(ready);
 }
 
-/// The same, and beside it the upstream that answers with what it saw, on `upstream`.
+/// The same with users that are kept nowhere, and beside it the upstream that answers with what it
+/// saw, on `upstream`.
 pub fn serve_with_whoami(
     config: Config,
     users: Users,
@@ -111,30 +128,49 @@ pub fn serve_with_whoami(
     upstream: Vec<TcpListener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
-    let mut server = build(config, users, None, listeners);
+    let mut server = build(config, Some((users, None)), listeners);
     server.add_whoami(upstream);
     server.run(ready);
 }
 
 fn build(
     config: Config,
-    users: Users,
-    users_file: Option<PathBuf>,
+    users: Option<(Users, Option<PathBuf>)>,
     listeners: Vec<TcpListener>,
 ) -> Server {
-    let sessions = Arc::new(MemoryStore::new(config.lifetime, config.capacity));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let directory = Directory::new(users, users_file, cores - 1);
     let at = &config.upstream;
     let upstream = Arc::new(Upstream::new(&at.authority, at.tls, config.limits));
+    let ask: Arc<dyn Ask> = Arc::new(Client::new(Arc::clone(&upstream)));
+    let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask)));
+
+    let (on_end, ended) = upkeep::line();
+    let sessions = Arc::new(MemoryStore::new(config.lifetime, config.capacity, on_end));
+    let tokens = match config.users.tokens {
+        TokenPolicy::Pass => Tokens::Pass,
+        TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(Arc::clone(&influxdb)))),
+        TokenPolicy::Deny => Tokens::Deny,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (directory, upkeep) = if let Some((users, file)) = users {
+        (Directory::File(FileDirectory::new(users, file, cores - 1)), None)
+    } else {
+        let pace = config.users.pace;
+        let upkeep = Upkeep::new(Arc::clone(&influxdb), Arc::clone(&sessions), ended, pace);
+        (Directory::Influxdb(influxdb), Some(Arc::new(upkeep)))
+    };
+    let scheme = match at.kind {
+        Kind::Influxdb2 => Scheme::Token,
+        Kind::Influxdb3 => Scheme::Bearer,
+    };
     let gateway = Gateway::new(Settings {
-        auth: Auth::new(directory, Arc::clone(&sessions)),
+        auth: Auth::new(directory, Arc::clone(&sessions), tokens, upkeep.clone()),
         cookie: config.cookie,
         forwarding: config.forwarding,
         identity: config.identity,
-        shared_token: config.upstream.token,
+        shared: Shared { token: config.upstream.token, scheme },
         upstream: Arc::clone(&upstream),
+        ask,
         limits: config.limits,
     });
-    Server::new(gateway, listeners, upstream, sessions, config.server)
+    Server::new(gateway, listeners, upstream, (sessions, upkeep), config.server)
 }

@@ -4,6 +4,7 @@ mod cookie;
 mod identity;
 mod server;
 mod upstream;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,12 +15,13 @@ use pingora::server::configuration::ServerConf;
 
 use crate::api::cookie::CookieRules;
 use crate::api::identity::IdentityHeaders;
-use crate::api::route::Forwarding;
+use crate::api::route::{Forwarding, Unversioned};
 use crate::document::{Document, Fault, Section, Surroundings};
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
 use crate::user::secret::ApiToken;
+pub use users::{TokenPolicy, Users};
 
 /// Everything that can be configured.
 pub struct Config {
@@ -33,8 +35,8 @@ pub struct Config {
     pub capacity: Capacity,
     /// The session cookie.
     pub cookie: CookieRules,
-    /// The users file, relative to the configuration's folder as written.
-    pub users_file: PathBuf,
+    /// Who may sign in.
+    pub users: Users,
     /// How the upstream is told who asks.
     pub identity: IdentityHeaders,
     /// What is forwarded besides the API.
@@ -45,10 +47,21 @@ pub struct Config {
     pub server: ServerConf,
 }
 
+/// What the upstream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// InfluxDB 2.
+    Influxdb2,
+    /// InfluxDB 3: no users, no sign-in, tokens as `Bearer` only.
+    Influxdb3,
+}
+
 /// The upstream.
 pub struct Upstream {
     /// Host and port, as in the URL.
     pub authority: Authority,
+    /// What it is.
+    pub kind: Kind,
     /// Whether it is spoken to over TLS; its certificate is verified then.
     pub tls: bool,
     /// The token for users who have none of their own.
@@ -60,7 +73,7 @@ pub struct Refused {
     /// Everything that is wrong, in the order of the lines.
     pub faults: Vec<Fault>,
     /// The users file, as far as it could be made out, so that it can be checked as well.
-    pub users_file: PathBuf,
+    pub users_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -79,9 +92,9 @@ impl Config {
         let upstream = upstream::read(root.section("upstream"), folder);
         let (lifetime, capacity) = session(root.section("session"));
         let cookie = cookie::read(root.section("cookie"));
-        let users_file = users(root.section("users"));
+        let users = users::read(root.section("users"), upstream.as_ref());
         let identity = identity::read(root.section("identity"));
-        let forwarding = forward(root.section("forward"));
+        let forwarding = forward(root.section("forward"), upstream.as_ref());
         let limits = limits(root.section("limits"));
         let server = server::read(root.section("server"));
         root.close();
@@ -94,13 +107,13 @@ impl Config {
                 lifetime,
                 capacity,
                 cookie,
-                users_file,
+                users,
                 identity,
                 forwarding,
                 limits,
                 server,
             }),
-            _ => Err(Refused { faults, users_file }),
+            _ => Err(Refused { faults, users_file: users.file().cloned() }),
         }
     }
 }
@@ -155,14 +168,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn users(mut section: Section<'_>) -> PathBuf {
-    section.choice("source", &[("file", ())]);
-    let file = section.text("file").unwrap_or_else(|| "users.toml".to_owned());
-    section.close();
-    file.into()
-}
-
-fn forward(mut section: Section<'_>) -> Forwarding {
+fn forward(mut section: Section<'_>, upstream: Option<&Upstream>) -> Forwarding {
     let default = || ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
     let public = section.texts("public").unwrap_or_else(default);
     for path in &public {
@@ -176,8 +182,17 @@ fn forward(mut section: Section<'_>) -> Forwarding {
     }
     let mut switch = |key| section.boolean(key).unwrap_or(false);
     let (setup, ui, v1) = (switch("setup"), switch("ui"), switch("v1"));
+    let is_influxdb_3 = upstream.is_some_and(|upstream| upstream.kind == Kind::Influxdb3);
+    if v1 && is_influxdb_3 {
+        section.fault("v1", "InfluxDB 3 has its /query and /write by session already");
+    }
     section.close();
-    Forwarding { public, setup, ui, v1 }
+    let unversioned = match (is_influxdb_3, v1) {
+        (true, _) => Unversioned::Api,
+        (false, true) => Unversioned::OnTheirOwn,
+        (false, false) => Unversioned::Closed,
+    };
+    Forwarding { public, setup, ui, unversioned }
 }
 
 fn limits(mut section: Section<'_>) -> Limits {
@@ -282,7 +297,7 @@ mod tests {
                 config.lifetime,
                 config.capacity,
                 config.cookie,
-                config.users_file,
+                config.users,
                 config.identity,
                 config.forwarding,
                 config.limits,

@@ -2,14 +2,19 @@
 
 pub mod memory;
 pub mod token;
+mod upstream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::clock::Moment;
-use crate::user::User;
+use crate::user::secret::UpstreamSession;
+use crate::user::{User, UserId};
 use token::SessionId;
+pub use upstream::UpstreamHalf;
 
 /// How long sessions live.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +28,10 @@ pub struct Lifetime {
 /// One signed-in user on one client.
 pub struct Session {
     id: SessionId,
-    user: Arc<User>,
+    user_id: UserId,
+    user: ArcSwap<User>,
+    /// The other half, if it was InfluxDB that signed the user in.
+    upstream: Option<Box<UpstreamHalf>>,
     started: Moment,
     /// Milliseconds of the last use, or [`ENDED`]. One word, so that ending a session and
     /// renewing it can race in any order and the end always wins.
@@ -34,9 +42,22 @@ pub struct Session {
 const ENDED: u64 = u64::MAX;
 
 impl Session {
-    /// A session that starts now.
-    pub fn start(id: SessionId, user: Arc<User>, now: Moment) -> Self {
-        Self { id, user, started: now, last_used: AtomicU64::new(now.millis()) }
+    /// A session that starts now; `upstream` is InfluxDB's own session, if it made one.
+    pub fn start(
+        id: SessionId,
+        user: Arc<User>,
+        upstream: Option<UpstreamSession>,
+        now: Moment,
+    ) -> Self {
+        let half = |session| Box::new(UpstreamHalf::new(session, now));
+        Self {
+            id,
+            user_id: user.id(),
+            user: ArcSwap::new(user),
+            upstream: upstream.map(half),
+            started: now,
+            last_used: AtomicU64::new(now.millis()),
+        }
     }
 
     /// The digest of the session's token.
@@ -44,9 +65,24 @@ impl Session {
         &self.id
     }
 
-    /// Whose session it is.
-    pub fn user(&self) -> &Arc<User> {
-        &self.user
+    /// Whose session it is, as far as is known now.
+    pub fn user(&self) -> Arc<User> {
+        self.user.load_full()
+    }
+
+    /// The id under which the session was opened. Stays, whatever becomes of the user.
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    /// Notes what has become of the user.
+    pub fn set_user(&self, user: Arc<User>) {
+        self.user.store(user);
+    }
+
+    /// InfluxDB's half of the session, if there is one.
+    pub fn upstream(&self) -> Option<&UpstreamHalf> {
+        self.upstream.as_deref()
     }
 
     /// Whether the session still holds at `now`. Does not renew it.
@@ -93,7 +129,7 @@ mod tests {
 
     fn session() -> Session {
         let user = Arc::new(crate::user::tests::user("ada"));
-        Session::start(SessionToken::generate().id(), user, Moment::START)
+        Session::start(SessionToken::generate().id(), user, None, Moment::START)
     }
 
     #[test]

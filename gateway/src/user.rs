@@ -1,5 +1,7 @@
 //! The people who may sign in.
 
+pub mod access;
+pub mod credentials;
 pub mod name;
 pub mod password;
 pub mod secret;
@@ -7,8 +9,8 @@ pub mod secret;
 use std::fmt;
 use std::str::FromStr;
 
+use access::Access;
 use name::Username;
-use password::PasswordHash;
 use secret::ApiToken;
 
 /// One user of the directory.
@@ -19,21 +21,21 @@ pub struct User {
     pub id: UserId,
     /// Whether the user may do anything at all.
     pub status: Status,
-    /// What the password is checked against.
-    pub password: PasswordHash,
+    /// What the user may have the gateway forward.
+    pub access: Access,
     /// The InfluxDB API token that is used upstream on this user's behalf.
     pub token: Option<ApiToken>,
 }
 
 impl User {
-    /// The same user with another password.
+    /// The same user with another status.
     #[must_use]
-    pub fn with_password(&self, password: PasswordHash) -> Self {
+    pub fn with_status(&self, status: Status) -> Self {
         Self {
             name: self.name.clone(),
             id: self.id,
-            status: self.status,
-            password,
+            status,
+            access: self.access,
             token: self.token.clone(),
         }
     }
@@ -68,6 +70,12 @@ impl Status {
 pub struct UserId(u64);
 
 impl UserId {
+    /// The id that stands for a user whom we know by name only.
+    pub fn provisional(name: &Username) -> Self {
+        let hash = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, hash))
+    }
+
     /// A fresh, random id; never zero, which InfluxDB does not accept.
     ///
     /// # Panics
@@ -104,19 +112,12 @@ impl fmt::Display for UserId {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::user::password::{Cost, Password};
 
-    /// A user with a cheap hash of the password "correct horse"; the id follows from the name.
+    /// An active user; the id follows from the name.
     pub(crate) fn user(name: &str) -> User {
-        let id = name.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
-        let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
-        User {
-            name: name.parse().unwrap(),
-            id: UserId(id),
-            status: Status::Active,
-            password: PasswordHash::create(&Password::new(b"correct horse".to_vec()), cost),
-            token: None,
-        }
+        let name: Username = name.parse().unwrap();
+        let id = UserId::provisional(&name);
+        User { name, id, status: Status::Active, access: Access::Full, token: None }
     }
 
     #[test]

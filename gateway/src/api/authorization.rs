@@ -2,28 +2,21 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
-use crate::user::name::Username;
+use crate::user::credentials::Credentials;
 use crate::user::password::Password;
 
-/// What was typed into a sign-in form.
-pub struct Credentials {
-    /// The name; `None` if it is not one that a user could have.
-    pub name: Option<Username>,
-    /// The password.
-    pub password: Password,
-}
-
-/// Whether the request brings its own API token: `Token …` or `Bearer …` in any letter case.
+/// The API token that the request brings, with its scheme: `Token …` or `Bearer …` in any letter
+/// case.
 ///
 /// Only the first `Authorization` header counts. A bare scheme without a token does not.
-pub fn brings_token(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(AUTHORIZATION) else { return false };
-    let value = value.as_bytes().trim_ascii_end();
-    after_scheme(value, b"Token ").or_else(|| after_scheme(value, b"Bearer ")).is_some()
+pub fn token(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let header = headers.get(AUTHORIZATION)?;
+    let value = header.as_bytes().trim_ascii_end();
+    after_scheme(value, b"Token ").or_else(|| after_scheme(value, b"Bearer ")).map(|_token| header)
 }
 
 /// The credentials of `Authorization: Basic`; `None` for anything else.
@@ -31,7 +24,8 @@ pub fn brings_token(headers: &HeaderMap) -> bool {
 /// One blank after the scheme, standard base64 with padding, split at the first colon. The
 /// decoded bytes need not be text: clients do not agree on an encoding.
 pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
-    let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii_end();
+    let header = headers.get(AUTHORIZATION)?;
+    let value = header.as_bytes().trim_ascii_end();
     let encoded = after_scheme(value, b"Basic ")?;
     let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
     let colon = decoded.iter().position(|&byte| byte == b':')?;
@@ -39,7 +33,14 @@ pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
     Some(Credentials {
         name: std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()),
         password: Password::new(password.to_vec()),
+        header: sensitive(header),
     })
+}
+
+fn sensitive(header: &HeaderValue) -> HeaderValue {
+    let mut header = header.clone();
+    header.set_sensitive(true);
+    header
 }
 
 fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
@@ -50,7 +51,6 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     fn headers(value: &[u8]) -> HeaderMap {
@@ -90,19 +90,19 @@ mod tests {
     #[test]
     fn tokens_are_recognised_in_any_letter_case() {
         for token in ["Token x", "token x", "Bearer x", "BEARER x", "Token  x"] {
-            assert!(brings_token(&headers(token.as_bytes())), "{token}");
+            assert!(super::token(&headers(token.as_bytes())).is_some(), "{token}");
         }
         for other in ["Tokenx", "Token", "Token ", "Basic YWRhOnB3", "", " Token x"] {
-            assert!(!brings_token(&headers(other.as_bytes())), "{other:?}");
+            assert!(token(&headers(other.as_bytes())).is_none(), "{other:?}");
         }
-        assert!(!brings_token(&HeaderMap::new()));
+        assert!(token(&HeaderMap::new()).is_none());
     }
 
     #[test]
     fn only_the_first_header_counts() {
         let mut two = headers(b"Basic YWRhOnB3");
         two.append(AUTHORIZATION, HeaderValue::from_static("Token x"));
-        assert!(!brings_token(&two));
+        assert!(token(&two).is_none());
         assert!(basic(&two).is_some());
     }
 
@@ -124,7 +124,7 @@ mod tests {
         fn reading_is_total(value in proptest::collection::vec(0x20..=0xff_u8, 0..100)) {
             if let Ok(value) = HeaderValue::from_bytes(&value) {
                 let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-                prop_assert!(!(basic(&headers).is_some() && brings_token(&headers)));
+                prop_assert!(basic(&headers).is_none() || token(&headers).is_none());
             }
         }
     }

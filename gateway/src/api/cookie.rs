@@ -78,31 +78,9 @@ impl CookieRules {
         let lines = headers.get_all(COOKIE).iter();
         let value = lines
             .flat_map(|line| line.as_bytes().split(|&byte| byte == b';'))
-            .filter_map(|member| self.value_of(member))
+            .filter_map(|member| value_of(member, &self.name))
             .find_map(unquoted)?;
         SessionToken::parse(value)
-    }
-
-    /// `line`, a `Cookie` header, without the session cookie; the rest byte for byte. `None` when
-    /// nothing is left.
-    pub fn without(&self, line: &[u8]) -> Option<Vec<u8>> {
-        let is_other = |member: &&[u8]| self.value_of(member).is_none();
-        let others: Vec<_> = line.split(|&byte| byte == b';').filter(is_other).collect();
-        let rest = others.join(&b';').trim_ascii().to_vec();
-        (!rest.is_empty()).then_some(rest)
-    }
-
-    /// Whether `line`, a `Cookie` header, holds the session cookie.
-    pub fn is_in(&self, line: &[u8]) -> bool {
-        line.split(|&byte| byte == b';').any(|member| self.value_of(member).is_some())
-    }
-
-    fn value_of<'a>(&self, member: &'a [u8]) -> Option<&'a [u8]> {
-        let member = member.trim_ascii();
-        // A name without `=` is a cookie too, with an empty value.
-        let equals = member.iter().position(|&byte| byte == b'=').unwrap_or(member.len());
-        let name = member[..equals].trim_ascii();
-        (name == self.name.as_bytes()).then(|| member.get(equals + 1..).unwrap_or_default())
     }
 
     fn attributes(&self, over_tls: bool) -> String {
@@ -118,6 +96,38 @@ impl CookieRules {
         };
         format!("; HttpOnly{}; SameSite={same_site}", if secure { "; Secure" } else { "" })
     }
+}
+
+/// `line`, a `Cookie` header, without the cookies of these names; the rest byte for byte. `None`
+/// when nothing is left.
+pub fn without(line: &[u8], names: &[&str]) -> Option<Vec<u8>> {
+    let is_other = |member: &&[u8]| !is_any_of(member, names);
+    let others: Vec<_> = line.split(|&byte| byte == b';').filter(is_other).collect();
+    let rest = others.join(&b';').trim_ascii().to_vec();
+    (!rest.is_empty()).then_some(rest)
+}
+
+/// Whether `line`, a `Cookie` header, holds a cookie of one of these names.
+pub fn holds(line: &[u8], names: &[&str]) -> bool {
+    line.split(|&byte| byte == b';').any(|member| is_any_of(member, names))
+}
+
+/// The name in `pair`, a `name=value`; empty if it is not text.
+pub fn name_of(pair: &[u8]) -> &str {
+    let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+fn is_any_of(member: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|name| value_of(member, name).is_some())
+}
+
+fn value_of<'a>(member: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+    let member = member.trim_ascii();
+    // A name without `=` is a cookie too, with an empty value.
+    let equals = member.iter().position(|&byte| byte == b'=').unwrap_or(member.len());
+    let name = member[..equals].trim_ascii();
+    (name == wanted.as_bytes()).then(|| member.get(equals + 1..).unwrap_or_default())
 }
 
 fn header_value(text: &str) -> HeaderValue {
@@ -146,6 +156,8 @@ pub(crate) mod tests {
             same_site: SameSite::Strict,
         }
     }
+
+    const NAME: &str = "influxdb-oss-session";
 
     fn headers(lines: &[&str]) -> HeaderMap {
         let value = |line: &&str| (COOKIE, HeaderValue::from_str(line).unwrap());
@@ -213,7 +225,7 @@ pub(crate) mod tests {
     #[test]
     fn other_cookies_go_through_byte_for_byte() {
         let check = |line: &str, expected: Option<&str>| {
-            let rest = rules().without(line.as_bytes());
+            let rest = without(line.as_bytes(), &[NAME]);
             let expected = expected.map(|text| text.as_bytes().to_vec());
             assert_eq!(rest, expected, "{line}");
         };
@@ -228,9 +240,9 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn nothing_of_the_cookie_stays(line in "([a-z]{0,2}=?[a-z]?;? ?|influxdb-oss-session=x; ?){0,9}") {
-            let rest = rules().without(line.as_bytes()).unwrap_or_default();
-            prop_assert!(!rules().is_in(&rest));
-            if !rules().is_in(line.as_bytes()) {
+            let rest = without(line.as_bytes(), &[NAME]).unwrap_or_default();
+            prop_assert!(!holds(&rest, &[NAME]));
+            if !holds(line.as_bytes(), &[NAME]) {
                 prop_assert_eq!(rest, line.trim().as_bytes());
             }
         }
@@ -247,7 +259,7 @@ pub(crate) mod tests {
         fn reading_is_total(line in proptest::collection::vec(0x20..=0xff_u8, 0..200)) {
             if let Ok(value) = HeaderValue::from_bytes(&line) {
                 let _ = rules().token(&HeaderMap::from_iter([(COOKIE, value)]));
-                let _ = rules().without(&line);
+                let _ = without(&line, &[NAME]);
             }
         }
     }

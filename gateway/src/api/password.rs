@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::authorization::Credentials;
 use super::rejection::Rejection;
 use super::route::{Account, Proof};
 use super::{Response, no_content};
-use crate::auth::{Auth, ChangeError};
+use crate::auth::Auth;
 use crate::session::Session;
+use crate::user::credentials::Credentials;
 use crate::user::password::Password;
 
 /// Longer requests are not read.
@@ -48,7 +48,7 @@ pub async fn change(
     if !LENGTH.contains(&new.len()) {
         return Err(Rejection::PasswordLength);
     }
-    auth.change_password(session, new).await.map_err(|ChangeError| Rejection::Internal)?;
+    auth.change_password(session, new).await.map_err(|_logged| Rejection::Internal)?;
     Ok(no_content())
 }
 

@@ -40,6 +40,10 @@ pub enum Rejection {
     BadTarget,
     /// There are as many sessions as there may be.
     TooManySessions,
+    /// Whoever knows the users could not be asked. Says nothing about who asks.
+    DirectoryUnavailable,
+    /// More than the user of the session may do.
+    AccessDenied,
     /// The upstream was not reached, or broke off.
     UpstreamFailed(Step),
     /// The upstream took too long.
@@ -128,6 +132,16 @@ impl Rejection {
                 "unavailable",
                 "too many sessions are open; try again later",
             ),
+            Self::DirectoryUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "users cannot be verified at the moment; try again later",
+            ),
+            Self::AccessDenied => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "your access at the gateway does not allow this",
+            ),
             Self::UpstreamFailed(_) => {
                 (StatusCode::BAD_GATEWAY, "unavailable", "the upstream cannot be reached")
             }
@@ -150,7 +164,11 @@ impl Rejection {
 
     /// When to come back, where that can be said.
     fn retry_after(self) -> Option<Duration> {
-        (self == Self::TooManySessions).then_some(Duration::from_secs(60))
+        match self {
+            Self::TooManySessions => Some(Duration::from_secs(60)),
+            Self::DirectoryUnavailable => Some(Duration::from_secs(5)),
+            _ => None,
+        }
     }
 
     fn body(self) -> Bytes {

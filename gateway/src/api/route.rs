@@ -11,8 +11,19 @@ pub struct Forwarding {
     pub setup: bool,
     /// Whether InfluxDB's own pages are.
     pub ui: bool,
-    /// Whether `/query` and `/write` of InfluxDB 1 are.
-    pub v1: bool,
+    /// Whether `/query` and `/write` are.
+    pub unversioned: Unversioned,
+}
+
+/// What becomes of `/query` and `/write`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unversioned {
+    /// They are not forwarded.
+    Closed,
+    /// They are InfluxDB 1's, which authenticate by themselves.
+    OnTheirOwn,
+    /// They are InfluxDB 3's, an API like `/api/v2`; and so is `/api/v3/`.
+    Api,
 }
 
 /// Where a request goes. The query never takes part in it.
@@ -93,46 +104,65 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
         _ if ["/signin/", "/signout/", "/me/"].iter().any(|head| below.starts_with(head)) => {
             Route::NoSuchPage
         }
-        _ => {
-            let of_user = || password_of_user(method, endpoint);
-            open(method, below, forwarding).or_else(of_user).unwrap_or(Route::Api)
-        }
+        "/setup" if door == Door::Open => setup(method, forwarding),
+        _ => match password_of(endpoint) {
+            Some(id) => password_of_user(method, id),
+            None => rest(method, below),
+        },
     }
 }
 
-/// What InfluxDB answers without authentication: these methods of these exact paths.
-fn open(method: &Method, below: &str, forwarding: &Forwarding) -> Option<Route<'static>> {
+/// What InfluxDB answers without authentication, and what it does not.
+fn rest(method: &Method, below: &str) -> Route<'static> {
     match (method.as_str(), below) {
-        ("OPTIONS", _) | ("GET", "" | "/setup" | "/swagger.json") => Some(Route::Public),
-        ("POST", "/setup") if forwarding.setup => Some(Route::Public),
-        ("POST", "/setup") => Some(Route::SetupClosed),
-        _ => None,
+        ("OPTIONS", _) | ("GET", "" | "/swagger.json") => Route::Public,
+        _ => Route::Api,
     }
 }
 
-/// `POST` or `PUT /api/v2/users/{id}/password`.
-fn password_of_user<'a>(method: &Method, endpoint: &'a str) -> Option<Route<'a>> {
-    let id = endpoint.strip_prefix("/users/")?.strip_suffix("/password")?;
+fn setup(method: &Method, forwarding: &Forwarding) -> Route<'static> {
     match method.as_str() {
-        "POST" => Some(Route::Password(Account::Of(id), Proof::Session)),
-        "PUT" => Some(Route::Password(Account::Of(id), Proof::OldPassword)),
-        _ => None,
+        "GET" => Route::Public,
+        "POST" | "OPTIONS" if forwarding.setup => Route::Public,
+        "POST" => Route::SetupClosed,
+        _ => other_than("GET, POST", method),
+    }
+}
+
+/// The id in `/users/{id}/password`: one segment of the path.
+fn password_of(endpoint: &str) -> Option<&str> {
+    let id = endpoint.strip_prefix("/users/")?.strip_suffix("/password")?;
+    (!id.contains('/')).then_some(id)
+}
+
+fn password_of_user<'a>(method: &Method, id: &'a str) -> Route<'a> {
+    match method.as_str() {
+        "POST" => Route::Password(Account::Of(id), Proof::Session),
+        "PUT" => Route::Password(Account::Of(id), Proof::OldPassword),
+        _ => other_than("POST, PUT", method),
     }
 }
 
 fn only<'a>(wanted: &'static str, method: &Method, route: Route<'a>) -> Route<'a> {
-    match method.as_str() {
-        method if method == wanted => route,
-        "OPTIONS" => Route::Options(wanted),
-        _ => Route::WrongMethod(Door::Guarded, wanted),
+    if method == wanted { route } else { other_than(wanted, method) }
+}
+
+/// A local endpoint asked with a `method` that it does not have.
+fn other_than(allow: &'static str, method: &Method) -> Route<'static> {
+    match *method {
+        Method::OPTIONS => Route::Options(allow),
+        _ => Route::WrongMethod(Door::Guarded, allow),
     }
 }
 
 /// Everything that is not the API.
 fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a> {
     let allowed = match path {
-        "/query" if forwarding.v1 => "GET, POST",
-        "/write" if forwarding.v1 => "POST",
+        _ if forwarding.unversioned == Unversioned::Api && is_of_influxdb_3(path) => {
+            return Route::Api;
+        }
+        "/query" if forwarding.unversioned == Unversioned::OnTheirOwn => "GET, POST",
+        "/write" if forwarding.unversioned == Unversioned::OnTheirOwn => "POST",
         _ if forwarding.public.iter().any(|open| open == path) => "GET, HEAD",
         _ if forwarding.ui && is_page(path) => "GET, HEAD",
         _ => return Route::Elsewhere,
@@ -142,6 +172,10 @@ fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a
     } else {
         Route::WrongMethod(Door::Open, allowed)
     }
+}
+
+fn is_of_influxdb_3(path: &str) -> bool {
+    path == "/query" || path == "/write" || path.starts_with("/api/v3/")
 }
 
 /// Whether InfluxDB's own pages have `path`: not what is an API of some version, and not what
@@ -161,7 +195,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn forwarding(setup: bool, ui: bool, v1: bool) -> Forwarding {
-        Forwarding { public: vec!["/health".to_owned(), "/ping".to_owned()], setup, ui, v1 }
+        let public = vec!["/health".to_owned(), "/ping".to_owned()];
+        let unversioned = if v1 { Unversioned::OnTheirOwn } else { Unversioned::Closed };
+        Forwarding { public, setup, ui, unversioned }
     }
 
     fn check(forwarding: &Forwarding, table: &[(&str, &str, Route<'_>)]) {
@@ -206,7 +242,10 @@ mod tests {
                     "/api/v2/users/7/password",
                     Route::Password(Account::Of("7"), Proof::OldPassword),
                 ),
-                ("GET", "/api/v2/users/7/password", Route::Api),
+                ("GET", "/api/v2/users/7/password", wrong("POST, PUT")),
+                ("POST", "/api/v2/users/7/8/password", Route::Api),
+                ("PUT", "/api/v2/setup", wrong("GET, POST")),
+                ("OPTIONS", "/api/v2/setup", Route::Options("GET, POST")),
                 ("PATCH", "/api/v2/users/7", Route::Api),
                 ("POST", "/api/v2/write", Route::Api),
                 ("OPTIONS", "/api/v2/write", Route::Public),
@@ -267,6 +306,23 @@ mod tests {
                 ("GET", "/write", Route::WrongMethod(Door::Open, "POST")),
                 ("GET", "/query/x", Route::Elsewhere),
                 ("GET", "/", Route::Elsewhere),
+            ],
+        );
+    }
+
+    #[test]
+    fn influxdb_3() {
+        let unversioned = Unversioned::Api;
+        let forwarding = Forwarding { unversioned, ..forwarding(false, false, false) };
+        check(
+            &forwarding,
+            &[
+                ("POST", "/api/v3/query_sql", Route::Api),
+                ("GET", "/query", Route::Api),
+                ("POST", "/write", Route::Api),
+                ("POST", "/api/v2/write", Route::Api),
+                ("GET", "/api/v3", Route::Elsewhere),
+                ("GET", "/metrics", Route::Elsewhere),
             ],
         );
     }

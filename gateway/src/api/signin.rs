@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::SET_COOKIE;
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 
 use super::authorization::basic;
 use super::cookie::CookieRules;
@@ -19,14 +19,31 @@ pub async fn post(
     cookie: &CookieRules,
     headers: &HeaderMap,
     over_tls: bool,
-) -> Result<(Response, Arc<Session>), Rejection> {
+) -> Result<(Response, Option<Arc<Session>>), Rejection> {
     let credentials = basic(headers).ok_or(Rejection::SignInOrOutRefused)?;
-    let signed_in = auth.sign_in(credentials.name.as_ref(), credentials.password).await;
-    let (token, session) = signed_in.map_err(|error| match error {
-        SignInError::Refused => Rejection::SignInOrOutRefused,
-        SignInError::Full => Rejection::TooManySessions,
-    })?;
-    let mut response = no_content();
-    response.headers_mut().insert(SET_COOKIE, cookie.set(&token, over_tls));
-    Ok((response, session))
+    match auth.sign_in(credentials).await {
+        Ok((token, session)) => {
+            let mut response = no_content();
+            response.headers_mut().insert(SET_COOKIE, cookie.set(&token, over_tls));
+            Ok((response, Some(session)))
+        }
+        Err(SignInError::Told(answer)) => Ok((told(*answer), None)),
+        Err(SignInError::Refused) => Err(Rejection::SignInOrOutRefused),
+        Err(SignInError::Unavailable) => Err(Rejection::DirectoryUnavailable),
+        Err(SignInError::Full) => Err(Rejection::TooManySessions),
+    }
+}
+
+/// The directory's own refusal: its status, its body, and the headers that describe the body.
+fn told(answer: Response) -> Response {
+    let (parts, body) = answer.into_parts();
+    let mut response = Response::new(body);
+    *response.status_mut() = parts.status;
+    for name in [CONTENT_TYPE.as_str(), "x-platform-error-code"] {
+        if let (Some(value), Ok(name)) = (parts.headers.get(name), name.parse()) {
+            let name: http::HeaderName = name;
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
 }

@@ -5,27 +5,52 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::session::Session;
-use crate::user::secret::ApiToken;
+use crate::user::User;
+use crate::user::secret::{ApiToken, Scheme};
 
 /// On whose behalf a request goes upstream, and how they came.
 pub enum Caller {
     /// Somebody with a session.
     Session(Arc<Session>),
-    /// A client that brings its own InfluxDB API token.
-    Token,
+    /// A client that brings its own InfluxDB API token, and its user if that was asked.
+    Token(Option<Arc<User>>),
     /// Nobody: a path that needs no session.
     Public,
 }
 
-/// What becomes of the request's `Authorization` header.
+/// What the request itself needs its `Authorization` for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing: whatever is there is replaced.
+    Ordinary,
+    /// To prove the old password, which goes along with the new one.
+    NewPassword,
+}
+
+/// The token for users who have none of their own, and how tokens are written.
+pub struct Shared {
+    /// The token.
+    pub token: Option<ApiToken>,
+    /// The word before any token that the gateway injects.
+    pub scheme: Scheme,
+}
+
+/// What proves to the upstream who asks.
 #[derive(Debug, PartialEq, Eq)]
 pub enum UpstreamCredential {
-    /// It is replaced by this.
-    Inject(HeaderValue),
-    /// It is removed.
-    Remove,
-    /// It goes through as it came.
-    Keep,
+    /// `Authorization` is replaced by this.
+    Token(HeaderValue),
+    /// InfluxDB's own session goes along as a cookie.
+    Cookie {
+        /// `name=value`.
+        cookie: HeaderValue,
+        /// Whether `Authorization` stays, or is removed.
+        keeps_authorization: bool,
+    },
+    /// `Authorization` is removed.
+    Nothing,
+    /// The request goes through with what it brought.
+    AsItCame,
 }
 
 impl Caller {
@@ -33,30 +58,41 @@ impl Caller {
     pub fn session(&self) -> Option<&Arc<Session>> {
         match self {
             Self::Session(session) => Some(session),
-            Self::Token | Self::Public => None,
+            Self::Token(_) | Self::Public => None,
+        }
+    }
+
+    /// The user, if there is one and it is known who.
+    pub fn user(&self) -> Option<Arc<User>> {
+        match self {
+            Self::Session(session) => Some(session.user()),
+            Self::Token(user) => user.clone(),
+            Self::Public => None,
         }
     }
 
     /// The credential for the upstream:
     ///
-    /// | caller | `Authorization` upstream |
+    /// | caller | credential upstream |
     /// |---|---|
-    /// | session of a user with a token | the user's token |
-    /// | session of a user without one | the shared token; removed if there is none |
+    /// | session that InfluxDB made | InfluxDB's cookie; `Authorization` only for a new password |
+    /// | session of a user of the file with a token | the user's token |
+    /// | session of a user of the file without one | the shared token; none if there is none |
     /// | own token | as it came |
     /// | public path | as it came |
-    pub fn upstream_credential(&self, shared: Option<&ApiToken>) -> UpstreamCredential {
-        match self {
-            Self::Session(session) => session
-                .user()
-                .token
-                .as_ref()
-                .or(shared)
-                .map_or(UpstreamCredential::Remove, |token| {
-                    UpstreamCredential::Inject(token.authorization())
-                }),
-            Self::Token | Self::Public => UpstreamCredential::Keep,
+    pub fn upstream_credential(&self, shared: &Shared, purpose: Purpose) -> UpstreamCredential {
+        let Self::Session(session) = self else { return UpstreamCredential::AsItCame };
+        if let Some(half) = session.upstream() {
+            return UpstreamCredential::Cookie {
+                cookie: half.session().cookie(),
+                keeps_authorization: purpose == Purpose::NewPassword,
+            };
         }
+        let user = session.user();
+        let token = user.token.as_ref().or(shared.token.as_ref());
+        token.map_or(UpstreamCredential::Nothing, |token| {
+            UpstreamCredential::Token(token.authorization(shared.scheme))
+        })
     }
 }
 
@@ -65,29 +101,51 @@ mod tests {
     use super::*;
     use crate::clock::Moment;
     use crate::session::token::SessionToken;
+    use crate::user::secret::UpstreamSession;
     use crate::user::tests::user;
+
+    fn session(own: Option<&str>, upstream: Option<&str>) -> Caller {
+        let mut ada = user("ada");
+        ada.token = own.map(|text| ApiToken::parse(text).unwrap());
+        let upstream = upstream.and_then(|text| UpstreamSession::parse(text.as_bytes()));
+        let id = SessionToken::generate().id();
+        Caller::Session(Arc::new(Session::start(id, Arc::new(ada), upstream, Moment::START)))
+    }
 
     #[test]
     fn the_table_of_credentials() {
-        let token = |text: &str| ApiToken::parse(text).unwrap();
-        let caller = |own: Option<&str>| {
-            let mut ada = user("ada");
-            ada.token = own.map(token);
-            let id = SessionToken::generate().id();
-            Caller::Session(Arc::new(Session::start(id, Arc::new(ada), Moment::START)))
+        let shared = |token: Option<&str>, scheme| Shared {
+            token: token.map(|text| ApiToken::parse(text).unwrap()),
+            scheme,
         };
-        let inject = |text| UpstreamCredential::Inject(HeaderValue::from_static(text));
-        let shared = token("shared");
+        let token = |text| UpstreamCredential::Token(HeaderValue::from_static(text));
+        let cookie = |keeps_authorization| UpstreamCredential::Cookie {
+            cookie: HeaderValue::from_static("s=x"),
+            keeps_authorization,
+        };
+        let all = shared(Some("all"), Scheme::Token);
+        let none = shared(None, Scheme::Token);
+        let bearer = shared(Some("all"), Scheme::Bearer);
 
-        for (caller, shared, expected) in [
-            (caller(Some("own")), Some(&shared), inject("Token own")),
-            (caller(Some("own")), None, inject("Token own")),
-            (caller(None), Some(&shared), inject("Token shared")),
-            (caller(None), None, UpstreamCredential::Remove),
-            (Caller::Token, Some(&shared), UpstreamCredential::Keep),
-            (Caller::Public, Some(&shared), UpstreamCredential::Keep),
+        for (caller, shared, purpose, expected) in [
+            (session(Some("own"), None), &all, Purpose::Ordinary, token("Token own")),
+            (session(Some("own"), None), &none, Purpose::Ordinary, token("Token own")),
+            (session(Some("own"), None), &bearer, Purpose::Ordinary, token("Bearer own")),
+            (session(None, None), &all, Purpose::Ordinary, token("Token all")),
+            (session(None, None), &bearer, Purpose::Ordinary, token("Bearer all")),
+            (session(None, None), &none, Purpose::Ordinary, UpstreamCredential::Nothing),
+            (session(None, Some("s=x")), &all, Purpose::Ordinary, cookie(false)),
+            (session(None, Some("s=x")), &all, Purpose::NewPassword, cookie(true)),
+            (Caller::Token(None), &all, Purpose::Ordinary, UpstreamCredential::AsItCame),
+            (
+                Caller::Token(Some(Arc::new(user("ada")))),
+                &all,
+                Purpose::Ordinary,
+                UpstreamCredential::AsItCame,
+            ),
+            (Caller::Public, &all, Purpose::Ordinary, UpstreamCredential::AsItCame),
         ] {
-            assert_eq!(caller.upstream_credential(shared), expected);
+            assert_eq!(caller.upstream_credential(shared, purpose), expected);
         }
     }
 }

@@ -7,7 +7,10 @@ use crate::app;
 
 #[expect(clippy::print_stdout, reason = "the answer")]
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
-    let (_, users) = app::load(path)?;
-    println!("{}: good; users: {}", path.display(), users.count());
+    let users = match app::load(path)? {
+        (_, Some(file)) => file.users.count().to_string(),
+        (_, None) => "InfluxDB's".to_owned(),
+    };
+    println!("{}: good; users: {users}", path.display());
     Ok(())
 }

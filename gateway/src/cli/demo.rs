@@ -9,8 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Failure, logging, run};
 use crate::app;
 use crate::config::Config;
-use crate::directory::Users;
+use crate::directory::users::{Account, Users};
 use crate::document::Surroundings;
+use crate::user::access::Access;
 use crate::user::password::{Cost, Password, PasswordHash};
 use crate::user::{Status, User, UserId};
 
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = Config::parse("demo", &text, Path::new(""), bare)
         .map_err(|refused| Failure::Configuration(refused.faults))?;
     let password = random_password();
-    let users = Users::new(vec![demo_user(&password)]).expect("there is one user");
+    let users = Users::new(vec![demo_account(&password)]).expect("there is one user");
 
     let (addresses, built_in) = (run::addresses(&listeners), local(&upstream));
     app::serve_with_whoami(config, users, listeners, upstream, move || {
@@ -46,15 +47,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn demo_user(password: &str) -> User {
+fn demo_account(password: &str) -> Account {
     let password = Password::new(password.as_bytes().to_vec());
-    User {
+    let user = User {
         name: "demo".parse().expect("demo is a name"),
         id: UserId::generate(),
         status: Status::Active,
-        password: PasswordHash::create(&password, Cost::RECOMMENDED),
+        access: Access::Full,
         token: None,
-    }
+    };
+    Account::new(user, PasswordHash::create(&password, Cost::RECOMMENDED))
 }
 
 fn local(listeners: &[std::net::TcpListener]) -> SocketAddr {

@@ -9,11 +9,12 @@ use crate::app;
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     logging::start("info");
     let (config, users) = app::load(path)?;
-    let users_file = app::users_path(path, &config);
-    warn_of_readable(&users_file);
+    if let Some(file) = &users {
+        warn_of_readable(&file.path);
+    }
     let listeners = app::bind(&config.listen).map_err(|error| Failure::Bind(error.to_string()))?;
     let addresses = addresses(&listeners);
-    app::serve(config, users, users_file, listeners, move || announce(&addresses));
+    app::serve(config, users, listeners, move || announce(&addresses));
     Ok(())
 }
 

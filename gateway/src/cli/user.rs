@@ -71,7 +71,12 @@ fn new_hash(user: &WithPassword) -> Result<String, Failure> {
 
 fn users_file(file: &ConfigFile) -> Result<PathBuf, Failure> {
     let config = app::load_config(&file.config)?;
-    Ok(app::users_path(&file.config, &config))
+    app::users_path(&file.config, &config).ok_or_else(|| {
+        Failure::File(format!(
+            "{}: users.source is \"influxdb\": users are InfluxDB's, and changed there",
+            file.config.display()
+        ))
+    })
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]

@@ -5,7 +5,7 @@ use std::path::Path;
 use http::uri::{Authority, Scheme, Uri};
 use zeroize::Zeroizing;
 
-use super::Upstream;
+use super::{Kind, Upstream};
 use crate::document::Section;
 use crate::user::secret::ApiToken;
 
@@ -20,8 +20,10 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<Upstream> 
     let files = section.surroundings().file;
     let token = section
         .parsed("token_file", |path| ApiToken::parse(&Zeroizing::new(files(&folder.join(path))?)));
+    let kinds = [("influxdb2", Kind::Influxdb2), ("influxdb3", Kind::Influxdb3)];
+    let kind = section.choice("kind", &kinds).unwrap_or(Kind::Influxdb2);
     section.close();
-    url.map(|(authority, tls)| Upstream { authority, tls, token })
+    url.map(|(authority, tls)| Upstream { authority, kind, tls, token })
 }
 
 fn upstream_url(text: &str) -> Result<(Authority, bool), String> {

@@ -1,179 +1,77 @@
-//! The users file: `[[user]]` tables.
+//! A users file as the directory: passwords verified away from the threads that serve requests.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::Users;
-use crate::document::{Document, Fault, Section, Surroundings};
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+
+use super::edit::{self, Change, EditError};
+use super::users::Users;
+use crate::user::User;
 use crate::user::name::Username;
-use crate::user::password::PasswordHash;
-use crate::user::secret::ApiToken;
-use crate::user::{Status, User, UserId};
+use crate::user::password::{Cost, Password, PasswordHash};
 
-/// Reads the users file `text`, called `name` in faults; all faults at once.
-///
-/// Token files are looked for relative to `folder`, the users file's own.
-pub fn parse(
-    name: &str,
-    text: &str,
-    folder: &Path,
-    surroundings: Surroundings<'_>,
-) -> Result<Users, Vec<Fault>> {
-    let document = Document::parse(name, text, surroundings);
-    let mut root = document.root();
-    let mut seen = Seen::default();
-    let users: Vec<_> = root
-        .sections("user")
-        .into_iter()
-        .filter_map(|section| user(section, folder, &mut seen))
-        .collect();
-    root.close();
-    let faults = document.into_faults();
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    Users::new(users).ok_or_else(|| {
-        let what = "no [[user]] in it, so nobody could sign in; add one with \
-                    `influx-gateway user add`";
-        vec![Fault::of_file(name, what)]
-    })
+/// The users of a users file.
+pub struct FileDirectory {
+    users: ArcSwap<Users>,
+    /// Where they are kept; `None` if nowhere.
+    file: Option<PathBuf>,
+    /// As many verifications at once as there are permits; the rest wait. Each takes the
+    /// memory and the processor that its hash's parameters say.
+    workers: Arc<Semaphore>,
 }
 
-/// Where each name and each id stood first.
-#[derive(Default)]
-struct Seen {
-    names: HashMap<Username, usize>,
-    ids: HashMap<UserId, usize>,
+/// Why a password was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    /// The users file was left as it was.
+    #[error(transparent)]
+    File(#[from] EditError),
+    /// The work did not come to its end.
+    #[error("hashing was interrupted")]
+    Interrupted,
 }
 
-fn user(mut section: Section<'_>, folder: &Path, seen: &mut Seen) -> Option<User> {
-    let line = section.line();
-    let name = required(&mut section, "name", str::parse::<Username>);
-    let id = required(&mut section, "id", str::parse::<UserId>);
-    let password = required(&mut section, "password", PasswordHash::parse);
-    let statuses = [("active", Status::Active), ("inactive", Status::Inactive)];
-    let status = section.choice("status", &statuses).unwrap_or(Status::Active);
-    let token = token(&mut section, folder);
-
-    if let Some(name) = &name
-        && let Some(first) = seen.names.insert(name.clone(), line)
-    {
-        section.fault("name", &format!("duplicate name {name}: also the user of line {first}"));
-    }
-    if let Some(id) = id
-        && let Some(first) = seen.ids.insert(id, line)
-    {
-        section.fault("id", &format!("duplicate id {id}: also the user of line {first}"));
-    }
-    section.close();
-    Some(User { name: name?, id: id?, status, password: password?, token })
-}
-
-fn required<T>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> Option<T> {
-    if !section.other_keys().iter().any(|present| present == key) {
-        section.fault(key, "missing");
-    }
-    section.parsed(key, parse)
-}
-
-fn token(section: &mut Section<'_>, folder: &Path) -> Option<ApiToken> {
-    let surroundings = section.surroundings();
-    let token = section.parsed("token", ApiToken::parse);
-    let from_file = section.parsed("token_file", |path| {
-        let text = zeroize::Zeroizing::new((surroundings.file)(&folder.join(path))?);
-        ApiToken::parse(&text)
-    });
-    if token.is_some() && from_file.is_some() {
-        section.fault("token_file", "either token or token_file, not both");
-    }
-    token.or(from_file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::tests::BARE;
-
-    const HASH: &str =
-        "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
-
-    fn check(text: &str, expected: &[&str]) {
-        let text = text.replace("HASH", HASH);
-        let result = parse("users.toml", &text, Path::new("conf"), BARE);
-        let faults: Vec<_> =
-            result.err().unwrap_or_default().iter().map(Fault::to_string).collect();
-        assert_eq!(faults, expected, "{text}");
+impl FileDirectory {
+    /// A directory of `users`, kept in `file`, that hashes on `workers` threads at once, at least
+    /// one.
+    pub fn new(users: Users, file: Option<PathBuf>, workers: usize) -> Self {
+        let workers = Arc::new(Semaphore::new(workers.max(1)));
+        Self { users: ArcSwap::from_pointee(users), file, workers }
     }
 
-    #[test]
-    fn a_good_file_has_its_users() {
-        let text = format!(
-            "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = '{HASH}'\n\
-             [[user]]\nname = 'bob'\nid = '0000000000000002'\npassword = '{HASH}'\n\
-             status = 'inactive'\ntoken = ' t '\n"
-        );
-        let users = parse("users.toml", &text, Path::new("."), BARE).ok().unwrap();
-        let users = users.sorted();
-        assert_eq!(users.len(), 2);
-        assert_eq!(users[1].status, Status::Inactive);
-        assert_eq!(users[1].token.as_ref().unwrap().authorization(), "Token t");
+    /// The user `name` if `password` is theirs.
+    ///
+    /// Unknown names and wrong passwords take the same time: one verification.
+    pub async fn verify(&self, name: Option<&Username>, password: Password) -> Option<Arc<User>> {
+        let (user, hash) = self.users.load().find(name);
+        self.work(move || hash.verify(&password).then_some(user).flatten()).await?
     }
 
-    #[test]
-    fn faults_are_told_all_at_once() {
-        check(
-            "[[user]]\nname = 'a,b'\nid = '1'\npassword = 'plain'\nstatus = 'gone'\nrole = 1\n",
-            &[
-                "users.toml:2: user.name: a name is 1 to 255 visible ASCII characters without \
-                 colon and comma",
-                "users.toml:3: user.id: an id is 16 hex digits in lower case, for example \
-                 \"0a1b2c3d4e5f6071\"; `influx-gateway user add` makes one",
-                "users.toml:4: user.password: not a PHC string; `influx-gateway hash` makes one",
-                "users.toml:5: user.status: \"gone\" is not one of \"active\", \"inactive\"",
-                "users.toml:6: user.role: unknown key; known here: name, id, password, status, \
-                 token, token_file",
-            ],
-        );
+    /// Gives the user `name` a new password: in the file first, then for the next sign-in.
+    pub async fn set_password(&self, name: &Username, new: Password) -> Result<(), SetError> {
+        let (file, name_in_file) = (self.file.clone(), name.clone());
+        let stored = self.work(move || {
+            let text = PasswordHash::create_text(&new, Cost::RECOMMENDED);
+            if let Some(file) = file {
+                edit::apply(&file, &name_in_file, &Change::SetPassword(&text))?;
+            }
+            Ok::<_, SetError>(PasswordHash::parse(&text).expect("a hash just made can be read"))
+        });
+        let hash = Arc::new(stored.await.ok_or(SetError::Interrupted)??);
+        self.users.rcu(|users| users.with_password(name, &hash));
+        Ok(())
     }
 
-    #[test]
-    fn duplicates_name_both_lines() {
-        check(
-            "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n\
-             [[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n",
-            &[
-                "users.toml:6: user.name: duplicate name ada: also the user of line 1",
-                "users.toml:7: user.id: duplicate id 0000000000000001: also the user of line 1",
-            ],
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_told_at_the_head_of_the_user() {
-        check(
-            "# a comment\n[[user]]\nid = '0000000000000001'\n",
-            &["users.toml:2: user.name: missing", "users.toml:2: user.password: missing"],
-        );
-        check(
-            "",
-            &["users.toml: no [[user]] in it, so nobody could sign in; add one with \
-                     `influx-gateway user add`"],
-        );
-    }
-
-    #[test]
-    fn a_token_file_that_is_missing_is_a_fault_and_a_token_is_not_shown() {
-        check(
-            "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n\
-             token = 'two words'\ntoken_file = 'ada.token'\n",
-            &[
-                "users.toml:5: user.token: a token is visible ASCII without blanks",
-                "users.toml:6: user.token_file: no such file",
-            ],
-        );
+    /// Runs `job` on a thread of its own once there is a worker for it; `None` if it panicked.
+    async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let permit = Arc::clone(&self.workers).acquire_owned().await.ok()?;
+        let done = tokio::task::spawn_blocking(move || {
+            // The permit belongs to the work: a client that leaves does not set it free.
+            let _permit = permit;
+            job()
+        });
+        done.await.ok()
     }
 }

@@ -1,17 +1,19 @@
 //! The gateway's own requests to the upstream: small ones, answered whole.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Request};
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use super::upstream::Upstream;
+use crate::directory::influxdb::{Ask, Unreachable};
 
 /// A longer answer is not one to these questions.
 const MOST_BYTES: usize = 64 * 1024;
@@ -24,65 +26,61 @@ const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("influx-gateway/", env!("CARGO_PKG_VERSION")));
 
 /// Asks the upstream on the gateway's own connections, apart from those of requests.
-#[derive(Default)]
 pub struct Client {
+    upstream: Arc<Upstream>,
     /// Made when first used: it reads the system's certificates.
     connector: OnceLock<Connector<()>>,
 }
 
-/// What the upstream answered.
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, whole.
-    pub body: Bytes,
-}
-
 impl Client {
-    /// Sends a request without a body and reads the whole answer.
-    pub async fn ask(
-        &self,
-        upstream: &Upstream,
-        method: Method,
-        path: &str,
-        headers: &[(HeaderName, HeaderValue)],
-    ) -> pingora::Result<Answer> {
-        let exchange = self.exchange(upstream, method, path, headers);
-        match tokio::time::timeout(PATIENCE, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Error::e_explain(ErrorType::ReadTimedout, "the upstream took too long"),
-        }
+    /// Asks `upstream`.
+    pub fn new(upstream: Arc<Upstream>) -> Self {
+        Self { upstream, connector: OnceLock::new() }
     }
 
-    async fn exchange(
-        &self,
-        upstream: &Upstream,
-        method: Method,
-        path: &str,
-        headers: &[(HeaderName, HeaderValue)],
-    ) -> pingora::Result<Answer> {
-        let mut request = RequestHeader::build(method, path.as_bytes(), None)?;
-        request.insert_header(HOST, upstream.authority())?;
-        request.insert_header(USER_AGENT, AGENT)?;
-        request.insert_header(CONTENT_LENGTH, "0")?;
-        for (name, value) in headers {
-            request.insert_header(name, value)?;
+    async fn exchange(&self, request: Request<()>) -> pingora::Result<http::Response<Bytes>> {
+        let (parts, ()) = request.into_parts();
+        let target = parts.uri.path().as_bytes();
+        let mut head = RequestHeader::build(parts.method, target, Some(parts.headers.len() + 3))?;
+        head.insert_header(HOST, self.upstream.authority())?;
+        head.insert_header(USER_AGENT, AGENT)?;
+        head.insert_header(CONTENT_LENGTH, "0")?;
+        for (name, value) in &parts.headers {
+            head.insert_header(name, value)?;
         }
-        let peer = upstream.peer(0)?;
+        let peer = self.upstream.peer(0)?;
         let connector = self.connector.get_or_init(|| Connector::new(None));
         let (mut session, _reused) = connector.get_http_session(&*peer).await?;
-        session.write_request_header(Box::new(request)).await?;
+        session.write_request_header(Box::new(head)).await?;
         session.finish_request_body().await?;
         session.read_response_header().await?;
-        let (status, headers) = match session.response_header() {
-            Some(header) => (header.status, header.headers.clone()),
-            None => return Error::e_explain(ErrorType::ReadError, "no response"),
+        let Some(head) = session.response_header() else {
+            return Error::e_explain(ErrorType::ReadError, "no response");
         };
-        let body = read_body(&mut session).await?;
+        let mut response = http::Response::new(Bytes::new());
+        *response.status_mut() = head.status;
+        response.headers_mut().clone_from(&head.headers);
+        *response.body_mut() = read_body(&mut session).await?;
         connector.release_http_session(session, &*peer, peer.options.idle_timeout).await;
-        Ok(Answer { status, headers, body })
+        Ok(response)
+    }
+}
+
+#[async_trait]
+impl Ask for Client {
+    async fn ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, Unreachable> {
+        let path = request.uri().path().to_owned();
+        match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => {
+                log::debug!("the upstream was asked for {path}: {error}");
+                Err(Unreachable)
+            }
+            Err(_elapsed) => {
+                log::debug!("the upstream was asked for {path}: no answer in time");
+                Err(Unreachable)
+            }
+        }
     }
 }
 

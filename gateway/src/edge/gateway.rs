@@ -12,19 +12,19 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 use super::upstream::Upstream;
 use super::version::Version;
 use super::{Downstream, exchange};
-use crate::api::authorization::brings_token;
 use crate::api::cookie::CookieRules;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
-use crate::api::route::{Door, Forwarding, Proof, Route};
+use crate::api::route::{Account, Door, Forwarding, Proof, Route};
 use crate::api::{Response, authorization, me, options, password, signin, signout};
 use crate::auth::Auth;
-use crate::auth::credential::Caller;
+use crate::auth::credential::{Caller, Purpose, Shared};
+use crate::auth::tokens::TokenError;
 use crate::clock::Moment;
+use crate::directory::influxdb::Ask;
 use crate::limits::Limits;
 use crate::session::Session;
 use crate::user::Status;
-use crate::user::secret::ApiToken;
 
 /// What the gateway is made of.
 pub struct Settings {
@@ -37,16 +37,18 @@ pub struct Settings {
     /// The headers that carry the user upstream.
     pub identity: IdentityHeaders,
     /// The token for users who have none of their own.
-    pub shared_token: Option<ApiToken>,
+    pub shared: Shared,
     /// Where requests go.
     pub upstream: Arc<Upstream>,
+    /// What asks the upstream on the gateway's own behalf.
+    pub ask: Arc<dyn Ask>,
     /// Time limits.
     pub limits: Limits,
 }
 
 /// The public listener.
 pub struct Gateway {
-    auth: Auth,
+    pub(super) auth: Auth,
     cookie: CookieRules,
     forwarding: Forwarding,
     pub(super) preparation: Preparation,
@@ -72,6 +74,8 @@ pub struct Context {
     pub(super) request_id: RequestId,
     /// On whose behalf the request is forwarded.
     pub(super) caller: Option<Caller>,
+    /// What for.
+    pub(super) purpose: Purpose,
     /// Whose session it is, for the log.
     pub(super) session: Option<Arc<Session>>,
     pub(super) attempts: usize,
@@ -80,13 +84,13 @@ pub struct Context {
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(settings: Settings) -> Self {
-        let Settings { auth, cookie, forwarding, identity, shared_token, upstream, limits } =
+        let Settings { auth, cookie, forwarding, identity, shared, upstream, ask, limits } =
             settings;
         let authority = upstream.authority();
-        let ping = shared_token.as_ref().map(ApiToken::authorization);
-        let version = Arc::new(Version::new(Arc::clone(&upstream), ping));
+        let ping = shared.token.as_ref().map(|token| token.authorization(shared.scheme));
+        let version = Arc::new(Version::new(ask, ping));
         let preparation =
-            Preparation { headers: identity, cookie: cookie.clone(), shared_token, authority };
+            Preparation { headers: identity, cookie: cookie.clone(), shared, authority };
         Self { auth, cookie, forwarding, preparation, upstream, version, limits }
     }
 
@@ -105,42 +109,44 @@ impl Gateway {
         let (headers, now) = (&request.headers, Moment::now());
         match Route::of(&request.method, request.uri.path(), &self.forwarding) {
             Route::SignIn(door) => {
-                self.pass(door, headers, now, context)?;
+                self.pass(door, headers, now, context).await?;
                 let post = signin::post(&self.auth, &self.cookie, headers, over_tls).await;
                 let (response, session) = post?;
-                context.session = Some(session);
+                context.session = session;
                 Ok(Decision::Respond(response))
             }
             Route::SignOut(door) => {
-                self.pass(door, headers, now, context)?;
+                self.pass(door, headers, now, context).await?;
                 let (response, session) =
                     signout::post(&self.auth, &self.cookie, headers, over_tls, now)?;
                 context.session = Some(session);
                 Ok(Decision::Respond(response))
             }
-            Route::Me => match self.authenticate(headers, now, context)? {
-                Caller::Session(session) => Ok(Decision::Respond(me::get(session.user()))),
+            Route::Me => match self.authenticate(headers, now, context).await? {
+                Caller::Session(session) => {
+                    Ok(Decision::Respond(me::get(&self.auth.user_of(&session, now))))
+                }
                 // The user of a token is the upstream's to know.
                 caller => Ok(Decision::Forward(caller)),
             },
-            Route::Password(account, proof) => match self.authenticate(headers, now, context)? {
-                Caller::Session(session) => {
-                    password::check_account(&session, account)?;
-                    Ok(Decision::ChangePassword(session, proof))
-                }
-                // Passwords are the gateway's business: the upstream is not asked to change any.
-                Caller::Token | Caller::Public => Err(Rejection::NotYourPassword),
-            },
+            Route::Password(account, proof) => {
+                let caller = self.authenticate(headers, now, context).await?;
+                self.decide_password(caller, account, proof, context)
+            }
             Route::Options(allow) => options::answer(headers, allow).map(Decision::Respond),
             Route::WrongMethod(door, allow) => {
-                self.pass(door, headers, now, context)?;
+                self.pass(door, headers, now, context).await?;
                 Err(Rejection::MethodNotAllowed(allow))
             }
             Route::NoSuchPage => {
-                self.authenticate(headers, now, context)?;
+                self.authenticate(headers, now, context).await?;
                 Err(Rejection::NoSuchPage)
             }
-            Route::Api => Ok(Decision::Forward(self.authenticate(headers, now, context)?)),
+            Route::Api => {
+                let caller = self.authenticate(headers, now, context).await?;
+                check_access(&caller, request)?;
+                Ok(Decision::Forward(caller))
+            }
             Route::SetupClosed => Err(Rejection::SetupClosed),
             Route::Public => Ok(Decision::Forward(Caller::Public)),
             Route::Elsewhere => Err(Rejection::PathNotFound),
@@ -148,25 +154,34 @@ impl Gateway {
     }
 
     /// Who asks: by their own token if they bring one, good or bad; otherwise by the cookie.
-    fn authenticate(
+    async fn authenticate(
         &self,
         headers: &HeaderMap,
         now: Moment,
         context: &mut Context,
     ) -> Result<Caller, Rejection> {
-        if brings_token(headers) {
-            return Ok(Caller::Token);
+        if let Some(token) = authorization::token(headers) {
+            let user = self.auth.resolve(token).await.map_err(|error| match error {
+                TokenError::Refused => Rejection::Unauthorized,
+                TokenError::Inactive => Rejection::UserInactive,
+                TokenError::Unavailable => Rejection::DirectoryUnavailable,
+            })?;
+            return Ok(Caller::Token(user));
         }
         let token = self.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
         let session = self.auth.authenticate(&token, now).ok_or(Rejection::Unauthorized)?;
         context.session = Some(Arc::clone(&session));
         match session.user().status {
             Status::Active => Ok(Caller::Session(session)),
-            Status::Inactive => Err(Rejection::UserInactive),
+            Status::Inactive => {
+                // Somebody may have changed that.
+                self.auth.user_of(&session, now);
+                Err(Rejection::UserInactive)
+            }
         }
     }
 
-    fn pass(
+    async fn pass(
         &self,
         door: Door,
         headers: &HeaderMap,
@@ -175,7 +190,29 @@ impl Gateway {
     ) -> Result<(), Rejection> {
         match door {
             Door::Open => Ok(()),
-            Door::Guarded => self.authenticate(headers, now, context).map(|_caller| ()),
+            Door::Guarded => self.authenticate(headers, now, context).await.map(|_caller| ()),
+        }
+    }
+
+    /// A new password is the business of whoever keeps the old one.
+    fn decide_password(
+        &self,
+        caller: Caller,
+        account: Account<'_>,
+        proof: Proof,
+        context: &mut Context,
+    ) -> Result<Decision, Rejection> {
+        match caller {
+            Caller::Session(session) if self.auth.keeps_passwords() => {
+                password::check_account(&session, account)?;
+                Ok(Decision::ChangePassword(session, proof))
+            }
+            // The upstream is not asked to change a password that is kept here.
+            _ if self.auth.keeps_passwords() => Err(Rejection::NotYourPassword),
+            caller => {
+                context.purpose = Purpose::NewPassword;
+                Ok(Decision::Forward(caller))
+            }
         }
     }
 
@@ -203,5 +240,15 @@ impl Gateway {
         self.version.add_to(response.headers_mut());
         options::allow_origin(&downstream.req_header().headers, &mut response);
         exchange::write(downstream, response).await
+    }
+}
+
+/// What a user of the users file may not do is refused before anything is forwarded.
+fn check_access(caller: &Caller, request: &Parts) -> Result<(), Rejection> {
+    let Some(session) = caller.session() else { return Ok(()) };
+    if session.user().access.allows(&request.method, request.uri.path()) {
+        Ok(())
+    } else {
+        Err(Rejection::AccessDenied)
     }
 }

@@ -5,10 +5,9 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
 use super::request_id::{RequestId, X_REQUEST_ID};
-use crate::api::cookie::CookieRules;
+use crate::api::cookie::{self, CookieRules};
 use crate::api::identity::IdentityHeaders;
-use crate::auth::credential::{Caller, UpstreamCredential};
-use crate::user::secret::ApiToken;
+use crate::auth::credential::{Caller, Purpose, Shared, UpstreamCredential};
 
 /// The rules by which a request is prepared for the upstream.
 pub struct Preparation {
@@ -17,7 +16,7 @@ pub struct Preparation {
     /// The cookie that must not go upstream.
     pub cookie: CookieRules,
     /// The token for users who have none of their own.
-    pub shared_token: Option<ApiToken>,
+    pub shared: Shared,
     /// The upstream's own host and port.
     pub authority: HeaderValue,
 }
@@ -38,7 +37,7 @@ impl Preparation {
     pub fn apply(
         &self,
         request: &mut RequestHeader,
-        caller: &Caller,
+        (caller, purpose): (&Caller, Purpose),
         origin: &Origin,
         id: &RequestId,
     ) -> pingora::Result<()> {
@@ -49,14 +48,8 @@ impl Preparation {
             request.set_uri(path);
         }
         self.remove_forbidden(request);
-        self.remove_session_cookie(request)?;
-        match caller.upstream_credential(self.shared_token.as_ref()) {
-            UpstreamCredential::Keep => {}
-            UpstreamCredential::Remove => drop(request.remove_header(&AUTHORIZATION)),
-            UpstreamCredential::Inject(value) => request.insert_header(AUTHORIZATION, value)?,
-        }
-        if let Some(session) = caller.session() {
-            let user = session.user();
+        self.set_credential(request, caller, purpose)?;
+        if let Some(user) = caller.user() {
             request.insert_header(&self.headers.name, user.name.header_value())?;
             if let Some(header) = &self.headers.id {
                 request.insert_header(header, user.id.to_string())?;
@@ -80,18 +73,61 @@ impl Preparation {
         }
     }
 
-    /// Takes the session cookie out of each `Cookie` header; other cookies stay byte for byte.
-    fn remove_session_cookie(&self, request: &mut RequestHeader) -> pingora::Result<()> {
-        let lines = request.headers.get_all(COOKIE);
-        if !lines.iter().any(|line| self.cookie.is_in(line.as_bytes())) {
-            return Ok(());
+    fn set_credential(
+        &self,
+        request: &mut RequestHeader,
+        caller: &Caller,
+        purpose: Purpose,
+    ) -> pingora::Result<()> {
+        let own = self.cookie.name.as_str();
+        match caller.upstream_credential(&self.shared, purpose) {
+            UpstreamCredential::AsItCame => {
+                keep_first_authorization(request)?;
+                remove_cookies(request, &[own])
+            }
+            UpstreamCredential::Nothing => {
+                request.remove_header(&AUTHORIZATION);
+                remove_cookies(request, &[own])
+            }
+            UpstreamCredential::Token(token) => {
+                request.insert_header(AUTHORIZATION, token)?;
+                remove_cookies(request, &[own])
+            }
+            UpstreamCredential::Cookie { cookie, keeps_authorization } => {
+                if keeps_authorization {
+                    keep_first_authorization(request)?;
+                } else {
+                    request.remove_header(&AUTHORIZATION);
+                }
+                // One cookie of InfluxDB's name, ours: it reads the first.
+                let name = cookie::name_of(cookie.as_bytes());
+                remove_cookies(request, &[own, name])?;
+                request.append_header(COOKIE, cookie).map(|_existed| ())
+            }
         }
-        let rest: Vec<_> =
-            lines.iter().filter_map(|line| self.cookie.without(line.as_bytes())).collect();
-        request.remove_header(&COOKIE);
-        for line in rest {
-            request.append_header(COOKIE, line)?;
-        }
-        Ok(())
     }
+}
+
+/// The first `Authorization` decided who asks; an upstream must not go by another.
+fn keep_first_authorization(request: &mut RequestHeader) -> pingora::Result<()> {
+    let mut all = request.headers.get_all(AUTHORIZATION).iter();
+    if let (Some(first), Some(_second)) = (all.next().cloned(), all.next()) {
+        request.insert_header(AUTHORIZATION, first)?;
+    }
+    Ok(())
+}
+
+/// Takes cookies of these names out of each `Cookie` header; others stay byte for byte.
+fn remove_cookies(request: &mut RequestHeader, names: &[&str]) -> pingora::Result<()> {
+    let lines = request.headers.get_all(COOKIE);
+    if !lines.iter().any(|line| cookie::holds(line.as_bytes(), names)) {
+        return Ok(());
+    }
+    let rest: Vec<_> =
+        lines.iter().filter_map(|line| cookie::without(line.as_bytes(), names)).collect();
+    request.remove_header(&COOKIE);
+    for line in rest {
+        request.append_header(COOKIE, line)?;
+    }
+    Ok(())
 }

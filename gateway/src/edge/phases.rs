@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -15,6 +16,8 @@ use super::identity::Origin;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::{Downstream, exchange, upstream};
 use crate::api::rejection::Rejection;
+use crate::auth::credential::{Caller, Purpose};
+use crate::session::Session;
 
 #[async_trait]
 impl ProxyHttp for Gateway {
@@ -25,6 +28,7 @@ impl ProxyHttp for Gateway {
             started: Instant::now(),
             request_id: RequestId::unset(),
             caller: None,
+            purpose: Purpose::Ordinary,
             session: None,
             attempts: 0,
         }
@@ -112,10 +116,11 @@ impl ProxyHttp for Gateway {
             client: exchange::client_address(downstream),
             over_tls: exchange::is_over_tls(downstream),
         };
+        let caller = (caller, context.purpose);
         self.preparation.apply(request, caller, &origin, &context.request_id)
     }
 
-    /// Completes the upstream's response.
+    /// Completes the upstream's response, and draws the conclusions.
     async fn response_filter(
         &self,
         downstream: &mut Downstream,
@@ -124,6 +129,13 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<()> {
         if downstream.is_process_shutting_down() {
             downstream.set_keepalive(None);
+        }
+        if let Some(session) = context.caller.as_ref().and_then(Caller::session) {
+            match (response.status, context.purpose) {
+                (StatusCode::UNAUTHORIZED, _) => self.auth.doubt(session),
+                (StatusCode::NO_CONTENT, Purpose::NewPassword) => self.auth.end_others(session),
+                _ => {}
+            }
         }
         response.insert_header(X_REQUEST_ID, context.request_id.header_value())
     }
@@ -176,10 +188,12 @@ impl ProxyHttp for Gateway {
     ) {
         let request = downstream.req_header();
         let session = context.session.as_deref();
+        let by_token = || context.caller.as_ref().and_then(Caller::user);
+        let user = session.map(Session::user).or_else(by_token);
         let trace_id = access_log::trace_id(&request.headers);
         Entry {
             client: exchange::client_address(downstream).to_str().unwrap_or("-"),
-            user: session.map(|session| session.user().name.as_str()),
+            user: user.as_ref().map(|user| user.name.as_str()),
             session: session.map(|session| session.id().fingerprint()),
             method: request.method.as_str(),
             path: request.uri.path(),

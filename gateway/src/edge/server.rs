@@ -18,6 +18,7 @@ use super::listener::Bound;
 use super::signals::Signals;
 use super::upstream::Upstream;
 use super::whoami::Whoami;
+use crate::auth::upkeep::Upkeep;
 use crate::session::memory::MemoryStore;
 
 /// A gateway with all that runs beside it, ready to be run.
@@ -29,7 +30,7 @@ impl Server {
         gateway: Gateway,
         listeners: Vec<TcpListener>,
         upstream: Arc<Upstream>,
-        sessions: Arc<MemoryStore>,
+        (sessions, upkeep): (Arc<MemoryStore>, Option<Arc<Upkeep>>),
         conf: ServerConf,
     ) -> Self {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
@@ -44,6 +45,9 @@ impl Server {
         server.add_service(GenBackgroundService::new("upstream".to_owned(), upstream));
         server.add_service(version);
         server.add_service(background_service("tidy", Tidy(sessions)));
+        if let Some(upkeep) = upkeep {
+            server.add_service(background_service("upkeep", Renew(upkeep)));
+        }
         server.add_service(background_service("drain", Drain(connections)));
         Self(server)
     }
@@ -119,6 +123,19 @@ impl BackgroundService for Tidy {
         while !*shutdown.borrow() {
             self.0.tidy();
             tokio::time::sleep(TIDY_EVERY).await;
+        }
+    }
+}
+
+/// Looks after InfluxDB's half of sessions.
+struct Renew(Arc<Upkeep>);
+
+#[async_trait]
+impl BackgroundService for Renew {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = self.0.run() => {}
+            _ = shutdown.changed() => {}
         }
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
-use super::client::Client;
-use super::upstream::Upstream;
+use crate::directory::influxdb::Ask;
 
 /// The headers.
 const NAMES: [HeaderName; 2] =
@@ -27,8 +27,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Clients tell InfluxDB by it, and one version from another. Nothing is made up: while the
 /// upstream has not answered, or says nothing, local answers are without.
 pub struct Version {
-    upstream: Arc<Upstream>,
-    client: Client,
+    upstream: Arc<dyn Ask>,
     /// For an upstream that wants it even for a ping.
     authorization: Option<HeaderValue>,
     known: ArcSwapOption<Vec<(HeaderName, HeaderValue)>>,
@@ -36,8 +35,8 @@ pub struct Version {
 
 impl Version {
     /// Nothing known yet of `upstream`.
-    pub fn new(upstream: Arc<Upstream>, authorization: Option<HeaderValue>) -> Self {
-        Self { upstream, client: Client::default(), authorization, known: ArcSwapOption::empty() }
+    pub fn new(upstream: Arc<dyn Ask>, authorization: Option<HeaderValue>) -> Self {
+        Self { upstream, authorization, known: ArcSwapOption::empty() }
     }
 
     /// Adds what is known to the headers of a local answer.
@@ -50,19 +49,17 @@ impl Version {
     }
 
     async fn learn(&self) {
-        let authorization = self.authorization.clone();
-        let headers: Vec<_> =
-            authorization.map(|value| (http::header::AUTHORIZATION, value)).into_iter().collect();
-        match self.client.ask(&self.upstream, Method::GET, "/ping", &headers).await {
-            Ok(answer) if answer.status.is_success() => {
-                let header = |name: &HeaderName| {
-                    answer.headers.get(name).map(|value| (name.clone(), value.clone()))
-                };
-                self.known.store(Some(Arc::new(NAMES.iter().filter_map(header).collect())));
-            }
-            // What was known stays: an upstream that is down has not changed its version.
-            Ok(answer) => log::debug!("the upstream answers a ping with {}", answer.status),
-            Err(error) => log::debug!("the upstream's version is not known: {error}"),
+        let mut request = Request::get("/ping").body(()).expect("a path is a valid request");
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        // What was known stays: an upstream that is down has not changed its version.
+        let Ok(answer) = self.upstream.ask(request).await else { return };
+        if answer.status().is_success() {
+            let header = |name: &HeaderName| {
+                answer.headers().get(name).map(|value| (name.clone(), value.clone()))
+            };
+            self.known.store(Some(Arc::new(NAMES.iter().filter_map(header).collect())));
         }
     }
 }

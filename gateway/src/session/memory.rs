@@ -8,7 +8,7 @@ use moka::sync::Cache;
 use super::token::SessionId;
 use super::{Lifetime, Session};
 use crate::clock::Moment;
-use crate::user::{User, UserId};
+use crate::user::UserId;
 
 /// How many sessions there may be.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,11 @@ pub struct MemoryStore {
     ledger: Arc<Mutex<Ledger>>,
     lifetime: Lifetime,
     capacity: Capacity,
+    on_end: OnEnd,
 }
+
+/// Told of each session once, when it has ended, for whatever reason.
+pub type OnEnd = Arc<dyn Fn(&Arc<Session>) + Send + Sync>;
 
 /// There are as many sessions as there may be; nobody was signed out to make room.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,36 +41,43 @@ pub struct Full;
 
 impl MemoryStore {
     /// An empty store.
-    pub fn new(lifetime: Lifetime, capacity: Capacity) -> Self {
+    pub fn new(lifetime: Lifetime, capacity: Capacity, on_end: OnEnd) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
-        let strike = Arc::clone(&ledger);
+        let (strike, tell) = (Arc::clone(&ledger), Arc::clone(&on_end));
         let cache = Cache::builder()
             .time_to_idle(lifetime.idle)
             // Besides keeping the count, a listener bounds how long moka's own clean-up may
             // hold up the request that happens to run it.
             .eviction_listener(move |_id, session: Arc<Session>, _cause| {
-                session.end();
                 lock(&strike).strike(&session);
+                if session.end() {
+                    tell(&session);
+                }
             })
             .build();
-        Self { cache, ledger, lifetime, capacity }
+        Self { cache, ledger, lifetime, capacity, on_end }
     }
 
-    /// Opens a session for `user`, or refuses when the store is full.
+    /// Opens `session`, or refuses when the store is full.
     ///
     /// An accepted session is there until it idles out or is ended: it is never dropped to
     /// make room for somebody else's.
-    pub fn open(&self, id: SessionId, user: Arc<User>, now: Moment) -> Result<Arc<Session>, Full> {
-        let session = Arc::new(Session::start(id, user, now));
+    pub fn open(&self, session: Session, now: Moment) -> Result<Arc<Session>, Full> {
+        let session = Arc::new(session);
         let admission = self.admit(&session, now).or_else(|Full| {
             // Sessions that idled out may not have been counted off yet.
             self.cache.run_pending_tasks();
             self.admit(&session, now)
+        });
+        let admission = admission.inspect_err(|Full| {
+            // It ends before it began; whoever looks after its other half is told.
+            session.end();
+            (self.on_end)(&session);
         })?;
-        if let Some(displaced) = admission {
-            self.cache.invalidate(displaced.id());
+        for gone in admission {
+            self.end(&gone);
         }
-        self.cache.insert(id, Arc::clone(&session));
+        self.cache.insert(*session.id(), Arc::clone(&session));
         Ok(session)
     }
 
@@ -95,6 +106,11 @@ impl MemoryStore {
         others.into_iter().filter(|session| self.end(session)).collect()
     }
 
+    /// Whether `session` still holds. Does not renew it.
+    pub fn is_live(&self, session: &Session, now: Moment) -> bool {
+        session.is_live(now, &self.lifetime)
+    }
+
     /// How many sessions are counted, those included that idled out since the last tidying.
     pub fn count(&self) -> usize {
         lock(&self.ledger).count
@@ -106,33 +122,37 @@ impl MemoryStore {
         self.cache.run_pending_tasks();
     }
 
-    /// Ends one session: from here on no request finds it live.
-    fn end(&self, session: &Session) -> bool {
+    /// Ends one session: from here on no request finds it live. False if it had ended before.
+    pub fn end(&self, session: &Arc<Session>) -> bool {
         let ended = session.end();
         lock(&self.ledger).strike(session);
         self.cache.invalidate(session.id());
+        if ended {
+            (self.on_end)(session);
+        }
         ended
     }
 
-    /// Enters `session` in the ledger; returns the user's session that has to go for it.
+    /// Enters `session` in the ledger; returns the user's sessions that have to go for it.
     ///
     /// The cache is not called under the lock: its clean-up takes the same lock.
-    fn admit(&self, session: &Arc<Session>, now: Moment) -> Result<Option<Arc<Session>>, Full> {
+    fn admit(&self, session: &Arc<Session>, now: Moment) -> Result<Vec<Arc<Session>>, Full> {
         let mut ledger = lock(&self.ledger);
-        let user = session.user().id();
-        ledger.drop_dead(user, now, &self.lifetime);
-        let displaced = (ledger.of(user).len() >= self.capacity.per_user)
-            .then(|| ledger.of(user).iter().min_by_key(|other| other.last_used()).cloned())
-            .flatten();
-        if displaced.is_none() && ledger.count >= self.capacity.total {
+        let user = session.user_id();
+        let is_dead = |other: &Arc<Session>| !other.is_live(now, &self.lifetime);
+        let mut gone: Vec<_> = ledger.of(user).iter().filter(|s| is_dead(s)).cloned().collect();
+        let live = ledger.of(user).iter().filter(|session| !is_dead(session));
+        if live.clone().count() >= self.capacity.per_user {
+            gone.extend(live.min_by_key(|session| session.last_used()).cloned());
+        }
+        if ledger.count - gone.len() >= self.capacity.total {
             return Err(Full);
         }
-        if let Some(displaced) = &displaced {
-            displaced.end();
-            ledger.strike(displaced);
+        for session in &gone {
+            ledger.strike(session);
         }
         ledger.enter(Arc::clone(session));
-        Ok(displaced)
+        Ok(gone)
     }
 }
 
@@ -149,16 +169,12 @@ impl Ledger {
     }
 
     fn enter(&mut self, session: Arc<Session>) {
-        self.by_user.entry(session.user().id()).or_default().push(session);
+        self.by_user.entry(session.user_id()).or_default().push(session);
         self.count += 1;
     }
 
     fn strike(&mut self, session: &Session) {
-        self.retain(session.user().id(), |other| other.id() != session.id());
-    }
-
-    fn drop_dead(&mut self, user: UserId, now: Moment, lifetime: &Lifetime) {
-        self.retain(user, |session| session.is_live(now, lifetime));
+        self.retain(session.user_id(), |other| other.id() != session.id());
     }
 
     fn retain(&mut self, user: UserId, keep: impl Fn(&Session) -> bool) {
@@ -183,17 +199,18 @@ mod tests {
 
     use super::*;
     use crate::session::token::SessionToken;
+    use crate::user::User;
     use crate::user::tests::user;
 
     const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(600), absolute: None };
 
     fn store(total: usize, per_user: usize) -> MemoryStore {
-        MemoryStore::new(LIFETIME, Capacity { total, per_user })
+        MemoryStore::new(LIFETIME, Capacity { total, per_user }, Arc::new(|_| {}))
     }
 
     fn open(store: &MemoryStore, user: &Arc<User>, now: Moment) -> Result<SessionId, Full> {
         let id = SessionToken::generate().id();
-        store.open(id, Arc::clone(user), now).map(|_| id)
+        store.open(Session::start(id, Arc::clone(user), None, now), now).map(|_| id)
     }
 
     fn at(seconds: u64) -> Moment {
@@ -265,7 +282,8 @@ mod tests {
     #[test]
     fn sessions_that_idled_out_make_room() {
         let lifetime = Lifetime { idle: Duration::from_millis(20), absolute: None };
-        let store = MemoryStore::new(lifetime, Capacity { total: 5, per_user: 5 });
+        let capacity = Capacity { total: 5, per_user: 5 };
+        let store = MemoryStore::new(lifetime, capacity, Arc::new(|_| {}));
         let ada = Arc::new(user("ada"));
         for _ in 0..5 {
             open(&store, &ada, Moment::now()).unwrap();
@@ -292,6 +310,24 @@ mod tests {
             assert!(store.touch(&id, at(1)).is_none());
             assert_eq!(store.count(), 0);
         }
+    }
+
+    #[test]
+    fn each_end_is_told_once() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        let on_end: OnEnd = Arc::new(move |session| tell.lock().unwrap().push(*session.id()));
+        let store = MemoryStore::new(LIFETIME, Capacity { total: 10, per_user: 2 }, on_end);
+        let ada = Arc::new(user("ada"));
+        let ids: Vec<_> = (0..4).map(|n| open(&store, &ada, at(n)).unwrap()).collect();
+        assert!(store.close(&ids[2], at(5)).is_some());
+        assert!(store.close(&ids[2], at(5)).is_none());
+        store.tidy();
+        assert_eq!(*told.lock().unwrap(), ids[..3]);
+        // Dead by the clock, and gone when room is made.
+        let late = open(&store, &ada, at(5000)).unwrap();
+        assert_eq!(*told.lock().unwrap(), [ids[0], ids[1], ids[2], ids[3]]);
+        assert!(store.touch(&late, at(5001)).is_some());
     }
 
     #[test]

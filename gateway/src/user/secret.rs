@@ -1,4 +1,4 @@
-//! InfluxDB API tokens.
+//! What the upstream takes for a proof: API tokens and its own sessions.
 
 use http::HeaderValue;
 use zeroize::Zeroizing;
@@ -23,11 +23,62 @@ impl ApiToken {
     }
 
     /// The value of an `Authorization` header that carries the token, marked as sensitive.
-    pub fn authorization(&self) -> HeaderValue {
-        let text = Zeroizing::new(format!("Token {}", *self.0));
+    pub fn authorization(&self, scheme: Scheme) -> HeaderValue {
+        let word = match scheme {
+            Scheme::Token => "Token",
+            Scheme::Bearer => "Bearer",
+        };
+        let text = Zeroizing::new(format!("{word} {}", *self.0));
         let mut value = HeaderValue::from_str(&text)
             .expect("a token is visible ASCII, which is a header value");
         value.set_sensitive(true);
         value
+    }
+}
+
+/// The word before a token. InfluxDB 2 takes either, InfluxDB 3 wants exactly `Bearer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `Token`.
+    Token,
+    /// `Bearer`.
+    Bearer,
+}
+
+/// A session of InfluxDB's own: the cookie that it gave to the gateway. Cannot be printed.
+pub struct UpstreamSession(HeaderValue);
+
+impl UpstreamSession {
+    /// The session in the value of a `Set-Cookie`; `None` if there is no cookie in it.
+    pub fn parse(set_cookie: &[u8]) -> Option<Self> {
+        let pair = set_cookie.split(|&byte| byte == b';').next()?.trim_ascii();
+        let equals = pair.iter().position(|&byte| byte == b'=')?;
+        if equals == 0 || pair.len() == equals + 1 {
+            return None;
+        }
+        let mut value = HeaderValue::from_bytes(pair).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+
+    /// `name=value`, as the `Cookie` header has it.
+    pub fn cookie(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upstreams_cookie_is_what_comes_before_its_attributes() {
+        let cookie = |text: &str| UpstreamSession::parse(text.as_bytes()).map(|s| s.cookie());
+        let line = "influxdb-oss-session=abc==; Path=/api/; HttpOnly";
+        assert_eq!(cookie(line).unwrap(), "influxdb-oss-session=abc==");
+        assert_eq!(cookie("session=x").unwrap(), "session=x");
+        for odd in ["", "session", "session=", "=x", "; Path=/"] {
+            assert!(cookie(odd).is_none(), "{odd}");
+        }
     }
 }

@@ -1,0 +1,171 @@
+//! InfluxDB's half of sessions: renewed while ours lives, signed out of when ours has ended.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::MissedTickBehavior;
+
+use crate::clock::Moment;
+use crate::directory::influxdb::{InfluxdbDirectory, Owner};
+use crate::session::Session;
+use crate::session::memory::{MemoryStore, OnEnd};
+use crate::user::Status;
+
+/// How often InfluxDB is asked about a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// To renew it. InfluxDB lets a session go after five minutes without a request.
+    pub renew: Duration,
+    /// At most, to learn what has become of the user.
+    pub refresh: Duration,
+}
+
+/// How many requests of this kind are under way at once.
+const AT_ONCE: usize = 16;
+
+/// How many sessions wait to be signed out of. Those beyond end at InfluxDB by themselves.
+const MOST_WAITING: usize = 10_000;
+
+/// Looks after InfluxDB's half of each session.
+pub struct Upkeep {
+    directory: Arc<InfluxdbDirectory>,
+    sessions: Arc<MemoryStore>,
+    pace: Pace,
+    /// Sessions in the order in which they are due: each is due equally long after it came in.
+    due: Mutex<VecDeque<(Moment, Weak<Session>)>>,
+    ended: Mutex<Option<mpsc::Receiver<Arc<Session>>>>,
+    permits: Arc<Semaphore>,
+}
+
+/// The end of the line at which the store hands over sessions that have ended.
+pub struct Ended(mpsc::Receiver<Arc<Session>>);
+
+/// A line for sessions that have ended: what the store calls, and what [`Upkeep`] reads.
+pub fn line() -> (OnEnd, Ended) {
+    let (sender, receiver) = mpsc::channel(MOST_WAITING);
+    let on_end: OnEnd = Arc::new(move |session| {
+        if session.upstream().is_some_and(|half| !half.is_forgotten()) {
+            // When the line is full, InfluxDB ends the session by itself.
+            let _ = sender.try_send(Arc::clone(session));
+        }
+    });
+    (on_end, Ended(receiver))
+}
+
+impl Upkeep {
+    /// Looks after the sessions of `sessions`, which hands over those that have `ended`.
+    pub fn new(
+        directory: Arc<InfluxdbDirectory>,
+        sessions: Arc<MemoryStore>,
+        ended: Ended,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            directory,
+            sessions,
+            pace,
+            due: Mutex::default(),
+            ended: Mutex::new(Some(ended.0)),
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Takes `session` into care.
+    pub fn begin(&self, session: &Arc<Session>, now: Moment) {
+        let due = now.after(self.pace.renew);
+        self.lock_due().push_back((due, Arc::downgrade(session)));
+    }
+
+    /// Asks about `session` in the background, if it was not asked about lately.
+    pub fn refresh(self: &Arc<Self>, session: &Arc<Session>, now: Moment) {
+        if session.upstream().is_some_and(|half| half.is_stale(now, self.pace.refresh)) {
+            self.ask(session);
+        }
+    }
+
+    /// Asks about `session` in the background.
+    pub fn ask(self: &Arc<Self>, session: &Arc<Session>) {
+        let (upkeep, session) = (Arc::clone(self), Arc::clone(session));
+        tokio::spawn(async move { upkeep.ask_now(&session).await });
+    }
+
+    /// Renews and signs out, for ever.
+    pub async fn run(self: &Arc<Self>) {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut ended) = ended else { return };
+        let every = (self.pace.renew / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(session) = ended.recv() => self.sign_out(session).await,
+                _ = ticks.tick() => self.renew_due().await,
+            }
+        }
+    }
+
+    async fn renew_due(self: &Arc<Self>) {
+        let now = Moment::now();
+        while let Some(session) = self.next_due(now) {
+            let Some(session) = session.upgrade() else { continue };
+            if !self.sessions.is_live(&session, now) {
+                continue;
+            }
+            self.begin(&session, now);
+            let upkeep = Arc::clone(self);
+            self.in_turn(async move { upkeep.ask_now(&session).await }).await;
+        }
+    }
+
+    fn next_due(&self, now: Moment) -> Option<Weak<Session>> {
+        let mut due = self.lock_due();
+        let is_due = due.front().is_some_and(|(moment, _)| *moment <= now);
+        is_due.then(|| due.pop_front()).flatten().map(|(_, session)| session)
+    }
+
+    async fn sign_out(&self, session: Arc<Session>) {
+        let directory = Arc::clone(&self.directory);
+        let sign_out = async move {
+            if let Some(half) = session.upstream() {
+                directory.sign_out(half.session()).await;
+            }
+        };
+        self.in_turn(sign_out).await;
+    }
+
+    /// Runs `work` in the background as soon as there is a permit for it; returns then.
+    async fn in_turn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
+            tokio::spawn(async move {
+                work.await;
+                drop(permit);
+            });
+        }
+    }
+
+    /// To ask is to renew. Only the bare refusal ends the session: neither silence nor a missing
+    /// permission signs anybody out.
+    async fn ask_now(&self, session: &Arc<Session>) {
+        let Some(half) = session.upstream().filter(|half| half.begin_asking()) else { return };
+        let answer = self.directory.owner_of_session(half.session()).await;
+        let answered = answer.is_ok().then(Moment::now);
+        match answer {
+            Ok(Owner::User(user)) => session.set_user(Arc::new(*user)),
+            Ok(Owner::Inactive) => {
+                session.set_user(Arc::new(session.user().with_status(Status::Inactive)));
+            }
+            Ok(Owner::Nobody) => {
+                half.forget();
+                self.sessions.end(session);
+            }
+            Ok(Owner::Unsaid) | Err(_) => {}
+        }
+        half.end_asking(answered);
+    }
+
+    fn lock_due(&self) -> std::sync::MutexGuard<'_, VecDeque<(Moment, Weak<Session>)>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,82 @@
+//! `[users]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Kind, Upstream, duration};
+use crate::auth::upkeep::Pace;
+use crate::document::Section;
+
+/// Who may sign in, and what becomes of clients that bring a token instead.
+#[derive(Debug)]
+pub struct Users {
+    source: Source,
+    /// What becomes of clients that bring their own API token.
+    pub tokens: TokenPolicy,
+    /// How often InfluxDB is asked about sessions.
+    pub pace: Pace,
+}
+
+/// Who knows the users.
+#[derive(Debug)]
+enum Source {
+    /// A users file, relative to the configuration's folder as written.
+    File(PathBuf),
+    /// InfluxDB itself.
+    Influxdb,
+}
+
+/// What becomes of clients that bring their own API token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenPolicy {
+    /// They pass as they are.
+    Pass,
+    /// InfluxDB is asked whose the token is.
+    Resolve,
+    /// They are refused.
+    Deny,
+}
+
+impl Users {
+    /// The users file; `None` if InfluxDB knows the users.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match &self.source {
+            Source::File(file) => Some(file),
+            Source::Influxdb => None,
+        }
+    }
+}
+
+/// Reads the section. An InfluxDB 3 has neither users nor a way to ask whose a token is.
+pub(super) fn read(mut section: Section<'_>, upstream: Option<&Upstream>) -> Users {
+    let is_influxdb = section.choice("source", &[("file", false), ("influxdb", true)]);
+    let is_influxdb = is_influxdb.unwrap_or(false);
+    let file = section.text("file").unwrap_or_else(|| "users.toml".to_owned());
+    let policies = [
+        ("pass", TokenPolicy::Pass),
+        ("resolve", TokenPolicy::Resolve),
+        ("deny", TokenPolicy::Deny),
+    ];
+    let tokens = section.choice("tokens", &policies).unwrap_or(TokenPolicy::Pass);
+    let renew = section.parsed("renew", duration).unwrap_or(Duration::from_secs(240));
+    let refresh = section.parsed("refresh", duration).unwrap_or(Duration::from_secs(60));
+    if upstream.is_some_and(|upstream| upstream.kind == Kind::Influxdb3) {
+        if is_influxdb {
+            section.fault(
+                "source",
+                "InfluxDB 3 (upstream.kind) has no users and no sign-in that \
+                                     could be asked; keep them in a file: source = \"file\"",
+            );
+        }
+        if tokens == TokenPolicy::Resolve {
+            section.fault(
+                "tokens",
+                "InfluxDB 3 (upstream.kind) does not tell whose a token is; \
+                                     choose \"pass\" or \"deny\"",
+            );
+        }
+    }
+    section.close();
+    let source = if is_influxdb { Source::Influxdb } else { Source::File(file.into()) };
+    Users { source, tokens, pace: Pace { renew, refresh } }
+}

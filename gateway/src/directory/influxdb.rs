@@ -1,0 +1,206 @@
+//! InfluxDB itself as the directory: it knows the users, and is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use crate::user::access::Access;
+use crate::user::credentials::Credentials;
+use crate::user::name::Username;
+use crate::user::secret::UpstreamSession;
+use crate::user::{Status, User, UserId};
+
+/// Sends the gateway's own requests to the upstream. The network is above this floor.
+#[async_trait]
+pub trait Ask: Send + Sync {
+    /// The whole answer to a request without a body.
+    async fn ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, Unreachable>;
+}
+
+/// The upstream gave no answer, in time or at all. Says nothing about users or sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreachable;
+
+/// Who signed in, and InfluxDB's session of theirs.
+pub struct SignedIn {
+    /// The user.
+    pub user: Arc<User>,
+    /// InfluxDB's session.
+    pub session: UpstreamSession,
+}
+
+/// Why nobody signed in.
+pub enum Refusal {
+    /// Not a user, or not the password.
+    Wrong,
+    /// InfluxDB has more to say, and says it itself: a new password is required.
+    Told(Box<http::Response<Bytes>>),
+    /// InfluxDB could not be asked.
+    Unavailable,
+}
+
+/// What InfluxDB says of a credential.
+pub enum Owner {
+    /// It is this user's.
+    User(Box<User>),
+    /// It is that of somebody who is not allowed in.
+    Inactive,
+    /// It is nobody's.
+    Nobody,
+    /// It is somebody's, but does not allow to say whose.
+    Unsaid,
+}
+
+/// How many sign-ins InfluxDB is asked for at once. Each costs it a password hash.
+const AT_ONCE: usize = 32;
+
+/// How long a sign-in waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
+
+/// The users of an InfluxDB 2.
+pub struct InfluxdbDirectory {
+    upstream: Arc<dyn Ask>,
+    turns: Semaphore,
+}
+
+impl InfluxdbDirectory {
+    /// The users that `upstream` knows.
+    pub fn new(upstream: Arc<dyn Ask>) -> Self {
+        Self { upstream, turns: Semaphore::new(AT_ONCE) }
+    }
+
+    /// Signs in at InfluxDB with the very credentials that the client sent.
+    pub async fn sign_in(&self, credentials: &Credentials) -> Result<SignedIn, Refusal> {
+        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_elapsed| Refusal::Unavailable)?;
+        let header = (AUTHORIZATION, credentials.header.clone());
+        let answer = self.ask(Method::POST, "/api/v2/signin", header).await;
+        let answer = answer.map_err(|Unreachable| Refusal::Unavailable)?;
+        match answer.status() {
+            StatusCode::NO_CONTENT => {}
+            StatusCode::UNAUTHORIZED => return Err(Refusal::Wrong),
+            StatusCode::FORBIDDEN => return Err(Refusal::Told(Box::new(answer))),
+            _ => return Err(Refusal::Unavailable),
+        }
+        let cookie = answer.headers().get(SET_COOKIE).map(HeaderValue::as_bytes);
+        let session = cookie.and_then(UpstreamSession::parse).ok_or(Refusal::Unavailable)?;
+        let user = match self.owner_of_session(&session).await {
+            Ok(Owner::User(user)) => *user,
+            // InfluxDB signs such a user in too, and then refuses everything.
+            Ok(Owner::Inactive) => unknown(credentials.name.as_ref()).ok_or(Refusal::Wrong)?,
+            Ok(Owner::Nobody | Owner::Unsaid) | Err(Unreachable) => {
+                self.sign_out(&session).await;
+                return Err(Refusal::Unavailable);
+            }
+        };
+        Ok(SignedIn { user: Arc::new(user), session })
+    }
+
+    /// Whose InfluxDB's session is. To ask also renews it.
+    pub async fn owner_of_session(&self, session: &UpstreamSession) -> Result<Owner, Unreachable> {
+        self.owner((COOKIE, session.cookie())).await
+    }
+
+    /// Whose the token in this `Authorization` is.
+    pub async fn owner_of_token(&self, authorization: HeaderValue) -> Result<Owner, Unreachable> {
+        self.owner((AUTHORIZATION, authorization)).await
+    }
+
+    /// Signs out of InfluxDB's session. If that fails, it ends there by itself.
+    pub async fn sign_out(&self, session: &UpstreamSession) {
+        let header = (COOKIE, session.cookie());
+        if self.ask(Method::POST, "/api/v2/signout", header).await.is_err() {
+            log::debug!("a session could not be signed out of upstream");
+        }
+    }
+
+    async fn owner(&self, header: (HeaderName, HeaderValue)) -> Result<Owner, Unreachable> {
+        let answer = self.ask(Method::GET, "/api/v2/me", header).await?;
+        match answer.status() {
+            StatusCode::OK => user(answer.body()).map(Box::new).map(Owner::User).ok_or(Unreachable),
+            StatusCode::FORBIDDEN => Ok(Owner::Inactive),
+            // InfluxDB also answers 401 to a good credential that lacks a permission; only the
+            // bare refusal means that the credential itself is not known.
+            StatusCode::UNAUTHORIZED if is_bare(answer.body()) => Ok(Owner::Nobody),
+            StatusCode::UNAUTHORIZED => Ok(Owner::Unsaid),
+            _ => Err(Unreachable),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &'static str,
+        (name, value): (HeaderName, HeaderValue),
+    ) -> Result<http::Response<Bytes>, Unreachable> {
+        let request = Request::builder().method(method).uri(path).header(name, value).body(());
+        self.upstream.ask(request.expect("the parts of the request are valid")).await
+    }
+}
+
+/// InfluxDB's user resource, as far as it matters here.
+#[derive(Deserialize)]
+struct Resource {
+    id: String,
+    name: String,
+    #[serde(default)]
+    status: String,
+}
+
+fn user(body: &[u8]) -> Option<User> {
+    let resource: Resource = serde_json::from_slice(body).ok()?;
+    let status = match resource.status.as_str() {
+        "inactive" => Status::Inactive,
+        _ => Status::Active,
+    };
+    let (name, id) = (Username::of_influxdb(&resource.name)?, resource.id.parse().ok()?);
+    // What the user may do is InfluxDB's to say, by the user's own session.
+    Some(User { name, id, status, access: Access::Full, token: None })
+}
+
+/// An inactive user, of whom InfluxDB says nothing but that.
+fn unknown(name: Option<&Username>) -> Option<User> {
+    let name = name?.clone();
+    let id = UserId::provisional(&name);
+    Some(User { name, id, status: Status::Inactive, access: Access::Full, token: None })
+}
+
+fn is_bare(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refused {
+        message: String,
+    }
+    serde_json::from_slice::<Refused>(body)
+        .is_ok_and(|refused| refused.message == "unauthorized access")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_resource_is_read() {
+        let read = |text: &str| user(text.as_bytes()).map(|u| (u.name.to_string(), u.status));
+        let text = r#"{"id":"0a1b2c3d4e5f6071","name":"Jane Doe","status":"active","links":{}}"#;
+        assert_eq!(read(text), Some(("Jane Doe".to_owned(), Status::Active)));
+        let text = r#"{"id":"0a1b2c3d4e5f6071","name":"j","status":"inactive"}"#;
+        assert_eq!(read(text), Some(("j".to_owned(), Status::Inactive)));
+        for odd in ["", "{}", r#"{"id":"x","name":"j"}"#, r#"{"id":"0a1b2c3d4e5f6071","name":""}"#]
+        {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_missing_permission_is_not_a_bad_credential() {
+        assert!(is_bare(br#"{"code":"unauthorized","message":"unauthorized access"}"#));
+        assert!(!is_bare(br#"{"code":"unauthorized","message":"read:users/1 is unauthorized"}"#));
+        assert!(!is_bare(b"gone"));
+    }
+}

@@ -1,0 +1,184 @@
+//! The users file, read: `[[user]]` tables.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::users::{Account, Users};
+use crate::document::{Document, Fault, Section, Surroundings};
+use crate::user::access::Access;
+use crate::user::name::Username;
+use crate::user::password::PasswordHash;
+use crate::user::secret::ApiToken;
+use crate::user::{Status, User, UserId};
+
+/// Reads the users file `text`, called `name` in faults; all faults at once.
+///
+/// Token files are looked for relative to `folder`, the users file's own.
+pub fn parse(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    surroundings: Surroundings<'_>,
+) -> Result<Users, Vec<Fault>> {
+    let document = Document::parse(name, text, surroundings);
+    let mut root = document.root();
+    let mut seen = Seen::default();
+    let users: Vec<_> = root
+        .sections("user")
+        .into_iter()
+        .filter_map(|section| account(section, folder, &mut seen))
+        .collect();
+    root.close();
+    let faults = document.into_faults();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Users::new(users).ok_or_else(|| {
+        let what = "no [[user]] in it, so nobody could sign in; add one with \
+                    `influx-gateway user add`";
+        vec![Fault::of_file(name, what)]
+    })
+}
+
+/// Where each name and each id stood first.
+#[derive(Default)]
+struct Seen {
+    names: HashMap<Username, usize>,
+    ids: HashMap<UserId, usize>,
+}
+
+fn account(mut section: Section<'_>, folder: &Path, seen: &mut Seen) -> Option<Account> {
+    let line = section.line();
+    let name = required(&mut section, "name", str::parse::<Username>);
+    let id = required(&mut section, "id", str::parse::<UserId>);
+    let password = required(&mut section, "password", PasswordHash::parse);
+    let statuses = [("active", Status::Active), ("inactive", Status::Inactive)];
+    let status = section.choice("status", &statuses).unwrap_or(Status::Active);
+    let accesses = [("read", Access::Read), ("write", Access::Write), ("full", Access::Full)];
+    let access = section.choice("access", &accesses).unwrap_or(Access::Full);
+    let token = token(&mut section, folder);
+
+    if let Some(name) = &name
+        && let Some(first) = seen.names.insert(name.clone(), line)
+    {
+        section.fault("name", &format!("duplicate name {name}: also the user of line {first}"));
+    }
+    if let Some(id) = id
+        && let Some(first) = seen.ids.insert(id, line)
+    {
+        section.fault("id", &format!("duplicate id {id}: also the user of line {first}"));
+    }
+    section.close();
+    let user = User { name: name?, id: id?, status, access, token };
+    Some(Account::new(user, password?))
+}
+
+fn required<T>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    if !section.other_keys().iter().any(|present| present == key) {
+        section.fault(key, "missing");
+    }
+    section.parsed(key, parse)
+}
+
+fn token(section: &mut Section<'_>, folder: &Path) -> Option<ApiToken> {
+    let surroundings = section.surroundings();
+    let token = section.parsed("token", ApiToken::parse);
+    let from_file = section.parsed("token_file", |path| {
+        let text = zeroize::Zeroizing::new((surroundings.file)(&folder.join(path))?);
+        ApiToken::parse(&text)
+    });
+    if token.is_some() && from_file.is_some() {
+        section.fault("token_file", "either token or token_file, not both");
+    }
+    token.or(from_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::tests::BARE;
+    use crate::user::secret::Scheme;
+
+    const HASH: &str =
+        "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+
+    fn check(text: &str, expected: &[&str]) {
+        let text = text.replace("HASH", HASH);
+        let result = parse("users.toml", &text, Path::new("conf"), BARE);
+        let faults: Vec<_> =
+            result.err().unwrap_or_default().iter().map(Fault::to_string).collect();
+        assert_eq!(faults, expected, "{text}");
+    }
+
+    #[test]
+    fn a_good_file_has_its_users() {
+        let text = format!(
+            "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = '{HASH}'\n\
+             [[user]]\nname = 'bob'\nid = '0000000000000002'\npassword = '{HASH}'\n\
+             status = 'inactive'\ntoken = ' t '\n"
+        );
+        let users = parse("users.toml", &text, Path::new("."), BARE).ok().unwrap();
+        let users = users.sorted();
+        assert_eq!(users.len(), 2);
+        assert_eq!(users[1].status, Status::Inactive);
+        assert_eq!(users[1].token.as_ref().unwrap().authorization(Scheme::Token), "Token t");
+    }
+
+    #[test]
+    fn faults_are_told_all_at_once() {
+        check(
+            "[[user]]\nname = 'a,b'\nid = '1'\npassword = 'plain'\nstatus = 'gone'\nrole = 1\n",
+            &[
+                "users.toml:2: user.name: a name is 1 to 255 visible ASCII characters without \
+                 colon and comma",
+                "users.toml:3: user.id: an id is 16 hex digits in lower case, for example \
+                 \"0a1b2c3d4e5f6071\"; `influx-gateway user add` makes one",
+                "users.toml:4: user.password: not a PHC string; `influx-gateway hash` makes one",
+                "users.toml:5: user.status: \"gone\" is not one of \"active\", \"inactive\"",
+                "users.toml:6: user.role: unknown key; known here: name, id, password, status, \
+                 access, token, token_file",
+            ],
+        );
+    }
+
+    #[test]
+    fn duplicates_name_both_lines() {
+        check(
+            "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n\
+             [[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n",
+            &[
+                "users.toml:6: user.name: duplicate name ada: also the user of line 1",
+                "users.toml:7: user.id: duplicate id 0000000000000001: also the user of line 1",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_told_at_the_head_of_the_user() {
+        check(
+            "# a comment\n[[user]]\nid = '0000000000000001'\n",
+            &["users.toml:2: user.name: missing", "users.toml:2: user.password: missing"],
+        );
+        check(
+            "",
+            &["users.toml: no [[user]] in it, so nobody could sign in; add one with \
+                     `influx-gateway user add`"],
+        );
+    }
+
+    #[test]
+    fn a_token_file_that_is_missing_is_a_fault_and_a_token_is_not_shown() {
+        check(
+            "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n\
+             token = 'two words'\ntoken_file = 'ada.token'\n",
+            &[
+                "users.toml:5: user.token: a token is visible ASCII without blanks",
+                "users.toml:6: user.token_file: no such file",
+            ],
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! A name and a password, as a sign-in brings them.
+
+use http::HeaderValue;
+
+use super::name::Username;
+use super::password::Password;
+
+/// What was typed into a sign-in form.
+pub struct Credentials {
+    /// The name; `None` if it is not one that a user of the users file could have.
+    pub name: Option<Username>,
+    /// The password.
+    pub password: Password,
+    /// The header they came in, for a directory that has to be asked with it.
+    pub header: HeaderValue,
+}
