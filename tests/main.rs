@@ -5,6 +5,8 @@
     reason = "tests and their helpers fail by panicking, and say so on standard error"
 )]
 
+/// What a user may do, and InfluxDB 3.
+mod access;
 /// The real Python client, writing into a real database through the gateway.
 mod clients;
 /// The command line: what it prints, which files it changes, its exit codes.
@@ -17,10 +19,13 @@ mod concurrency;
 mod conformance;
 /// `influx-gateway demo`, its curl lines pasted.
 mod demo;
+/// One suite for both directories.
+mod directories;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.
 mod forward;
 /// Who the upstream is told is asking, and that nobody can forge it.
 mod identity;
+mod influxdb;
 /// When sessions end, and how many there may be.
 mod lifetime;
 /// What the log says, and what it never says.
@@ -40,5 +45,9 @@ mod signout;
 mod support;
 /// The house rules: layers, doors, file sizes; configuration and documentation agree.
 mod tidy;
+/// Clients that bring their own token: resolved, denied.
+mod tokens;
 /// An upstream that is absent, slow or dies.
 mod upstream_faults;
+/// InfluxDB as the directory: what becomes of its half of sessions.
+mod upstream_sessions;

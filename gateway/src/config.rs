@@ -202,6 +202,7 @@ fn limits(mut section: Section<'_>) -> Limits {
         upstream_connect: limit("upstream_connect", 5),
         upstream_read: limit("upstream_read", 300),
         upstream_write: limit("upstream_write", 60),
+        upstream_ask: limit("upstream_ask", 10),
         upstream_idle: limit("upstream_idle", 60),
         body: limit("body", 60),
         keepalive: limit("keepalive", 75),

@@ -11,6 +11,8 @@ pub struct Limits {
     pub upstream_read: Duration,
     /// For the upstream to take the next bytes.
     pub upstream_write: Duration,
+    /// For the whole answer to a question of the gateway's own, such as a sign-in.
+    pub upstream_ask: Duration,
     /// How long a connection to the upstream is kept for the next request. Less than the
     /// upstream's own limit (InfluxDB: three minutes), or a write could meet a closing one.
     pub upstream_idle: Duration,

@@ -1,7 +1,6 @@
 //! The gateway's own requests to the upstream: small ones, answered whole.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -17,9 +16,6 @@ use crate::directory::influxdb::{Ask, Unreachable};
 
 /// A longer answer is not one to these questions.
 const MOST_BYTES: usize = 64 * 1024;
-
-/// For the whole exchange.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How the gateway calls itself when it asks by itself.
 const AGENT: HeaderValue =
@@ -70,7 +66,7 @@ impl Client {
 impl Ask for Client {
     async fn ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, Unreachable> {
         let path = request.uri().path().to_owned();
-        match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
+        match tokio::time::timeout(self.upstream.patience(), self.exchange(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 log::debug!("the upstream was asked for {path}: {error}");

@@ -79,6 +79,11 @@ impl Upstream {
         self.authority.clone()
     }
 
+    /// How long an answer to a question of the gateway's own may take.
+    pub fn patience(&self) -> Duration {
+        self.limits.upstream_ask
+    }
+
     /// How many addresses there are to try.
     pub fn addresses(&self) -> usize {
         self.peers.load().len()

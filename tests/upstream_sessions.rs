@@ -1,0 +1,228 @@
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::influxdb::{Influxdb, Person};
+use crate::support::*;
+
+/// A gateway whose users are `influxdb`'s; `users` are more keys of `[users]`, `config` more
+/// sections.
+fn start(influxdb: &Influxdb, users: &str, config: &str) -> Gateway {
+    let config = format!("[users]\nsource = \"influxdb\"\n{users}\n{config}");
+    Gateway::start_with(influxdb.upstream.address, &config, "")
+}
+
+fn me(gateway: &Gateway, session: &str) -> Answer {
+    gateway.connect().send(&get("/api/v2/me", &[&cookie(session)]))
+}
+
+#[test]
+fn the_upstream_gets_its_own_cookie_and_the_browser_never_does() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "", "[cookie]\nname = \"sid\"\n");
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+    let upstreams: Vec<_> = influxdb.state().sessions.keys().cloned().collect();
+    assert_eq!(upstreams.len(), 1);
+    assert!(!format!("{answer:?}").contains(&upstreams[0]));
+
+    influxdb.upstream.seen_by_clients();
+    // The client's own cookie of InfluxDB's name must not come before ours.
+    let line = format!("Cookie: influxdb-oss-session=forged; {}; theme=dark", answer.cookie());
+    let headers = [&*line, &basic("ada", PASSWORD)];
+    assert_eq!(gateway.connect().send(&get("/api/v2/buckets", &headers)).text(), "ada");
+    let seen = influxdb.upstream.next();
+    let expected = format!("influxdb-oss-session={}", upstreams[0]);
+    assert_eq!(seen.all("cookie"), ["theme=dark", &expected], "{}", seen.head);
+    assert_eq!(seen.header("authorization"), None);
+}
+
+#[test]
+fn whatever_ends_a_session_signs_it_out_upstream() {
+    let influxdb = Influxdb::start();
+    let config = "[session]\nidle = \"500ms\"\nmax_sessions = 3\nmax_sessions_per_user = 2\n";
+    let gateway = start(&influxdb, "", config);
+    let first = gateway.sign_in("ada");
+    assert_eq!(gateway.connect().send(&post("/api/v2/signout", &[&cookie(&first)])).status, 204);
+    wait_until("the sign-out has gone upstream", || influxdb.sessions() == 0);
+
+    for _ in 0..3 {
+        gateway.sign_in("ada");
+    }
+    wait_until("the session displaced is gone upstream", || influxdb.sessions() == 2);
+    gateway.sign_in("bob");
+    let refused = gateway.connect().send(&post("/api/v2/signin", &[&basic("gone", PASSWORD)]));
+    assert_eq!(refused.status, 503);
+    wait_until("the session that found no room is gone upstream", || influxdb.sessions() <= 3);
+    wait_until("the idle ones are gone upstream", || influxdb.sessions() == 0);
+}
+
+#[test]
+fn a_new_password_that_is_required_is_told_in_influxdbs_words() {
+    let influxdb = Influxdb::start();
+    influxdb.state().users.get_mut(&1).unwrap().password = "short".to_owned();
+    let gateway = start(&influxdb, "", "");
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", "short")]));
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.header("x-platform-error-code"), Some("forbidden"));
+    let json = answer.json();
+    assert_eq!(json["code"], "forbidden");
+    let message = json["message"].as_str().unwrap();
+    assert!(message.starts_with("password change required\npasswords must be"), "{message}");
+}
+
+#[test]
+fn while_influxdb_is_down_or_mute_nobody_is_refused_and_nobody_is_lost() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"1ms\"", "[limits]\nupstream_ask = \"300ms\"\n");
+    let session = gateway.sign_in("ada");
+    influxdb.state().is_mute = true;
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+    assert_eq!((answer.status, &answer.json()["code"]), (503, &"unavailable".into()));
+    assert_eq!(answer.header("set-cookie"), None);
+    assert_eq!(me(&gateway, &session).status, 200);
+    influxdb.state().is_mute = false;
+    assert_eq!(me(&gateway, &session).status, 200);
+    gateway.sign_in("ada");
+
+    let config = "[users]\nsource = \"influxdb\"\n";
+    let gateway = Gateway::start_with(closed_port(), config, "");
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+    assert_eq!(answer.status, 503);
+}
+
+#[test]
+fn a_missing_permission_signs_nobody_out() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"1h\"", "");
+    let session = gateway.sign_in("ada");
+    let asked = influxdb.state().asked["me"];
+    let forbidden = get("/api/v2/forbidden", &[&cookie(&session)]);
+    let answer = gateway.connect().send(&forbidden);
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.json()["message"], "read:orgs/1 is unauthorized");
+    wait_until("InfluxDB is asked whether it knows the session", || {
+        influxdb.state().asked["me"] > asked
+    });
+    for _ in 0..50 {
+        assert_eq!(gateway.connect().send(&forbidden).status, 401);
+        assert_eq!(me(&gateway, &session).status, 200);
+    }
+}
+
+#[test]
+fn a_session_that_influxdb_has_forgotten_ends() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"1h\"", "");
+    let (session, other) = (gateway.sign_in("ada"), gateway.sign_in("bob"));
+    let of_ada = |state: &crate::influxdb::State| {
+        let own = state.sessions.iter().find(|(_, (id, _))| *id == 1);
+        own.map(|(value, _)| value.clone()).unwrap()
+    };
+    let value = of_ada(&influxdb.state());
+    influxdb.state().sessions.remove(&value);
+    let answer = gateway.connect().send(&get("/api/v2/buckets", &[&cookie(&session)]));
+    assert_eq!(answer.status, 401);
+    wait_until("our session has ended too", || me(&gateway, &session).status == 401);
+    assert_eq!(me(&gateway, &other).status, 200);
+}
+
+#[test]
+fn influxdbs_half_is_renewed_while_ours_lives_and_not_longer() {
+    let influxdb = Influxdb::start();
+    influxdb.state().length = Duration::from_millis(600);
+    influxdb.state().slide = Duration::from_millis(500);
+    let users = "renew = \"100ms\"\nrefresh = \"1h\"";
+    let gateway = start(&influxdb, users, "[session]\nidle = \"3s\"\n");
+    let session = gateway.sign_in("ada");
+    let start = Instant::now();
+    wait_until("InfluxDB alone would have ended the session", || {
+        start.elapsed() > Duration::from_millis(1500)
+    });
+    let buckets = get("/api/v2/buckets", &[&cookie(&session)]);
+    assert_eq!(gateway.connect().send(&buckets).status, 200);
+    wait_until("our session has idled out, and is signed out upstream", || {
+        influxdb.sessions() == 0
+    });
+    let asked = influxdb.state().asked["me"];
+    let start = Instant::now();
+    wait_until("nothing is renewed any more", || start.elapsed() > Duration::from_millis(500));
+    assert_eq!(influxdb.state().asked["me"], asked);
+}
+
+#[test]
+fn what_becomes_of_a_user_takes_effect() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"20ms\"", "");
+    let session = gateway.sign_in("ada");
+    influxdb.state().users.get_mut(&1).unwrap().name = "Ada Lovelace, née Byron".to_owned();
+    wait_until("the new name is told", || {
+        me(&gateway, &session).json()["name"] == "Ada Lovelace, née Byron"
+    });
+    influxdb.upstream.seen_by_clients();
+    let answer = gateway.connect().send(&get("/api/v2/buckets", &[&cookie(&session)]));
+    assert_eq!(answer.text(), "Ada%20Lovelace%2C%20n%C3%A9e%20Byron");
+
+    influxdb.state().users.get_mut(&1).unwrap().is_active = false;
+    wait_until("the user is refused", || me(&gateway, &session).status == 403);
+    let buckets = get("/api/v2/buckets", &[&cookie(&session)]);
+    assert_eq!(gateway.connect().send(&buckets).status, 403);
+    influxdb.state().users.get_mut(&1).unwrap().is_active = true;
+    wait_until("the user is let in again", || me(&gateway, &session).status == 200);
+    influxdb.state().users.remove(&1);
+    wait_until("a user who is gone is refused", || me(&gateway, &session).status == 403);
+}
+
+#[test]
+fn a_restart_of_influxdb_under_load_costs_a_new_sign_in_and_no_more() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "", "[session]\nmax_sessions_per_user = 1000\n");
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            let (gateway, name) = (&gateway, ["ada", "bob"][worker % 2]);
+            scope.spawn(move || {
+                let mut session = gateway.sign_in(name);
+                let mut renewed = 0;
+                for _ in 0..100 {
+                    let request = get("/api/v2/buckets", &[&cookie(&session)]);
+                    let answer = gateway.connect().send(&request);
+                    match answer.status {
+                        200 => assert_eq!(answer.text(), name),
+                        401 => {
+                            session = gateway.sign_in(name);
+                            renewed += 1;
+                        }
+                        other => panic!("{other}"),
+                    }
+                }
+                assert!(renewed <= 2, "{renewed} sign-ins");
+            });
+        }
+        influxdb.restart();
+    });
+}
+
+#[test]
+fn a_thousand_sign_ins_of_one_user_at_once() {
+    let influxdb = Influxdb::start();
+    let config = "[session]\nmax_sessions_per_user = 1000\n";
+    let gateway = start(&influxdb, "", config);
+    let sessions: std::collections::HashSet<_> = thread::scope(|scope| {
+        let work = || (0..20).map(|_| gateway.sign_in("ada")).collect::<Vec<_>>();
+        let all: Vec<_> = (0..50).map(|_| scope.spawn(work)).collect();
+        all.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(sessions.len(), 1000);
+    assert_eq!(influxdb.sessions(), 1000);
+}
+
+#[test]
+fn users_that_no_users_file_could_have() {
+    let influxdb = Influxdb::start();
+    let jane =
+        Person { name: "Jane Doe".to_owned(), password: PASSWORD.to_owned(), is_active: true };
+    influxdb.state().users.insert(0x0a1b_2c3d_4e5f_6071, jane);
+    let gateway = start(&influxdb, "", "");
+    let session = gateway.sign_in("Jane Doe");
+    assert_eq!(me(&gateway, &session).json()["id"], "0a1b2c3d4e5f6071");
+    let answer = gateway.connect().send(&get("/api/v2/buckets", &[&cookie(&session)]));
+    assert_eq!(answer.text(), "Jane%20Doe");
+}
