@@ -185,7 +185,9 @@ impl Drop for Gateway {
         }
         self.assert_no_secret_in_log();
         if thread::panicking() {
-            eprintln!("--- the gateway's log\n{}", self.log.lock().unwrap());
+            let log = self.log.lock().unwrap();
+            let last: Vec<_> = log.lines().rev().take(40).collect();
+            eprintln!("--- the end of the gateway's log, last line first\n{}", last.join("\n"));
         }
     }
 }

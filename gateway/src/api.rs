@@ -1,11 +1,14 @@
 //! HTTP without sockets: requests in, responses out.
 
 pub mod authorization;
+pub mod chunks;
 pub mod cookie;
+pub mod framing;
 pub mod identity;
 pub mod me;
 pub mod options;
 pub mod password;
+pub mod path;
 pub mod rejection;
 pub mod route;
 pub mod signin;

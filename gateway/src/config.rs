@@ -196,16 +196,39 @@ fn forward(mut section: Section<'_>, upstream: Option<&Upstream>) -> Forwarding 
 }
 
 fn limits(mut section: Section<'_>) -> Limits {
-    let mut limit =
+    let body_bytes = section.json("body_bytes").and_then(|value| match value {
+        value if value == "none" => None,
+        value => {
+            let bytes = value.as_u64();
+            if bytes.is_none() {
+                section.fault("body_bytes", "\"none\" or a number of bytes is wanted");
+            }
+            bytes
+        }
+    });
+    let mut count = |key, default| section.count(key, 1).unwrap_or(default);
+    let (head_bytes, head_fields) = (count("head_bytes", 16 * 1024), count("head_fields", 100));
+    let (target_bytes, requests) = (count("target_bytes", 8 * 1024), count("requests", 100_000));
+    let connections = count("connections", 65_536);
+    let connections_per_client = count("connections_per_client", 16_384);
+    let mut time =
         |key, seconds| section.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
     let limits = Limits {
-        upstream_connect: limit("upstream_connect", 5),
-        upstream_read: limit("upstream_read", 300),
-        upstream_write: limit("upstream_write", 60),
-        upstream_ask: limit("upstream_ask", 10),
-        upstream_idle: limit("upstream_idle", 60),
-        body: limit("body", 60),
-        keepalive: limit("keepalive", 75),
+        upstream_connect: time("upstream_connect", 5),
+        upstream_read: time("upstream_read", 300),
+        upstream_write: time("upstream_write", 60),
+        upstream_ask: time("upstream_ask", 10),
+        upstream_idle: time("upstream_idle", 60),
+        body: time("body", 60),
+        keepalive: time("keepalive", 75),
+        head: time("head", 10),
+        head_bytes,
+        head_fields,
+        target_bytes,
+        body_bytes,
+        requests,
+        connections,
+        connections_per_client,
     };
     section.close();
     limits

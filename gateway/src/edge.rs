@@ -4,11 +4,14 @@
 
 pub mod access_log;
 pub mod client;
+mod connections;
 pub mod exchange;
 pub mod gateway;
+pub mod guard;
 pub mod identity;
 pub mod listener;
 pub mod phases;
+pub mod refusal;
 pub mod request_id;
 pub mod server;
 mod signals;

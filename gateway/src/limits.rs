@@ -1,8 +1,8 @@
-//! How long the gateway waits for whom.
+//! How long the gateway waits for whom, and how much it takes.
 
 use std::time::Duration;
 
-/// The time limits, each a key of `[limits]`.
+/// The limits, each a key of `[limits]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// For a connection to the upstream, TLS included.
@@ -20,4 +20,20 @@ pub struct Limits {
     pub body: Duration,
     /// For the next request on a connection.
     pub keepalive: Duration,
+    /// For a request's head, from its first byte to its last.
+    pub head: Duration,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// Header fields of a request.
+    pub head_fields: usize,
+    /// Bytes of a request's target.
+    pub target_bytes: usize,
+    /// Bytes of a request's body that is forwarded; `None`: as many as come.
+    pub body_bytes: Option<u64>,
+    /// Requests on one connection, one after the other.
+    pub requests: usize,
+    /// Connections of all clients.
+    pub connections: usize,
+    /// Connections of one client address.
+    pub connections_per_client: usize,
 }

@@ -36,8 +36,22 @@ pub enum Rejection {
     NotYourPassword,
     /// A body that is longer than the endpoint reads.
     TooLarge,
-    /// The request target is not a path.
+    /// The request target is not a path, nor a URL with one.
     BadTarget,
+    /// A path that could be read in two ways.
+    BadPath,
+    /// No host, two, or what is none.
+    BadHost,
+    /// A head of too many bytes, or of too many fields.
+    HeadTooLarge,
+    /// A request target of too many bytes.
+    TargetTooLong,
+    /// Another protocol is asked for.
+    UpgradeRefused,
+    /// Something else is expected than leave to send the body.
+    ExpectationFailed,
+    /// As many connections as there may be, of all clients or of this one.
+    TooManyConnections,
     /// There are as many sessions as there may be.
     TooManySessions,
     /// Whoever knows the users could not be asked. Says nothing about who asks.
@@ -119,14 +133,11 @@ impl Rejection {
                 "forbidden",
                 "the gateway changes only the password of the user who is signed in",
             ),
-            Self::TooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "request too large",
-                "the request body is too large",
+            Self::TooManyConnections => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "too many connections are open; try again later",
             ),
-            Self::BadTarget => {
-                (StatusCode::BAD_REQUEST, "invalid", "the request target must be a path")
-            }
             Self::TooManySessions => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -148,17 +159,54 @@ impl Rejection {
             Self::UpstreamTimedOut(_) => {
                 (StatusCode::GATEWAY_TIMEOUT, "unavailable", "the upstream took too long")
             }
-            Self::ClientTimedOut => {
-                (StatusCode::REQUEST_TIMEOUT, "invalid", "the request took too long to arrive")
-            }
-            Self::Unreadable => {
-                (StatusCode::BAD_REQUEST, "invalid", "the request could not be read")
-            }
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal error",
                 "An internal error has occurred - check server logs",
             ),
+            unreadable => unreadable.table_of_unreadable(),
+        }
+    }
+
+    /// The part of the table that is about requests as such, whatever they are for.
+    fn table_of_unreadable(self) -> Row {
+        match self {
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "request too large",
+                "the request body is too large",
+            ),
+            Self::BadTarget => {
+                (StatusCode::BAD_REQUEST, "invalid", "the request target must be a path")
+            }
+            Self::BadPath => {
+                (StatusCode::BAD_REQUEST, "invalid", "the path could be read in more than one way")
+            }
+            Self::BadHost => (
+                StatusCode::BAD_REQUEST,
+                "invalid",
+                "one Host is wanted: a name or address, and a port",
+            ),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "request too large",
+                "the request's headers are too large, or too many",
+            ),
+            Self::TargetTooLong => {
+                (StatusCode::URI_TOO_LONG, "request too large", "the request target is too long")
+            }
+            Self::UpgradeRefused => {
+                (StatusCode::BAD_REQUEST, "invalid", "the protocol cannot be changed here")
+            }
+            Self::ExpectationFailed => (
+                StatusCode::EXPECTATION_FAILED,
+                "invalid",
+                "only 100-continue can be expected here",
+            ),
+            Self::ClientTimedOut => {
+                (StatusCode::REQUEST_TIMEOUT, "invalid", "the request took too long to arrive")
+            }
+            _ => (StatusCode::BAD_REQUEST, "invalid", "the request could not be read"),
         }
     }
 

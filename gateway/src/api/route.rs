@@ -2,6 +2,9 @@
 
 use http::Method;
 
+/// The methods that are read at all, for `Allow`.
+pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// What is forwarded besides the API.
 #[derive(Clone, Debug)]
 pub struct Forwarding {

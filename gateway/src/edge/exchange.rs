@@ -9,6 +9,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType};
 
 use super::Downstream;
+use super::guard::Guard;
 use crate::api::Response;
 use crate::api::rejection::Rejection;
 
@@ -17,6 +18,12 @@ use crate::api::rejection::Rejection;
 pub fn names_a_path(request: &RequestHeader) -> bool {
     let target = request.raw_path();
     target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://")
+}
+
+/// What guards the client's connection, if it is HTTP/1.
+pub fn guard(downstream: &Downstream) -> Option<&Guard> {
+    let stream = downstream.as_downstream().as_http1()?.stream();
+    (**stream).as_any().downcast_ref()
 }
 
 /// Whether the client speaks TLS with us.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use zeroize::Zeroizing;
 
@@ -16,7 +17,7 @@ use crate::api::cookie::CookieRules;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
 use crate::api::route::{Account, Door, Forwarding, Proof, Route};
-use crate::api::{Response, authorization, me, options, password, signin, signout};
+use crate::api::{Response, authorization, me, options, password, path, route, signin, signout};
 use crate::auth::Auth;
 use crate::auth::credential::{Caller, Purpose, Shared};
 use crate::auth::tokens::TokenError;
@@ -79,6 +80,8 @@ pub struct Context {
     /// Whose session it is, for the log.
     pub(super) session: Option<Arc<Session>>,
     pub(super) attempts: usize,
+    /// Bytes of the body forwarded so far.
+    pub(super) body_bytes: u64,
 }
 
 impl Gateway {
@@ -107,6 +110,11 @@ impl Gateway {
         context: &mut Context,
     ) -> Result<Decision, Rejection> {
         let (headers, now) = (&request.headers, Moment::now());
+        if !route::METHODS.split(", ").any(|known| known == request.method.as_str()) {
+            return Err(Rejection::MethodNotAllowed(route::METHODS));
+        }
+        path::check(request.uri.path())?;
+        self.check_declared_length(headers)?;
         match Route::of(&request.method, request.uri.path(), &self.forwarding) {
             Route::SignIn(door) => {
                 self.pass(door, headers, now, context).await?;
@@ -150,6 +158,16 @@ impl Gateway {
             Route::SetupClosed => Err(Rejection::SetupClosed),
             Route::Public => Ok(Decision::Forward(Caller::Public)),
             Route::Elsewhere => Err(Rejection::PathNotFound),
+        }
+    }
+
+    /// Says no to a body that is too long before any of it is read.
+    fn check_declared_length(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let length: Option<u64> = declared.and_then(|text| text.parse().ok());
+        match (length, self.limits.body_bytes) {
+            (Some(length), Some(most)) if length > most => Err(Rejection::TooLarge),
+            _ => Ok(()),
         }
     }
 

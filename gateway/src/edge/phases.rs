@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -14,6 +15,7 @@ use super::access_log::{self, Entry};
 use super::gateway::{Context, Decision, Gateway};
 use super::identity::Origin;
 use super::request_id::{RequestId, X_REQUEST_ID};
+use super::upstream::TOO_LARGE;
 use super::{Downstream, exchange, upstream};
 use crate::api::rejection::Rejection;
 use crate::auth::credential::{Caller, Purpose};
@@ -31,7 +33,29 @@ impl ProxyHttp for Gateway {
             purpose: Purpose::Ordinary,
             session: None,
             attempts: 0,
+            body_bytes: 0,
         }
+    }
+
+    /// Counts what is forwarded.
+    async fn request_body_filter(
+        &self,
+        _downstream: &mut Downstream,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        context.body_bytes += body.as_ref().map_or(0, |piece| piece.len() as u64);
+        if self.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {
+            return Error::e_explain(TOO_LARGE, "the body is too large")
+                .map_err(|e: Box<Error>| e.into_down());
+        }
+        // An empty last piece would be written as a second end of a chunked body, and poison the
+        // connection for whoever has it next.
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
+        Ok(())
     }
 
     /// None: nothing is compressed or rewritten here.
@@ -204,5 +228,9 @@ impl ProxyHttp for Gateway {
             trace_id: trace_id.as_deref(),
         }
         .log();
+        // Whoever waits for their turn on this connection may have it.
+        if let Some(guard) = exchange::guard(downstream) {
+            guard.note_answered();
+        }
     }
 }

@@ -19,7 +19,7 @@ impl RequestId {
         let mut brought = headers.get_all(&X_REQUEST_ID).iter();
         match (brought.next(), brought.next()) {
             (Some(value), None) if is_sane(value.as_bytes()) => Self(value.clone()),
-            _ => Self::new(),
+            _ => Self::make(),
         }
     }
 
@@ -38,8 +38,8 @@ impl RequestId {
         self.0.to_str().expect("an id is letters, digits and a few signs")
     }
 
-    /// 64 random bits of this process, then a counter: unique, and cheap on each request.
-    fn new() -> Self {
+    /// A new id: 64 random bits of this process, then a counter: unique, and cheap on each request.
+    pub fn make() -> Self {
         static PROCESS: OnceLock<u64> = OnceLock::new();
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let process = PROCESS.get_or_init(|| getrandom::u64().unwrap_or_default());

@@ -1,23 +1,28 @@
-//! The process: services started, connections counted, an orderly end.
+//! The process: services started, connections let in, an orderly end.
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::apps::ServerApp;
-use pingora::protocols::Stream;
+use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::protocols::{SocketDigest, Stream};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
 use pingora::services::background::{BackgroundService, GenBackgroundService, background_service};
 use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::io::AsyncWriteExt;
 
+use super::connections::Connections;
 use super::gateway::Gateway;
+use super::guard::{Guard, Rules};
 use super::listener::Bound;
+use super::refusal;
 use super::signals::Signals;
 use super::upstream::Upstream;
 use super::whoami::Whoami;
+use crate::api::framing::HeadLimits;
+use crate::api::rejection::Rejection;
 use crate::auth::upkeep::Upkeep;
 use crate::session::memory::MemoryStore;
 
@@ -36,10 +41,21 @@ impl Server {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
         let version = GenBackgroundService::new("version".to_owned(), gateway.version());
-        let connections = Connections::default();
+        let limits = gateway.limits;
+        let connections = Connections::new(limits.connections, limits.connections_per_client);
+        let mut proxy = http_proxy(&server.configuration, gateway);
+        let mut options = HttpServerOptions::default();
+        options.keepalive_request_limit = u32::try_from(limits.requests).ok();
+        proxy.server_options = Some(options);
+        let head = HeadLimits {
+            bytes: limits.head_bytes,
+            fields: limits.head_fields,
+            target: limits.target_bytes,
+        };
         let front = Front {
-            proxy: Arc::new(http_proxy(&server.configuration, gateway)),
+            proxy: Arc::new(proxy),
             connections: connections.clone(),
+            rules: Rules { head, head_time: limits.head },
         };
         server.add_service(Bound::new("gateway", front, listeners));
         server.add_service(GenBackgroundService::new("upstream".to_owned(), upstream));
@@ -65,44 +81,32 @@ impl Server {
     }
 }
 
-/// How many client connections are being served.
-#[derive(Clone, Default)]
-struct Connections(Arc<AtomicUsize>);
-
-/// One of them, while it lasts.
-struct Open(Connections);
-
-impl Connections {
-    fn open(&self) -> Open {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        Open(self.clone())
-    }
-
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 /// The proxy, and around it what Pingora leaves to us at the door.
 struct Front {
     proxy: Arc<HttpProxy<Gateway>>,
     connections: Connections,
+    rules: Rules,
 }
 
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(
         self: &Arc<Self>,
-        stream: Stream,
+        mut stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let _open = self.connections.open();
+        let socket = stream.get_socket_digest();
+        let peer = socket.as_deref().and_then(SocketDigest::peer_addr);
+        let address = peer.and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
+        let Some(_open) = self.connections.open(address) else {
+            let rejection = Rejection::TooManyConnections;
+            refusal::log(rejection, socket.as_deref());
+            let answer = refusal::write(rejection);
+            // A client that does not take it is not waited for.
+            let _ = tokio::time::timeout(REFUSAL, stream.write_all(&answer)).await;
+            return None;
+        };
+        let stream: Stream = Box::new(Guard::new(stream, self.rules));
         self.proxy.process_new(stream, shutdown).await
     }
 
@@ -110,6 +114,9 @@ impl ServerApp for Front {
         self.proxy.cleanup().await;
     }
 }
+
+/// How long a client may take to hear that there is no room.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// Forgets idle sessions, so that requests seldom have to.
 struct Tidy(Arc<MemoryStore>);

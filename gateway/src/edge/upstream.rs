@@ -26,6 +26,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The error when nothing is known of where the upstream is.
 const NO_ADDRESS: ErrorType = ErrorType::Custom("upstream has no address");
 
+/// The error when a client sends more than it may.
+pub const TOO_LARGE: ErrorType = ErrorType::Custom("body too large");
+
 /// Where requests go.
 pub struct Upstream {
     authority: HeaderValue,
@@ -146,6 +149,7 @@ pub fn rejection(error: &Error) -> Option<Rejection> {
         ErrorSource::Upstream => Some(upstream_rejection(kind)),
         ErrorSource::Downstream => match kind {
             ErrorType::ReadTimedout => Some(Rejection::ClientTimedOut),
+            kind if *kind == TOO_LARGE => Some(Rejection::TooLarge),
             ErrorType::ReadError
             | ErrorType::WriteError
             | ErrorType::WriteTimedout

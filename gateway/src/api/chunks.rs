@@ -1,0 +1,178 @@
+//! Chunked bodies, followed strictly, so that it is known where they end (RFC 9112 section 7.1).
+
+/// Where in a chunked body we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the size of a chunk, of which so many digits were read.
+    Size { size: u64, digits: u8 },
+    /// In what may follow the size, so many bytes of it.
+    Extension { size: u64, bytes: usize },
+    /// After the carriage return that ends the line of the size.
+    SizeEnd { size: u64 },
+    /// In the data, of which so much is left.
+    Data(u64),
+    /// After the data: before its carriage return, and after that.
+    DataEnd { has_cr: bool },
+    /// In the trailer: bytes of all its lines, and whether this line is still empty.
+    Trailer { bytes: usize, is_empty: bool, has_cr: bool },
+    /// After the end.
+    Done,
+}
+
+/// Follows a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks(Place);
+
+/// The body is not chunked as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken;
+
+/// Nobody needs extensions or trailers; so much is let through, and Pingora drops it.
+const MOST_EXTENSION: usize = 256;
+const MOST_TRAILER: usize = 4096;
+
+impl Chunks {
+    /// At the beginning of a body.
+    pub const START: Self = Self(Place::Size { size: 0, digits: 0 });
+
+    /// Whether the body has ended.
+    pub fn is_done(&self) -> bool {
+        self.0 == Place::Done
+    }
+
+    /// Follows `bytes`; returns how many of them belong to the body, which are all until its end.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
+        let mut at = 0;
+        while at < bytes.len() && !self.is_done() {
+            if let Place::Data(left) = self.0 {
+                let rest = (bytes.len() - at) as u64;
+                let taken = left.min(rest);
+                at += usize::try_from(taken).map_err(|_| Broken)?;
+                self.0 = match left - taken {
+                    0 => Place::DataEnd { has_cr: false },
+                    left => Place::Data(left),
+                };
+            } else {
+                self.0 = self.0.step(bytes[at])?;
+                at += 1;
+            }
+        }
+        Ok(at)
+    }
+}
+
+impl Place {
+    /// The place after one byte outside data.
+    fn step(self, byte: u8) -> Result<Self, Broken> {
+        match (self, byte) {
+            (Self::Size { size, digits }, _) if byte.is_ascii_hexdigit() => {
+                let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
+                // Fifteen digits cannot overflow, and nobody has more.
+                let fits = digits < 15;
+                let more = Self::Size { size: size * 16 + digit, digits: digits + 1 };
+                if fits { Ok(more) } else { Err(Broken) }
+            }
+            (Self::Size { digits: 0, .. }, _) => Err(Broken),
+            (Self::Size { size, .. } | Self::Extension { size, .. }, b'\r') => {
+                Ok(Self::SizeEnd { size })
+            }
+            (Self::Size { size, .. }, b';') => Ok(Self::Extension { size, bytes: 0 }),
+            (Self::Extension { size, bytes }, b'\t' | 0x20..=0x7e) if bytes < MOST_EXTENSION => {
+                Ok(Self::Extension { size, bytes: bytes + 1 })
+            }
+            (Self::SizeEnd { size: 0 }, b'\n') => {
+                Ok(Self::Trailer { bytes: 0, is_empty: true, has_cr: false })
+            }
+            (Self::SizeEnd { size }, b'\n') => Ok(Self::Data(size)),
+            (Self::DataEnd { has_cr: false }, b'\r') => Ok(Self::DataEnd { has_cr: true }),
+            (Self::DataEnd { has_cr: true }, b'\n') => Ok(Self::Size { size: 0, digits: 0 }),
+            (Self::Trailer { bytes, is_empty, has_cr: false }, b'\r') => {
+                Ok(Self::Trailer { bytes, is_empty, has_cr: true })
+            }
+            (Self::Trailer { is_empty: true, has_cr: true, .. }, b'\n') => Ok(Self::Done),
+            (Self::Trailer { bytes, has_cr: true, .. }, b'\n') => {
+                Ok(Self::Trailer { bytes, is_empty: true, has_cr: false })
+            }
+            (Self::Trailer { bytes, has_cr: false, .. }, b'\t' | 0x20..=0x7e | 0x80..)
+                if bytes < MOST_TRAILER =>
+            {
+                Ok(Self::Trailer { bytes: bytes + 1, is_empty: false, has_cr: false })
+            }
+            _ => Err(Broken),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn follow(text: &str) -> Result<(usize, bool), Broken> {
+        let mut chunks = Chunks::START;
+        chunks.follow(text.as_bytes()).map(|taken| (taken, chunks.is_done()))
+    }
+
+    #[test]
+    fn the_end_is_found() {
+        for (body, rest) in [
+            ("0\r\n\r\n", "GET /"),
+            ("3\r\nabc\r\n0\r\n\r\n", ""),
+            ("A;x=y\r\n0123456789\r\n00\r\nT: v\r\nU: w\r\n\r\n", "x"),
+        ] {
+            assert_eq!(follow(&format!("{body}{rest}")), Ok((body.len(), true)), "{body:?}");
+        }
+        assert_eq!(follow("3\r\nab"), Ok((5, false)));
+    }
+
+    #[test]
+    fn what_is_not_chunked_is_broken() {
+        let long = format!("1;{}\r\n", "x".repeat(300));
+        for text in [
+            "\r\n",
+            "+5\r\n",
+            "-1\r\n",
+            "0x5\r\n",
+            " 5\r\n",
+            "5 \r\n",
+            "g\r\n",
+            "5\n",
+            "5\rx",
+            ";\r\n",
+            "fffffffffffffffff\r\n",
+            "3\r\nabcd",
+            "3\r\nabc\n",
+            "3\r\nabc\r0",
+            "0\r\nT: v\n",
+            "0\r\n\0",
+            "1;\0\r\n",
+            "0\r\n\rx",
+            &long,
+        ] {
+            assert_eq!(follow(text), Err(Broken), "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the pieces in which a body arrives, its end is the same.
+        #[test]
+        fn pieces_do_not_matter(
+            data in proptest::collection::vec("[a-z\r\n]{1,20}", 0..5),
+            cut in 0_usize..40,
+        ) {
+            let chunk = |chunk: &String| format!("{:x}\r\n{chunk}\r\n", chunk.len());
+            let body = data.iter().map(chunk).collect::<Vec<_>>().concat() + "0\r\n\r\n";
+            let text = format!("{body}next");
+            let mut chunks = Chunks::START;
+            let (first, second) = text.as_bytes().split_at(cut.min(text.len()));
+            let taken = chunks.follow(first).unwrap();
+            let taken = taken + if taken == first.len() { chunks.follow(second).unwrap() } else { 0 };
+            prop_assert_eq!((taken, chunks.is_done()), (body.len(), true));
+        }
+
+        #[test]
+        fn following_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Chunks::START.clone().follow(&bytes);
+        }
+    }
+}

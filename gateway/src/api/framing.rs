@@ -1,0 +1,416 @@
+//! The head of an HTTP/1 request, read strictly: one meaning, or none.
+//!
+//! What two parsers could read in two ways is refused here, before anybody reads it (RFC 9112
+//! sections 2.2, 3, 5.1, 5.2, 6 and 11).
+
+use super::rejection::Rejection;
+
+/// How large a head may be.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadLimits {
+    /// Bytes of the whole head; beyond it 431.
+    pub bytes: usize,
+    /// Header fields; beyond it 431.
+    pub fields: usize,
+    /// Bytes of the request target; beyond it 414.
+    pub target: usize,
+}
+
+/// What follows the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// So many bytes, perhaps none.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+}
+
+/// Looks for the end of a head that arrives in pieces, each byte once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadScan {
+    seen: usize,
+    line_start: usize,
+}
+
+impl HeadScan {
+    /// Where the head at the beginning of `bytes` ends; `None` if it is not all there yet. `bytes`
+    /// are those of the last call, and more.
+    ///
+    /// Refused at once is what cannot become a head any more, however much follows.
+    pub fn scan(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Rejection> {
+        for (at, &byte) in bytes.iter().enumerate().skip(self.seen) {
+            let is_after_cr = at > 0 && bytes[at - 1] == b'\r';
+            let is_text = matches!(byte, b'\r' | b'\t' | 0x20..=0x7e | 0x80..);
+            if is_after_cr != (byte == b'\n') || !(is_text || byte == b'\n') {
+                return Err(Rejection::Unreadable);
+            }
+            if byte == b'\n' {
+                if at - 1 == self.line_start {
+                    return Ok(Some(at + 1));
+                }
+                self.line_start = at + 1;
+            }
+            if at >= limits.bytes {
+                let is_first_line = self.line_start == 0;
+                return Err(if is_first_line {
+                    Rejection::TargetTooLong
+                } else {
+                    Rejection::HeadTooLarge
+                });
+            }
+        }
+        self.seen = bytes.len();
+        Ok(None)
+    }
+}
+
+/// Checks a whole head, its final empty line included, and tells what follows it.
+pub fn check(head: &[u8], limits: &HeadLimits) -> Result<Body, Rejection> {
+    let mut lines =
+        head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let request = RequestLine::parse(lines.next().unwrap_or_default(), limits)?;
+    let mut fields = Fields::default();
+    for (count, line) in lines.take_while(|line| !line.is_empty()).enumerate() {
+        if count >= limits.fields {
+            return Err(Rejection::HeadTooLarge);
+        }
+        fields.add(line)?;
+    }
+    fields.body(&request)
+}
+
+struct RequestLine<'a> {
+    target: &'a [u8],
+    is_1_1: bool,
+}
+
+impl<'a> RequestLine<'a> {
+    fn parse(line: &'a [u8], limits: &HeadLimits) -> Result<Self, Rejection> {
+        let mut words = line.split(|&byte| byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(Rejection::Unreadable);
+        };
+        if target.len() > limits.target {
+            return Err(Rejection::TargetTooLong);
+        }
+        if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) {
+            return Err(Rejection::Unreadable);
+        }
+        if method == b"CONNECT" || method == b"TRACE" {
+            return Err(Rejection::MethodNotAllowed(super::route::METHODS));
+        }
+        if target.is_empty() || !target.iter().all(|&byte| is_of_target(byte)) {
+            return Err(Rejection::BadTarget);
+        }
+        match version {
+            b"HTTP/1.1" => Ok(Self { target, is_1_1: true }),
+            b"HTTP/1.0" => Ok(Self { target, is_1_1: false }),
+            _ => Err(Rejection::Unreadable),
+        }
+    }
+
+    /// The authority of a target in absolute form.
+    fn authority(&self) -> Option<&[u8]> {
+        let rest =
+            [&b"http://"[..], b"https://"].iter().find_map(|s| self.target.strip_prefix(*s))?;
+        rest.split(|&byte| byte == b'/' || byte == b'?').next()
+    }
+}
+
+/// The fields that say where a request ends and whom it is for.
+#[derive(Default)]
+struct Fields<'a> {
+    host: Option<&'a [u8]>,
+    length: Option<u64>,
+    is_chunked: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn add(&mut self, line: &'a [u8]) -> Result<(), Rejection> {
+        let colon = line.iter().position(|&byte| byte == b':').ok_or(Rejection::Unreadable)?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        // A line that begins with a blank would continue the one before; a blank before the
+        // colon is read in two ways.
+        if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
+            return Err(Rejection::Unreadable);
+        }
+        // Upstreams that map headers to variables read these as the real ones.
+        let folded = |wanted: &[u8]| {
+            let fold = |byte: u8| if byte == b'_' || byte == b'.' { b'-' } else { byte };
+            name.len() == wanted.len()
+                && name.iter().zip(wanted).all(|(&a, &b)| fold(a.to_ascii_lowercase()) == b)
+        };
+        if folded(b"host") {
+            return set_once(&mut self.host, value);
+        }
+        if folded(b"content-length") {
+            let length =
+                length_of(value).filter(|_| !is_alias(name)).ok_or(Rejection::Unreadable)?;
+            return set_once(&mut self.length, length);
+        }
+        if folded(b"transfer-encoding") {
+            let is_fine =
+                value.eq_ignore_ascii_case(b"chunked") && !is_alias(name) && !self.is_chunked;
+            self.is_chunked = true;
+            return if is_fine { Ok(()) } else { Err(Rejection::Unreadable) };
+        }
+        if folded(b"upgrade") {
+            return Err(Rejection::UpgradeRefused);
+        }
+        if folded(b"expect") && !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Rejection::ExpectationFailed);
+        }
+        Ok(())
+    }
+
+    fn body(&self, request: &RequestLine<'_>) -> Result<Body, Rejection> {
+        match (self.host, request.authority()) {
+            (None, _) if request.is_1_1 => return Err(Rejection::BadHost),
+            (Some(host), _) if !is_host(host) => return Err(Rejection::BadHost),
+            (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
+                return Err(Rejection::BadHost);
+            }
+            (None, Some(authority)) if !is_host(authority) => return Err(Rejection::BadHost),
+            _ => {}
+        }
+        match (self.is_chunked, self.length) {
+            (true, Some(_)) => Err(Rejection::Unreadable),
+            (true, None) if !request.is_1_1 => Err(Rejection::Unreadable),
+            (true, None) => Ok(Body::Chunked),
+            (false, length) => Ok(Body::Length(length.unwrap_or(0))),
+        }
+    }
+}
+
+fn set_once<T>(slot: &mut Option<T>, value: T) -> Result<(), Rejection> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Rejection::Unreadable),
+    }
+}
+
+fn is_alias(name: &[u8]) -> bool {
+    name.iter().any(|&byte| byte == b'_' || byte == b'.')
+}
+
+/// Digits and nothing else, as many as cannot overflow.
+fn length_of(value: &[u8]) -> Option<u64> {
+    let is_plain = (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    // A leading zero is a number that some read as octal.
+    let is_plain = is_plain && (value == b"0" || value[0] != b'0');
+    is_plain.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}
+
+/// A name or an address, and perhaps a port.
+pub(super) fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match value.strip_prefix(b"[") {
+        Some(rest) => {
+            let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
+            let is_address = std::str::from_utf8(&rest[..end])
+                .is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+            if !is_address {
+                return false;
+            }
+            (&b"v6"[..], &rest[end + 1..])
+        }
+        None => value.split_at(value.iter().position(|&byte| byte == b':').unwrap_or(value.len())),
+    };
+    let is_name = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_port = match port.strip_prefix(b":") {
+        Some(digits) => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        None => port.is_empty(),
+    };
+    !host.is_empty() && host.len() <= 255 && host.iter().all(is_name) && is_port
+}
+
+/// A character of a token (RFC 9110 section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A character that may stand in a target: what a URI has, without a fragment.
+fn is_of_target(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\"<>#".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, fields: 100, target: 8 * 1024 };
+
+    fn read(text: &str) -> Result<Body, Rejection> {
+        let end = HeadScan::default().scan(text.as_bytes(), &LIMITS)?.expect("a whole head");
+        check(&text.as_bytes()[..end], &LIMITS)
+    }
+
+    fn head_end(bytes: &[u8]) -> Result<Option<usize>, Rejection> {
+        // In two pieces, wherever they are cut, and at once: the same.
+        let at_once = HeadScan::default().scan(bytes, &LIMITS);
+        for cut in 0..bytes.len().min(64) {
+            let mut scan = HeadScan::default();
+            if let Ok(None) = scan.scan(&bytes[..cut], &LIMITS) {
+                assert_eq!(scan.scan(bytes, &LIMITS), at_once);
+            }
+        }
+        at_once
+    }
+
+    fn with(fields: &str) -> Result<Body, Rejection> {
+        read(&format!("POST /api/v2/write HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))
+    }
+
+    #[test]
+    fn what_follows_the_head() {
+        assert_eq!(with(""), Ok(Body::Length(0)));
+        assert_eq!(with("Content-Length: 0\r\n"), Ok(Body::Length(0)));
+        assert_eq!(with("content-length:12\r\n"), Ok(Body::Length(12)));
+        assert_eq!(with("Transfer-Encoding: Chunked\r\n"), Ok(Body::Chunked));
+        assert_eq!(with("X: a\tb\u{e9}\r\nExpect: 100-continue\r\n"), Ok(Body::Length(0)));
+        assert_eq!(read("GET / HTTP/1.0\r\n\r\n"), Ok(Body::Length(0)));
+        assert_eq!(read("GET http://h/a HTTP/1.1\r\nHost: H\r\n\r\n"), Ok(Body::Length(0)));
+    }
+
+    #[test]
+    fn what_has_two_meanings_has_none() {
+        for fields in [
+            "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: 3\r\nContent-Length: 3\r\n",
+            "Content-Length: 3, 3\r\n",
+            "Content-Length: +3\r\n",
+            "Content-Length: -1\r\n",
+            "Content-Length: 0x3\r\n",
+            "Content-Length: \r\n",
+            "Content-Length: 03\r\n",
+            "Content-Length: 99999999999999999999\r\n",
+            "Content-Length : 3\r\n",
+            "Content_Length: 3\r\n",
+            "Transfer_Encoding: chunked\r\n",
+            "content.length: 3\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked, chunked\r\n",
+            "Transfer-Encoding: xchunked\r\n",
+            "Transfer-Encoding: \r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "X: a\r\n b\r\n",
+            " X: a\r\n",
+            "X\r\n",
+            ": a\r\n",
+            "X(A): a\r\n",
+            "X A: a\r\n",
+            "Host: h\r\n",
+            "h\u{f6}st: a\r\n",
+        ] {
+            assert_eq!(with(fields).err().map(|r| r.table().0.as_u16()), Some(400), "{fields:?}");
+        }
+        for head in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: u@h\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h/x\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h:x\r\n\r\n",
+            "GET http://other/ HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET  / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET / HTTP/1.2\r\nHost: h\r\n\r\n",
+            "GET / http/1.1\r\nHost: h\r\n\r\n",
+            "GET /\r\nHost: h\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\n\r\n",
+            "GET /#a HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /\u{e9} HTTP/1.1\r\nHost: h\r\n\r\n",
+            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "G{T / HTTP/1.1\r\nHost: h\r\n\r\n",
+        ] {
+            assert_eq!(read(head).err().map(|r| r.table().0.as_u16()), Some(400), "{head:?}");
+        }
+        assert_eq!(with("Upgrade: websocket\r\n"), Err(Rejection::UpgradeRefused));
+        assert_eq!(with("Expect: foo\r\n"), Err(Rejection::ExpectationFailed));
+        let method = |name: &str| read(&format!("{name} / HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert!(matches!(method("CONNECT"), Err(Rejection::MethodNotAllowed(_))));
+        assert!(matches!(method("TRACE"), Err(Rejection::MethodNotAllowed(_))));
+    }
+
+    #[test]
+    fn what_cannot_become_a_head_is_refused_before_it_is_complete() {
+        for start in
+            ["GET / HTTP/1.1\n", "GET / HTTP/1.1\rX", "\0", "\x16\x03\x01", "GET /\x7f", "\n"]
+        {
+            assert_eq!(head_end(start.as_bytes()), Err(Rejection::Unreadable), "{start:?}");
+        }
+        for start in ["", "G", "GET / HTTP/1.1\r", "GET / HTTP/1.1\r\nHost: h\r\n\r"] {
+            assert_eq!(head_end(start.as_bytes()), Ok(None), "{start:?}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let target = |length: usize| {
+            read(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(length - 1)))
+        };
+        assert!(target(LIMITS.target).is_ok());
+        assert_eq!(target(LIMITS.target + 1), Err(Rejection::TargetTooLong));
+        assert_eq!(head_end("GET/".repeat(5000).as_bytes()), Err(Rejection::TargetTooLong));
+        assert!(with(&"X: a\r\n".repeat(99)).is_ok());
+        assert_eq!(with(&"X: a\r\n".repeat(100)), Err(Rejection::HeadTooLarge));
+        let long = format!("X: {}\r\n", "a".repeat(LIMITS.bytes));
+        assert_eq!(
+            head_end(format!("GET / HTTP/1.1\r\n{long}").as_bytes()),
+            Err(Rejection::HeadTooLarge)
+        );
+    }
+
+    #[test]
+    fn hosts() {
+        for right in ["h", "a.b-c_d", "h:80", "1.2.3.4:8086", "[::1]", "[::1]:8086", "h:"] {
+            assert!(is_host(right.as_bytes()), "{right}");
+        }
+        for wrong in ["", ":80", "h:80:80", "[::1", "[x]", "[::1]x", "h:123456", "h h", "é", "h,i"]
+        {
+            assert!(!is_host(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    proptest! {
+        /// Never two messages about where a request ends: an accepted head has at most one length,
+        /// of digits, or is chunked, and not both.
+        #[test]
+        fn an_accepted_head_ends_in_one_way(
+            fields in proptest::collection::vec(
+                ("Content-Length|Transfer-Encoding|content_length|X|Host",
+                 "[0-9]{1,3}|chunked|gzip, chunked|\\+1|h|"), 0..5)
+        ) {
+            let lines: Vec<_> =
+                fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let lines = lines.concat();
+            let of = |wanted: &str| {
+                let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(wanted);
+                fields.iter().filter(named).map(|(_, value)| value.clone()).collect::<Vec<_>>()
+            };
+            let (lengths, codings) = (of("content-length"), of("transfer-encoding"));
+            match with(&lines) {
+                Ok(Body::Chunked) => {
+                    prop_assert_eq!(codings, vec!["chunked".to_owned()]);
+                    prop_assert!(lengths.is_empty());
+                }
+                Ok(Body::Length(length)) => {
+                    prop_assert!(codings.is_empty() && lengths.len() <= 1);
+                    let told = lengths.first().map_or("0".to_owned(), Clone::clone);
+                    prop_assert_eq!(length.to_string(), told);
+                }
+                Err(_) => {}
+            }
+        }
+
+        #[test]
+        fn reading_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(Some(end)) = head_end(&bytes) {
+                prop_assert!(bytes[..end].ends_with(b"\r\n") && end <= bytes.len());
+                let _ = check(&bytes[..end], &LIMITS);
+            }
+        }
+    }
+}
