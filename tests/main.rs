@@ -17,6 +17,8 @@ mod compose;
 mod concurrency;
 /// InfluxDB's wire contract, as data.
 mod conformance;
+/// Attacks in raw bytes: what must come out, what the upstream may see.
+mod corpus;
 /// `influx-gateway demo`, its curl lines pasted.
 mod demo;
 /// One suite for both directories.

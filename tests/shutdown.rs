@@ -26,6 +26,9 @@ fn a_request_in_flight_is_answered_and_then_the_process_ends() {
     gateway.signal("TERM");
     assert!(idle.is_closed(), "idle connections are closed at once");
     wait_until("the listener is closed", || std::net::TcpStream::connect(gateway.address).is_err());
+    // Longer than it takes a gateway with nothing to do to end.
+    let start = Instant::now();
+    wait_until("a while has passed", || start.elapsed() > Duration::from_millis(300));
     release.send(()).unwrap();
     let answer = client.read();
     assert_eq!((answer.status, answer.text()), (200, "late".to_owned()));

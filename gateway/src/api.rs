@@ -3,6 +3,7 @@
 pub mod authorization;
 pub mod chunks;
 pub mod cookie;
+pub mod crosssite;
 pub mod framing;
 pub mod identity;
 pub mod me;

@@ -1,10 +1,13 @@
 //! Composition: a configuration in, a running server out.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use http::HeaderValue;
+
+use crate::api::crosssite::AllowedOrigins;
 use crate::auth::Auth;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
@@ -18,7 +21,10 @@ use crate::document::{Fault, Surroundings};
 use crate::edge;
 use crate::edge::client::Client;
 use crate::edge::gateway::{Gateway, Settings};
+use crate::edge::listener::Listener;
+use crate::edge::origin::TrustedProxies;
 use crate::edge::server::Server;
+use crate::edge::tls::{Certificate, UpstreamTls};
 use crate::edge::upstream::Upstream;
 use crate::session::memory::MemoryStore;
 use crate::user::secret::Scheme;
@@ -97,26 +103,68 @@ pub struct BindError {
     source: std::io::Error,
 }
 
-/// Opens the listening sockets. Done before anything is started, so that an address in use is a
+/// Opens a listening socket. Done before anything is started, so that an address in use is a
 /// clear error and not a process that lives without a listener.
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
-    let bind = |&address: &SocketAddr| {
-        edge::listener::bind(address).map_err(|source| BindError { address, source })
-    };
-    addresses.iter().map(bind).collect()
+pub fn bind(address: SocketAddr) -> Result<Listener, BindError> {
+    let socket = edge::listener::bind(address).map_err(|source| BindError { address, source })?;
+    Ok(Listener { socket, certificate: None })
 }
 
-/// Serves until the process is told to stop, then returns. Calls `ready` when it serves.
+/// Opens all listening sockets of the configuration.
+pub fn bind_all(config: &Config, tls: Tls) -> Result<Vec<Listener>, BindError> {
+    let plain = config.listen.http.iter().map(|&address| bind(address));
+    let mut listeners = plain.collect::<Result<Vec<_>, _>>()?;
+    for (https, certificate) in config.listen.https.iter().zip(tls.certificates) {
+        let listener = bind(https.address)?;
+        listeners.push(Listener { certificate: Some(certificate), ..listener });
+    }
+    Ok(listeners)
+}
+
+/// What was read of certificates.
+pub struct Tls {
+    certificates: Vec<Arc<Certificate>>,
+    upstream: Option<UpstreamTls>,
+}
+
+/// Reads the certificates that the configuration names; all faults at once.
+pub fn load_tls(config: &Config) -> Result<Tls, Vec<Fault>> {
+    let (mut certificates, mut faults) = (Vec::new(), Vec::new());
+    for https in &config.listen.https {
+        match Certificate::load(&https.certificate, &https.key) {
+            Ok(certificate) => certificates.push(Arc::new(certificate)),
+            Err(what) => faults.push(Fault::of_file("listen.https", what)),
+        }
+    }
+    let at = &config.upstream;
+    let client = at.client.as_ref().map(|(certificate, key)| (&**certificate, &**key));
+    let upstream = at.tls.then(|| UpstreamTls::load(at.ca_file.as_deref(), client)).transpose();
+    match upstream {
+        Ok(upstream) if faults.is_empty() => Ok(Tls { certificates, upstream }),
+        Ok(_) => Err(faults),
+        Err(what) => {
+            faults.push(Fault::of_file("upstream", what));
+            Err(faults)
+        }
+    }
+}
+
+/// Serves until the process is told to stop, then returns. Calls `ready` with the URLs of its
+/// listeners when it serves.
 ///
 /// Without a users file, InfluxDB is asked who may sign in.
 pub fn serve(
     config: Config,
     users: Option<UsersFile>,
-    listeners: Vec<TcpListener>,
-    ready: impl FnOnce() + Send + 'static,
-) {
+    tls: Tls,
+    ready: impl FnOnce(&[String]) + Send + 'static,
+) -> Result<(), BindError> {
     let users = users.map(|file| (file.users, Some(file.path)));
-    build(config, users, listeners).run(ready);
+    let upstream_tls = tls.upstream.clone();
+    let listeners = bind_all(&config, tls)?;
+    let urls: Vec<_> = listeners.iter().map(Listener::url).collect();
+    build(config, users, upstream_tls, listeners).run(move || ready(&urls));
+    Ok(())
 }
 
 /// The same with users that are kept nowhere, and beside it the upstream that answers with what it
@@ -124,11 +172,11 @@ pub fn serve(
 pub fn serve_with_whoami(
     config: Config,
     users: Users,
-    listeners: Vec<TcpListener>,
-    upstream: Vec<TcpListener>,
+    listeners: Vec<Listener>,
+    upstream: Vec<Listener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
-    let mut server = build(config, Some((users, None)), listeners);
+    let mut server = build(config, Some((users, None)), None, listeners);
     server.add_whoami(upstream);
     server.run(ready);
 }
@@ -136,10 +184,11 @@ pub fn serve_with_whoami(
 fn build(
     config: Config,
     users: Option<(Users, Option<PathBuf>)>,
-    listeners: Vec<TcpListener>,
+    upstream_tls: Option<UpstreamTls>,
+    listeners: Vec<Listener>,
 ) -> Server {
     let at = &config.upstream;
-    let upstream = Arc::new(Upstream::new(&at.authority, at.tls, config.limits));
+    let upstream = Arc::new(Upstream::new(&at.authority, upstream_tls, config.limits));
     let ask: Arc<dyn Ask> = Arc::new(Client::new(Arc::clone(&upstream)));
     let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask)));
 
@@ -171,6 +220,12 @@ fn build(
         upstream: Arc::clone(&upstream),
         ask,
         limits: config.limits,
+        trusted: TrustedProxies::new(config.listen.trusted_proxies),
+        origins: AllowedOrigins::new(config.listen.allowed_origins),
+        hsts: config
+            .listen
+            .hsts
+            .and_then(|time| HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok()),
     });
     Server::new(gateway, listeners, upstream, (sessions, upkeep), config.server)
 }

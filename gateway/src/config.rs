@@ -2,11 +2,11 @@
 
 mod cookie;
 mod identity;
+mod listen;
 mod server;
 mod upstream;
 mod users;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,12 +21,13 @@ use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
 use crate::user::secret::ApiToken;
+pub use listen::{Https, Listen};
 pub use users::{TokenPolicy, Users};
 
 /// Everything that can be configured.
 pub struct Config {
-    /// Addresses that speak HTTP.
-    pub listen: Vec<SocketAddr>,
+    /// Where clients come from.
+    pub listen: Listen,
     /// Where requests go.
     pub upstream: Upstream,
     /// How long sessions live.
@@ -64,6 +65,10 @@ pub struct Upstream {
     pub kind: Kind,
     /// Whether it is spoken to over TLS; its certificate is verified then.
     pub tls: bool,
+    /// Certificates that may have signed the upstream's; none: those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// The gateway's own certificate and its key, for an upstream that asks.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// The token for users who have none of their own.
     pub token: Option<ApiToken>,
 }
@@ -88,7 +93,7 @@ impl Config {
     ) -> Result<Self, Refused> {
         let document = Document::parse(name, text, surroundings);
         let mut root = document.root();
-        let listen = listen(root.section("listen"));
+        let listen = listen::read(root.section("listen"), folder);
         let upstream = upstream::read(root.section("upstream"), folder);
         let (lifetime, capacity) = session(root.section("session"));
         let cookie = cookie::read(root.section("cookie"));
@@ -116,31 +121,6 @@ impl Config {
             _ => Err(Refused { faults, users_file: users.file().cloned() }),
         }
     }
-}
-
-fn listen(mut section: Section<'_>) -> Vec<SocketAddr> {
-    let texts = section.texts("http").unwrap_or_else(|| vec!["127.0.0.1:8086".to_owned()]);
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for text in &texts {
-        match text.parse() {
-            Ok(address) if addresses.contains(&address) && address.port() != 0 => {
-                section.fault("http", &format!("{text} is listed twice"));
-            }
-            Ok(address) => addresses.push(address),
-            Err(_) => section.fault(
-                "http",
-                &format!(
-                    "{text:?} is not an IP address and port; write for example \
-                          \"127.0.0.1:8086\" or \"[::]:8086\""
-                ),
-            ),
-        }
-    }
-    if texts.is_empty() {
-        section.fault("http", "at least one address to listen on is needed");
-    }
-    section.close();
-    addresses
 }
 
 fn session(mut section: Section<'_>) -> (Lifetime, Capacity) {
@@ -251,7 +231,7 @@ mod tests {
     #[test]
     fn an_empty_configuration_has_every_default() {
         let config = parse("").ok().unwrap();
-        assert_eq!(config.listen, ["127.0.0.1:8086".parse().unwrap()]);
+        assert_eq!(config.listen.http, ["127.0.0.1:8086".parse().unwrap()]);
         assert_eq!(config.upstream.authority, "127.0.0.1:8087");
         assert!(!config.upstream.tls);
         assert_eq!(config.lifetime.idle, Duration::from_secs(600));
@@ -292,7 +272,7 @@ mod tests {
                 "gateway.toml:17: server.thread: unknown key; known here: threads, work_stealing, \
                  listener_tasks_per_fd, daemon, error_log, pid_file, upgrade_sock, user, group, \
                  working_directory, grace_period_seconds, graceful_shutdown_timeout_seconds, \
-                 upstream_keepalive_pool_size, max_retries, max_blocking_threads, ca_file, \
+                 upstream_keepalive_pool_size, max_retries, max_blocking_threads, \
                  client_bind_to_ipv4",
             ],
         );
@@ -341,6 +321,10 @@ mod tests {
             let (_, rest) = SHIPPED.split_once(&format!("[{section}]")).unwrap();
             let of_section = rest.split("\n[").next().unwrap();
             for key in known.split(", ") {
+                if key == "https" {
+                    assert!(of_section.contains("[[listen.https]]"));
+                    continue;
+                }
                 let is_key =
                     |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
                 assert!(of_section.lines().any(is_key), "{section}.{key}");

@@ -3,6 +3,7 @@
 //! Start at [`gateway`]: the life of a request.
 
 pub mod access_log;
+mod answer;
 pub mod client;
 mod connections;
 pub mod exchange;
@@ -10,11 +11,13 @@ pub mod gateway;
 pub mod guard;
 pub mod identity;
 pub mod listener;
+pub mod origin;
 pub mod phases;
 pub mod refusal;
 pub mod request_id;
 pub mod server;
 mod signals;
+pub mod tls;
 pub mod upstream;
 pub mod version;
 pub mod whoami;

@@ -101,7 +101,9 @@ impl<'a> RequestLine<'a> {
         if method == b"CONNECT" || method == b"TRACE" {
             return Err(Rejection::MethodNotAllowed(super::route::METHODS));
         }
-        if target.is_empty() || !target.iter().all(|&byte| is_of_target(byte)) {
+        let is_absolute = target.starts_with(b"http://") || target.starts_with(b"https://");
+        let is_known_form = target.starts_with(b"/") || is_absolute;
+        if !is_known_form || !target.iter().all(|&byte| is_of_target(byte)) {
             return Err(Rejection::BadTarget);
         }
         match version {
@@ -169,9 +171,7 @@ impl<'a> Fields<'a> {
         match (self.host, request.authority()) {
             (None, _) if request.is_1_1 => return Err(Rejection::BadHost),
             (Some(host), _) if !is_host(host) => return Err(Rejection::BadHost),
-            (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
-                return Err(Rejection::BadHost);
-            }
+            (Some(host), Some(authority)) if host != authority => return Err(Rejection::BadHost),
             (None, Some(authority)) if !is_host(authority) => return Err(Rejection::BadHost),
             _ => {}
         }
@@ -197,14 +197,15 @@ fn is_alias(name: &[u8]) -> bool {
 
 /// Digits and nothing else, as many as cannot overflow.
 fn length_of(value: &[u8]) -> Option<u64> {
-    let is_plain = (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    // Eighteen: what fits a signed number too, which is what others read it into.
+    let is_plain = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
     // A leading zero is a number that some read as octal.
     let is_plain = is_plain && (value == b"0" || value[0] != b'0');
     is_plain.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
 
 /// A name or an address, and perhaps a port.
-pub(super) fn is_host(value: &[u8]) -> bool {
+pub fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value.strip_prefix(b"[") {
         Some(rest) => {
             let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
@@ -219,7 +220,11 @@ pub(super) fn is_host(value: &[u8]) -> bool {
     };
     let is_name = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let is_port = match port.strip_prefix(b":") {
-        Some(digits) => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        Some(digits) => {
+            let number = std::str::from_utf8(digits).unwrap_or_default();
+            digits.iter().all(u8::is_ascii_digit)
+                && (number.is_empty() || number.parse::<u16>().is_ok())
+        }
         None => port.is_empty(),
     };
     !host.is_empty() && host.len() <= 255 && host.iter().all(is_name) && is_port
@@ -232,7 +237,7 @@ fn is_token(byte: u8) -> bool {
 
 /// A character that may stand in a target: what a URI has, without a fragment.
 fn is_of_target(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"\"<>#".contains(&byte)
+    byte.is_ascii_graphic() && !b"\"<>#`".contains(&byte)
 }
 
 #[cfg(test)]
@@ -271,7 +276,7 @@ mod tests {
         assert_eq!(with("Transfer-Encoding: Chunked\r\n"), Ok(Body::Chunked));
         assert_eq!(with("X: a\tb\u{e9}\r\nExpect: 100-continue\r\n"), Ok(Body::Length(0)));
         assert_eq!(read("GET / HTTP/1.0\r\n\r\n"), Ok(Body::Length(0)));
-        assert_eq!(read("GET http://h/a HTTP/1.1\r\nHost: H\r\n\r\n"), Ok(Body::Length(0)));
+        assert_eq!(read("GET http://h/a HTTP/1.1\r\nHost: h\r\n\r\n"), Ok(Body::Length(0)));
     }
 
     #[test]
@@ -322,6 +327,8 @@ mod tests {
             "\r\nGET / HTTP/1.1\r\n\r\n",
             "GET /#a HTTP/1.1\r\nHost: h\r\n\r\n",
             "GET /\u{e9} HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET * HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET a HTTP/1.1\r\nHost: h\r\n\r\n",
             "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
             "G{T / HTTP/1.1\r\nHost: h\r\n\r\n",
         ] {
@@ -368,8 +375,9 @@ mod tests {
         for right in ["h", "a.b-c_d", "h:80", "1.2.3.4:8086", "[::1]", "[::1]:8086", "h:"] {
             assert!(is_host(right.as_bytes()), "{right}");
         }
-        for wrong in ["", ":80", "h:80:80", "[::1", "[x]", "[::1]x", "h:123456", "h h", "é", "h,i"]
-        {
+        for wrong in [
+            "", ":80", "h:80:80", "[::1", "[x]", "[::1]x", "h:123456", "h:65536", "h h", "é", "h,i",
+        ] {
             assert!(!is_host(wrong.as_bytes()), "{wrong}");
         }
     }

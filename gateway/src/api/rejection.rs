@@ -38,6 +38,8 @@ pub enum Rejection {
     TooLarge,
     /// The request target is not a path, nor a URL with one.
     BadTarget,
+    /// A page of another site has sent it.
+    CrossSite,
     /// A path that could be read in two ways.
     BadPath,
     /// No host, two, or what is none.
@@ -143,6 +145,9 @@ impl Rejection {
                 "unavailable",
                 "too many sessions are open; try again later",
             ),
+            Self::CrossSite => {
+                (StatusCode::FORBIDDEN, "forbidden", "a page of another site may not do this")
+            }
             Self::DirectoryUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",

@@ -7,10 +7,9 @@ use crate::app;
 
 #[expect(clippy::print_stdout, reason = "the answer")]
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
-    let users = match app::load(path)? {
-        (_, Some(file)) => file.users.count().to_string(),
-        (_, None) => "InfluxDB's".to_owned(),
-    };
+    let (config, users) = app::load(path)?;
+    app::load_tls(&config)?;
+    let users = users.map_or("InfluxDB's".to_owned(), |file| file.users.count().to_string());
     println!("{}: good; users: {users}", path.display());
     Ok(())
 }

@@ -24,25 +24,21 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     logging::start("info");
-    let bind = |address| app::bind(&[address]).map_err(|error| Failure::Bind(error.to_string()));
-    let listeners = bind(arguments.listen)?;
+    let bind = |address| app::bind(address).map_err(|error| Failure::Bind(error.to_string()));
+    let listener = bind(arguments.listen)?;
     let upstream = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-    let address = local(&listeners);
+    let (url, built_in) = (listener.url(), upstream.url());
 
-    let text = format!(
-        "[upstream]\nurl = \"http://{}\"\n[server]\ngrace_period_seconds = 5\n",
-        local(&upstream)
-    );
+    let text = format!("[upstream]\nurl = \"{built_in}\"\n[server]\ngrace_period_seconds = 5\n");
     let bare = Surroundings { variable: &|_| None, file: &|_| Err("no files here".to_owned()) };
     let config = Config::parse("demo", &text, Path::new(""), bare)
         .map_err(|refused| Failure::Configuration(refused.faults))?;
     let password = random_password();
     let users = Users::new(vec![demo_account(&password)]).expect("there is one user");
 
-    let (addresses, built_in) = (run::addresses(&listeners), local(&upstream));
-    app::serve_with_whoami(config, users, listeners, upstream, move || {
-        run::announce(&addresses);
-        explain(address, built_in, &password);
+    app::serve_with_whoami(config, users, vec![listener], vec![upstream], move || {
+        run::announce(std::slice::from_ref(&url));
+        explain(&url, &built_in, &password);
     });
     Ok(())
 }
@@ -59,11 +55,6 @@ fn demo_account(password: &str) -> Account {
     Account::new(user, PasswordHash::create(&password, Cost::RECOMMENDED))
 }
 
-fn local(listeners: &[std::net::TcpListener]) -> SocketAddr {
-    let listener = listeners.first().expect("one address was bound");
-    listener.local_addr().expect("a bound socket has an address")
-}
-
 /// 96 random bits as 16 characters that no shell minds.
 fn random_password() -> String {
     let mut bytes = [0; 12];
@@ -72,15 +63,15 @@ fn random_password() -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
-fn explain(gateway: SocketAddr, upstream: SocketAddr, password: &str) {
-    println!("upstream     http://{upstream} (built in: it answers with what it saw)");
+fn explain(gateway: &str, upstream: &str, password: &str) {
+    println!("upstream     {upstream} (built in: it answers with what it saw)");
     println!("user         demo");
     println!("password     {password}");
     println!();
     println!("# sign in, who am I, a forwarded call, sign out:");
-    println!("curl -i -c demo.cookies -u demo:{password} -X POST http://{gateway}/api/v2/signin");
-    println!("curl -i -b demo.cookies http://{gateway}/api/v2/me");
-    println!("curl -i -b demo.cookies 'http://{gateway}/api/v2/buckets?org=demo'");
-    println!("curl -i -b demo.cookies -X POST http://{gateway}/api/v2/signout");
+    println!("curl -i -c demo.cookies -u demo:{password} -X POST {gateway}/api/v2/signin");
+    println!("curl -i -b demo.cookies {gateway}/api/v2/me");
+    println!("curl -i -b demo.cookies '{gateway}/api/v2/buckets?org=demo'");
+    println!("curl -i -b demo.cookies -X POST {gateway}/api/v2/signout");
     println!();
 }

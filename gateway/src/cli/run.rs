@@ -1,6 +1,5 @@
 //! `influx-gateway run`: serves.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use super::{Failure, logging};
@@ -9,26 +8,19 @@ use crate::app;
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     logging::start("info");
     let (config, users) = app::load(path)?;
+    let tls = app::load_tls(&config)?;
     if let Some(file) = &users {
         warn_of_readable(&file.path);
     }
-    let listeners = app::bind(&config.listen).map_err(|error| Failure::Bind(error.to_string()))?;
-    let addresses = addresses(&listeners);
-    app::serve(config, users, listeners, move || announce(&addresses));
-    Ok(())
+    app::serve(config, users, tls, announce).map_err(|error| Failure::Bind(error.to_string()))
 }
 
 /// One line a listener: the address as it turned out, which port 0 leaves to the system.
 #[expect(clippy::print_stdout, reason = "the answer")]
-pub(super) fn announce(addresses: &[SocketAddr]) {
-    for address in addresses {
-        println!("listening on http://{address}");
+pub(super) fn announce(urls: &[String]) {
+    for url in urls {
+        println!("listening on {url}");
     }
-}
-
-/// Where they listen.
-pub(super) fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
-    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
 }
 
 /// Hashes are not passwords, but they are not for everybody either.

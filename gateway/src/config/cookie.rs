@@ -32,6 +32,16 @@ pub(super) fn read(mut section: Section<'_>) -> CookieRules {
                                     set secure to \"always\" or \"auto\"",
         );
     }
+    let is_host = name.as_ref().is_some_and(|name| name.starts_with("__Host-"));
+    let is_secure = name.as_ref().is_some_and(|name| name.starts_with("__Secure-"));
+    if is_host && path.as_deref() != Some("/") {
+        section.fault("path", "browsers take a cookie named __Host-… with the path \"/\" only");
+    }
+    if (is_host || is_secure) && secure == Secure::Never {
+        section.fault("secure", "browsers take a cookie of this name only if it is secure");
+    }
+    // Whatever the connection looks like from here.
+    let secure = if is_host || is_secure { Secure::Always } else { secure };
     section.close();
     CookieRules {
         name: name.unwrap_or_else(|| "influxdb-oss-session".to_owned()),

@@ -47,7 +47,7 @@ pub(super) fn read(section: Section<'_>) -> ServerConf {
 }
 
 /// Pingora's keys that are of use here.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 16] = [
     "threads",
     "work_stealing",
     "listener_tasks_per_fd",
@@ -63,7 +63,6 @@ const KEYS: [&str; 17] = [
     "upstream_keepalive_pool_size",
     "max_retries",
     "max_blocking_threads",
-    "ca_file",
     "client_bind_to_ipv4",
 ];
 

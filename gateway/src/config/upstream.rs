@@ -22,8 +22,19 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<Upstream> 
         .parsed("token_file", |path| ApiToken::parse(&Zeroizing::new(files(&folder.join(path))?)));
     let kinds = [("influxdb2", Kind::Influxdb2), ("influxdb3", Kind::Influxdb3)];
     let kind = section.choice("kind", &kinds).unwrap_or(Kind::Influxdb2);
+    let ca_file = section.text("ca_file").map(|path| folder.join(path));
+    let certificate = section.text("client_certificate").map(|path| folder.join(path));
+    let key = section.text("client_key").map(|path| folder.join(path));
+    if certificate.is_some() != key.is_some() {
+        section.fault("client_key", "client_certificate and client_key go together");
+    }
+    let is_plain = url.as_ref().is_some_and(|(_, tls)| !tls);
+    if is_plain && (ca_file.is_some() || certificate.is_some()) {
+        section.fault("url", "certificates are of use with https:// only");
+    }
+    let client = certificate.zip(key);
     section.close();
-    url.map(|(authority, tls)| Upstream { authority, kind, tls, token })
+    url.map(|(authority, tls)| Upstream { authority, kind, tls, ca_file, client, token })
 }
 
 fn upstream_url(text: &str) -> Result<(Authority, bool), String> {

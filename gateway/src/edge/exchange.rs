@@ -1,24 +1,18 @@
 //! What is asked of a request, and how a whole response is written.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT};
-use http::{HeaderValue, Method, StatusCode};
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::{Method, StatusCode};
+use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 
 use super::Downstream;
 use super::guard::Guard;
 use crate::api::Response;
 use crate::api::rejection::Rejection;
-
-/// Whether the target of `request` is a path, or a URL with one. For anything else the parsed
-/// path would not be what the upstream sees.
-pub fn names_a_path(request: &RequestHeader) -> bool {
-    let target = request.raw_path();
-    target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://")
-}
 
 /// What guards the client's connection, if it is HTTP/1.
 pub fn guard(downstream: &Downstream) -> Option<&Guard> {
@@ -31,11 +25,10 @@ pub fn is_over_tls(downstream: &Downstream) -> bool {
     downstream.digest().is_some_and(|digest| digest.ssl_digest.is_some())
 }
 
-/// The client's address, an IPv4 one in its own form.
-pub fn client_address(downstream: &Downstream) -> HeaderValue {
+/// The address at the other end of the connection.
+pub fn peer_address(downstream: &Downstream) -> Option<IpAddr> {
     let address = downstream.client_addr().and_then(|address| address.as_inet());
-    let text = address.map_or_else(|| "-".to_owned(), |inet| inet.ip().to_canonical().to_string());
-    HeaderValue::from_str(&text).expect("an address is a header value")
+    address.map(SocketAddr::ip)
 }
 
 /// A body up to this size is read and dropped, so that the connection can be used again.

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use zeroize::Zeroizing;
+use http::{HeaderMap, HeaderValue};
 
 use super::identity::Preparation;
-use super::request_id::{RequestId, X_REQUEST_ID};
+use super::origin::{Origin, TrustedProxies};
+use super::request_id::RequestId;
 use super::upstream::Upstream;
 use super::version::Version;
-use super::{Downstream, exchange};
 use crate::api::cookie::CookieRules;
+use crate::api::crosssite::AllowedOrigins;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
 use crate::api::route::{Account, Door, Forwarding, Proof, Route};
@@ -43,19 +43,28 @@ pub struct Settings {
     pub upstream: Arc<Upstream>,
     /// What asks the upstream on the gateway's own behalf.
     pub ask: Arc<dyn Ask>,
-    /// Time limits.
+    /// Limits.
     pub limits: Limits,
+    /// Whose word about other clients counts.
+    pub trusted: TrustedProxies,
+    /// Whose pages may use a session, besides our own.
+    pub origins: AllowedOrigins,
+    /// `Strict-Transport-Security` of answers over TLS.
+    pub hsts: Option<HeaderValue>,
 }
 
 /// The public listener.
 pub struct Gateway {
     pub(super) auth: Auth,
     cookie: CookieRules,
-    forwarding: Forwarding,
+    pub(super) forwarding: Forwarding,
     pub(super) preparation: Preparation,
     pub(super) upstream: Arc<Upstream>,
-    version: Arc<Version>,
+    pub(super) version: Arc<Version>,
     pub(super) limits: Limits,
+    pub(super) trusted: TrustedProxies,
+    origins: AllowedOrigins,
+    pub(super) hsts: Option<HeaderValue>,
 }
 
 /// What is to be done with a request. [`Decision::Forward`] is the only way through, and it takes
@@ -72,6 +81,8 @@ pub(super) enum Decision {
 /// What one request carries from phase to phase.
 pub struct Context {
     pub(super) started: Instant,
+    /// Where the request came from.
+    pub(super) origin: Origin,
     pub(super) request_id: RequestId,
     /// On whose behalf the request is forwarded.
     pub(super) caller: Option<Caller>,
@@ -87,14 +98,25 @@ pub struct Context {
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(settings: Settings) -> Self {
-        let Settings { auth, cookie, forwarding, identity, shared, upstream, ask, limits } =
-            settings;
+        let Settings { auth, cookie, forwarding, identity, shared, upstream, ask, .. } = settings;
+        let Settings { limits, trusted, origins, hsts, .. } = settings;
         let authority = upstream.authority();
         let ping = shared.token.as_ref().map(|token| token.authorization(shared.scheme));
         let version = Arc::new(Version::new(ask, ping));
         let preparation =
             Preparation { headers: identity, cookie: cookie.clone(), shared, authority };
-        Self { auth, cookie, forwarding, preparation, upstream, version, limits }
+        Self {
+            auth,
+            cookie,
+            forwarding,
+            preparation,
+            upstream,
+            version,
+            limits,
+            trusted,
+            origins,
+            hsts,
+        }
     }
 
     /// What learns the upstream's version.
@@ -106,9 +128,9 @@ impl Gateway {
     pub(super) async fn decide(
         &self,
         request: &Parts,
-        over_tls: bool,
         context: &mut Context,
     ) -> Result<Decision, Rejection> {
+        let over_tls = context.origin.over_tls;
         let (headers, now) = (&request.headers, Moment::now());
         if !route::METHODS.split(", ").any(|known| known == request.method.as_str()) {
             return Err(Rejection::MethodNotAllowed(route::METHODS));
@@ -117,6 +139,8 @@ impl Gateway {
         self.check_declared_length(headers)?;
         match Route::of(&request.method, request.uri.path(), &self.forwarding) {
             Route::SignIn(door) => {
+                // Nobody is to be signed in, unknowingly, as somebody else.
+                self.check_site(request, context)?;
                 self.pass(door, headers, now, context).await?;
                 let post = signin::post(&self.auth, &self.cookie, headers, over_tls).await;
                 let (response, session) = post?;
@@ -124,6 +148,7 @@ impl Gateway {
                 Ok(Decision::Respond(response))
             }
             Route::SignOut(door) => {
+                self.check_site(request, context)?;
                 self.pass(door, headers, now, context).await?;
                 let (response, session) =
                     signout::post(&self.auth, &self.cookie, headers, over_tls, now)?;
@@ -139,6 +164,7 @@ impl Gateway {
             },
             Route::Password(account, proof) => {
                 let caller = self.authenticate(headers, now, context).await?;
+                self.check_site_of(&caller, request, context)?;
                 self.decide_password(caller, account, proof, context)
             }
             Route::Options(allow) => options::answer(headers, allow).map(Decision::Respond),
@@ -152,6 +178,7 @@ impl Gateway {
             }
             Route::Api => {
                 let caller = self.authenticate(headers, now, context).await?;
+                self.check_site_of(&caller, request, context)?;
                 check_access(&caller, request)?;
                 Ok(Decision::Forward(caller))
             }
@@ -159,6 +186,20 @@ impl Gateway {
             Route::Public => Ok(Decision::Forward(Caller::Public)),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
+    }
+
+    fn check_site(&self, request: &Parts, context: &Context) -> Result<(), Rejection> {
+        self.origins.check(&request.method, &request.headers, context.origin.host.as_ref())
+    }
+
+    /// A browser sends the cookie by itself, but no token.
+    fn check_site_of(
+        &self,
+        caller: &Caller,
+        request: &Parts,
+        context: &Context,
+    ) -> Result<(), Rejection> {
+        caller.session().map_or(Ok(()), |_| self.check_site(request, context))
     }
 
     /// Says no to a body that is too long before any of it is read.
@@ -232,32 +273,6 @@ impl Gateway {
                 Ok(Decision::Forward(caller))
             }
         }
-    }
-
-    /// Reads the new password from the request's body and sets it.
-    pub(super) async fn change_password(
-        &self,
-        downstream: &mut Downstream,
-        session: &Session,
-        proof: Proof,
-    ) -> Result<Response, Rejection> {
-        let body = exchange::read_body(downstream, password::MOST_BYTES).await?;
-        let body = Zeroizing::new(body.to_vec());
-        let old = authorization::basic(&downstream.req_header().headers);
-        password::change(&self.auth, session, proof, old, &body).await
-    }
-
-    /// Writes a local answer, with the headers that every answer has.
-    pub(super) async fn respond(
-        &self,
-        downstream: &mut Downstream,
-        mut response: Response,
-        context: &Context,
-    ) -> pingora::Result<()> {
-        response.headers_mut().insert(X_REQUEST_ID, context.request_id.header_value());
-        self.version.add_to(response.headers_mut());
-        options::allow_origin(&downstream.req_header().headers, &mut response);
-        exchange::write(downstream, response).await
     }
 }
 

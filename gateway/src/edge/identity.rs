@@ -4,6 +4,7 @@ use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
+use super::origin::Origin;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::api::cookie::{self, CookieRules};
 use crate::api::identity::IdentityHeaders;
@@ -19,14 +20,6 @@ pub struct Preparation {
     pub shared: Shared,
     /// The upstream's own host and port.
     pub authority: HeaderValue,
-}
-
-/// Where the request came from, as the gateway saw it.
-pub struct Origin {
-    /// The client's address.
-    pub client: HeaderValue,
-    /// Whether it came over TLS.
-    pub over_tls: bool,
 }
 
 impl Preparation {
@@ -55,11 +48,11 @@ impl Preparation {
                 request.insert_header(header, user.id.to_string())?;
             }
         }
-        if let Some(host) = request.headers.get(HOST).cloned() {
+        if let Some(host) = &origin.host {
             request.insert_header("X-Forwarded-Host", host)?;
         }
         request.insert_header(HOST, &self.authority)?;
-        request.insert_header("X-Forwarded-For", &origin.client)?;
+        request.insert_header("X-Forwarded-For", &origin.forwarded_for)?;
         request
             .insert_header("X-Forwarded-Proto", if origin.over_tls { "https" } else { "http" })?;
         request.insert_header(X_REQUEST_ID, id.header_value())

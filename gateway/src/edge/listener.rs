@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
@@ -9,6 +10,8 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::listening::Service;
 use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::tls::{self, Certificate};
 
 /// How many connections may wait to be accepted. Pingora sets its own limit later.
 const BACKLOG: i32 = 1024;
@@ -33,13 +36,36 @@ pub struct Bound<A> {
     listeners: Vec<TcpListener>,
 }
 
+/// A listening socket that is open, and what is spoken on it.
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// The certificate, if TLS is spoken.
+    pub certificate: Option<Arc<Certificate>>,
+}
+
+impl Listener {
+    /// The address as it turned out, as a URL.
+    pub fn url(&self) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", key(&self.socket))
+    }
+}
+
 impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
     /// `app` behind `listeners`.
-    pub fn new(name: &str, app: A, listeners: Vec<TcpListener>) -> Self {
+    pub fn new(name: &str, app: A, listeners: Vec<Listener>) -> Self {
         let mut service = Service::new(name.to_owned(), app);
         for listener in &listeners {
-            service.add_tcp(&key(listener));
+            let address = key(&listener.socket);
+            match &listener.certificate {
+                Some(certificate) => {
+                    service.add_tls_with_settings(&address, None, tls::settings(certificate));
+                }
+                None => service.add_tcp(&address),
+            }
         }
+        let listeners = listeners.into_iter().map(|listener| listener.socket).collect();
         Self { service, listeners }
     }
 }

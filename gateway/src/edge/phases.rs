@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::{CONNECTION, CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -13,13 +14,22 @@ use pingora_proxy::{FailToProxy, ProxyHttp};
 
 use super::access_log::{self, Entry};
 use super::gateway::{Context, Decision, Gateway};
-use super::identity::Origin;
+use super::origin::TrustedProxies;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::upstream::TOO_LARGE;
 use super::{Downstream, exchange, upstream};
-use crate::api::rejection::Rejection;
 use crate::auth::credential::{Caller, Purpose};
 use crate::session::Session;
+
+/// Headers of one hop. The framing and `Connection` itself are Pingora's business.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("te"),
+    HeaderName::from_static("trailer"),
+    HeaderName::from_static("upgrade"),
+];
 
 #[async_trait]
 impl ProxyHttp for Gateway {
@@ -28,6 +38,7 @@ impl ProxyHttp for Gateway {
     fn new_ctx(&self) -> Context {
         Context {
             started: Instant::now(),
+            origin: TrustedProxies::default().origin(None, false, &HeaderMap::new()),
             request_id: RequestId::unset(),
             caller: None,
             purpose: Purpose::Ordinary,
@@ -67,9 +78,15 @@ impl ProxyHttp for Gateway {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        context.request_id = RequestId::of(&downstream.req_header().headers);
+        let headers = &downstream.req_header().headers;
+        context.request_id = RequestId::of(headers);
+        let peer = exchange::peer_address(downstream);
+        context.origin = self.trusted.origin(peer, exchange::is_over_tls(downstream), headers);
         let connection = downstream.as_downstream_mut();
-        connection.set_keepalive(Some(self.limits.keepalive.as_secs().max(1)));
+        if connection.get_keepalive().is_some() {
+            // Not so if the client wants the connection closed, as HTTP/1.0 does.
+            connection.set_keepalive(Some(self.limits.keepalive.as_secs().max(1)));
+        }
         connection.set_read_timeout(Some(self.limits.body));
         connection.set_write_timeout(Some(self.limits.body));
         connection.set_total_drain_timeout(Some(self.limits.body));
@@ -84,11 +101,9 @@ impl ProxyHttp for Gateway {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<bool> {
-        let request = downstream.req_header();
-        let decision = if exchange::names_a_path(request) {
-            self.decide(request, exchange::is_over_tls(downstream), context).await
-        } else {
-            Err(Rejection::BadTarget)
+        let decision = match self.read_unwanted_body(downstream).await {
+            Ok(()) => self.decide(downstream.req_header(), context).await,
+            Err(rejection) => Err(rejection),
         };
         let response = match decision {
             Ok(Decision::Forward(caller)) => {
@@ -131,17 +146,35 @@ impl ProxyHttp for Gateway {
     /// Sets the identity, after Pingora has removed what is of this hop only.
     async fn upstream_request_filter(
         &self,
-        downstream: &mut Downstream,
+        _downstream: &mut Downstream,
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
         let caller = context.caller.as_ref().expect("only a caller's request is forwarded");
-        let origin = Origin {
-            client: exchange::client_address(downstream),
-            over_tls: exchange::is_over_tls(downstream),
-        };
         let caller = (caller, context.purpose);
-        self.preparation.apply(request, caller, &origin, &context.request_id)
+        self.preparation.apply(request, caller, &context.origin, &context.request_id)
+    }
+
+    /// Removes what is of the hop between the upstream and us only (RFC 9110 section 7.6.1).
+    async fn upstream_response_filter(
+        &self,
+        _downstream: &mut Downstream,
+        response: &mut ResponseHeader,
+        _context: &mut Context,
+    ) -> pingora::Result<()> {
+        let nominated: Vec<HeaderName> = response
+            .headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
+            .collect();
+        for name in HOP_BY_HOP.iter().chain(&nominated) {
+            response.remove_header(name);
+        }
+        Ok(())
     }
 
     /// Completes the upstream's response, and draws the conclusions.
@@ -160,6 +193,9 @@ impl ProxyHttp for Gateway {
                 (StatusCode::NO_CONTENT, Purpose::NewPassword) => self.auth.end_others(session),
                 _ => {}
             }
+        }
+        if let Some(hsts) = self.hsts.as_ref().filter(|_| context.origin.over_tls) {
+            response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
         }
         response.insert_header(X_REQUEST_ID, context.request_id.header_value())
     }
@@ -216,7 +252,7 @@ impl ProxyHttp for Gateway {
         let user = session.map(Session::user).or_else(by_token);
         let trace_id = access_log::trace_id(&request.headers);
         Entry {
-            client: exchange::client_address(downstream).to_str().unwrap_or("-"),
+            client: context.origin.client.to_str().unwrap_or("-"),
             user: user.as_ref().map(|user| user.name.as_str()),
             session: session.map(|session| session.id().fingerprint()),
             method: request.method.as_str(),

@@ -1,12 +1,12 @@
 //! The process: services started, connections let in, an orderly end.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::{HttpServerOptions, ServerApp};
-use pingora::protocols::{SocketDigest, Stream};
+use pingora::protocols::http::v2::server::default_h2_options;
+use pingora::protocols::{ALPN, SocketDigest, Stream};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
 use pingora::services::background::{BackgroundService, GenBackgroundService, background_service};
@@ -16,9 +16,10 @@ use tokio::io::AsyncWriteExt;
 use super::connections::Connections;
 use super::gateway::Gateway;
 use super::guard::{Guard, Rules};
-use super::listener::Bound;
+use super::listener::{Bound, Listener};
 use super::refusal;
 use super::signals::Signals;
+use super::tls::Renewal;
 use super::upstream::Upstream;
 use super::whoami::Whoami;
 use crate::api::framing::HeadLimits;
@@ -33,7 +34,7 @@ impl Server {
     /// A server for `gateway` on `listeners`.
     pub fn new(
         gateway: Gateway,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         upstream: Arc<Upstream>,
         (sessions, upkeep): (Arc<MemoryStore>, Option<Arc<Upkeep>>),
         conf: ServerConf,
@@ -46,7 +47,11 @@ impl Server {
         let mut proxy = http_proxy(&server.configuration, gateway);
         let mut options = HttpServerOptions::default();
         options.keepalive_request_limit = u32::try_from(limits.requests).ok();
+        options.h2_idle_timeout = Some(limits.keepalive);
         proxy.server_options = Some(options);
+        let mut h2 = default_h2_options();
+        h2.max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+        proxy.h2_options = Some(h2);
         let head = HeadLimits {
             bytes: limits.head_bytes,
             fields: limits.head_fields,
@@ -57,7 +62,10 @@ impl Server {
             connections: connections.clone(),
             rules: Rules { head, head_time: limits.head },
         };
+        let certificates = listeners.iter().filter_map(|listener| listener.certificate.clone());
+        let renewal = background_service("certificates", Renewal(certificates.collect()));
         server.add_service(Bound::new("gateway", front, listeners));
+        server.add_service(renewal);
         server.add_service(GenBackgroundService::new("upstream".to_owned(), upstream));
         server.add_service(version);
         server.add_service(background_service("tidy", Tidy(sessions)));
@@ -69,7 +77,7 @@ impl Server {
     }
 
     /// Adds an upstream that answers with what it saw.
-    pub fn add_whoami(&mut self, listeners: Vec<TcpListener>) {
+    pub fn add_whoami(&mut self, listeners: Vec<Listener>) {
         self.0.add_service(Bound::new("whoami", Whoami, listeners));
     }
 
@@ -106,7 +114,10 @@ impl ServerApp for Front {
             let _ = tokio::time::timeout(REFUSAL, stream.write_all(&answer)).await;
             return None;
         };
-        let stream: Stream = Box::new(Guard::new(stream, self.rules));
+        // HTTP/2 frames its requests by itself.
+        let is_http_2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let stream: Stream =
+            if is_http_2 { stream } else { Box::new(Guard::new(stream, self.rules)) };
         self.proxy.process_new(stream, shutdown).await
     }
 

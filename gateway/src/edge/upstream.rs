@@ -14,6 +14,7 @@ use pingora::services::background::BackgroundService;
 use pingora::upstreams::peer::HttpUpstreamRequestPolicy;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::tls::UpstreamTls;
 use crate::api::rejection::{Rejection, Step};
 use crate::limits::Limits;
 
@@ -34,7 +35,8 @@ pub struct Upstream {
     authority: HeaderValue,
     host: String,
     port: u16,
-    tls: bool,
+    /// By what it is known, if it is spoken to over TLS.
+    tls: Option<UpstreamTls>,
     limits: Limits,
     /// One peer for each address that the host has; empty until it is known. The last good set
     /// stays when a look-up fails.
@@ -45,9 +47,9 @@ pub struct Upstream {
 
 impl Upstream {
     /// The upstream at `authority`. A name is looked up in the background, again and again.
-    pub fn new(authority: &Authority, tls: bool, limits: Limits) -> Self {
+    pub fn new(authority: &Authority, tls: Option<UpstreamTls>, limits: Limits) -> Self {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
         let literal = host.parse::<IpAddr>().ok();
         let header = HeaderValue::from_str(authority.as_str());
         let upstream = Self {
@@ -98,8 +100,11 @@ impl Upstream {
     }
 
     fn peer_at(&self, address: SocketAddr) -> HttpPeer {
-        let mut peer = HttpPeer::new(address, self.tls, self.host.clone());
+        let mut peer = HttpPeer::new(address, self.tls.is_some(), self.host.clone());
+        let tls = self.tls.clone().unwrap_or_default();
+        peer.client_cert_key = tls.client;
         let options = &mut peer.options;
+        options.ca = tls.authorities;
         options.connection_timeout = Some(self.limits.upstream_connect);
         options.total_connection_timeout = Some(self.limits.upstream_connect);
         options.read_timeout = Some(self.limits.upstream_read);

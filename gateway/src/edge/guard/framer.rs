@@ -158,7 +158,10 @@ mod tests {
             size in 1_usize..50,
         ) {
             let bytes = requests.concat().into_bytes();
-            prop_assert_eq!(follow(&bytes, size), follow(&bytes, bytes.len()));
+            let (in_pieces, at_once) = (follow(&bytes, size), follow(&bytes, bytes.len()));
+            prop_assert_eq!((in_pieces.1, in_pieces.2), (at_once.1, at_once.2));
+            // Of a body that is broken, more or less may have been passed on by then.
+            prop_assert!(in_pieces.2 || in_pieces.0 == at_once.0);
         }
     }
 }

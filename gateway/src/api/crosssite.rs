@@ -1,0 +1,108 @@
+//! Requests that another site has a browser send: refused where they would change something.
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::rejection::Rejection;
+
+/// The origins, besides the gateway's own, whose pages may use a user's session.
+#[derive(Clone, Debug, Default)]
+pub struct AllowedOrigins(Vec<String>);
+
+impl AllowedOrigins {
+    /// These origins, each as a browser writes it: scheme, host, and port if it is not the usual.
+    pub fn new(origins: Vec<String>) -> Self {
+        Self(origins)
+    }
+
+    /// Refuses a request that changes something, relies on the cookie or is a sign-in, and comes
+    /// from a page of another site.
+    ///
+    /// Browsers say so in `Sec-Fetch-Site`, or in `Origin`; what is no browser sends neither.
+    /// `host` is the host that the client asked for.
+    pub fn check(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        host: Option<&HeaderValue>,
+    ) -> Result<(), Rejection> {
+        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Ok(());
+        }
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let origin = origins.next().map(HeaderValue::as_bytes);
+        if origins.next().is_some() {
+            // No browser sends two; of two, somebody else might believe the other.
+            return Err(Rejection::CrossSite);
+        }
+        if origin.is_some_and(|origin| self.0.iter().any(|own| own.as_bytes() == origin)) {
+            return Ok(());
+        }
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let is_foreign = site == Some(b"cross-site") || site == Some(b"same-site");
+        let host = host.or_else(|| headers.get(HOST)).map(HeaderValue::as_bytes);
+        let is_other = origin.is_some_and(|origin| !is_of(origin, host));
+        if is_foreign || is_other { Err(Rejection::CrossSite) } else { Ok(()) }
+    }
+}
+
+/// Whether `origin` is at `host`, the scheme's usual port being the same as none. `null` and other
+/// oddities are nowhere.
+fn is_of(origin: &[u8], host: Option<&[u8]>) -> bool {
+    let origin = &origin.to_ascii_lowercase()[..];
+    let schemes = [(&b"http://"[..], &b":80"[..]), (b"https://", b":443")];
+    schemes.iter().any(|(scheme, port)| {
+        let without_port = |host: &'_ [u8]| host.strip_suffix(*port).unwrap_or(host).to_vec();
+        let own = host.map(|host| without_port(host).to_ascii_lowercase());
+        origin.strip_prefix(*scheme).is_some_and(|origin| own == Some(without_port(origin)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderName;
+
+    #[test]
+    fn what_another_site_sends_is_refused_where_it_changes_something() {
+        let own = AllowedOrigins::new(vec!["https://grafana.test".to_owned()]);
+        let check = |method: &str, headers: &[(&'static str, &'static str)], fine: bool| {
+            let header = |(name, text): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(text))
+            };
+            let headers: HeaderMap = headers.iter().map(header).collect();
+            let checked = own.check(&method.parse().unwrap(), &headers, None);
+            assert_eq!(checked.is_ok(), fine, "{method} {headers:?}");
+        };
+        let host = ("host", "gateway.test:8086");
+        check("POST", &[host], true);
+        check("POST", &[host, ("origin", "http://gateway.test:8086")], true);
+        check("POST", &[host, ("origin", "https://gateway.test:8086")], true);
+        check("POST", &[host, ("origin", "https://grafana.test")], true);
+        check(
+            "POST",
+            &[host, ("origin", "https://grafana.test"), ("sec-fetch-site", "cross-site")],
+            true,
+        );
+        check("POST", &[host, ("sec-fetch-site", "same-origin")], true);
+        check("POST", &[host, ("sec-fetch-site", "none")], true);
+        for foreign in [
+            "https://evil.test",
+            "http://gateway.test",
+            "http://gateway.test:8086.evil",
+            "null",
+            "",
+        ] {
+            check("POST", &[host, ("origin", foreign)], false);
+            check("DELETE", &[host, ("origin", foreign)], false);
+            check("GET", &[host, ("origin", foreign)], true);
+        }
+        check("PUT", &[host, ("sec-fetch-site", "cross-site")], false);
+        check("PATCH", &[host, ("sec-fetch-site", "same-site")], false);
+        check("GET", &[host, ("sec-fetch-site", "cross-site")], true);
+        check("POST", &[("host", "Site.test"), ("origin", "https://site.test:443")], true);
+        check("POST", &[("host", "site.test:80"), ("origin", "http://site.test")], true);
+        check("POST", &[("host", "site.test:443"), ("origin", "http://site.test")], false);
+        check("POST", &[("origin", "http://site.test")], false);
+    }
+}

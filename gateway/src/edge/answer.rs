@@ -1,0 +1,63 @@
+//! What the gateway answers by itself: bodies read, responses completed.
+
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use zeroize::Zeroizing;
+
+use super::gateway::{Context, Gateway};
+use super::request_id::X_REQUEST_ID;
+use super::{Downstream, exchange};
+use crate::api::rejection::Rejection;
+use crate::api::route::{Proof, Route};
+use crate::api::{Response, authorization, options, password};
+use crate::session::Session;
+
+impl Gateway {
+    /// Reads a body away that the endpoint does not want, which must be short.
+    pub(super) async fn read_unwanted_body(
+        &self,
+        downstream: &mut Downstream,
+    ) -> Result<(), Rejection> {
+        if downstream.as_downstream_mut().is_body_done() {
+            return Ok(());
+        }
+        let request = downstream.req_header();
+        let route = Route::of(&request.method, request.uri.path(), &self.forwarding);
+        if matches!(route, Route::SignIn(_) | Route::SignOut(_) | Route::Me) {
+            exchange::read_body(downstream, password::MOST_BYTES).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the new password from the request's body and sets it.
+    pub(super) async fn change_password(
+        &self,
+        downstream: &mut Downstream,
+        session: &Session,
+        proof: Proof,
+    ) -> Result<Response, Rejection> {
+        let body = exchange::read_body(downstream, password::MOST_BYTES).await?;
+        let body = Zeroizing::new(body.to_vec());
+        let old = authorization::basic(&downstream.req_header().headers);
+        password::change(&self.auth, session, proof, old, &body).await
+    }
+
+    /// Writes a local answer, with the headers that every answer has.
+    pub(super) async fn respond(
+        &self,
+        downstream: &mut Downstream,
+        mut response: Response,
+        context: &Context,
+    ) -> pingora::Result<()> {
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, context.request_id.header_value());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(hsts) = self.hsts.as_ref().filter(|_| context.origin.over_tls) {
+            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        self.version.add_to(response.headers_mut());
+        options::allow_origin(&downstream.req_header().headers, &mut response);
+        exchange::write(downstream, response).await
+    }
+}

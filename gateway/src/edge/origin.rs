@@ -1,0 +1,165 @@
+//! Where a request came from: what the connection says, or a proxy that is trusted.
+
+use std::net::IpAddr;
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
+use ipnet::IpNet;
+
+use crate::api::framing::is_host;
+
+/// Whose word about other clients counts.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+/// Where a request came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The client's address, for logs and limits.
+    pub client: HeaderValue,
+    /// `X-Forwarded-For` for the upstream: what trusted proxies said, and the connection's peer.
+    pub forwarded_for: HeaderValue,
+    /// Whether the client spoke TLS, with us or with a trusted proxy.
+    pub over_tls: bool,
+    /// The host that the client asked for.
+    pub host: Option<HeaderValue>,
+}
+
+impl TrustedProxies {
+    /// The proxies in these networks.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Where a request came from, of the connection's `peer`. What a peer that is not trusted says
+    /// about it counts for nothing.
+    pub fn origin(&self, peer: Option<IpAddr>, peer_over_tls: bool, headers: &HeaderMap) -> Origin {
+        let host = headers.get(HOST).cloned();
+        let Some(peer) = peer.map(|address| address.to_canonical()) else {
+            let nowhere = HeaderValue::from_static("-");
+            let forwarded_for = nowhere.clone();
+            return Origin { client: nowhere, forwarded_for, over_tls: peer_over_tls, host };
+        };
+        if !self.trusts(peer) {
+            let client = value(&peer.to_string());
+            let forwarded_for = client.clone();
+            return Origin { client, forwarded_for, over_tls: peer_over_tls, host };
+        }
+        let (client, chain) = self.client_behind(peer, headers);
+        let over_tls = match last(headers, "x-forwarded-proto") {
+            Some(word) => word.eq_ignore_ascii_case("https"),
+            None => peer_over_tls,
+        };
+        let told = last(headers, "x-forwarded-host").filter(|host| is_host(host.as_bytes()));
+        Origin {
+            client: value(&client.to_string()),
+            forwarded_for: value(&chain),
+            over_tls,
+            host: told.map(value).or(host),
+        }
+    }
+
+    /// The client behind a trusted `peer`: from the right, the first address that is not a trusted
+    /// proxy's. And the chain as far as it can be believed.
+    fn client_behind(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, String) {
+        let lines = headers.get_all("x-forwarded-for").iter();
+        let told: Vec<_> = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','))
+            .map(|word| word.trim().parse::<IpAddr>().map(|address| address.to_canonical()))
+            .collect();
+        let mut chain = vec![peer];
+        for address in told.into_iter().rev().map_while(Result::ok) {
+            chain.push(address);
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        let client = chain.last().copied().unwrap_or(peer);
+        let words: Vec<_> = chain.iter().rev().map(IpAddr::to_string).collect();
+        (client, words.join(", "))
+    }
+}
+
+/// The last member of a list of words, which the nearest proxy has added.
+fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    line.split(',').next_back().map(str::trim)
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("addresses and hosts are header values")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderName;
+
+    fn origin(peer: &str, headers: &[(&'static str, &str)]) -> (String, String, bool, String) {
+        let networks = ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse().unwrap());
+        let trusted = TrustedProxies::new(networks.to_vec());
+        let header = |(name, text): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(text).unwrap())
+        };
+        let mut map: HeaderMap = HeaderMap::new();
+        for (name, text) in headers.iter().map(header) {
+            map.append(name, text);
+        }
+        let origin = trusted.origin(Some(peer.parse().unwrap()), false, &map);
+        let text = |value: HeaderValue| value.to_str().unwrap().to_owned();
+        let host = origin.host.map(text).unwrap_or_default();
+        (text(origin.client), text(origin.forwarded_for), origin.over_tls, host)
+    }
+
+    fn check(peer: &str, headers: &[(&'static str, &str)], expected: (&str, &str, bool, &str)) {
+        let (client, chain, tls, host) = origin(peer, headers);
+        assert_eq!((&*client, &*chain, tls, &*host), expected, "{peer} {headers:?}");
+    }
+
+    #[test]
+    fn a_stranger_is_not_believed() {
+        let all = [
+            ("host", "h"),
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+        ];
+        check("1.2.3.4", &all, ("1.2.3.4", "1.2.3.4", false, "h"));
+        check("::ffff:1.2.3.4", &all, ("1.2.3.4", "1.2.3.4", false, "h"));
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_read_from_the_right() {
+        let chain = |text| [("x-forwarded-for", text)];
+        check("10.0.0.1", &chain("1.1.1.1"), ("1.1.1.1", "1.1.1.1, 10.0.0.1", false, ""));
+        check("10.0.0.1", &chain("6.6.6.6, 1.1.1.1"), ("1.1.1.1", "1.1.1.1, 10.0.0.1", false, ""));
+        check(
+            "10.0.0.1",
+            &chain("6.6.6.6, 1.1.1.1, 10.0.0.2"),
+            ("1.1.1.1", "1.1.1.1, 10.0.0.2, 10.0.0.1", false, ""),
+        );
+        check("10.0.0.1", &chain("1.1.1.1, junk"), ("10.0.0.1", "10.0.0.1", false, ""));
+        check("10.0.0.1", &[], ("10.0.0.1", "10.0.0.1", false, ""));
+        check(
+            "2001:db8::1",
+            &chain("2001:db9::7"),
+            ("2001:db9::7", "2001:db9::7, 2001:db8::1", false, ""),
+        );
+        let two = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1")];
+        check("10.0.0.1", &two, ("1.1.1.1", "1.1.1.1, 10.0.0.1", false, ""));
+    }
+
+    #[test]
+    fn a_trusted_proxy_tells_scheme_and_host() {
+        let told =
+            |proto, host| [("host", "h"), ("x-forwarded-proto", proto), ("x-forwarded-host", host)];
+        check("10.0.0.1", &told("https", "site.test"), ("10.0.0.1", "10.0.0.1", true, "site.test"));
+        check("10.0.0.1", &told("http, HTTPS", "a, b:1"), ("10.0.0.1", "10.0.0.1", true, "b:1"));
+        check("10.0.0.1", &told("ftp", "no host"), ("10.0.0.1", "10.0.0.1", false, "h"));
+    }
+}
