@@ -124,3 +124,98 @@ fn remove_cookies(request: &mut RequestHeader, names: &[&str]) -> pingora::Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::Moment;
+    use crate::edge::origin::TrustedProxies;
+    use crate::session::Session;
+    use crate::session::token::SessionToken;
+    use crate::user::secret::{ApiToken, Scheme};
+    use crate::user::tests::user;
+
+    fn preparation() -> Preparation {
+        Preparation {
+            headers: IdentityHeaders {
+                name: HeaderName::from_static("x-forwarded-user"),
+                id: Some(HeaderName::from_static("x-forwarded-user-id")),
+            },
+            cookie: cookie::tests::rules(),
+            shared: Shared {
+                token: Some(ApiToken::parse("shared").unwrap()),
+                scheme: Scheme::Token,
+            },
+            authority: HeaderValue::from_static("upstream:8086"),
+        }
+    }
+
+    /// A name that is, or is nearly, one that only the gateway may set; or any other.
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[Xx][-_.][Ff][Oo]rwarded[-_.][Uu]ser([-_.][Ii][Dd])?",
+            "X-Forwarded-(For|Proto|Host)|Forwarded|X.Real_IP",
+            "Cookie|Authorization|Host|X-Request-Id",
+            "[A-Za-z][A-Za-z0-9_.-]{0,12}",
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "eve|ada, eve|influxdb-oss-session=secret; a=1|a=1;influxdb-oss-session=\"secret\"",
+            "(Token|Basic|Bearer) secret|[ -~]{0,20}",
+        ]
+    }
+
+    proptest! {
+        /// Whatever headers come in, one identity goes out, and no secret of the edge.
+        #[test]
+        fn header_soup(soup in proptest::collection::vec((name(), value()), 0..20), who in 0..3) {
+            let mut request = RequestHeader::build("POST", b"/api/v2/write", None).unwrap();
+            for (name, value) in soup {
+                let _ = request.append_header(name, value);
+            }
+            let id = SessionToken::generate().id();
+            let session = || Session::start(id, Arc::new(user("ada")), None, Moment::START);
+            let caller = match who {
+                0 => Caller::Session(Arc::new(session())),
+                1 => Caller::Token(None),
+                _ => Caller::Public,
+            };
+            let peer = "1.2.3.4".parse().ok();
+            let origin = TrustedProxies::default().origin(peer, false, &request.headers);
+            let rules = preparation();
+            rules
+                .apply(&mut request, (&caller, Purpose::Ordinary), &origin, &RequestId::make())
+                .unwrap();
+
+            let spelled = |wanted: &str| {
+                let fold = |text: &str| text.replace(['_', '.'], "-");
+                let alike = |(name, _): &(&HeaderName, _)| fold(name.as_str()) == wanted;
+                let values = request.headers.iter().filter(alike);
+                values.map(|(_, value)| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            let is_session = who == 0;
+            let user = if is_session { vec!["ada".to_owned()] } else { Vec::new() };
+            prop_assert_eq!(spelled("x-forwarded-user"), user);
+            prop_assert_eq!(spelled("x-forwarded-user-id").len(), usize::from(is_session));
+            prop_assert_eq!(spelled("x-forwarded-for"), ["1.2.3.4"]);
+            prop_assert_eq!(spelled("x-forwarded-proto"), ["http"]);
+            prop_assert_eq!(spelled("host"), ["upstream:8086"]);
+            prop_assert!(spelled("forwarded").is_empty() && spelled("x-real-ip").is_empty());
+            prop_assert_eq!(spelled("x-request-id").len(), 1);
+            let cookies = spelled("cookie").join(";");
+            prop_assert!(!cookies.contains("influxdb-oss-session="), "{}", cookies);
+            let authorization = spelled("authorization");
+            if is_session {
+                prop_assert_eq!(authorization, ["Token shared"]);
+            } else {
+                prop_assert!(authorization.len() <= 1);
+            }
+        }
+    }
+}
