@@ -331,4 +331,28 @@ mod tests {
             }
         }
     }
+
+    proptest::proptest! {
+        /// The shipped file with a line changed: read, or refused with faults that name the file,
+        /// a line that there is, and no value that could be a secret.
+        #[test]
+        fn a_changed_line_is_read_or_refused(
+            line in 0_usize..80,
+            text in "(# )?[a-z_]{1,12} ?=? ?(\"[^\"\n]{0,12}\"|[0-9]{0,30}|true|\\[\\]|\\[\"x\"\\]|\\{)?|\\[{1,2}[a-z.]{0,8}\\]{0,2}|.{0,20}",
+        ) {
+            let mut lines: Vec<_> = SHIPPED.lines().collect();
+            let line = line.min(lines.len() - 1);
+            lines[line] = &text;
+            if let Err(refused) =
+                Config::parse("gateway.toml", &lines.join("\n"), Path::new("conf"), BARE)
+            {
+                proptest::prop_assert!(!refused.faults.is_empty());
+                for fault in refused.faults {
+                    proptest::prop_assert_eq!(&fault.file, "gateway.toml");
+                    proptest::prop_assert!(fault.line.is_none_or(|line| line <= lines.len() + 1));
+                    proptest::prop_assert!(!fault.what.is_empty());
+                }
+            }
+        }
+    }
 }

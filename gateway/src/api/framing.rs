@@ -421,4 +421,66 @@ mod tests {
             }
         }
     }
+
+    /// The attacks that the black-box tests replay, as seeds.
+    fn seeds() -> Vec<Vec<u8>> {
+        let corpus = include_str!("../../../tests/corpus/framing.jsonl");
+        let send = |line: &str| {
+            let case: serde_json::Value = serde_json::from_str(line).unwrap();
+            case["send"].as_str().unwrap().chars().map(|c| c as u8).collect()
+        };
+        corpus.lines().map(send).collect()
+    }
+
+    /// What Pingora's own parser makes of a head: its fields' names and values.
+    fn parsed_by_pingora(head: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+        let mut fields = [httparse::EMPTY_HEADER; 128];
+        let mut request = httparse::Request::new(&mut fields);
+        let parsed = request.parse(head).ok()?;
+        let fields = request.headers.iter();
+        let fields = fields.map(|field| (field.name.to_ascii_lowercase(), field.value.to_vec()));
+        parsed.is_complete().then(|| fields.collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// Two parsers, one meaning: whatever is accepted here, Pingora's parser reads whole and
+        /// with the same end of the body. Attacks, with a few bytes changed.
+        #[test]
+        fn what_is_accepted_pingora_reads_the_same(
+            seed in any::<proptest::sample::Index>(),
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>(), 0..3), 0..4),
+        ) {
+            let mut bytes = seed.get(&seeds()).clone();
+            for (at, byte, kind) in changes {
+                let at = at.index(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+                if bytes.is_empty() {
+                    break;
+                }
+            }
+            let Ok(Some(end)) = HeadScan::default().scan(&bytes, &LIMITS) else { return Ok(()) };
+            let Ok(body) = check(&bytes[..end], &LIMITS) else { return Ok(()) };
+            let fields = parsed_by_pingora(&bytes[..end]);
+            prop_assert!(fields.is_some(), "{:?}", String::from_utf8_lossy(&bytes[..end]));
+            let of = |wanted: &str| {
+                let named = |(name, _): &&(String, Vec<u8>)| name == wanted;
+                fields.iter().flatten().filter(named).map(|(_, v)| v.clone()).collect::<Vec<_>>()
+            };
+            let (lengths, codings) = (of("content-length"), of("transfer-encoding"));
+            match body {
+                Body::Chunked => prop_assert!(lengths.is_empty() && codings.len() == 1),
+                Body::Length(length) => {
+                    prop_assert!(codings.is_empty() && lengths.len() <= 1);
+                    let told = lengths.first().map_or(&b"0"[..], Vec::as_slice);
+                    prop_assert_eq!(std::str::from_utf8(told).unwrap(), length.to_string());
+                }
+            }
+        }
+    }
 }

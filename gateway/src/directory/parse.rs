@@ -181,4 +181,39 @@ mod tests {
             ],
         );
     }
+
+    proptest::proptest! {
+        /// Whatever a users file says, accepted users have names of their own that can be headers,
+        /// and ids of their own; and a refusal shows neither hash nor token.
+        #[test]
+        fn accepted_users_are_distinct_and_refusals_keep_secrets(
+            users in proptest::collection::vec(
+                ("[ab,: é]{1,3}", "[01]{16}|[0-9a-fA-F]{15,17}", "active|inactive|gone",
+                 "secret-[a-z ]{1,8}"), 0..4)
+        ) {
+            let table = |(name, id, status, token): &(String, String, String, String)| {
+                format!(
+                    "[[user]]\nname = '{name}'\nid = '{id}'\npassword = '{HASH}'\n\
+                     status = '{status}'\ntoken = '{token}'\n"
+                )
+            };
+            let text = users.iter().map(table).collect::<Vec<_>>().concat();
+            match parse("users.toml", &text, Path::new("."), BARE) {
+                Ok(read) => {
+                    proptest::prop_assert_eq!(read.count(), users.len());
+                    let ids: std::collections::HashSet<_> =
+                        read.sorted().iter().map(|user| user.id).collect();
+                    proptest::prop_assert_eq!(ids.len(), users.len());
+                    for user in read.sorted() {
+                        proptest::prop_assert!(user.name.as_str().bytes().all(|b| b.is_ascii_graphic()));
+                    }
+                }
+                Err(faults) => {
+                    let told: Vec<_> = faults.iter().map(Fault::to_string).collect();
+                    let told = told.join("\n");
+                    proptest::prop_assert!(!told.contains("secret-") && !told.contains("argon2id$v"));
+                }
+            }
+        }
+    }
 }
