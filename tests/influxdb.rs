@@ -208,6 +208,12 @@ impl State {
                 Reply("200 OK", "Content-Type: application/json\r\n".to_owned(), user.to_string())
             }
             ("PUT", "/api/v2/me/password") => self.change_password(id, seen),
+            ("POST", "/api/v2/users/0000000000000002/password") => {
+                let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+                let new = body["password"].as_str().unwrap();
+                new.clone_into(&mut self.users.get_mut(&2).unwrap().password);
+                empty()
+            }
             ("GET", "/api/v2/forbidden") => {
                 error("401 Unauthorized", "unauthorized", "read:orgs/1 is unauthorized")
             }

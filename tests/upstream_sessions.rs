@@ -226,3 +226,16 @@ fn users_that_no_users_file_could_have() {
     let answer = gateway.connect().send(&get("/api/v2/buckets", &[&cookie(&session)]));
     assert_eq!(answer.text(), "Jane%20Doe");
 }
+
+#[test]
+fn somebody_elses_new_password_ends_no_session_of_ones_own() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "", "");
+    let (mine, other) = (gateway.sign_in("ada"), gateway.sign_in("ada"));
+    let target = "/api/v2/users/0000000000000002/password";
+    let request = with_body("POST", target, &[&cookie(&mine)], "{\"password\":\"battery staple\"}");
+    assert_eq!(gateway.connect().send(&request).status, 204);
+    assert_eq!((me(&gateway, &mine).status, me(&gateway, &other).status), (200, 200));
+    let bob = post("/api/v2/signin", &[&basic("bob", "battery staple")]);
+    assert_eq!(gateway.connect().send(&bob).status, 204);
+}

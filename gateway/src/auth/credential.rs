@@ -23,8 +23,10 @@ pub enum Caller {
 pub enum Purpose {
     /// Nothing: whatever is there is replaced.
     Ordinary,
-    /// To prove the old password, which goes along with the new one.
-    NewPassword,
+    /// To prove the old password, which goes along with the new one: that of whoever asks.
+    OwnPassword,
+    /// The same, for somebody else's password.
+    OthersPassword,
 }
 
 /// The token for users who have none of their own, and how tokens are written.
@@ -85,7 +87,7 @@ impl Caller {
         if let Some(half) = session.upstream() {
             return UpstreamCredential::Cookie {
                 cookie: half.session().cookie(),
-                keeps_authorization: purpose == Purpose::NewPassword,
+                keeps_authorization: purpose != Purpose::Ordinary,
             };
         }
         let user = session.user();
@@ -135,7 +137,8 @@ mod tests {
             (session(None, None), &bearer, Purpose::Ordinary, token("Bearer all")),
             (session(None, None), &none, Purpose::Ordinary, UpstreamCredential::Nothing),
             (session(None, Some("s=x")), &all, Purpose::Ordinary, cookie(false)),
-            (session(None, Some("s=x")), &all, Purpose::NewPassword, cookie(true)),
+            (session(None, Some("s=x")), &all, Purpose::OwnPassword, cookie(true)),
+            (session(None, Some("s=x")), &all, Purpose::OthersPassword, cookie(true)),
             (Caller::Token(None), &all, Purpose::Ordinary, UpstreamCredential::AsItCame),
             (
                 Caller::Token(Some(Arc::new(user("ada")))),

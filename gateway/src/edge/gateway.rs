@@ -269,7 +269,10 @@ impl Gateway {
             // The upstream is not asked to change a password that is kept here.
             _ if self.auth.keeps_passwords() => Err(Rejection::NotYourPassword),
             caller => {
-                context.purpose = Purpose::NewPassword;
+                let is_own = |session| password::check_account(session, account).is_ok();
+                let is_own = caller.session().is_some_and(|session| is_own(session));
+                context.purpose =
+                    if is_own { Purpose::OwnPassword } else { Purpose::OthersPassword };
                 Ok(Decision::Forward(caller))
             }
         }
