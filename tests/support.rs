@@ -150,7 +150,7 @@ impl Gateway {
                 break status;
             }
             assert!(start.elapsed() < PATIENCE, "the process goes on");
-            thread::yield_now();
+            thread::park_timeout(Duration::from_millis(1));
         };
         self.log_reader.take().unwrap().join().unwrap();
         let log = self.log.lock().unwrap().clone();
@@ -197,7 +197,8 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        thread::yield_now();
+        // Looks again soon, and leaves the processor to those who are waited for.
+        thread::park_timeout(Duration::from_millis(1));
     }
 }
 

@@ -38,7 +38,7 @@ fn the_upstream_gets_its_own_cookie_and_the_browser_never_does() {
 #[test]
 fn whatever_ends_a_session_signs_it_out_upstream() {
     let influxdb = Influxdb::start();
-    let config = "[session]\nidle = \"500ms\"\nmax_sessions = 3\nmax_sessions_per_user = 2\n";
+    let config = "[session]\nidle = \"2s\"\nmax_sessions = 3\nmax_sessions_per_user = 2\n";
     let gateway = start(&influxdb, "", config);
     let first = gateway.sign_in("ada");
     assert_eq!(gateway.connect().send(&post("/api/v2/signout", &[&cookie(&first)])).status, 204);
@@ -128,14 +128,14 @@ fn a_session_that_influxdb_has_forgotten_ends() {
 #[test]
 fn influxdbs_half_is_renewed_while_ours_lives_and_not_longer() {
     let influxdb = Influxdb::start();
-    influxdb.state().length = Duration::from_millis(600);
-    influxdb.state().slide = Duration::from_millis(500);
-    let users = "renew = \"100ms\"\nrefresh = \"1h\"";
-    let gateway = start(&influxdb, users, "[session]\nidle = \"3s\"\n");
+    influxdb.state().length = Duration::from_millis(1500);
+    influxdb.state().slide = Duration::from_millis(1200);
+    let users = "renew = \"200ms\"\nrefresh = \"1h\"";
+    let gateway = start(&influxdb, users, "[session]\nidle = \"5s\"\n");
     let session = gateway.sign_in("ada");
     let start = Instant::now();
     wait_until("InfluxDB alone would have ended the session", || {
-        start.elapsed() > Duration::from_millis(1500)
+        start.elapsed() > Duration::from_secs(3)
     });
     let buckets = get("/api/v2/buckets", &[&cookie(&session)]);
     assert_eq!(gateway.connect().send(&buckets).status, 200);
