@@ -269,3 +269,23 @@ fn a_refused_upload_does_not_become_a_request() {
     assert!(client.is_closed());
     assert!(upstream.saw_nothing());
 }
+
+#[test]
+fn what_is_the_upstreams_business_only_does_not_come_back() {
+    let upstream = Upstream::behaving(|_, stream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\
+                    Keep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nX-Forwarded-User: ada\r\n\
+                    Set-Cookie: theme=dark\r\nSet-Cookie: influxdb-oss-session=x; Path=/\r\n\
+                    X-Kept: 1\r\n\r\nok";
+        stream.write_all(head.as_bytes()).is_ok()
+    });
+    let gateway = Gateway::start(upstream.address);
+    let cookie = cookie(&gateway.sign_in("ada"));
+    let answer = gateway.connect().send(&get("/api/v2/buckets", &[&cookie]));
+    assert_eq!((answer.text(), answer.header("x-kept")), ("ok".to_owned(), Some("1")));
+    assert_eq!(answer.all("set-cookie"), ["theme=dark"]);
+    for gone in ["x-hop", "keep-alive", "proxy-authenticate", "x-forwarded-user"] {
+        assert_eq!(answer.header(gone), None, "{gone}");
+    }
+    assert_eq!(answer.header("connection"), Some("keep-alive"));
+}

@@ -1,8 +1,10 @@
-//! What the upstream learns of who asks: forged headers out, the resolved user in.
+//! What the upstream learns of who asks, and what of its answer is nobody else's business.
 
-use http::header::{AUTHORIZATION, COOKIE, HOST};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING,
+};
 use http::{HeaderName, HeaderValue};
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::origin::Origin;
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -21,6 +23,16 @@ pub struct Preparation {
     /// The upstream's own host and port.
     pub authority: HeaderValue,
 }
+
+/// Headers of one hop. The framing and `Connection` itself are Pingora's business.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("te"),
+    HeaderName::from_static("trailer"),
+    HeaderName::from_static("upgrade"),
+];
 
 impl Preparation {
     /// Rewrites `request`, the upstream's copy.
@@ -56,6 +68,37 @@ impl Preparation {
         request
             .insert_header("X-Forwarded-Proto", if origin.over_tls { "https" } else { "http" })?;
         request.insert_header(X_REQUEST_ID, id.header_value())
+    }
+
+    /// Rewrites `response`, the upstream's: removes what is of this hop only (RFC 9110 section
+    /// 7.6.1), the identity should it be echoed, and any cookie of the session's name, which is
+    /// the gateway's to set.
+    pub fn clear(&self, response: &mut ResponseHeader) -> pingora::Result<()> {
+        let nominated: Vec<HeaderName> = response
+            .headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
+            .collect();
+        let identity = [Some(&self.headers.name), self.headers.id.as_ref()];
+        for name in HOP_BY_HOP.iter().chain(&nominated).chain(identity.into_iter().flatten()) {
+            response.remove_header(name);
+        }
+        let set = response.headers.get_all(SET_COOKIE);
+        let is_session = |line: &&HeaderValue| {
+            [&*self.cookie.name, "influxdb-oss-session"].contains(&cookie::name_of(line.as_bytes()))
+        };
+        if set.iter().any(|line| is_session(&line)) {
+            let rest: Vec<_> = set.iter().filter(|line| !is_session(line)).cloned().collect();
+            response.remove_header(&SET_COOKIE);
+            for line in rest {
+                response.append_header(SET_COOKIE, line)?;
+            }
+        }
+        Ok(())
     }
 
     fn remove_forbidden(&self, request: &mut RequestHeader) {

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -20,16 +20,6 @@ use super::upstream::TOO_LARGE;
 use super::{Downstream, exchange, upstream};
 use crate::auth::credential::{Caller, Purpose};
 use crate::session::Session;
-
-/// Headers of one hop. The framing and `Connection` itself are Pingora's business.
-const HOP_BY_HOP: [HeaderName; 6] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("te"),
-    HeaderName::from_static("trailer"),
-    HeaderName::from_static("upgrade"),
-];
 
 #[async_trait]
 impl ProxyHttp for Gateway {
@@ -155,26 +145,14 @@ impl ProxyHttp for Gateway {
         self.preparation.apply(request, caller, &context.origin, &context.request_id)
     }
 
-    /// Removes what is of the hop between the upstream and us only (RFC 9110 section 7.6.1).
+    /// Removes what is the upstream's and the gateway's business only.
     async fn upstream_response_filter(
         &self,
         _downstream: &mut Downstream,
         response: &mut ResponseHeader,
         _context: &mut Context,
     ) -> pingora::Result<()> {
-        let nominated: Vec<HeaderName> = response
-            .headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
-            .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
-            .collect();
-        for name in HOP_BY_HOP.iter().chain(&nominated) {
-            response.remove_header(name);
-        }
-        Ok(())
+        self.preparation.clear(response)
     }
 
     /// Completes the upstream's response, and draws the conclusions.
