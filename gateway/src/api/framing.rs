@@ -25,6 +25,18 @@ pub enum Body {
     Chunked,
 }
 
+/// Which bytes may stand in a head at all: no controls but tab and the ends of lines.
+const IS_OF_HEAD: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = byte == 9 || byte == 10 || byte == 13;
+        byte += 1;
+    }
+    table[0x7f] = false;
+    table
+};
+
 /// Looks for the end of a head that arrives in pieces, each byte once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScan {
@@ -38,10 +50,10 @@ impl HeadScan {
     ///
     /// Refused at once is what cannot become a head any more, however much follows.
     pub fn scan(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Rejection> {
-        for (at, &byte) in bytes.iter().enumerate().skip(self.seen) {
-            let is_after_cr = at > 0 && bytes[at - 1] == b'\r';
-            let is_text = matches!(byte, b'\r' | b'\t' | 0x20..=0x7e | 0x80..);
-            if is_after_cr != (byte == b'\n') || !(is_text || byte == b'\n') {
+        let fresh = bytes.get(self.seen..).unwrap_or_default();
+        let mut previous = self.seen.checked_sub(1).map_or(0, |at| bytes[at]);
+        for (at, &byte) in (self.seen..).zip(fresh) {
+            if !IS_OF_HEAD[usize::from(byte)] || (previous == b'\r') != (byte == b'\n') {
                 return Err(Rejection::Unreadable);
             }
             if byte == b'\n' {
@@ -58,6 +70,7 @@ impl HeadScan {
                     Rejection::HeadTooLarge
                 });
             }
+            previous = byte;
         }
         self.seen = bytes.len();
         Ok(None)

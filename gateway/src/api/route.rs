@@ -5,6 +5,20 @@ use http::Method;
 /// The methods that are read at all, for `Allow`.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/// Whether `method` is one of [`METHODS`].
+pub fn is_known(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS
+    )
+}
+
 /// What is forwarded besides the API.
 #[derive(Clone, Debug)]
 pub struct Forwarding {
@@ -212,6 +226,16 @@ mod tests {
 
     const fn wrong(allow: &'static str) -> Route<'static> {
         Route::WrongMethod(Door::Guarded, allow)
+    }
+
+    #[test]
+    fn methods() {
+        for method in METHODS.split(", ") {
+            assert!(is_known(&method.parse().unwrap()), "{method}");
+        }
+        for method in ["TRACE", "CONNECT", "get", "PROPFIND"] {
+            assert!(!is_known(&method.parse().unwrap()), "{method}");
+        }
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Gateway {
     ) -> Result<Decision, Rejection> {
         let over_tls = context.origin.over_tls;
         let (headers, now) = (&request.headers, Moment::now());
-        if !route::METHODS.split(", ").any(|known| known == request.method.as_str()) {
+        if !route::is_known(&request.method) {
             return Err(Rejection::MethodNotAllowed(route::METHODS));
         }
         path::check(request.uri.path())?;

@@ -74,17 +74,22 @@ impl Preparation {
     /// 7.6.1), the identity should it be echoed, and any cookie of the session's name, which is
     /// the gateway's to set.
     pub fn clear(&self, response: &mut ResponseHeader) -> pingora::Result<()> {
-        let nominated: Vec<HeaderName> = response
-            .headers
-            .get_all(CONNECTION)
+        let connection = response.headers.get_all(CONNECTION);
+        let nominated: Vec<HeaderName> = connection
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|name| name.trim().parse().ok())
             .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
             .collect();
-        let identity = [Some(&self.headers.name), self.headers.id.as_ref()];
-        for name in HOP_BY_HOP.iter().chain(&nominated).chain(identity.into_iter().flatten()) {
+        let is_ours = |name: &&HeaderName| {
+            HOP_BY_HOP.contains(name)
+                || nominated.contains(name)
+                || **name == self.headers.name
+                || Some(*name) == self.headers.id.as_ref()
+        };
+        let gone: Vec<_> = response.headers.keys().filter(is_ours).cloned().collect();
+        for name in &gone {
             response.remove_header(name);
         }
         let set = response.headers.get_all(SET_COOKIE);
