@@ -18,7 +18,7 @@ tools:
 	@$(call need,cmake,cmake)
 	@$(call need,make,make)
 
-test-tools: .venv/installed tests/clients/javascript/node_modules/installed target/go-clients/built
+test-tools: .venv/installed tests/clients/javascript/node_modules/installed target/go-clients/built target/h2spec/h2spec
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
 
@@ -36,4 +36,9 @@ tests/clients/javascript/node_modules/installed: tests/clients/javascript/packag
 target/go-clients/built: $(wildcard tests/clients/go/go.* tests/clients/go/*/*.go)
 	@$(call need,go,golang-go)
 	cd tests/clients/go && go build -o ../../../target/go-clients/ ./...
+	@touch $@
+
+target/h2spec/h2spec: $(wildcard tests/h2spec/*)
+	@$(call need,go,golang-go)
+	cd tests/h2spec && go build -o ../../target/h2spec/ github.com/summerwind/h2spec/cmd/h2spec
 	@touch $@

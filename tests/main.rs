@@ -25,11 +25,17 @@ mod demo;
 mod directories;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.
 mod forward;
+/// HTTP/2, frame by frame.
+mod frames;
+/// HTTP/2: the same answers, and attacks that HTTP/1 does not know.
+mod http2;
 /// Who the upstream is told is asking, and that nobody can forge it.
 mod identity;
 mod influxdb;
 /// When sessions end, and how many there may be.
 mod lifetime;
+/// Slow, large and many: what one client can cost the others.
+mod limits;
 /// What the log says, and what it never says.
 mod logs;
 /// `GET /api/v2/me`.
@@ -38,6 +44,8 @@ mod me;
 mod openapi;
 /// New passwords.
 mod password;
+/// Certificates, and connections over TLS.
+mod secure;
 /// An orderly end.
 mod shutdown;
 /// `POST /api/v2/signin`.
@@ -47,6 +55,8 @@ mod signout;
 mod support;
 /// The house rules: layers, doors, file sizes; configuration and documentation agree.
 mod tidy;
+/// TLS, towards clients and towards the upstream.
+mod tls;
 /// Clients that bring their own token: resolved, denied.
 mod tokens;
 /// An upstream that is absent, slow or dies.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -51,8 +51,10 @@ pub(crate) fn repository() -> PathBuf {
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     /// Its configuration and users file are in it.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     child: Child,
+    /// The listeners that it has announced after the first.
+    announced: Mutex<BufReader<ChildStdout>>,
     log: Arc<Mutex<String>>,
     log_reader: Option<thread::JoinHandle<()>>,
     /// The session tokens that were handed out, none of which may be in the log.
@@ -73,17 +75,27 @@ impl Gateway {
 
     /// The same, with the URL of an upstream.
     pub(crate) fn start_at(url: &str, config: &str, users: &str) -> Self {
+        Self::start_in(Self::prepare(url, config, users))
+    }
+
+    /// A folder with such a `gateway.toml` and `users.toml`.
+    pub(crate) fn prepare(url: &str, config: &str, users: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let text =
             format!("[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"{url}\"\n{config}");
         std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
         std::fs::write(folder.path().join("users.toml"), users).unwrap();
-        Self::start_in(folder)
+        folder
     }
 
     /// With the `gateway.toml` in `folder`.
     pub(crate) fn start_in(folder: tempfile::TempDir) -> Self {
-        let mut child = program()
+        Self::start_by(program(), folder)
+    }
+
+    /// The same, by a command that becomes the program when it is given its arguments.
+    pub(crate) fn start_by(mut command: Command, folder: tempfile::TempDir) -> Self {
+        let mut child = command
             .args(["run", "--config"])
             .arg(folder.path().join("gateway.toml"))
             .env("RUST_LOG", "trace")
@@ -98,8 +110,9 @@ impl Gateway {
                 sink.lock().unwrap().push_str(&(line + "\n"));
             }
         });
+        let mut announced = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        announced.read_line(&mut line).unwrap();
         let Some(address) = line.trim().strip_prefix("listening on http://") else {
             let _ = child.wait();
             log_reader.join().unwrap();
@@ -108,8 +121,9 @@ impl Gateway {
         let address = address.parse().unwrap();
         Self {
             address,
-            _folder: folder,
+            folder,
             child,
+            announced: Mutex::new(announced),
             log,
             log_reader: Some(log_reader),
             issued: Mutex::default(),
@@ -119,6 +133,24 @@ impl Gateway {
     /// A new connection.
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// The address of the next listener that was announced, which speaks HTTPS.
+    pub(crate) fn next_https(&self) -> SocketAddr {
+        let mut line = String::new();
+        self.announced.lock().unwrap().read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on https://");
+        address.unwrap_or_else(|| panic!("no HTTPS: {line:?}")).parse().unwrap()
+    }
+
+    /// Where its configuration is, and what else it reads.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Whether the log says `text`.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        self.log.lock().unwrap().contains(text)
     }
 
     /// Signs `name` in on a connection of its own and returns the cookie, `name=value`.
@@ -234,26 +266,17 @@ impl Client {
 
     /// Reads the head of an answer only.
     pub(crate) fn read_head(&mut self) -> Answer {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            let read = self.reader.read_line(&mut head).unwrap();
-            assert!(read > 0, "the connection ended in the head: {head:?}");
-        }
-        Answer::of_head(&head)
+        Answer::read_head(&mut self.reader)
     }
 
     /// Reads the next `length` bytes of a body.
     pub(crate) fn read_bytes(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        self.reader.read_exact(&mut bytes).unwrap();
-        bytes
+        bytes_of(&mut self.reader, length)
     }
 
     /// Reads a line, as of a chunk's size.
     pub(crate) fn read_line(&mut self) -> String {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        line_of(&mut self.reader)
     }
 
     /// Whether the other side has closed the connection, which must happen.
@@ -262,29 +285,20 @@ impl Client {
     }
 
     fn read_for(&mut self, method: &str) -> Answer {
-        let mut answer = self.read_head();
-        let has_body = method != "HEAD" && answer.status != 204 && answer.status >= 200;
-        if !has_body {
-            return answer;
-        }
-        if let Some(length) = answer.header("content-length") {
-            let length = length.parse().unwrap();
-            answer.body = self.read_bytes(length);
-        } else if answer.header("transfer-encoding").is_some() {
-            loop {
-                let size = usize::from_str_radix(&self.read_line(), 16).unwrap();
-                let chunk = self.read_bytes(size);
-                answer.body.extend(chunk);
-                self.read_line();
-                if size == 0 {
-                    break;
-                }
-            }
-        } else {
-            self.reader.read_to_end(&mut answer.body).unwrap();
-        }
-        answer
+        Answer::read(&mut self.reader, method)
     }
+}
+
+fn line_of(reader: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+fn bytes_of(reader: &mut impl Read, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes).unwrap();
+    bytes
 }
 
 /// What came back.
@@ -296,6 +310,39 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads an answer to a request of this method.
+    pub(crate) fn read(reader: &mut impl BufRead, method: &str) -> Self {
+        let mut answer = Self::read_head(reader);
+        let has_body = method != "HEAD" && answer.status != 204 && answer.status >= 200;
+        if !has_body {
+            return answer;
+        }
+        if let Some(length) = answer.header("content-length") {
+            answer.body = bytes_of(reader, length.parse().unwrap());
+        } else if answer.header("transfer-encoding").is_some() {
+            loop {
+                let size = usize::from_str_radix(&line_of(reader), 16).unwrap();
+                answer.body.extend(bytes_of(reader, size));
+                line_of(reader);
+                if size == 0 {
+                    break;
+                }
+            }
+        } else {
+            reader.read_to_end(&mut answer.body).unwrap();
+        }
+        answer
+    }
+
+    fn read_head(reader: &mut impl BufRead) -> Self {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = reader.read_line(&mut head).unwrap();
+            assert!(read > 0, "the connection ended in the head: {head:?}");
+        }
+        Self::of_head(&head)
+    }
+
     fn of_head(head: &str) -> Self {
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 8] = [
 const GROUND: [&str; 3] = ["clock", "document", "limits"];
 
 /// By which files a foreign crate comes in.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 10] = [
     ("pingora", &["edge", "config/server", "config"]),
     ("pingora_proxy", &["edge"]),
     ("moka", &["session/memory", "auth/tokens"]),
@@ -31,6 +31,7 @@ const DOORS: [(&str, &[&str]); 9] = [
     ("clap", &["cli"]),
     ("env_logger", &["cli/logging"]),
     ("rpassword", &["cli/password"]),
+    ("rustix", &["cli/run"]),
 ];
 
 /// Sources below `folder` with their names, such as `edge/gateway`.

@@ -9,6 +9,7 @@ mod connections;
 pub mod exchange;
 pub mod gateway;
 pub mod guard;
+mod http2;
 pub mod identity;
 pub mod listener;
 pub mod origin;

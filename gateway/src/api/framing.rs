@@ -4,6 +4,7 @@
 //! sections 2.2, 3, 5.1, 5.2, 6 and 11).
 
 use super::rejection::Rejection;
+use crate::limits::Limits;
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,12 @@ pub struct HeadLimits {
     pub fields: usize,
     /// Bytes of the request target; beyond it 414.
     pub target: usize,
+}
+
+impl From<&Limits> for HeadLimits {
+    fn from(limits: &Limits) -> Self {
+        Self { bytes: limits.head_bytes, fields: limits.head_fields, target: limits.target_bytes }
+    }
 }
 
 /// What follows the head.
@@ -53,6 +60,14 @@ impl HeadScan {
         let fresh = bytes.get(self.seen..).unwrap_or_default();
         let mut previous = self.seen.checked_sub(1).map_or(0, |at| bytes[at]);
         for (at, &byte) in (self.seen..).zip(fresh) {
+            if at >= limits.bytes {
+                let is_first_line = self.line_start == 0;
+                return Err(if is_first_line {
+                    Rejection::TargetTooLong
+                } else {
+                    Rejection::HeadTooLarge
+                });
+            }
             if !IS_OF_HEAD[usize::from(byte)] || (previous == b'\r') != (byte == b'\n') {
                 return Err(Rejection::Unreadable);
             }
@@ -61,14 +76,6 @@ impl HeadScan {
                     return Ok(Some(at + 1));
                 }
                 self.line_start = at + 1;
-            }
-            if at >= limits.bytes {
-                let is_first_line = self.line_start == 0;
-                return Err(if is_first_line {
-                    Rejection::TargetTooLong
-                } else {
-                    Rejection::HeadTooLarge
-                });
             }
             previous = byte;
         }
@@ -374,6 +381,12 @@ mod tests {
         assert!(target(LIMITS.target).is_ok());
         assert_eq!(target(LIMITS.target + 1), Err(Rejection::TargetTooLong));
         assert_eq!(head_end("GET/".repeat(5000).as_bytes()), Err(Rejection::TargetTooLong));
+        let whole = |length: usize| {
+            let (start, end) = ("GET / HTTP/1.1\r\nHost: h\r\nX: ", "\r\n\r\n");
+            read(&format!("{start}{}{end}", "a".repeat(length - start.len() - end.len())))
+        };
+        assert!(whole(LIMITS.bytes).is_ok());
+        assert_eq!(whole(LIMITS.bytes + 1), Err(Rejection::HeadTooLarge));
         assert!(with(&"X: a\r\n".repeat(99)).is_ok());
         assert_eq!(with(&"X: a\r\n".repeat(100)), Err(Rejection::HeadTooLarge));
         let long = format!("X: {}\r\n", "a".repeat(LIMITS.bytes));

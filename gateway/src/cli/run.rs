@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::{Failure, logging};
 use crate::app;
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     logging::start("info");
+    raise_open_files();
     let (config, users) = app::load(path)?;
     let tls = app::load_tls(&config)?;
     if let Some(file) = &users {
@@ -20,6 +23,20 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 pub(super) fn announce(urls: &[String]) {
     for url in urls {
         println!("listening on {url}");
+    }
+}
+
+/// Lets the process have as many open files as it may: each connection is one. The soft limit is
+/// 1024 by habit, for programs that cannot handle more, and would end long before
+/// `limits.connections` what a client can open.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => log::debug!("open files: {maximum:?} instead of {current:?}"),
+        Err(error) => log::warn!("open files: no more than {current:?}: {error}"),
     }
 }
 

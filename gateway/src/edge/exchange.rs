@@ -61,8 +61,13 @@ pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::
     Ok(())
 }
 
-/// Reads the whole body of the request, which must not be longer than `most` bytes.
-pub async fn read_body(downstream: &mut Downstream, most: usize) -> Result<Bytes, Rejection> {
+/// Reads the whole body of the request, which must not be longer than `most` bytes, and of which
+/// the next bytes must come within `patience`.
+pub async fn read_body(
+    downstream: &mut Downstream,
+    most: usize,
+    patience: Duration,
+) -> Result<Bytes, Rejection> {
     let headers = &downstream.req_header().headers;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if declared.and_then(|text| text.parse().ok()).is_some_and(|length: u64| length > most as u64) {
@@ -74,7 +79,11 @@ pub async fn read_body(downstream: &mut Downstream, most: usize) -> Result<Bytes
         client.write_continue_response().await.map_err(|_gone| Rejection::Unreadable)?;
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = client.read_request_body().await.map_err(|error| unreadable(&error))? {
+    loop {
+        // Pingora itself knows no such limit with HTTP/2.
+        let read = tokio::time::timeout(patience, client.read_request_body());
+        let read = read.await.map_err(|_late| Rejection::ClientTimedOut)?;
+        let Some(chunk) = read.map_err(|error| unreadable(&error))? else { break };
         if body.len() + chunk.len() > most {
             return Err(Rejection::TooLarge);
         }

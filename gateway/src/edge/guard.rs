@@ -7,6 +7,7 @@
 
 mod framer;
 mod plumbing;
+mod preface;
 
 use std::future::Future;
 use std::io;
@@ -63,6 +64,8 @@ enum Place {
     Answered { ignored: usize },
     /// A body is broken in the middle.
     Broken,
+    /// HTTP/2, which frames its requests by itself, once so much more of its preface has come.
+    Http2 { preface: usize },
 }
 
 /// After a refusal, so much is still read and dropped: a connection closed with bytes unread would
@@ -234,6 +237,7 @@ impl AsyncRead for Guard {
                     Poll::Pending => return Poll::Pending,
                 },
                 Place::Open => {}
+                Place::Http2 { preface } => return this.read_http_2(context, buf, preface),
                 Place::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
                 Place::Refused(_) | Place::Answering(_) | Place::Answered { .. } => {
                     return this.refuse(context);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::listening::Service;
 use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
@@ -58,12 +59,12 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
         let mut service = Service::new(name.to_owned(), app);
         for listener in &listeners {
             let address = key(&listener.socket);
-            match &listener.certificate {
-                Some(certificate) => {
-                    service.add_tls_with_settings(&address, None, tls::settings(certificate));
-                }
-                None => service.add_tcp(&address),
-            }
+            let endpoint = ListenerConfig::tcp(address);
+            service.add_listener(match &listener.certificate {
+                Some(certificate) => endpoint.tls(tls::settings(certificate)),
+                // What reads has buffers of its own; 64 KiB more for each connection are too many.
+                None => endpoint.l4_buffer(L4BufferSettings::default().read(0)),
+            });
         }
         let listeners = listeners.into_iter().map(|listener| listener.socket).collect();
         Self { service, listeners }

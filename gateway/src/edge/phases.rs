@@ -17,7 +17,7 @@ use super::gateway::{Context, Decision, Gateway};
 use super::origin::TrustedProxies;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::upstream::TOO_LARGE;
-use super::{Downstream, exchange, upstream};
+use super::{Downstream, exchange, http2, upstream};
 use crate::auth::credential::{Caller, Purpose};
 use crate::session::Session;
 
@@ -68,6 +68,7 @@ impl ProxyHttp for Gateway {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        http2::translate(downstream)?;
         let headers = &downstream.req_header().headers;
         context.request_id = RequestId::of(headers);
         let peer = exchange::peer_address(downstream);
@@ -91,7 +92,11 @@ impl ProxyHttp for Gateway {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<bool> {
-        let decision = match self.read_unwanted_body(downstream).await {
+        let body = match http2::check(downstream, &(&self.limits).into()) {
+            Ok(()) => self.read_unwanted_body(downstream).await,
+            Err(rejection) => Err(rejection),
+        };
+        let decision = match body {
             Ok(()) => self.decide(downstream.req_header(), context).await,
             Err(rejection) => Err(rejection),
         };

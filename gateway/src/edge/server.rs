@@ -22,7 +22,6 @@ use super::signals::Signals;
 use super::tls::Renewal;
 use super::upstream::Upstream;
 use super::whoami::Whoami;
-use crate::api::framing::HeadLimits;
 use crate::api::rejection::Rejection;
 use crate::auth::upkeep::Upkeep;
 use crate::session::memory::MemoryStore;
@@ -46,21 +45,17 @@ impl Server {
         let connections = Connections::new(limits.connections, limits.connections_per_client);
         let mut proxy = http_proxy(&server.configuration, gateway);
         let mut options = HttpServerOptions::default();
-        options.keepalive_request_limit = u32::try_from(limits.requests).ok();
+        // Pingora counts the requests after the first.
+        options.keepalive_request_limit = u32::try_from(limits.requests - 1).ok();
         options.h2_idle_timeout = Some(limits.keepalive);
         proxy.server_options = Some(options);
         let mut h2 = default_h2_options();
         h2.max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
         proxy.h2_options = Some(h2);
-        let head = HeadLimits {
-            bytes: limits.head_bytes,
-            fields: limits.head_fields,
-            target: limits.target_bytes,
-        };
         let front = Front {
             proxy: Arc::new(proxy),
             connections: connections.clone(),
-            rules: Rules { head, head_time: limits.head },
+            rules: Rules { head: (&limits).into(), head_time: limits.head },
         };
         let certificates = listeners.iter().filter_map(|listener| listener.certificate.clone());
         let renewal = background_service("certificates", Renewal(certificates.collect()));
@@ -114,11 +109,9 @@ impl ServerApp for Front {
             let _ = tokio::time::timeout(REFUSAL, stream.write_all(&answer)).await;
             return None;
         };
-        // HTTP/2 frames its requests by itself.
         let is_http_2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        let stream: Stream =
-            if is_http_2 { stream } else { Box::new(Guard::new(stream, self.rules)) };
-        self.proxy.process_new(stream, shutdown).await
+        let guard = if is_http_2 { Guard::for_http_2 } else { Guard::new };
+        self.proxy.process_new(Box::new(guard(stream, self.rules)), shutdown).await
     }
 
     async fn cleanup(&self) {

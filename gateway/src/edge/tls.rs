@@ -13,8 +13,8 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use pingora::tls::sign::CertifiedKey;
 use pingora::tls::{
-    ClientHello, CryptoProvider, ResolvesServerCert, install_default_crypto_provider,
-    load_certs_and_key_files,
+    CertificateDer, ClientHello, CryptoProvider, ResolvesServerCert, RootCertStore,
+    install_default_crypto_provider, load_certs_and_key_files,
 };
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 
@@ -164,8 +164,12 @@ fn read_authorities(path: &Path) -> Result<Arc<[WrappedX509]>, String> {
     .map_err(|what| told(&what))
 }
 
-/// Pingora's parser panics at what is no certificate; at start that is a fault like any other.
+/// What is no certificate is a fault like any other; Pingora's own parser panics at it.
 fn parse_all(certificates: Vec<Vec<u8>>) -> Result<Arc<[WrappedX509]>, String> {
+    for der in &certificates {
+        let added = RootCertStore::empty().add(CertificateDer::from_slice(der));
+        added.map_err(|error| format!("not certificates of authorities: {error}"))?;
+    }
     std::panic::catch_unwind(|| {
         certificates.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect()
     })

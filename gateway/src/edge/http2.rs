@@ -1,0 +1,63 @@
+//! A request of HTTP/2, brought under the rules of HTTP/1, which the upstream speaks.
+//!
+//! Pingora frames HTTP/2 by itself, so the [`guard`](super::guard) never sees such a request. What
+//! it would have refused in a head, a host for example that is none, is refused here by the very
+//! same rules.
+
+use bytes::{BufMut, BytesMut};
+use http::HeaderValue;
+use http::header::{COOKIE, HOST};
+use pingora::http::RequestHeader;
+
+use super::Downstream;
+use crate::api::framing::{self, HeadLimits};
+use crate::api::rejection::Rejection;
+
+/// Says in HTTP/1's words what HTTP/2 says in its own: the host, and all cookies in one field
+/// (RFC 9113 sections 8.3.1 and 8.2.3).
+pub(super) fn translate(downstream: &mut Downstream) -> pingora::Result<()> {
+    if !is_http_2(downstream) {
+        return Ok(());
+    }
+    let request = downstream.req_header_mut();
+    if let Some(authority) = request.uri.authority().map(|name| name.as_str().to_owned()) {
+        // Where there is a Host besides, Pingora has made sure that it is the same.
+        request.insert_header(HOST, authority)?;
+    }
+    let cookies: Vec<_> =
+        request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1 {
+        let cookies = cookies.join(&b"; "[..]);
+        request.insert_header(COOKIE, cookies)?;
+    }
+    Ok(())
+}
+
+/// Refuses what would be refused of a head of HTTP/1.
+pub(super) fn check(downstream: &Downstream, limits: &HeadLimits) -> Result<(), Rejection> {
+    if !is_http_2(downstream) {
+        return Ok(());
+    }
+    framing::check(&written_out(downstream.req_header()), limits).map(|_body| ())
+}
+
+fn is_http_2(downstream: &Downstream) -> bool {
+    downstream.as_downstream().is_http2()
+}
+
+/// The head as HTTP/1 would write it.
+fn written_out(request: &RequestHeader) -> BytesMut {
+    let mut head = BytesMut::with_capacity(1024);
+    head.put_slice(request.method.as_str().as_bytes());
+    head.put_u8(b' ');
+    head.put_slice(request.raw_path());
+    head.put_slice(b" HTTP/1.1\r\n");
+    for (name, value) in &request.headers {
+        head.put_slice(name.as_str().as_bytes());
+        head.put_slice(b": ");
+        head.put_slice(value.as_bytes());
+        head.put_slice(b"\r\n");
+    }
+    head.put_slice(b"\r\n");
+    head
+}
