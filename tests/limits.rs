@@ -683,3 +683,14 @@ fn an_answer_that_nobody_has_asked_for_is_dropped_with_its_connection() {
         wrote.recv_timeout(PATIENCE).unwrap();
     }
 }
+
+#[test]
+fn a_body_that_the_gateway_itself_reads_is_bounded() {
+    let gateway = limited(closed_port(), "local_body_bytes = 20");
+    let sign_in = |length: usize| {
+        let body = "x".repeat(length);
+        let request = with_body("POST", "/api/v2/signin", &[&basic("ada", PASSWORD)], &body);
+        gateway.connect().send(&request).status
+    };
+    assert_eq!((sign_in(20), sign_in(21)), (204, 413));
+}

@@ -191,6 +191,9 @@ fn limits(mut section: Section<'_>) -> Limits {
     let (target_bytes, requests) = (count("target_bytes", 8 * 1024), count("requests", 100_000));
     let connections = count("connections", 65_536);
     let connections_per_client = count("connections_per_client", 16_384);
+    let local_body_bytes = count("local_body_bytes", 4096);
+    let http2_streams = u32::try_from(count("http2_streams", 100)).unwrap_or(u32::MAX);
+    let http2_resets = count("http2_resets", 20);
     let mut time =
         |key, seconds| section.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
     let limits = Limits {
@@ -206,6 +209,9 @@ fn limits(mut section: Section<'_>) -> Limits {
         head_fields,
         target_bytes,
         body_bytes,
+        local_body_bytes,
+        http2_streams,
+        http2_resets,
         requests,
         connections,
         connections_per_client,

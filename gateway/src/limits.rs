@@ -30,6 +30,12 @@ pub struct Limits {
     pub target_bytes: usize,
     /// Bytes of a request's body that is forwarded; `None`: as many as come.
     pub body_bytes: Option<u64>,
+    /// Bytes of a request's body that the gateway itself reads.
+    pub local_body_bytes: usize,
+    /// Requests at once on one connection of HTTP/2.
+    pub http2_streams: u32,
+    /// Requests of HTTP/2 that a client has begun and given up, and that are not cleared away yet.
+    pub http2_resets: usize,
     /// Requests on one connection, one after the other.
     pub requests: usize,
     /// Connections of all clients.

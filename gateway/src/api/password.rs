@@ -11,9 +11,6 @@ use crate::session::Session;
 use crate::user::credentials::Credentials;
 use crate::user::password::Password;
 
-/// Longer requests are not read.
-pub const MOST_BYTES: usize = 4096;
-
 /// InfluxDB's bounds of a new password, in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
 

@@ -24,7 +24,7 @@ impl Gateway {
         let request = downstream.req_header();
         let route = Route::of(&request.method, request.uri.path(), &self.forwarding);
         if matches!(route, Route::SignIn(_) | Route::SignOut(_) | Route::Me) {
-            exchange::read_body(downstream, password::MOST_BYTES, self.limits.body).await?;
+            exchange::read_body(downstream, self.limits.local_body_bytes, self.limits.body).await?;
         }
         Ok(())
     }
@@ -36,7 +36,8 @@ impl Gateway {
         session: &Session,
         proof: Proof,
     ) -> Result<Response, Rejection> {
-        let body = exchange::read_body(downstream, password::MOST_BYTES, self.limits.body).await?;
+        let body =
+            exchange::read_body(downstream, self.limits.local_body_bytes, self.limits.body).await?;
         let body = Zeroizing::new(body.to_vec());
         let old = authorization::basic(&downstream.req_header().headers);
         password::change(&self.auth, session, proof, old, &body).await

@@ -51,6 +51,8 @@ impl Server {
         proxy.server_options = Some(options);
         let mut h2 = default_h2_options();
         h2.max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+        h2.max_concurrent_streams(limits.http2_streams);
+        h2.max_pending_accept_reset_streams(limits.http2_resets);
         proxy.h2_options = Some(h2);
         let front = Front {
             proxy: Arc::new(proxy),
