@@ -98,6 +98,9 @@ impl CookieRules {
     }
 }
 
+/// The name that InfluxDB gives its session cookie.
+pub const INFLUXDB: &str = "influxdb-oss-session";
+
 /// `line`, a `Cookie` header, without the cookies of these names; the rest byte for byte. `None`
 /// when nothing is left.
 pub fn without(line: &[u8], names: &[&str]) -> Option<Vec<u8>> {
@@ -156,8 +159,6 @@ pub(crate) mod tests {
             same_site: SameSite::Strict,
         }
     }
-
-    const NAME: &str = "influxdb-oss-session";
 
     fn headers(lines: &[&str]) -> HeaderMap {
         let value = |line: &&str| (COOKIE, HeaderValue::from_str(line).unwrap());
@@ -225,7 +226,7 @@ pub(crate) mod tests {
     #[test]
     fn other_cookies_go_through_byte_for_byte() {
         let check = |line: &str, expected: Option<&str>| {
-            let rest = without(line.as_bytes(), &[NAME]);
+            let rest = without(line.as_bytes(), &[INFLUXDB]);
             let expected = expected.map(|text| text.as_bytes().to_vec());
             assert_eq!(rest, expected, "{line}");
         };
@@ -240,9 +241,9 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn nothing_of_the_cookie_stays(line in "([a-z]{0,2}=?[a-z]?;? ?|influxdb-oss-session=x; ?){0,9}") {
-            let rest = without(line.as_bytes(), &[NAME]).unwrap_or_default();
-            prop_assert!(!holds(&rest, &[NAME]));
-            if !holds(line.as_bytes(), &[NAME]) {
+            let rest = without(line.as_bytes(), &[INFLUXDB]).unwrap_or_default();
+            prop_assert!(!holds(&rest, &[INFLUXDB]));
+            if !holds(line.as_bytes(), &[INFLUXDB]) {
                 prop_assert_eq!(rest, line.trim().as_bytes());
             }
         }
@@ -259,7 +260,7 @@ pub(crate) mod tests {
         fn reading_is_total(line in proptest::collection::vec(0x20..=0xff_u8, 0..200)) {
             if let Ok(value) = HeaderValue::from_bytes(&line) {
                 let _ = rules().token(&HeaderMap::from_iter([(COOKIE, value)]));
-                let _ = without(&line, &[NAME]);
+                let _ = without(&line, &[INFLUXDB]);
             }
         }
     }

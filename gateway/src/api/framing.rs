@@ -3,6 +3,7 @@
 //! What two parsers could read in two ways is refused here, before anybody reads it (RFC 9112
 //! sections 2.2, 3, 5.1, 5.2, 6 and 11).
 
+use super::path::is_unreserved;
 use super::rejection::Rejection;
 use crate::limits::Limits;
 
@@ -121,8 +122,7 @@ impl<'a> RequestLine<'a> {
         if method == b"CONNECT" || method == b"TRACE" {
             return Err(Rejection::MethodNotAllowed(super::route::METHODS));
         }
-        let is_absolute = target.starts_with(b"http://") || target.starts_with(b"https://");
-        let is_known_form = target.starts_with(b"/") || is_absolute;
+        let is_known_form = target.starts_with(b"/") || after_scheme(target).is_some();
         if !is_known_form || !target.iter().all(|&byte| is_of_target(byte)) {
             return Err(Rejection::BadTarget);
         }
@@ -135,10 +135,13 @@ impl<'a> RequestLine<'a> {
 
     /// The authority of a target in absolute form.
     fn authority(&self) -> Option<&[u8]> {
-        let rest =
-            [&b"http://"[..], b"https://"].iter().find_map(|s| self.target.strip_prefix(*s))?;
-        rest.split(|&byte| byte == b'/' || byte == b'?').next()
+        after_scheme(self.target)?.split(|&byte| byte == b'/' || byte == b'?').next()
     }
+}
+
+/// What follows the scheme of a target in absolute form.
+fn after_scheme(target: &[u8]) -> Option<&[u8]> {
+    target.strip_prefix(b"http://").or_else(|| target.strip_prefix(b"https://"))
 }
 
 /// The fields that say where a request ends and whom it is for.
@@ -238,7 +241,6 @@ pub fn is_host(value: &[u8]) -> bool {
         }
         None => value.split_at(value.iter().position(|&byte| byte == b':').unwrap_or(value.len())),
     };
-    let is_name = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let is_port = match port.strip_prefix(b":") {
         Some(digits) => {
             let number = std::str::from_utf8(digits).unwrap_or_default();
@@ -247,7 +249,7 @@ pub fn is_host(value: &[u8]) -> bool {
         }
         None => port.is_empty(),
     };
-    !host.is_empty() && host.len() <= 255 && host.iter().all(is_name) && is_port
+    !host.is_empty() && host.len() <= 255 && host.iter().all(|&byte| is_unreserved(byte)) && is_port
 }
 
 /// A character of a token (RFC 9110 section 5.6.2).

@@ -47,7 +47,8 @@ fn needs_encoding(byte: u8) -> bool {
     !is_unreserved(byte) && byte >= 0x20 && byte != 0x7f && !b"/\\%;#?.".contains(&byte)
 }
 
-fn is_unreserved(byte: u8) -> bool {
+/// What stands for itself wherever it stands (RFC 3986 section 2.3).
+pub(super) fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 

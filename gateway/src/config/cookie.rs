@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::api::cookie::{CookieRules, SameSite, Secure};
+use crate::api::cookie::{self, CookieRules, SameSite, Secure};
 use crate::document::Section;
 
 /// Reads the section.
@@ -44,7 +44,7 @@ pub(super) fn read(mut section: Section<'_>) -> CookieRules {
     let secure = if is_host || is_secure { Secure::Always } else { secure };
     section.close();
     CookieRules {
-        name: name.unwrap_or_else(|| "influxdb-oss-session".to_owned()),
+        name: name.unwrap_or_else(|| cookie::INFLUXDB.to_owned()),
         path: path.unwrap_or_else(|| "/api/".to_owned()),
         secure,
         same_site,

@@ -66,14 +66,9 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Listen {
 }
 
 fn https(mut section: Section<'_>, folder: &Path) -> Option<Https> {
-    for key in ["address", "certificate", "key"] {
-        if !section.other_keys().iter().any(|present| present == key) {
-            section.fault(key, "missing");
-        }
-    }
-    let address = section.parsed("address", address);
-    let certificate = section.text("certificate").map(|path| folder.join(path));
-    let key = section.text("key").map(|path| folder.join(path));
+    let address = section.required("address", address);
+    let certificate = section.required("certificate", |path| Ok(folder.join(path)));
+    let key = section.required("key", |path| Ok(folder.join(path)));
     section.close();
     Some(Https { address: address?, certificate: certificate?, key: key? })
 }

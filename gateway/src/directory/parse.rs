@@ -49,9 +49,9 @@ struct Seen {
 
 fn account(mut section: Section<'_>, folder: &Path, seen: &mut Seen) -> Option<Account> {
     let line = section.line();
-    let name = required(&mut section, "name", str::parse::<Username>);
-    let id = required(&mut section, "id", str::parse::<UserId>);
-    let password = required(&mut section, "password", PasswordHash::parse);
+    let name = section.required("name", str::parse::<Username>);
+    let id = section.required("id", str::parse::<UserId>);
+    let password = section.required("password", PasswordHash::parse);
     let statuses = [("active", Status::Active), ("inactive", Status::Inactive)];
     let status = section.choice("status", &statuses).unwrap_or(Status::Active);
     let accesses = [("read", Access::Read), ("write", Access::Write), ("full", Access::Full)];
@@ -71,17 +71,6 @@ fn account(mut section: Section<'_>, folder: &Path, seen: &mut Seen) -> Option<A
     section.close();
     let user = User { name: name?, id: id?, status, access, token };
     Some(Account::new(user, password?))
-}
-
-fn required<T>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> Option<T> {
-    if !section.other_keys().iter().any(|present| present == key) {
-        section.fault(key, "missing");
-    }
-    section.parsed(key, parse)
 }
 
 fn token(section: &mut Section<'_>, folder: &Path) -> Option<ApiToken> {

@@ -100,6 +100,18 @@ impl<'d> Section<'d> {
         self.kept(key, parse(&text))
     }
 
+    /// The same of a key that must be there.
+    pub fn required<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if !self.table.is_some_and(|table| table.contains_key(key)) {
+            self.fault(key, "missing");
+        }
+        self.parsed(key, parse)
+    }
+
     /// One of a few words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         self.parsed(key, |text| {

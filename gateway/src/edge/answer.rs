@@ -43,6 +43,11 @@ impl Gateway {
         password::change(&self.auth, session, proof, old, &body).await
     }
 
+    /// `Strict-Transport-Security` of an answer to this request.
+    pub(super) fn hsts(&self, context: &Context) -> Option<&HeaderValue> {
+        self.hsts.as_ref().filter(|_| context.origin.over_tls)
+    }
+
     /// Writes a local answer, with the headers that every answer has.
     pub(super) async fn respond(
         &self,
@@ -54,7 +59,7 @@ impl Gateway {
         headers.insert(X_REQUEST_ID, context.request_id.header_value());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Some(hsts) = self.hsts.as_ref().filter(|_| context.origin.over_tls) {
+        if let Some(hsts) = self.hsts(context) {
             headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
         self.version.add_to(response.headers_mut());

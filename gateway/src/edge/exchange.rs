@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use pingora::http::ResponseHeader;
+use pingora::protocols::SocketDigest;
 use pingora::{Error, ErrorType};
 
 use super::Downstream;
@@ -26,9 +27,25 @@ pub fn is_over_tls(downstream: &Downstream) -> bool {
 }
 
 /// The address at the other end of the connection.
-pub fn peer_address(downstream: &Downstream) -> Option<IpAddr> {
-    let address = downstream.client_addr().and_then(|address| address.as_inet());
+pub fn peer_address(socket: Option<&SocketDigest>) -> Option<IpAddr> {
+    let address = socket.and_then(SocketDigest::peer_addr).and_then(|address| address.as_inet());
     address.map(SocketAddr::ip)
+}
+
+/// The length that the body is said to have.
+pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Writes `fields` as HTTP/1 does, and the empty line that ends a head.
+pub fn put_fields(head: &mut BytesMut, fields: &HeaderMap) {
+    for (name, value) in fields {
+        head.put_slice(name.as_str().as_bytes());
+        head.put_slice(b": ");
+        head.put_slice(value.as_bytes());
+        head.put_slice(b"\r\n");
+    }
+    head.put_slice(b"\r\n");
 }
 
 /// A body up to this size is read and dropped, so that the connection can be used again.
@@ -68,9 +85,8 @@ pub async fn read_body(
     most: usize,
     patience: Duration,
 ) -> Result<Bytes, Rejection> {
-    let headers = &downstream.req_header().headers;
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if declared.and_then(|text| text.parse().ok()).is_some_and(|length: u64| length > most as u64) {
+    let declared = declared_length(&downstream.req_header().headers);
+    if declared.is_some_and(|length| length > most as u64) {
         return Err(Rejection::TooLarge);
     }
     let client = downstream.as_downstream_mut();

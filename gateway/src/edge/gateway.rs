@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use super::exchange;
 use super::identity::Preparation;
 use super::origin::{Origin, TrustedProxies};
 use super::request_id::RequestId;
@@ -98,8 +98,19 @@ pub struct Context {
 impl Gateway {
     /// A gateway of these parts.
     pub fn new(settings: Settings) -> Self {
-        let Settings { auth, cookie, forwarding, identity, shared, upstream, ask, .. } = settings;
-        let Settings { limits, trusted, origins, hsts, .. } = settings;
+        let Settings {
+            auth,
+            cookie,
+            forwarding,
+            identity,
+            shared,
+            upstream,
+            ask,
+            limits,
+            trusted,
+            origins,
+            hsts,
+        } = settings;
         let authority = upstream.authority();
         let ping = shared.token.as_ref().map(|token| token.authorization(shared.scheme));
         let version = Arc::new(Version::new(ask, ping));
@@ -204,9 +215,7 @@ impl Gateway {
 
     /// Says no to a body that is too long before any of it is read.
     fn check_declared_length(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        let length: Option<u64> = declared.and_then(|text| text.parse().ok());
-        match (length, self.limits.body_bytes) {
+        match (exchange::declared_length(headers), self.limits.body_bytes) {
             (Some(length), Some(most)) if length > most => Err(Rejection::TooLarge),
             _ => Ok(()),
         }
@@ -269,8 +278,9 @@ impl Gateway {
             // The upstream is not asked to change a password that is kept here.
             _ if self.auth.keeps_passwords() => Err(Rejection::NotYourPassword),
             caller => {
-                let is_own = |session| password::check_account(session, account).is_ok();
-                let is_own = caller.session().is_some_and(|session| is_own(session));
+                let is_own = caller
+                    .session()
+                    .is_some_and(|session| password::check_account(session, account).is_ok());
                 context.purpose =
                     if is_own { Purpose::OwnPassword } else { Purpose::OthersPassword };
                 Ok(Decision::Forward(caller))

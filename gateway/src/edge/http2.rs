@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::header::{COOKIE, HOST};
 use pingora::http::RequestHeader;
 
-use super::Downstream;
+use super::{Downstream, exchange};
 use crate::api::framing::{self, HeadLimits};
 use crate::api::rejection::Rejection;
 
@@ -52,12 +52,6 @@ fn written_out(request: &RequestHeader) -> BytesMut {
     head.put_u8(b' ');
     head.put_slice(request.raw_path());
     head.put_slice(b" HTTP/1.1\r\n");
-    for (name, value) in &request.headers {
-        head.put_slice(name.as_str().as_bytes());
-        head.put_slice(b": ");
-        head.put_slice(value.as_bytes());
-        head.put_slice(b"\r\n");
-    }
-    head.put_slice(b"\r\n");
+    exchange::put_fields(&mut head, &request.headers);
     head
 }

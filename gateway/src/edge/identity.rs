@@ -94,7 +94,7 @@ impl Preparation {
         }
         let set = response.headers.get_all(SET_COOKIE);
         let is_session = |line: &&HeaderValue| {
-            [&*self.cookie.name, "influxdb-oss-session"].contains(&cookie::name_of(line.as_bytes()))
+            [&*self.cookie.name, cookie::INFLUXDB].contains(&cookie::name_of(line.as_bytes()))
         };
         if set.iter().any(|line| is_session(&line)) {
             let rest: Vec<_> = set.iter().filter(|line| !is_session(line)).cloned().collect();

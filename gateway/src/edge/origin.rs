@@ -25,6 +25,17 @@ pub struct Origin {
     pub host: Option<HeaderValue>,
 }
 
+impl Origin {
+    /// From nobody knows where.
+    pub fn unknown(over_tls: bool, host: Option<HeaderValue>) -> Self {
+        Self::direct(HeaderValue::from_static("-"), over_tls, host)
+    }
+
+    fn direct(client: HeaderValue, over_tls: bool, host: Option<HeaderValue>) -> Self {
+        Self { forwarded_for: client.clone(), client, over_tls, host }
+    }
+}
+
 impl TrustedProxies {
     /// The proxies in these networks.
     pub fn new(networks: Vec<IpNet>) -> Self {
@@ -40,14 +51,10 @@ impl TrustedProxies {
     pub fn origin(&self, peer: Option<IpAddr>, peer_over_tls: bool, headers: &HeaderMap) -> Origin {
         let host = headers.get(HOST).cloned();
         let Some(peer) = peer.map(|address| address.to_canonical()) else {
-            let nowhere = HeaderValue::from_static("-");
-            let forwarded_for = nowhere.clone();
-            return Origin { client: nowhere, forwarded_for, over_tls: peer_over_tls, host };
+            return Origin::unknown(peer_over_tls, host);
         };
         if !self.trusts(peer) {
-            let client = value(&peer.to_string());
-            let forwarded_for = client.clone();
-            return Origin { client, forwarded_for, over_tls: peer_over_tls, host };
+            return Origin::direct(value(&peer.to_string()), peer_over_tls, host);
         }
         let (client, chain) = self.client_behind(peer, headers);
         let over_tls = match last(headers, "x-forwarded-proto") {

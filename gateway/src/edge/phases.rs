@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::STRICT_TRANSPORT_SECURITY;
-use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -14,12 +14,26 @@ use pingora_proxy::{FailToProxy, ProxyHttp};
 
 use super::access_log::{self, Entry};
 use super::gateway::{Context, Decision, Gateway};
-use super::origin::TrustedProxies;
+use super::origin::Origin;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::upstream::TOO_LARGE;
 use super::{Downstream, exchange, http2, upstream};
+use crate::api::rejection::Rejection;
 use crate::auth::credential::{Caller, Purpose};
 use crate::session::Session;
+
+impl Gateway {
+    /// Decides about a request once it is one that can be read.
+    async fn receive(
+        &self,
+        downstream: &mut Downstream,
+        context: &mut Context,
+    ) -> Result<Decision, Rejection> {
+        http2::check(downstream, &(&self.limits).into())?;
+        self.read_unwanted_body(downstream).await?;
+        self.decide(downstream.req_header(), context).await
+    }
+}
 
 #[async_trait]
 impl ProxyHttp for Gateway {
@@ -28,7 +42,7 @@ impl ProxyHttp for Gateway {
     fn new_ctx(&self) -> Context {
         Context {
             started: Instant::now(),
-            origin: TrustedProxies::default().origin(None, false, &HeaderMap::new()),
+            origin: Origin::unknown(false, None),
             request_id: RequestId::unset(),
             caller: None,
             purpose: Purpose::Ordinary,
@@ -71,7 +85,8 @@ impl ProxyHttp for Gateway {
         http2::translate(downstream)?;
         let headers = &downstream.req_header().headers;
         context.request_id = RequestId::of(headers);
-        let peer = exchange::peer_address(downstream);
+        let socket = downstream.digest().and_then(|digest| digest.socket_digest.as_deref());
+        let peer = exchange::peer_address(socket);
         context.origin = self.trusted.origin(peer, exchange::is_over_tls(downstream), headers);
         let connection = downstream.as_downstream_mut();
         if connection.get_keepalive().is_some() {
@@ -92,26 +107,18 @@ impl ProxyHttp for Gateway {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<bool> {
-        let body = match http2::check(downstream, &(&self.limits).into()) {
-            Ok(()) => self.read_unwanted_body(downstream).await,
-            Err(rejection) => Err(rejection),
-        };
-        let decision = match body {
-            Ok(()) => self.decide(downstream.req_header(), context).await,
-            Err(rejection) => Err(rejection),
-        };
-        let response = match decision {
+        let response = match self.receive(downstream, context).await {
             Ok(Decision::Forward(caller)) => {
                 context.caller = Some(caller);
                 return Ok(false);
             }
-            Ok(Decision::Respond(response)) => Ok(response),
+            Ok(Decision::Respond(response)) => response,
             Ok(Decision::ChangePassword(session, proof)) => {
-                self.change_password(downstream, &session, proof).await
+                let changed = self.change_password(downstream, &session, proof).await;
+                changed.unwrap_or_else(Into::into)
             }
-            Err(rejection) => Err(rejection),
+            Err(rejection) => rejection.into(),
         };
-        let response = response.unwrap_or_else(Into::into);
         self.respond(downstream, response, context).await?;
         Ok(true)
     }
@@ -177,7 +184,7 @@ impl ProxyHttp for Gateway {
                 _ => {}
             }
         }
-        if let Some(hsts) = self.hsts.as_ref().filter(|_| context.origin.over_tls) {
+        if let Some(hsts) = self.hsts(context) {
             response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
         }
         response.insert_header(X_REQUEST_ID, context.request_id.header_value())

@@ -8,6 +8,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH};
 use pingora::protocols::SocketDigest;
 
 use super::access_log::Entry;
+use super::exchange;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::api::Response;
 use crate::api::rejection::Rejection;
@@ -23,13 +24,7 @@ pub fn write(rejection: Rejection) -> BytesMut {
 
     let mut bytes = BytesMut::with_capacity(512);
     bytes.extend_from_slice(format!("HTTP/1.1 {}\r\n", response.status()).as_bytes());
-    for (name, value) in response.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"\r\n");
+    exchange::put_fields(&mut bytes, response.headers());
     bytes.extend_from_slice(response.body());
     bytes
 }
@@ -37,9 +32,8 @@ pub fn write(rejection: Rejection) -> BytesMut {
 /// One line for a request that was refused before it could be read.
 pub fn log(rejection: Rejection, socket: Option<&SocketDigest>) {
     let (status, _, message) = rejection.table();
-    let address = socket.and_then(SocketDigest::peer_addr).and_then(|address| address.as_inet());
-    let client =
-        address.map_or_else(|| "-".to_owned(), |inet| inet.ip().to_canonical().to_string());
+    let address = exchange::peer_address(socket);
+    let client = address.map_or_else(|| "-".to_owned(), |ip| ip.to_canonical().to_string());
     log::debug!("{client}: {message}");
     Entry {
         client: &client,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora::apps::{HttpServerOptions, ServerApp};
 use pingora::protocols::http::v2::server::default_h2_options;
-use pingora::protocols::{ALPN, SocketDigest, Stream};
+use pingora::protocols::{ALPN, Stream};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
 use pingora::services::background::{BackgroundService, GenBackgroundService, background_service};
@@ -14,6 +14,7 @@ use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::io::AsyncWriteExt;
 
 use super::connections::Connections;
+use super::exchange;
 use super::gateway::Gateway;
 use super::guard::{Guard, Rules};
 use super::listener::{Bound, Listener};
@@ -101,9 +102,7 @@ impl ServerApp for Front {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let socket = stream.get_socket_digest();
-        let peer = socket.as_deref().and_then(SocketDigest::peer_addr);
-        let address = peer.and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-        let Some(_open) = self.connections.open(address) else {
+        let Some(_open) = self.connections.open(exchange::peer_address(socket.as_deref())) else {
             let rejection = Rejection::TooManyConnections;
             refusal::log(rejection, socket.as_deref());
             let answer = refusal::write(rejection);

@@ -13,7 +13,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use pingora::tls::sign::CertifiedKey;
 use pingora::tls::{
-    CertificateDer, ClientHello, CryptoProvider, ResolvesServerCert, RootCertStore,
+    CertificateDer, ClientHello, CryptoProvider, PrivateKeyDer, ResolvesServerCert, RootCertStore,
     install_default_crypto_provider, load_certs_and_key_files,
 };
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
@@ -29,6 +29,9 @@ pub struct Certificate {
 
 /// When either file was changed.
 type Changed = (SystemTime, SystemTime);
+
+/// A certificate and those that vouch for it.
+type Chain = Vec<CertificateDer<'static>>;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -70,19 +73,30 @@ fn changed(certificate: &Path, key: &Path) -> Option<Changed> {
 }
 
 fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, String> {
-    install_default_crypto_provider();
-    let told = |what: &str| format!("{} and {}: {what}", certificate.display(), key.display());
+    let (chain, private) = read_files(certificate, key)?;
+    pair(chain, private).map_err(|what| told_of(certificate, key, &what))
+}
+
+fn read_files(certificate: &Path, key: &Path) -> Result<(Chain, PrivateKeyDer<'static>), String> {
     let files = load_certs_and_key_files(&text(certificate), &text(key));
-    let Ok(Some((chain, private))) = files else {
-        return Err(told("not a certificate and a key, in PEM, that can be read"));
-    };
-    let provider = CryptoProvider::get_default().ok_or_else(|| told("no cryptography"))?;
+    files.ok().flatten().ok_or_else(|| {
+        told_of(certificate, key, "not a certificate and a key, in PEM, that can be read")
+    })
+}
+
+/// The two as one, if they fit each other.
+fn pair(chain: Chain, private: PrivateKeyDer<'static>) -> Result<CertifiedKey, String> {
+    install_default_crypto_provider();
+    let provider = CryptoProvider::get_default().ok_or("no cryptography")?;
     let private = provider.key_provider.load_private_key(private);
-    let pair = CertifiedKey::new(chain, private.map_err(|_| told("not a key of a known kind"))?);
-    match pair.keys_match() {
-        Ok(()) => Ok(pair),
-        Err(error) => Err(told(&format!("the key is not the certificate's: {error}"))),
-    }
+    let pair = CertifiedKey::new(chain, private.map_err(|_| "not a key of a known kind")?);
+    let fits = pair.keys_match();
+    fits.map_err(|error| format!("the key is not the certificate's: {error}"))?;
+    Ok(pair)
+}
+
+fn told_of(certificate: &Path, key: &Path, what: &str) -> String {
+    format!("{} and {}: {what}", certificate.display(), key.display())
 }
 
 fn text(path: &Path) -> String {
@@ -177,12 +191,10 @@ fn parse_all(certificates: Vec<Vec<u8>>) -> Result<Arc<[WrappedX509]>, String> {
 }
 
 fn read_client(certificate: &Path, key: &Path) -> Result<Arc<CertKey>, String> {
+    let (chain, private) = read_files(certificate, key)?;
+    let for_pingora =
+        CertKey::new(chain.iter().map(|der| der.to_vec()).collect(), private.secret_der().to_vec());
     // Whether they fit each other is checked as for the gateway's own listeners.
-    read_pair(certificate, key)?;
-    let files = load_certs_and_key_files(&text(certificate), &text(key));
-    let Ok(Some((chain, private))) = files else {
-        return Err(format!("{}: cannot be read", certificate.display()));
-    };
-    let chain = chain.iter().map(|der| der.to_vec()).collect();
-    Ok(Arc::new(CertKey::new(chain, private.secret_der().to_vec())))
+    pair(chain, private).map_err(|what| told_of(certificate, key, &what))?;
+    Ok(Arc::new(for_pingora))
 }
