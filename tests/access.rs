@@ -37,18 +37,9 @@ fn what_a_user_may_do_is_bounded_at_the_gateway() {
 #[test]
 fn influxdb_3_is_signed_in_to_with_a_bearer_token() {
     let upstream = Upstream::start();
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("users.toml", &users(&["ada"]));
-    write("shared.token", "apiv3_secret");
-    let url = upstream.address;
-    write(
-        "gateway.toml",
-        &format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"http://{url}\"\n\
-             kind = \"influxdb3\"\ntoken_file = \"shared.token\"\n"
-        ),
-    );
+    let keys = "kind = \"influxdb3\"\ntoken_file = \"shared.token\"\n";
+    let folder = Gateway::prepare(&format!("http://{}", upstream.address), keys, &users(&["ada"]));
+    std::fs::write(folder.path().join("shared.token"), "apiv3_secret").unwrap();
     let gateway = Gateway::start_in(folder);
     let session = cookie(&gateway.sign_in("ada"));
     for (method, target) in [

@@ -15,18 +15,11 @@ struct Stage {
 
 fn with_file(config: &str) -> Stage {
     let influxdb = Influxdb::start();
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("shared.token", "all");
-    write("users.toml", &(users(&["ada", "bob", "gone"]) + "status = \"inactive\"\n"));
-    write(
-        "gateway.toml",
-        &format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"http://{}\"\n\
-             token_file = \"shared.token\"\n{config}",
-            influxdb.upstream.address
-        ),
-    );
+    let config = format!("token_file = \"shared.token\"\n{config}");
+    let users = users(&["ada", "bob", "gone"]) + "status = \"inactive\"\n";
+    let folder =
+        Gateway::prepare(&format!("http://{}", influxdb.upstream.address), &config, &users);
+    std::fs::write(folder.path().join("shared.token"), "all").unwrap();
     Stage { gateway: Gateway::start_in(folder), influxdb }
 }
 

@@ -68,25 +68,20 @@ fn a_request_reaches_the_upstream_as_it_came() {
 #[test]
 fn the_credential_is_replaced_by_the_users_own_or_the_shared_one() {
     let upstream = Upstream::start();
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write(
-        "gateway.toml",
-        &format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"http://{}\"\n\
-             token_file = \"shared.token\"\n",
-            upstream.address
-        ),
-    );
-    write("shared.token", "of-all\n");
-    write("ada.token", "of-ada\n");
     let mut list = users(&["bob", "eve", "ada"]) + "token_file = \"ada.token\"\n";
     list = list.replacen(
         "[[user]]\nname = \"eve\"",
         "[[user]]\ntoken = \"of-eve\"\nname = \"eve\"",
         1,
     );
-    write("users.toml", &list);
+    let folder = Gateway::prepare(
+        &format!("http://{}", upstream.address),
+        "token_file = \"shared.token\"\n",
+        &list,
+    );
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("shared.token", "of-all\n");
+    write("ada.token", "of-ada\n");
     let gateway = Gateway::start_in(folder);
 
     for (name, expected) in [("ada", "of-ada"), ("eve", "of-eve"), ("bob", "of-all")] {

@@ -47,18 +47,9 @@ fn no_secret_at_any_level() {
         // Some requests fail, so that what is logged of failures is looked at too.
         !seen.line().contains("fail") && answer(stream, "200 OK", "")
     });
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    let url = upstream.address;
-    write(
-        "gateway.toml",
-        &format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"http://{url}\"\n\
-             token_file = \"shared.token\"\n"
-        ),
-    );
-    write("shared.token", "shared-secret\n");
-    write("users.toml", &users(&["ada"]));
+    let keys = "token_file = \"shared.token\"\n";
+    let folder = Gateway::prepare(&format!("http://{}", upstream.address), keys, &users(&["ada"]));
+    std::fs::write(folder.path().join("shared.token"), "shared-secret\n").unwrap();
     let gateway = Gateway::start_in(folder);
 
     let session = gateway.sign_in("ada");

@@ -17,14 +17,9 @@ fn sign_in_status(gateway: &Gateway, name: &str, password: &str) -> u16 {
 #[test]
 fn a_new_password_is_kept_in_the_file_and_ends_the_other_sessions() {
     let upstream = Upstream::start();
-    let folder = tempfile::tempdir().unwrap();
-    let config = format!(
-        "[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"http://{}\"\n",
-        upstream.address
-    );
-    fs::write(folder.path().join("gateway.toml"), config).unwrap();
+    let users = "# our people\n".to_owned() + &users(&["ada", "bob"]);
+    let folder = Gateway::prepare(&format!("http://{}", upstream.address), "", &users);
     let file = folder.path().join("users.toml");
-    fs::write(&file, "# our people\n".to_owned() + &users(&["ada", "bob"])).unwrap();
     let path = folder.path().to_owned();
     let gateway = Gateway::start_in(folder);
     let (mine, other, of_bob) =

@@ -78,7 +78,8 @@ impl Gateway {
         Self::start_in(Self::prepare(url, config, users))
     }
 
-    /// A folder with such a `gateway.toml` and `users.toml`.
+    /// A folder with such a `gateway.toml` and `users.toml`. `config` may begin with keys of
+    /// `[upstream]`, for which more files may be added.
     pub(crate) fn prepare(url: &str, config: &str, users: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let text =
