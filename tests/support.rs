@@ -79,11 +79,19 @@ impl Gateway {
     }
 
     /// A folder with such a `gateway.toml` and `users.toml`. `config` may begin with keys of
-    /// `[upstream]`, for which more files may be added.
+    /// `[upstream]`, for which more files may be added. New hashes are as cheap as those in [`users`],
+    /// and the audit trail is in `audit.jsonl`.
     pub(crate) fn prepare(url: &str, config: &str, users: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let text =
-            format!("[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"{url}\"\n{config}");
+        let mut text =
+            format!("[listen]\nhttp = [\"127.0.0.1:0\"]\n[upstream]\nurl = \"{url}\"\n{config}\n");
+        let cheap = "hash_memory_kib = 8\nhash_passes = 1";
+        for (section, keys) in [("[signin]", cheap), ("[audit]", "file = \"audit.jsonl\"")] {
+            if !text.contains(section) {
+                writeln!(text, "{section}").unwrap();
+            }
+            text = text.replace(section, &format!("{section}\n{keys}"));
+        }
         std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
         std::fs::write(folder.path().join("users.toml"), users).unwrap();
         folder
@@ -149,6 +157,20 @@ impl Gateway {
         self.folder.path()
     }
 
+    /// The audit trail so far, its last line complete or not.
+    pub(crate) fn audit(&self) -> String {
+        std::fs::read_to_string(self.folder().join("audit.jsonl")).unwrap_or_default()
+    }
+
+    /// The audit trail as JSON, once it has `count` lines.
+    pub(crate) fn audited(&self, count: usize) -> Vec<serde_json::Value> {
+        wait_until("the audit trail is written", || self.audit().matches('\n').count() >= count);
+        let audit = self.audit();
+        let lines: Vec<_> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), count, "{audit}");
+        lines
+    }
+
     /// Whether the log says `text`.
     pub(crate) fn has_logged(&self, text: &str) -> bool {
         self.log.lock().unwrap().contains(text)
@@ -190,9 +212,10 @@ impl Gateway {
         (status.code(), log)
     }
 
-    /// Every gateway of every test logs all there is to log; none of it is a secret.
+    /// Every gateway of every test logs all there is to log, and has an audit trail; none of it is
+    /// a secret.
     fn assert_no_secret_in_log(&self) {
-        let log = self.log.lock().unwrap();
+        let log = self.log.lock().unwrap().clone() + &self.audit();
         let issued = self.issued.lock().unwrap();
         let fixed = [PASSWORD, "battery staple", "wrong horse", "$argon2id"];
         let basic = ["ada", "bob", "gone"].map(|name| basic(name, PASSWORD));

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::api::crosssite::AllowedOrigins;
-use crate::auth::Auth;
+use crate::audit::Audit;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
 use crate::auth::upkeep::{self, Upkeep};
+use crate::auth::{self, Auth};
 use crate::config::{Config, Kind, Refused, TokenPolicy};
-use crate::directory::file::FileDirectory;
-use crate::directory::influxdb::{Ask, InfluxdbDirectory};
+use crate::directory::file::{FileDirectory, Kept};
+use crate::directory::hashing::{HashingRoom, Line};
+use crate::directory::influxdb::{self, Ask, InfluxdbDirectory};
 use crate::directory::users::Users;
 use crate::directory::{Directory, parse};
 use crate::document::{Fault, Surroundings};
@@ -121,6 +123,15 @@ pub fn bind_all(config: &Config, tls: Tls) -> Result<Vec<Listener>, BindError> {
     Ok(listeners)
 }
 
+/// Opens the audit trail where the configuration says.
+pub fn open_audit(config: &Config) -> Result<Audit, Vec<Fault>> {
+    let Some(path) = &config.audit else { return Ok(Audit::to_log()) };
+    Audit::to_file(path).map_err(|error| {
+        let what = format!("cannot be written to: {error} (audit.file)");
+        vec![Fault::of_file(&path.display().to_string(), what)]
+    })
+}
+
 /// What was read of certificates.
 pub struct Tls {
     certificates: Vec<Arc<Certificate>>,
@@ -157,13 +168,14 @@ pub fn serve(
     config: Config,
     users: Option<UsersFile>,
     tls: Tls,
+    audit: Audit,
     ready: impl FnOnce(&[String]) + Send + 'static,
 ) -> Result<(), BindError> {
-    let users = users.map(|file| (file.users, Some(file.path)));
+    let users = users.map(|file| (file.users, Some(Kept::new(file.path, Box::new(load_users)))));
     let upstream_tls = tls.upstream.clone();
     let listeners = bind_all(&config, tls)?;
     let urls: Vec<_> = listeners.iter().map(Listener::url).collect();
-    build(config, users, upstream_tls, listeners).run(move || ready(&urls));
+    build(config, users, upstream_tls, audit, listeners).run(move || ready(&urls));
     Ok(())
 }
 
@@ -176,32 +188,37 @@ pub fn serve_with_whoami(
     upstream: Vec<Listener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
-    let mut server = build(config, Some((users, None)), None, listeners);
+    let users = Some((users, None));
+    let mut server = build(config, users, None, Audit::to_log(), listeners);
     server.add_whoami(upstream);
     server.run(ready);
 }
 
 fn build(
     config: Config,
-    users: Option<(Users, Option<PathBuf>)>,
+    users: Option<(Users, Option<Kept>)>,
     upstream_tls: Option<UpstreamTls>,
+    audit: Audit,
     listeners: Vec<Listener>,
 ) -> Server {
     let at = &config.upstream;
     let upstream = Arc::new(Upstream::new(&at.authority, upstream_tls, config.limits));
     let ask: Arc<dyn Ask> = Arc::new(Client::new(Arc::clone(&upstream)));
-    let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask)));
+    let signin = config.signin;
+    let line = Line { at_once: influxdb::AT_ONCE, ..signin.line };
+    let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask), line));
 
     let (on_end, ended) = upkeep::line();
+    let on_end = auth::audited(audit.clone(), on_end);
     let sessions = Arc::new(MemoryStore::new(config.lifetime, config.capacity, on_end));
     let tokens = match config.users.tokens {
         TokenPolicy::Pass => Tokens::Pass,
         TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(Arc::clone(&influxdb)))),
         TokenPolicy::Deny => Tokens::Deny,
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (directory, upkeep) = if let Some((users, file)) = users {
-        (Directory::File(FileDirectory::new(users, file, cores - 1)), None)
+    let (directory, upkeep) = if let Some((users, kept)) = users {
+        let room = HashingRoom::new(signin.line, signin.cost);
+        (Directory::File(Arc::new(FileDirectory::new(users, kept, room))), None)
     } else {
         let pace = config.users.pace;
         let upkeep = Upkeep::new(Arc::clone(&influxdb), Arc::clone(&sessions), ended, pace);
@@ -211,8 +228,10 @@ fn build(
         Kind::Influxdb2 => Scheme::Token,
         Kind::Influxdb3 => Scheme::Bearer,
     };
+    let store = Arc::clone(&sessions);
+    let auth = Auth::new(directory, store, tokens, upkeep.clone(), signin.rules, audit);
     let gateway = Gateway::new(Settings {
-        auth: Auth::new(directory, Arc::clone(&sessions), tokens, upkeep.clone()),
+        auth: Arc::new(auth),
         cookie: config.cookie,
         forwarding: config.forwarding,
         identity: config.identity,

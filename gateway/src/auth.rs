@@ -1,24 +1,28 @@
 //! The three verbs: sign in, authenticate, sign out.
 
 pub mod credential;
+mod password;
+mod reload;
+mod signin;
+pub mod throttle;
 pub mod tokens;
 pub mod upkeep;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderValue;
 
+use crate::audit::{Audit, Event, Kind, Reason};
 use crate::clock::Moment;
 use crate::directory::Directory;
-use crate::directory::influxdb::{Refusal, SignedIn};
-use crate::session::Session;
-use crate::session::memory::MemoryStore;
+use crate::session::memory::{MemoryStore, OnEnd};
 use crate::session::token::SessionToken;
+use crate::session::{End, Session};
 use crate::user::User;
-use crate::user::credentials::Credentials;
-use crate::user::password::Password;
-use crate::user::secret::UpstreamSession;
+use crate::visit::Visit;
+pub use password::ChangeError;
+pub use signin::SignInError;
+use throttle::{Rules, Throttle};
 use tokens::{TokenError, Tokens};
 use upkeep::Upkeep;
 
@@ -29,27 +33,8 @@ pub struct Auth {
     tokens: Tokens,
     /// Looks after InfluxDB's half of sessions, where there is one.
     upkeep: Option<Arc<Upkeep>>,
-}
-
-/// Why nobody was signed in.
-pub enum SignInError {
-    /// There is no such user, or that is not the password: never told which.
-    Refused,
-    /// The directory's own answer.
-    Told(Box<http::Response<Bytes>>),
-    /// The directory could not be asked.
-    Unavailable,
-    /// There are as many sessions as there may be.
-    Full,
-}
-
-/// Why a password was not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeError {
-    /// The directory keeps no passwords here.
-    Elsewhere,
-    /// The new password could not be stored; the log says why. The old one stays.
-    NotStored,
+    throttle: Arc<Throttle>,
+    audit: Audit,
 }
 
 impl Auth {
@@ -59,49 +44,11 @@ impl Auth {
         sessions: Arc<MemoryStore>,
         tokens: Tokens,
         upkeep: Option<Arc<Upkeep>>,
+        rules: Rules,
+        audit: Audit,
     ) -> Self {
-        Self { directory, sessions, tokens, upkeep }
-    }
-
-    /// Checks the password and opens a session.
-    ///
-    /// An inactive user signs in too, as with InfluxDB, and is refused whatever comes next.
-    pub async fn sign_in(
-        &self,
-        credentials: Credentials,
-    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
-        let (user, upstream) = self.verify(credentials).await?;
-        let token = SessionToken::generate();
-        // Not the moment of the request: the verification may have waited for its turn.
-        let now = Moment::now();
-        let session = Session::start(token.id(), user, upstream, now);
-        match self.sessions.open(session, now) {
-            Ok(session) => {
-                if let Some(upkeep) = &self.upkeep {
-                    upkeep.begin(&session, now);
-                }
-                Ok((token, session))
-            }
-            Err(_full) => Err(SignInError::Full),
-        }
-    }
-
-    async fn verify(
-        &self,
-        credentials: Credentials,
-    ) -> Result<(Arc<User>, Option<UpstreamSession>), SignInError> {
-        match &self.directory {
-            Directory::File(file) => {
-                let user = file.verify(credentials.name.as_ref(), credentials.password).await;
-                Ok((user.ok_or(SignInError::Refused)?, None))
-            }
-            Directory::Influxdb(influxdb) => match influxdb.sign_in(&credentials).await {
-                Ok(SignedIn { user, session }) => Ok((user, Some(session))),
-                Err(Refusal::Wrong) => Err(SignInError::Refused),
-                Err(Refusal::Told(answer)) => Err(SignInError::Told(answer)),
-                Err(Refusal::Unavailable) => Err(SignInError::Unavailable),
-            },
-        }
+        let throttle = Arc::new(Throttle::new(rules));
+        Self { directory, sessions, tokens, upkeep, throttle, audit }
     }
 
     /// The live session of `token`, renewed.
@@ -118,8 +65,25 @@ impl Auth {
     }
 
     /// Ends the session of `token` at once and returns it; `None` if there was none.
-    pub fn sign_out(&self, token: &SessionToken, now: Moment) -> Option<Arc<Session>> {
-        self.sessions.close(&token.id(), now)
+    pub fn sign_out(
+        &self,
+        token: &SessionToken,
+        now: Moment,
+        visit: &Visit<'_>,
+    ) -> Option<Arc<Session>> {
+        let session = self.sessions.close(&token.id(), now)?;
+        self.audit.record(event(Kind::SignedOut, &session).on(visit));
+        Some(session)
+    }
+
+    /// What happens to sessions is written down here.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Notes in the audit trail that a sign-in was refused before there was anything to check.
+    pub fn note_malformed(&self, visit: &Visit<'_>) {
+        self.audit.record(Event::now(Kind::Refused(Reason::Malformed)).on(visit));
     }
 
     /// The user of `session`. Whether that is still so, InfluxDB is asked in the background.
@@ -139,39 +103,29 @@ impl Auth {
         }
     }
 
-    /// Whether passwords are changed here, and not upstream.
-    pub fn keeps_passwords(&self) -> bool {
-        matches!(self.directory, Directory::File(_))
-    }
-
-    /// Whether `password` is that of the session's user. Slow by design.
-    pub async fn is_password_of(&self, session: &Session, password: Password) -> bool {
-        match &self.directory {
-            Directory::File(file) => {
-                file.verify(Some(&session.user().name), password).await.is_some()
-            }
-            Directory::Influxdb(_) => false,
-        }
-    }
-
-    /// Gives the session's user a new password and ends the user's other sessions.
-    pub async fn change_password(
-        &self,
-        session: &Session,
-        new: Password,
-    ) -> Result<(), ChangeError> {
-        let Directory::File(file) = &self.directory else { return Err(ChangeError::Elsewhere) };
-        let user = session.user();
-        file.set_password(&user.name, new).await.map_err(|error| {
-            log::error!("the password of {} was not changed: {error}", user.name);
-            ChangeError::NotStored
-        })?;
-        self.end_others(session);
-        Ok(())
-    }
-
     /// Ends the other sessions of the session's user.
     pub fn end_others(&self, session: &Session) {
-        self.sessions.close_others(session.user_id(), session.id());
+        self.sessions.revoke(session.user_id(), Some(session.id()));
     }
+}
+
+/// What a store tells of ends to: the audit trail, and `next`. A session that is signed out of
+/// ends on somebody's request, and is written down with that.
+pub fn audited(audit: Audit, next: OnEnd) -> OnEnd {
+    Arc::new(move |session, why| {
+        let kind = match why {
+            End::Expired => Some(Kind::Expired),
+            End::Evicted => Some(Kind::Evicted),
+            End::Revoked => Some(Kind::Revoked),
+            End::SignedOut | End::Refused => None,
+        };
+        if let Some(kind) = kind {
+            audit.record(event(kind, session));
+        }
+        next(session, why);
+    })
+}
+
+fn event(kind: Kind, session: &Session) -> Event {
+    Event::now(kind).to(&session.user().name).within(session.id().fingerprint())
 }

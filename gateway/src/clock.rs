@@ -1,7 +1,7 @@
 //! Time, read once a request and handed down as an argument.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A point on the monotonic clock, in milliseconds since the process first asked.
 ///
@@ -41,4 +41,10 @@ impl Moment {
     pub fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
+}
+
+/// What the wall clock says, for people to read. Nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "this is where the wall clock is read")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
 }

@@ -4,6 +4,7 @@ mod cookie;
 mod identity;
 mod listen;
 mod server;
+mod signin;
 mod upstream;
 mod users;
 
@@ -22,6 +23,7 @@ use crate::session::Lifetime;
 use crate::session::memory::Capacity;
 use crate::user::secret::ApiToken;
 pub use listen::{Https, Listen};
+pub use signin::SignIn;
 pub use users::{TokenPolicy, Users};
 
 /// Everything that can be configured.
@@ -38,6 +40,10 @@ pub struct Config {
     pub cookie: CookieRules,
     /// Who may sign in.
     pub users: Users,
+    /// How passwords are hashed, and how guessing is made slow.
+    pub signin: SignIn,
+    /// The file of the audit trail; `None`: the log.
+    pub audit: Option<PathBuf>,
     /// How the upstream is told who asks.
     pub identity: IdentityHeaders,
     /// What is forwarded besides the API.
@@ -98,6 +104,8 @@ impl Config {
         let (lifetime, capacity) = session(root.section("session"));
         let cookie = cookie::read(root.section("cookie"));
         let users = users::read(root.section("users"), upstream.as_ref());
+        let signin = signin::read(root.section("signin"));
+        let audit = audit(root.section("audit"), folder);
         let identity = identity::read(root.section("identity"));
         let forwarding = forward(root.section("forward"), upstream.as_ref());
         let limits = limits(root.section("limits"));
@@ -113,6 +121,8 @@ impl Config {
                 capacity,
                 cookie,
                 users,
+                signin,
+                audit,
                 identity,
                 forwarding,
                 limits,
@@ -134,6 +144,12 @@ fn session(mut section: Section<'_>) -> (Lifetime, Capacity) {
     section.choice("store", &[("memory", ())]);
     section.close();
     (Lifetime { idle, absolute: absolute.flatten() }, Capacity { total, per_user })
+}
+
+fn audit(mut section: Section<'_>, folder: &Path) -> Option<PathBuf> {
+    let file = section.text("file").map(|file| folder.join(file));
+    section.close();
+    file
 }
 
 /// A duration of a millisecond to a year, for example `10m`.

@@ -2,19 +2,23 @@
 
 pub mod edit;
 pub mod file;
+pub mod hashing;
 pub mod influxdb;
 pub mod parse;
+mod turns;
 pub mod users;
+mod watch;
 
 use std::sync::Arc;
 
 use file::FileDirectory;
 use influxdb::InfluxdbDirectory;
+pub use turns::Busy;
 
 /// The directory of users.
 pub enum Directory {
     /// A users file.
-    File(FileDirectory),
+    File(Arc<FileDirectory>),
     /// InfluxDB 2.
     Influxdb(Arc<InfluxdbDirectory>),
 }

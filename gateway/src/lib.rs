@@ -12,8 +12,8 @@
 //!
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
-//!   `cli`, `app`, then `config` and `edge`, `api`, `auth`, `session` and `directory`, `user`,
-//!   then `clock`, `document` and `limits`. A test reads the sources and says so.
+//!   `cli`, `app`, then `config` and `edge`, `api`, `auth`, `audit`, `session` and `directory`,
+//!   `user`, then `clock`, `document`, `limits` and `visit`. A test reads the sources and says so.
 //! - Nobody is forwarded for nobody: the only way through takes a
 //!   [`Caller`](auth::credential::Caller).
 //! - A secret is not a key: stores take a [`SessionId`](session::token::SessionId), which only a
@@ -27,6 +27,8 @@ pub mod api;
 
 pub mod auth;
 
+pub mod audit;
+
 pub mod directory;
 pub mod session;
 
@@ -39,3 +41,4 @@ pub mod config;
 pub mod clock;
 pub mod document;
 pub mod limits;
+pub mod visit;

@@ -25,6 +25,21 @@ pub struct Lifetime {
     pub absolute: Option<Duration>,
 }
 
+/// Why a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It never began: there was no room.
+    Refused,
+    /// The user signed out.
+    SignedOut,
+    /// It was not used for long enough, or had lived for as long as it may.
+    Expired,
+    /// The user opened more than there may be, and this was the least recently used.
+    Evicted,
+    /// The user is gone or has a new password, or InfluxDB no longer knows the session.
+    Revoked,
+}
+
 /// One signed-in user on one client.
 pub struct Session {
     id: SessionId,

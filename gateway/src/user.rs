@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod name;
 pub mod password;
 pub mod secret;
+pub mod typed;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use name::Username;
 use secret::ApiToken;
 
 /// One user of the directory.
+#[derive(PartialEq, Eq)]
 pub struct User {
     /// The name, as in `Authorization: Basic`, and in the identity header.
     pub name: Username,

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::user::credentials::Credentials;
 use crate::user::password::Password;
+use crate::user::typed::TypedName;
 
 /// The API token that the request brings, with its scheme: `Token …` or `Bearer …` in any letter
 /// case.
@@ -22,20 +23,31 @@ pub fn token(headers: &HeaderMap) -> Option<&HeaderValue> {
 /// The credentials of `Authorization: Basic`; `None` for anything else.
 ///
 /// One blank after the scheme, standard base64 with padding, split at the first colon. The
-/// decoded bytes need not be text: clients do not agree on an encoding.
+/// decoded bytes need not be text: clients do not agree on an encoding. More than [`MOST_BYTES`] of
+/// them are none: nothing is hashed for them.
 pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
     let header = headers.get(AUTHORIZATION)?;
     let value = header.as_bytes().trim_ascii_end();
     let encoded = after_scheme(value, b"Basic ")?;
+    if encoded.len() > MOST_BYTES.div_ceil(3) * 4 {
+        return None;
+    }
     let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    if decoded.len() > MOST_BYTES {
+        return None;
+    }
     let colon = decoded.iter().position(|&byte| byte == b':')?;
     let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
     Some(Credentials {
+        typed: TypedName::of(name),
         name: std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()),
         password: Password::new(password.to_vec()),
         header: sensitive(header),
     })
 }
+
+/// The most bytes of a name and a password together, the colon included.
+pub const MOST_BYTES: usize = 4096;
 
 fn sensitive(header: &HeaderValue) -> HeaderValue {
     let mut header = header.clone();

@@ -5,11 +5,13 @@ use zeroize::Zeroizing;
 
 use super::rejection::Rejection;
 use super::route::{Account, Proof};
+use super::signin::not_looked_at;
 use super::{Response, no_content};
-use crate::auth::Auth;
+use crate::auth::{Auth, ChangeError, SignInError};
 use crate::session::Session;
 use crate::user::credentials::Credentials;
 use crate::user::password::Password;
+use crate::visit::Visit;
 
 /// InfluxDB's bounds of a new password, in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
@@ -32,20 +34,27 @@ pub async fn change(
     proof: Proof,
     old: Option<Credentials>,
     body: &[u8],
+    visit: &Visit<'_>,
 ) -> Result<Response, Rejection> {
     let new = new_password(body)?;
     if proof == Proof::OldPassword {
         let old = old.ok_or(Rejection::BadPasswordRequest(
             "error decoding password reset request: the old password is wanted as Basic",
         ))?;
-        if !auth.is_password_of(session, old.password).await {
-            return Err(Rejection::WrongPassword);
-        }
+        auth.check_password_of(session, old.password, visit).await.map_err(
+            |error| match error {
+                SignInError::Refused(..) => Rejection::WrongPassword,
+                other => not_looked_at(&other),
+            },
+        )?;
     }
     if !LENGTH.contains(&new.len()) {
         return Err(Rejection::PasswordLength);
     }
-    auth.change_password(session, new).await.map_err(|_logged| Rejection::Internal)?;
+    auth.change_password(session, new, visit).await.map_err(|error| match error {
+        ChangeError::Busy => Rejection::TooManySignIns,
+        ChangeError::Elsewhere | ChangeError::NotStored => Rejection::Internal,
+    })?;
     Ok(no_content())
 }
 

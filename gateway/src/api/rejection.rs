@@ -54,6 +54,10 @@ pub enum Rejection {
     ExpectationFailed,
     /// As many connections as there may be, of all clients or of this one.
     TooManyConnections,
+    /// There were too many failed sign-ins; come back after so long.
+    TooManyFailures(Duration),
+    /// Too many sign-ins are waiting to be looked at.
+    TooManySignIns,
     /// There are as many sessions as there may be.
     TooManySessions,
     /// Whoever knows the users could not be asked. Says nothing about who asks.
@@ -105,6 +109,7 @@ type Row = (StatusCode, &'static str, &'static str);
 
 impl Rejection {
     /// The one table of what clients read. Codes and statuses pair as InfluxDB's do.
+    #[expect(clippy::too_many_lines, reason = "one row for each way to say no")]
     pub fn table(self) -> Row {
         match self {
             Self::SignInOrOutRefused | Self::Unauthorized => {
@@ -135,16 +140,6 @@ impl Rejection {
                 "forbidden",
                 "the gateway changes only the password of the user who is signed in",
             ),
-            Self::TooManyConnections => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "too many connections are open; try again later",
-            ),
-            Self::TooManySessions => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "too many sessions are open; try again later",
-            ),
             Self::CrossSite => {
                 (StatusCode::FORBIDDEN, "forbidden", "a page of another site may not do this")
             }
@@ -169,13 +164,26 @@ impl Rejection {
                 "internal error",
                 "An internal error has occurred - check server logs",
             ),
-            unreadable => unreadable.table_of_unreadable(),
-        }
-    }
-
-    /// The part of the table that is about requests as such, whatever they are for.
-    fn table_of_unreadable(self) -> Row {
-        match self {
+            Self::TooManyFailures(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests",
+                "too many sign-ins have failed; try again later",
+            ),
+            Self::TooManySignIns => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests",
+                "too many sign-ins are under way; try again later",
+            ),
+            Self::TooManySessions => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "too many sessions are open; try again later",
+            ),
+            Self::TooManyConnections => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "too many connections are open; try again later",
+            ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "request too large",
@@ -211,7 +219,9 @@ impl Rejection {
             Self::ClientTimedOut => {
                 (StatusCode::REQUEST_TIMEOUT, "invalid", "the request took too long to arrive")
             }
-            _ => (StatusCode::BAD_REQUEST, "invalid", "the request could not be read"),
+            Self::Unreadable => {
+                (StatusCode::BAD_REQUEST, "invalid", "the request could not be read")
+            }
         }
     }
 
@@ -219,7 +229,8 @@ impl Rejection {
     fn retry_after(self) -> Option<Duration> {
         match self {
             Self::TooManySessions => Some(Duration::from_secs(60)),
-            Self::DirectoryUnavailable => Some(Duration::from_secs(5)),
+            Self::TooManyFailures(wait) => Some(wait),
+            Self::DirectoryUnavailable | Self::TooManySignIns => Some(Duration::from_secs(5)),
             _ => None,
         }
     }
@@ -275,7 +286,9 @@ impl From<Rejection> for Response {
             }
         }
         if let Some(wait) = rejection.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+            // Rounded up: whoever comes back then is let in.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

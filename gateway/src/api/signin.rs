@@ -11,6 +11,7 @@ use super::rejection::Rejection;
 use super::{Response, no_content};
 use crate::auth::{Auth, SignInError};
 use crate::session::Session;
+use crate::visit::Visit;
 
 /// Signs in by `Authorization: Basic`. Body, query and any cookie sent along are ignored: every
 /// sign-in makes a new session, and a presented cookie is never adopted.
@@ -18,19 +19,33 @@ pub async fn post(
     auth: &Auth,
     cookie: &CookieRules,
     headers: &HeaderMap,
-    over_tls: bool,
+    visit: &Visit<'_>,
 ) -> Result<(Response, Option<Arc<Session>>), Rejection> {
-    let credentials = basic(headers).ok_or(Rejection::SignInOrOutRefused)?;
-    match auth.sign_in(credentials).await {
+    let Some(credentials) = basic(headers) else {
+        auth.note_malformed(visit);
+        return Err(Rejection::SignInOrOutRefused);
+    };
+    match auth.sign_in(credentials, visit).await {
         Ok((token, session)) => {
             let mut response = no_content();
-            response.headers_mut().insert(SET_COOKIE, cookie.set(&token, over_tls));
+            response.headers_mut().insert(SET_COOKIE, cookie.set(&token, visit.over_tls));
             Ok((response, Some(session)))
         }
         Err(SignInError::Told(answer)) => Ok((told(*answer), None)),
-        Err(SignInError::Refused) => Err(Rejection::SignInOrOutRefused),
-        Err(SignInError::Unavailable) => Err(Rejection::DirectoryUnavailable),
-        Err(SignInError::Full) => Err(Rejection::TooManySessions),
+        Err(SignInError::Refused(..)) => Err(Rejection::SignInOrOutRefused),
+        Err(error) => Err(not_looked_at(&error)),
+    }
+}
+
+/// The refusal of credentials that nothing was said about.
+pub(super) fn not_looked_at(error: &SignInError) -> Rejection {
+    match error {
+        SignInError::Throttled(wait) => Rejection::TooManyFailures(*wait),
+        SignInError::Busy => Rejection::TooManySignIns,
+        SignInError::Full => Rejection::TooManySessions,
+        SignInError::Unavailable | SignInError::Told(_) | SignInError::Refused(..) => {
+            Rejection::DirectoryUnavailable
+        }
     }
 }
 

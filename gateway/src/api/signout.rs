@@ -11,6 +11,7 @@ use super::{Response, no_content};
 use crate::auth::Auth;
 use crate::clock::Moment;
 use crate::session::Session;
+use crate::visit::Visit;
 
 /// Ends the session of the cookie; `Authorization` is not looked at. Refused when there is no
 /// session, the second time included.
@@ -18,12 +19,12 @@ pub fn post(
     auth: &Auth,
     cookie: &CookieRules,
     headers: &HeaderMap,
-    over_tls: bool,
+    visit: &Visit<'_>,
     now: Moment,
 ) -> Result<(Response, Arc<Session>), Rejection> {
     let token = cookie.token(headers).ok_or(Rejection::SignInOrOutRefused)?;
-    let session = auth.sign_out(&token, now).ok_or(Rejection::SignInOrOutRefused)?;
+    let session = auth.sign_out(&token, now, visit).ok_or(Rejection::SignInOrOutRefused)?;
     let mut response = no_content();
-    response.headers_mut().insert(SET_COOKIE, cookie.delete(over_tls));
+    response.headers_mut().insert(SET_COOKIE, cookie.delete(visit.over_tls));
     Ok((response, session))
 }

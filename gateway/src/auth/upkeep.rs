@@ -9,8 +9,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock::Moment;
 use crate::directory::influxdb::{InfluxdbDirectory, Owner};
-use crate::session::Session;
 use crate::session::memory::{MemoryStore, OnEnd};
+use crate::session::{End, Session};
 use crate::user::Status;
 
 /// How often InfluxDB is asked about a session.
@@ -45,7 +45,7 @@ pub struct Ended(mpsc::Receiver<Arc<Session>>);
 /// A line for sessions that have ended: what the store calls, and what [`Upkeep`] reads.
 pub fn line() -> (OnEnd, Ended) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
-    let on_end: OnEnd = Arc::new(move |session| {
+    let on_end: OnEnd = Arc::new(move |session, _why| {
         if session.upstream().is_some_and(|half| !half.is_forgotten()) {
             // When the line is full, InfluxDB ends the session by itself.
             let _ = sender.try_send(Arc::clone(session));
@@ -158,7 +158,7 @@ impl Upkeep {
             }
             Ok(Owner::Nobody) => {
                 half.forget();
-                self.sessions.end(session);
+                self.sessions.end(session, End::Revoked);
             }
             Ok(Owner::Unsaid) | Err(_) => {}
         }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::directory::users::{Account, Users};
 use crate::document::Surroundings;
 use crate::user::access::Access;
-use crate::user::password::{Cost, Password, PasswordHash};
+use crate::user::password::{Cost, Memory, Password, PasswordHash};
 use crate::user::{Status, User, UserId};
 
 #[derive(clap::Args)]
@@ -52,7 +52,8 @@ fn demo_account(password: &str) -> Account {
         access: Access::Full,
         token: None,
     };
-    Account::new(user, PasswordHash::create(&password, Cost::RECOMMENDED))
+    let mut memory = Memory::new(Cost::RECOMMENDED);
+    Account::new(user, PasswordHash::create(&password, Cost::RECOMMENDED, &mut memory))
 }
 
 /// 96 random bits as 16 characters that no shell minds.

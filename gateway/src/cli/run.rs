@@ -12,10 +12,12 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     raise_open_files();
     let (config, users) = app::load(path)?;
     let tls = app::load_tls(&config)?;
+    let audit = app::open_audit(&config)?;
     if let Some(file) = &users {
         warn_of_readable(&file.path);
     }
-    app::serve(config, users, tls, announce).map_err(|error| Failure::Bind(error.to_string()))
+    app::serve(config, users, tls, audit, announce)
+        .map_err(|error| Failure::Bind(error.to_string()))
 }
 
 /// One line a listener: the address as it turned out, which port 0 leaves to the system.

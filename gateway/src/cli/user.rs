@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use super::{ConfigFile, Failure, password};
 use crate::app;
 use crate::directory::edit::{self, Change};
 use crate::user::name::Username;
-use crate::user::password::{Cost, PasswordHash};
+use crate::user::password::{Memory, PasswordHash};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -62,11 +64,13 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-fn new_hash(user: &WithPassword) -> Result<String, Failure> {
+/// The PHC string of the new password, at the cost that the configuration says.
+fn new_hash(user: &WithPassword) -> Result<Zeroizing<String>, Failure> {
     // Before anything is typed: the file must be there to be changed.
     users_file(&user.user.file)?;
+    let cost = app::load_config(&user.user.file.config)?.signin.cost;
     let password = password::read(user.password_stdin)?;
-    Ok(PasswordHash::create_text(&password, Cost::RECOMMENDED))
+    Ok(PasswordHash::create(&password, cost, &mut Memory::new(cost)).text())
 }
 
 fn users_file(file: &ConfigFile) -> Result<PathBuf, Failure> {

@@ -9,6 +9,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use crate::user::UserId;
 use crate::user::name::Username;
+use crate::user::password::PasswordHash;
 
 /// Why a users file was left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum EditError {
     /// There is no such user.
     #[error("there is no user {0}; `influx-gateway user list` shows who there is")]
     Missing(Username),
+    /// The user has another hash in the file than the one that was to be replaced.
+    #[error("the password of {0} was changed in the meantime")]
+    Changed(Username),
 }
 
 /// A change to a users file.
@@ -41,6 +45,13 @@ pub enum Change<'a> {
     Add(&'a str),
     /// Replaces the password by this PHC string.
     SetPassword(&'a str),
+    /// Replaces this hash of the password by another one of the same password.
+    Rehash {
+        /// What has to be there.
+        old: &'a PasswordHash,
+        /// The new PHC string.
+        new: &'a str,
+    },
     /// Removes the user.
     Remove,
 }
@@ -94,15 +105,15 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
         }
         Change::SetPassword(hash) => {
             let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
-            // The value alone is exchanged: a comment behind it stays.
-            match table.get_mut("password").and_then(Item::as_value_mut) {
-                Some(old) => {
-                    let decor = old.decor().clone();
-                    *old = (*hash).into();
-                    *old.decor_mut() = decor;
-                }
-                None => drop(table.insert("password", value(*hash))),
+            set_password(table, hash);
+        }
+        Change::Rehash { old, new } => {
+            let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
+            let text = table.get("password").and_then(Item::as_str).unwrap_or_default();
+            if PasswordHash::parse(text).as_ref() != Ok(old) {
+                return Err(EditError::Changed(name.clone()));
             }
+            set_password(table, new);
         }
         Change::Remove => {
             let index = position.ok_or_else(missing)?;
@@ -118,6 +129,18 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
         }
     }
     Ok(())
+}
+
+/// The value alone is exchanged: a comment behind it stays.
+fn set_password(table: &mut Table, hash: &str) {
+    match table.get_mut("password").and_then(Item::as_value_mut) {
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = hash.into();
+            *old.decor_mut() = decor;
+        }
+        None => drop(table.insert("password", value(hash))),
+    }
 }
 
 /// What stands above a table and belongs to the file, not to the table: everything up to the

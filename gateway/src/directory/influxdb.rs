@@ -1,15 +1,14 @@
 //! InfluxDB itself as the directory: it knows the users, and is asked.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 
+use super::turns::{Busy, Line, Turn, Turns};
 use crate::user::access::Access;
 use crate::user::credentials::Credentials;
 use crate::user::name::Username;
@@ -58,27 +57,31 @@ pub enum Owner {
 }
 
 /// How many sign-ins InfluxDB is asked for at once. Each costs it a password hash.
-const AT_ONCE: usize = 32;
-
-/// How long a sign-in waits for its turn.
-const TURN: Duration = Duration::from_secs(10);
+pub const AT_ONCE: usize = 32;
 
 /// The users of an InfluxDB 2.
 pub struct InfluxdbDirectory {
     upstream: Arc<dyn Ask>,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 impl InfluxdbDirectory {
-    /// The users that `upstream` knows.
-    pub fn new(upstream: Arc<dyn Ask>) -> Self {
-        Self { upstream, turns: Semaphore::new(AT_ONCE) }
+    /// The users that `upstream` knows. Sign-ins wait for their turn in `line`.
+    pub fn new(upstream: Arc<dyn Ask>, line: Line) -> Self {
+        Self { upstream, turns: Turns::new(line) }
+    }
+
+    /// A turn at signing in, if there is room to wait for one.
+    pub async fn turn(&self) -> Result<Turn, Busy> {
+        self.turns.take().await
     }
 
     /// Signs in at InfluxDB with the very credentials that the client sent.
-    pub async fn sign_in(&self, credentials: &Credentials) -> Result<SignedIn, Refusal> {
-        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_elapsed| Refusal::Unavailable)?;
+    pub async fn sign_in(
+        &self,
+        _turn: Turn,
+        credentials: &Credentials,
+    ) -> Result<SignedIn, Refusal> {
         let header = (AUTHORIZATION, credentials.header.clone());
         let answer = self.ask(Method::POST, "/api/v2/signin", header).await;
         let answer = answer.map_err(|Unreachable| Refusal::Unavailable)?;

@@ -9,6 +9,7 @@ use crate::user::access::Access;
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
 use crate::user::secret::ApiToken;
+use crate::user::typed::CanonicalName;
 use crate::user::{Status, User, UserId};
 
 /// Reads the users file `text`, called `name` in faults; all faults at once.
@@ -43,7 +44,7 @@ pub fn parse(
 /// Where each name and each id stood first.
 #[derive(Default)]
 struct Seen {
-    names: HashMap<Username, usize>,
+    names: HashMap<CanonicalName, usize>,
     ids: HashMap<UserId, usize>,
 }
 
@@ -59,7 +60,7 @@ fn account(mut section: Section<'_>, folder: &Path, seen: &mut Seen) -> Option<A
     let token = token(&mut section, folder);
 
     if let Some(name) = &name
-        && let Some(first) = seen.names.insert(name.clone(), line)
+        && let Some(first) = seen.names.insert(name.into(), line)
     {
         section.fault("name", &format!("duplicate name {name}: also the user of line {first}"));
     }
@@ -143,6 +144,11 @@ mod tests {
                 "users.toml:6: user.name: duplicate name ada: also the user of line 1",
                 "users.toml:7: user.id: duplicate id 0000000000000001: also the user of line 1",
             ],
+        );
+        check(
+            "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n\
+             [[user]]\nname = 'Ada'\nid = '0000000000000002'\npassword = 'HASH'\n",
+            &["users.toml:6: user.name: duplicate name Ada: also the user of line 1"],
         );
     }
 

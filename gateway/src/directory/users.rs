@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::user::User;
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
+use crate::user::{User, UserId};
 
 /// A user and what the password is checked against.
 #[derive(Clone)]
@@ -13,13 +13,22 @@ pub struct Account {
     /// The user.
     pub user: Arc<User>,
     /// The password's hash.
-    pub password: Arc<PasswordHash>,
+    pub(super) password: Arc<PasswordHash>,
+    /// The same for as long as the password is, however often it is hashed anew.
+    secret: Arc<Secret>,
 }
+
+struct Secret;
 
 impl Account {
     /// The account of `user`.
     pub fn new(user: User, password: PasswordHash) -> Self {
-        Self { user: Arc::new(user), password: Arc::new(password) }
+        Self { user: Arc::new(user), password: Arc::new(password), secret: Arc::new(Secret) }
+    }
+
+    /// Whether `other` is the same account, with the same password, at another time.
+    pub(super) fn is_still(&self, other: &Self) -> bool {
+        self.user.id == other.user.id && Arc::ptr_eq(&self.secret, &other.secret)
     }
 }
 
@@ -28,6 +37,14 @@ pub struct Users {
     by_name: HashMap<Username, Account>,
     /// Verified for names we do not know, so that both answers take as long.
     decoy: Arc<PasswordHash>,
+}
+
+/// What a new users file means for somebody who was in the old one.
+pub enum Fate {
+    /// Gone, or with another password: whoever signed in as them has to do so again.
+    Ended(UserId),
+    /// Changed otherwise.
+    Changed(Arc<User>),
 }
 
 impl Users {
@@ -52,20 +69,63 @@ impl Users {
         users
     }
 
-    /// The user `name`, if there is one, and the hash that takes as long to verify if not.
-    pub(super) fn find(&self, name: Option<&Username>) -> (Option<Arc<User>>, Arc<PasswordHash>) {
-        match name.and_then(|name| self.by_name.get(name)) {
-            Some(account) => (Some(Arc::clone(&account.user)), Arc::clone(&account.password)),
-            None => (None, Arc::clone(&self.decoy)),
-        }
+    /// The account of `name`.
+    pub(super) fn account(&self, name: &Username) -> Option<&Account> {
+        self.by_name.get(name)
     }
 
-    /// The same users, of whom `name` has this password.
+    /// The hash that nobody's password has, and that takes as long as the dearest.
+    pub(super) fn decoy(&self) -> &Arc<PasswordHash> {
+        &self.decoy
+    }
+
+    /// The same users, of whom `name` has a new password.
     pub(super) fn with_password(&self, name: &Username, password: &Arc<PasswordHash>) -> Self {
+        self.with(name, |account| {
+            account.password = Arc::clone(password);
+            account.secret = Arc::new(Secret);
+        })
+    }
+
+    /// The same users, of whom `name` has the same password, hashed anew.
+    pub(super) fn with_hash(&self, name: &Username, password: &Arc<PasswordHash>) -> Self {
+        self.with(name, |account| account.password = Arc::clone(password))
+    }
+
+    fn with(&self, name: &Username, change: impl FnOnce(&mut Account)) -> Self {
         let mut by_name = self.by_name.clone();
         if let Some(account) = by_name.get_mut(name) {
-            account.password = Arc::clone(password);
+            change(account);
         }
-        Self { by_name, decoy: Arc::clone(&self.decoy) }
+        Self::new(by_name.into_values().collect()).expect("there was somebody")
+    }
+
+    /// These users, as what has become of `old`: whoever still has the hash they had, is who they
+    /// were.
+    pub(super) fn after(mut self, old: &Self) -> Self {
+        for (name, account) in &mut self.by_name {
+            if let Some(before) = old.by_name.get(name)
+                && before.password == account.password
+            {
+                account.secret = Arc::clone(&before.secret);
+            }
+        }
+        self
+    }
+
+    /// What has become of those in `old` for whom these users mean a change.
+    pub(super) fn fates(&self, old: &Self) -> Vec<Fate> {
+        let fate = |before: &Account| match self.by_name.get(&before.user.name) {
+            Some(account) if account.is_still(before) => {
+                (account.user != before.user).then(|| Fate::Changed(Arc::clone(&account.user)))
+            }
+            _ => Some(Fate::Ended(before.user.id)),
+        };
+        old.by_name.values().filter_map(fate).collect()
+    }
+
+    /// How many are in here who were not in `old`.
+    pub(super) fn added(&self, old: &Self) -> usize {
+        self.by_name.keys().filter(|name| !old.by_name.contains_key(*name)).count()
     }
 }

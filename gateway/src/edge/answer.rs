@@ -4,7 +4,8 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use zeroize::Zeroizing;
 
-use super::gateway::{Context, Gateway};
+use super::context::Context;
+use super::gateway::Gateway;
 use super::request_id::X_REQUEST_ID;
 use super::{Downstream, exchange};
 use crate::api::rejection::Rejection;
@@ -35,12 +36,13 @@ impl Gateway {
         downstream: &mut Downstream,
         session: &Session,
         proof: Proof,
+        context: &Context,
     ) -> Result<Response, Rejection> {
         let body =
             exchange::read_body(downstream, self.limits.local_body_bytes, self.limits.body).await?;
         let body = Zeroizing::new(body.to_vec());
         let old = authorization::basic(&downstream.req_header().headers);
-        password::change(&self.auth, session, proof, old, &body).await
+        password::change(&self.auth, session, proof, old, &body, &context.visit()).await
     }
 
     /// `Strict-Transport-Security` of an answer to this request.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::visit::ClientNetwork;
+
 /// Counts connections, and lets no more in than there may be.
 #[derive(Clone)]
 pub(super) struct Connections {
@@ -15,13 +17,13 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Counts {
     all: usize,
-    by_client: HashMap<IpAddr, usize>,
+    by_client: HashMap<ClientNetwork, usize>,
 }
 
 /// A connection, while it lasts.
 pub(super) struct Open {
     connections: Connections,
-    client: Option<IpAddr>,
+    client: Option<ClientNetwork>,
 }
 
 impl Connections {
@@ -33,7 +35,7 @@ impl Connections {
     /// Lets a connection of `client` in, if there is room. An IPv6 client counts by its network of
     /// 64 bits, which is what one customer usually has.
     pub(super) fn open(&self, client: Option<IpAddr>) -> Option<Open> {
-        let client = client.map(client_of);
+        let client = client.map(|address| ClientNetwork::of(Some(address)));
         let mut counts = self.lock();
         if counts.all >= self.most {
             return None;
@@ -71,17 +73,6 @@ impl Drop for Open {
                 counts.by_client.remove(&client);
             }
         }
-    }
-}
-
-/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits.
-fn client_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64 << 64;
-            IpAddr::V6(network.into())
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -1,15 +1,14 @@
 //! The life of a request: what is decided about it. When, is in [`phases`](super::phases).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use super::context::Context;
 use super::exchange;
 use super::identity::Preparation;
-use super::origin::{Origin, TrustedProxies};
-use super::request_id::RequestId;
+use super::origin::TrustedProxies;
 use super::upstream::Upstream;
 use super::version::Version;
 use crate::api::cookie::CookieRules;
@@ -30,7 +29,7 @@ use crate::user::Status;
 /// What the gateway is made of.
 pub struct Settings {
     /// Users and their sessions.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// The session cookie.
     pub cookie: CookieRules,
     /// What is forwarded besides the API.
@@ -55,7 +54,7 @@ pub struct Settings {
 
 /// The public listener.
 pub struct Gateway {
-    pub(super) auth: Auth,
+    pub(super) auth: Arc<Auth>,
     cookie: CookieRules,
     pub(super) forwarding: Forwarding,
     pub(super) preparation: Preparation,
@@ -76,23 +75,6 @@ pub(super) enum Decision {
     ChangePassword(Arc<Session>, Proof),
     /// The upstream answers.
     Forward(Caller),
-}
-
-/// What one request carries from phase to phase.
-pub struct Context {
-    pub(super) started: Instant,
-    /// Where the request came from.
-    pub(super) origin: Origin,
-    pub(super) request_id: RequestId,
-    /// On whose behalf the request is forwarded.
-    pub(super) caller: Option<Caller>,
-    /// What for.
-    pub(super) purpose: Purpose,
-    /// Whose session it is, for the log.
-    pub(super) session: Option<Arc<Session>>,
-    pub(super) attempts: usize,
-    /// Bytes of the body forwarded so far.
-    pub(super) body_bytes: u64,
 }
 
 impl Gateway {
@@ -141,7 +123,6 @@ impl Gateway {
         request: &Parts,
         context: &mut Context,
     ) -> Result<Decision, Rejection> {
-        let over_tls = context.origin.over_tls;
         let (headers, now) = (&request.headers, Moment::now());
         if !route::is_known(&request.method) {
             return Err(Rejection::MethodNotAllowed(route::METHODS));
@@ -153,7 +134,7 @@ impl Gateway {
                 // Nobody is to be signed in, unknowingly, as somebody else.
                 self.check_site(request, context)?;
                 self.pass(door, headers, now, context).await?;
-                let post = signin::post(&self.auth, &self.cookie, headers, over_tls).await;
+                let post = signin::post(&self.auth, &self.cookie, headers, &context.visit()).await;
                 let (response, session) = post?;
                 context.session = session;
                 Ok(Decision::Respond(response))
@@ -162,7 +143,7 @@ impl Gateway {
                 self.check_site(request, context)?;
                 self.pass(door, headers, now, context).await?;
                 let (response, session) =
-                    signout::post(&self.auth, &self.cookie, headers, over_tls, now)?;
+                    signout::post(&self.auth, &self.cookie, headers, &context.visit(), now)?;
                 context.session = Some(session);
                 Ok(Decision::Respond(response))
             }

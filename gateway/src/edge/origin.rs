@@ -15,7 +15,9 @@ pub struct TrustedProxies(Vec<IpNet>);
 /// Where a request came from.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The client's address, for logs and limits.
+    /// The client's address, for throttles and the audit trail; `None` if it is not known.
+    pub address: Option<IpAddr>,
+    /// The same as text, for logs.
     pub client: HeaderValue,
     /// `X-Forwarded-For` for the upstream: what trusted proxies said, and the connection's peer.
     pub forwarded_for: HeaderValue,
@@ -28,11 +30,13 @@ pub struct Origin {
 impl Origin {
     /// From nobody knows where.
     pub fn unknown(over_tls: bool, host: Option<HeaderValue>) -> Self {
-        Self::direct(HeaderValue::from_static("-"), over_tls, host)
+        let client = HeaderValue::from_static("-");
+        Self { address: None, forwarded_for: client.clone(), client, over_tls, host }
     }
 
-    fn direct(client: HeaderValue, over_tls: bool, host: Option<HeaderValue>) -> Self {
-        Self { forwarded_for: client.clone(), client, over_tls, host }
+    fn direct(address: IpAddr, over_tls: bool, host: Option<HeaderValue>) -> Self {
+        let client = value(&address.to_string());
+        Self { address: Some(address), forwarded_for: client.clone(), client, over_tls, host }
     }
 }
 
@@ -54,7 +58,7 @@ impl TrustedProxies {
             return Origin::unknown(peer_over_tls, host);
         };
         if !self.trusts(peer) {
-            return Origin::direct(value(&peer.to_string()), peer_over_tls, host);
+            return Origin::direct(peer, peer_over_tls, host);
         }
         let (client, chain) = self.client_behind(peer, headers);
         let over_tls = match last(headers, "x-forwarded-proto") {
@@ -63,6 +67,7 @@ impl TrustedProxies {
         };
         let told = last(headers, "x-forwarded-host").filter(|host| is_host(host.as_bytes()));
         Origin {
+            address: Some(client),
             client: value(&client.to_string()),
             forwarded_for: value(&chain),
             over_tls,

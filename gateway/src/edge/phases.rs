@@ -1,7 +1,5 @@
 //! The phases of a request in which Pingora calls us, in their order.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,8 +11,8 @@ use pingora::{Error, ErrorSource};
 use pingora_proxy::{FailToProxy, ProxyHttp};
 
 use super::access_log::{self, Entry};
-use super::gateway::{Context, Decision, Gateway};
-use super::origin::Origin;
+use super::context::Context;
+use super::gateway::{Decision, Gateway};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::upstream::TOO_LARGE;
 use super::{Downstream, exchange, http2, upstream};
@@ -40,16 +38,7 @@ impl ProxyHttp for Gateway {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context {
-            started: Instant::now(),
-            origin: Origin::unknown(false, None),
-            request_id: RequestId::unset(),
-            caller: None,
-            purpose: Purpose::Ordinary,
-            session: None,
-            attempts: 0,
-            body_bytes: 0,
-        }
+        Context::new()
     }
 
     /// Counts what is forwarded.
@@ -114,7 +103,7 @@ impl ProxyHttp for Gateway {
             }
             Ok(Decision::Respond(response)) => response,
             Ok(Decision::ChangePassword(session, proof)) => {
-                let changed = self.change_password(downstream, &session, proof).await;
+                let changed = self.change_password(downstream, &session, proof, context).await;
                 changed.unwrap_or_else(Into::into)
             }
             Err(rejection) => rejection.into(),

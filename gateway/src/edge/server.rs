@@ -19,16 +19,22 @@ use super::gateway::Gateway;
 use super::guard::{Guard, Rules};
 use super::listener::{Bound, Listener};
 use super::refusal;
+use super::reload::Reload;
 use super::signals::Signals;
 use super::tls::Renewal;
 use super::upstream::Upstream;
 use super::whoami::Whoami;
 use crate::api::rejection::Rejection;
+use crate::audit::Audit;
+use crate::auth::Auth;
 use crate::auth::upkeep::Upkeep;
 use crate::session::memory::MemoryStore;
 
 /// A gateway with all that runs beside it, ready to be run.
-pub struct Server(pingora::server::Server);
+pub struct Server {
+    server: pingora::server::Server,
+    auth: Arc<Auth>,
+}
 
 impl Server {
     /// A server for `gateway` on `listeners`.
@@ -41,6 +47,7 @@ impl Server {
     ) -> Self {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
+        let auth = Arc::clone(&gateway.auth);
         let version = GenBackgroundService::new("version".to_owned(), gateway.version());
         let limits = gateway.limits;
         let connections = Connections::new(limits.connections, limits.connections_per_client);
@@ -70,20 +77,24 @@ impl Server {
         if let Some(upkeep) = upkeep {
             server.add_service(background_service("upkeep", Renew(upkeep)));
         }
-        server.add_service(background_service("drain", Drain(connections)));
-        Self(server)
+        server.add_service(background_service("reload", Reload(Arc::clone(&auth))));
+        let audit = auth.audit().clone();
+        server.add_service(background_service("drain", Drain { connections, audit }));
+        Self { server, auth }
     }
 
     /// Adds an upstream that answers with what it saw.
     pub fn add_whoami(&mut self, listeners: Vec<Listener>) {
-        self.0.add_service(Bound::new("whoami", Whoami, listeners));
+        self.server.add_service(Bound::new("whoami", Whoami, listeners));
     }
 
     /// Serves until the process is told to stop.
     ///
     /// Calls `ready` once requests are served and signals are heeded.
     pub fn run(self, ready: impl FnOnce() + Send + 'static) {
-        self.0.run(RunArgs { shutdown_signal: Box::new(Signals::new(ready)) });
+        let signals = Signals::new(Reload(Arc::clone(&self.auth)), ready);
+        self.server.run(RunArgs { shutdown_signal: Box::new(signals) });
+        self.auth.audit().flush();
     }
 }
 
@@ -154,7 +165,10 @@ impl BackgroundService for Renew {
 
 /// Ends the process when told to stop and the last request is answered. Pingora by itself would
 /// wait out the whole grace period, which stays the limit.
-struct Drain(Connections);
+struct Drain {
+    connections: Connections,
+    audit: Audit,
+}
 
 /// For connections that were accepted in the moment of the signal and are not counted yet.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -169,8 +183,9 @@ impl BackgroundService for Drain {
         }
         loop {
             tokio::time::sleep(SETTLE).await;
-            if self.0.count() == 0 {
+            if self.connections.count() == 0 {
                 log::info!("all requests are answered");
+                self.audit.flush();
                 std::process::exit(0);
             }
         }

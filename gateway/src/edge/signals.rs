@@ -6,19 +6,22 @@ use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::reload::Reload;
+
 /// Waits for a signal to stop: `TERM` answers the requests in flight first, `INT` does not, and
-/// `QUIT` hands the listeners to a new process.
+/// `QUIT` hands the listeners to a new process. Until then, `HUP` reads anew what has changed.
 ///
 /// By the time Pingora asks, its services run. From the moment that the signals are heeded, and
 /// not before, the gateway may be called ready.
 pub(super) struct Signals {
     ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    reload: Reload,
 }
 
 impl Signals {
     /// Calls `ready` once signals are heeded.
-    pub(super) fn new(ready: impl FnOnce() + Send + 'static) -> Self {
-        Self { ready: Mutex::new(Some(Box::new(ready))) }
+    pub(super) fn new(reload: Reload, ready: impl FnOnce() + Send + 'static) -> Self {
+        Self { ready: Mutex::new(Some(Box::new(ready))), reload }
     }
 }
 
@@ -29,14 +32,18 @@ impl ShutdownSignalWatch for Signals {
         let mut terminate = listen(SignalKind::terminate());
         let mut interrupt = listen(SignalKind::interrupt());
         let mut quit = listen(SignalKind::quit());
+        let mut hang_up = listen(SignalKind::hangup());
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ready) = ready {
             ready();
         }
-        tokio::select! {
-            _ = terminate.recv() => ShutdownSignal::GracefulTerminate,
-            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
-            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
+                _ = quit.recv() => return ShutdownSignal::GracefulUpgrade,
+                _ = hang_up.recv() => self.reload.now().await,
+            }
         }
     }
 }

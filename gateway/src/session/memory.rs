@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use moka::sync::Cache;
 
 use super::token::SessionId;
-use super::{Lifetime, Session};
+use super::{End, Lifetime, Session};
 use crate::clock::Moment;
 use crate::user::UserId;
 
@@ -32,8 +32,8 @@ pub struct MemoryStore {
     on_end: OnEnd,
 }
 
-/// Told of each session once, when it has ended, for whatever reason.
-pub type OnEnd = Arc<dyn Fn(&Arc<Session>) + Send + Sync>;
+/// Told of each session once, when it has ended, and why.
+pub type OnEnd = Arc<dyn Fn(&Arc<Session>, End) + Send + Sync>;
 
 /// There are as many sessions as there may be; nobody was signed out to make room.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl MemoryStore {
             .eviction_listener(move |_id, session: Arc<Session>, _cause| {
                 lock(&strike).strike(&session);
                 if session.end() {
-                    tell(&session);
+                    tell(&session, End::Expired);
                 }
             })
             .build();
@@ -72,10 +72,10 @@ impl MemoryStore {
         let admission = admission.inspect_err(|Full| {
             // It ends before it began; whoever looks after its other half is told.
             session.end();
-            (self.on_end)(&session);
+            (self.on_end)(&session, End::Refused);
         })?;
-        for gone in admission {
-            self.end(&gone);
+        for (gone, why) in admission {
+            self.end(&gone, why);
         }
         self.cache.insert(*session.id(), Arc::clone(&session));
         Ok(session)
@@ -83,7 +83,13 @@ impl MemoryStore {
 
     /// The live session `id`, renewed.
     pub fn touch(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
-        self.cache.get(id).filter(|session| session.renew(now, &self.lifetime))
+        let session = self.cache.get(id)?;
+        if session.renew(now, &self.lifetime) {
+            return Some(session);
+        }
+        // Or it would stay for as long as somebody asks for it.
+        self.end(&session, End::Expired);
+        None
     }
 
     /// Ends the live session `id` and returns it; `None` if there is none.
@@ -91,19 +97,20 @@ impl MemoryStore {
         let session = self.cache.get(id)?;
         let was_live = session.is_live(now, &self.lifetime);
         // Of two sign-outs at once, one is told that it ended the session.
-        let ended_here = self.end(&session);
+        let why = if was_live { End::SignedOut } else { End::Expired };
+        let ended_here = self.end(&session, why);
         (was_live && ended_here).then_some(session)
     }
 
-    /// Ends all sessions of `user` but `keep`; returns those that were ended.
-    pub fn close_others(&self, user: UserId, keep: &SessionId) -> Vec<Arc<Session>> {
-        let others: Vec<_> = lock(&self.ledger)
-            .of(user)
-            .iter()
-            .filter(|session| session.id() != keep)
-            .cloned()
-            .collect();
-        others.into_iter().filter(|session| self.end(session)).collect()
+    /// The sessions of `user`.
+    pub fn of(&self, user: UserId) -> Vec<Arc<Session>> {
+        lock(&self.ledger).of(user).to_vec()
+    }
+
+    /// Revokes all sessions of `user` but `keep`; returns how many.
+    pub fn revoke(&self, user: UserId, keep: Option<&SessionId>) -> usize {
+        let sessions = self.of(user).into_iter().filter(|session| Some(session.id()) != keep);
+        sessions.filter(|session| self.end(session, End::Revoked)).count()
     }
 
     /// Whether `session` still holds. Does not renew it.
@@ -123,32 +130,34 @@ impl MemoryStore {
     }
 
     /// Ends one session: from here on no request finds it live. False if it had ended before.
-    pub fn end(&self, session: &Arc<Session>) -> bool {
+    pub fn end(&self, session: &Arc<Session>, why: End) -> bool {
         let ended = session.end();
         lock(&self.ledger).strike(session);
         self.cache.invalidate(session.id());
         if ended {
-            (self.on_end)(session);
+            (self.on_end)(session, why);
         }
         ended
     }
 
-    /// Enters `session` in the ledger; returns the user's sessions that have to go for it.
+    /// Enters `session` in the ledger; returns the user's sessions that have to go for it, and why.
     ///
     /// The cache is not called under the lock: its clean-up takes the same lock.
-    fn admit(&self, session: &Arc<Session>, now: Moment) -> Result<Vec<Arc<Session>>, Full> {
+    fn admit(&self, session: &Arc<Session>, now: Moment) -> Result<Vec<(Arc<Session>, End)>, Full> {
         let mut ledger = lock(&self.ledger);
         let user = session.user_id();
         let is_dead = |other: &Arc<Session>| !other.is_live(now, &self.lifetime);
-        let mut gone: Vec<_> = ledger.of(user).iter().filter(|s| is_dead(s)).cloned().collect();
+        let dead = ledger.of(user).iter().filter(|session| is_dead(session));
+        let mut gone: Vec<_> = dead.map(|session| (Arc::clone(session), End::Expired)).collect();
         let live = ledger.of(user).iter().filter(|session| !is_dead(session));
         if live.clone().count() >= self.capacity.per_user {
-            gone.extend(live.min_by_key(|session| session.last_used()).cloned());
+            let oldest = live.min_by_key(|session| session.last_used());
+            gone.extend(oldest.map(|session| (Arc::clone(session), End::Evicted)));
         }
         if ledger.count - gone.len() >= self.capacity.total {
             return Err(Full);
         }
-        for session in &gone {
+        for (session, _) in &gone {
             ledger.strike(session);
         }
         ledger.enter(Arc::clone(session));
@@ -205,7 +214,7 @@ mod tests {
     const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(600), absolute: None };
 
     fn store(total: usize, per_user: usize) -> MemoryStore {
-        MemoryStore::new(LIFETIME, Capacity { total, per_user }, Arc::new(|_| {}))
+        MemoryStore::new(LIFETIME, Capacity { total, per_user }, Arc::new(|_, _| {}))
     }
 
     fn open(store: &MemoryStore, user: &Arc<User>, now: Moment) -> Result<SessionId, Full> {
@@ -283,7 +292,7 @@ mod tests {
     fn sessions_that_idled_out_make_room() {
         let lifetime = Lifetime { idle: Duration::from_millis(20), absolute: None };
         let capacity = Capacity { total: 5, per_user: 5 };
-        let store = MemoryStore::new(lifetime, capacity, Arc::new(|_| {}));
+        let store = MemoryStore::new(lifetime, capacity, Arc::new(|_, _| {}));
         let ada = Arc::new(user("ada"));
         for _ in 0..5 {
             open(&store, &ada, Moment::now()).unwrap();
@@ -316,17 +325,19 @@ mod tests {
     fn each_end_is_told_once() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);
-        let on_end: OnEnd = Arc::new(move |session| tell.lock().unwrap().push(*session.id()));
+        let on_end: OnEnd =
+            Arc::new(move |session, why| tell.lock().unwrap().push((*session.id(), why)));
         let store = MemoryStore::new(LIFETIME, Capacity { total: 10, per_user: 2 }, on_end);
         let ada = Arc::new(user("ada"));
         let ids: Vec<_> = (0..4).map(|n| open(&store, &ada, at(n)).unwrap()).collect();
         assert!(store.close(&ids[2], at(5)).is_some());
         assert!(store.close(&ids[2], at(5)).is_none());
         store.tidy();
-        assert_eq!(*told.lock().unwrap(), ids[..3]);
+        let expected = [(ids[0], End::Evicted), (ids[1], End::Evicted), (ids[2], End::SignedOut)];
+        assert_eq!(*told.lock().unwrap(), expected);
         // Dead by the clock, and gone when room is made.
         let late = open(&store, &ada, at(5000)).unwrap();
-        assert_eq!(*told.lock().unwrap(), [ids[0], ids[1], ids[2], ids[3]]);
+        assert_eq!(told.lock().unwrap()[3..], [(ids[3], End::Expired)]);
         assert!(store.touch(&late, at(5001)).is_some());
     }
 
@@ -337,7 +348,7 @@ mod tests {
         let of_bob = open(&store, &bob, at(0)).unwrap();
         let kept = open(&store, &ada, at(0)).unwrap();
         let other = open(&store, &ada, at(0)).unwrap();
-        assert_eq!(store.close_others(ada.id(), &kept).len(), 1);
+        assert_eq!(store.revoke(ada.id(), Some(&kept)), 1);
         assert!(store.touch(&other, at(1)).is_none());
         assert!(store.touch(&kept, at(1)).is_some());
         assert!(store.touch(&of_bob, at(1)).is_some());

@@ -1,10 +1,11 @@
 //! Passwords and their hashes.
 
-use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A password as typed: bytes, since clients do not agree on an encoding. Wiped when dropped.
 pub struct Password(Zeroizing<Vec<u8>>);
@@ -44,12 +45,66 @@ impl Cost {
     /// What is refused as absurd: a sign-in must not take gigabytes or minutes.
     const MOST: Self = Self { memory_kib: 1024 * 1024, passes: 64, lanes: 64 };
 
+    /// Says what is wrong with a cost that Argon2 is not defined for, or that is absurd.
+    pub fn check(self) -> Result<Self, String> {
+        let most = Self::MOST;
+        if self.memory_kib > most.memory_kib || self.passes > most.passes || self.lanes > most.lanes
+        {
+            return Err(format!(
+                "absurd Argon2 parameters: at most m={},t={},p={}; {} is recommended",
+                most.memory_kib, most.passes, most.lanes, "m=19456,t=2,p=1"
+            ));
+        }
+        match self.params() {
+            Some(_) => Ok(self),
+            None => Err("Argon2 wants at least 8 KiB for each lane, one pass and one lane".into()),
+        }
+    }
+
     fn params(self) -> Option<Params> {
-        Params::new(self.memory_kib, self.passes, self.lanes, None).ok()
+        Params::new(self.memory_kib, self.passes, self.lanes, Some(OUTPUT_BYTES)).ok()
     }
 }
 
-/// An Argon2id hash of a password, from or for a PHC string.
+/// Argon2's working memory: reused from hash to hash, and wiped after each.
+pub struct Memory {
+    blocks: Vec<Block>,
+    /// So many blocks are kept for the next hash.
+    kept: usize,
+}
+
+impl Memory {
+    /// Memory for hashes of this cost; dearer ones get more for as long as they take.
+    pub fn new(cost: Cost) -> Self {
+        Self { blocks: Vec::new(), kept: cost.params().map_or(0, |params| params.block_count()) }
+    }
+
+    /// Computes one hash into `output`; false if the lengths are not what Argon2 is defined for.
+    fn hash(
+        &mut self,
+        params: &Params,
+        password: &Password,
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> bool {
+        let count = params.block_count();
+        if self.blocks.len() < count {
+            self.blocks.resize(count, Block::new());
+        }
+        let blocks = &mut self.blocks[..count];
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let done = argon2.hash_password_into_with_memory(&password.0, salt, output, &mut *blocks);
+        blocks.iter_mut().for_each(Zeroize::zeroize);
+        if count > self.kept {
+            self.blocks.truncate(self.kept);
+            self.blocks.shrink_to_fit();
+        }
+        done.is_ok()
+    }
+}
+
+/// An Argon2id hash of a password, from or for a PHC string. Cannot be printed.
+#[derive(PartialEq, Eq)]
 pub struct PasswordHash {
     params: Params,
     salt: Zeroizing<Vec<u8>>,
@@ -61,20 +116,17 @@ impl PasswordHash {
     ///
     /// # Panics
     /// If `cost` is outside what Argon2 is defined for.
-    pub fn create(password: &Password, cost: Cost) -> Self {
-        Self::parse(&Self::create_text(password, cost)).expect("a hash just made can be read")
-    }
-
-    /// Hashes `password` with a fresh salt, as a PHC string. Slow by design.
-    ///
-    /// # Panics
-    /// If `cost` is outside what Argon2 is defined for.
-    pub fn create_text(password: &Password, cost: Cost) -> String {
+    pub fn create(password: &Password, cost: Cost, memory: &mut Memory) -> Self {
         let params = cost.params().expect("the cost is within Argon2's bounds");
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password(&password.0)
-            .expect("the operating system provides randomness, and the lengths are fixed")
-            .to_string()
+        let mut hash = Self {
+            params,
+            salt: Zeroizing::new(vec![0; SALT_BYTES]),
+            output: Zeroizing::new(vec![0; OUTPUT_BYTES]),
+        };
+        getrandom::fill(&mut hash.salt).expect("the operating system provides randomness");
+        let done = memory.hash(&hash.params, password, &hash.salt, &mut hash.output);
+        assert!(done, "Argon2 is defined for these lengths");
+        hash
     }
 
     /// Reads a PHC string. Only Argon2id, version 19, within sane bounds.
@@ -89,16 +141,7 @@ impl PasswordHash {
                 .to_owned());
         }
         let params = Params::try_from(&hash).map_err(|_| "not Argon2 parameters".to_owned())?;
-        let most = Cost::MOST;
-        if params.m_cost() > most.memory_kib
-            || params.t_cost() > most.passes
-            || params.p_cost() > most.lanes
-        {
-            return Err(format!(
-                "absurd Argon2 parameters: at most m={},t={},p={}; {} is recommended",
-                most.memory_kib, most.passes, most.lanes, "m=19456,t=2,p=1"
-            ));
-        }
+        cost_of(&params).check()?;
         let (Some(salt), Some(output)) = (&hash.salt, &hash.hash) else {
             return Err("the salt or the hash itself is missing".to_owned());
         };
@@ -107,6 +150,21 @@ impl PasswordHash {
             salt: Zeroizing::new(salt.to_vec()),
             output: Zeroizing::new(output.as_bytes().to_vec()),
         })
+    }
+
+    /// The PHC string.
+    pub fn text(&self) -> Zeroizing<String> {
+        let Cost { memory_kib, passes, lanes } = self.cost();
+        let (salt, output) =
+            (STANDARD_NO_PAD.encode(&*self.salt), STANDARD_NO_PAD.encode(&*self.output));
+        Zeroizing::new(format!(
+            "$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${output}"
+        ))
+    }
+
+    /// What the hash costs to verify.
+    pub fn cost(&self) -> Cost {
+        cost_of(&self.params)
     }
 
     /// A hash that costs as much as `self` and that no password has. Computes nothing.
@@ -124,10 +182,9 @@ impl PasswordHash {
 
     /// Whether `password` is the one that was hashed. Slow by design: as slow as the hash's
     /// own parameters say, whatever the answer.
-    pub fn verify(&self, password: &Password) -> bool {
+    pub fn verify(&self, password: &Password, memory: &mut Memory) -> bool {
         let mut output = Zeroizing::new(vec![0; self.output.len()]);
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
-        argon2.hash_password_into(&password.0, &self.salt, &mut output).is_ok()
+        memory.hash(&self.params, password, &self.salt, &mut output)
             && output.ct_eq(&self.output).into()
     }
 
@@ -135,6 +192,14 @@ impl PasswordHash {
     pub fn work(&self) -> u64 {
         u64::from(self.params.m_cost()) * u64::from(self.params.t_cost())
     }
+}
+
+/// Bytes of a fresh salt, and of a fresh hash: what the OWASP cheat sheet and RFC 9106 recommend.
+const SALT_BYTES: usize = 16;
+const OUTPUT_BYTES: usize = 32;
+
+fn cost_of(params: &Params) -> Cost {
+    Cost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() }
 }
 
 #[cfg(test)]
@@ -147,32 +212,60 @@ mod tests {
         Password::new(bytes.to_vec())
     }
 
+    fn create(bytes: &[u8]) -> PasswordHash {
+        PasswordHash::create(&password(bytes), CHEAP, &mut Memory::new(CHEAP))
+    }
+
+    fn verify(hash: &PasswordHash, bytes: &[u8]) -> bool {
+        hash.verify(&password(bytes), &mut Memory::new(CHEAP))
+    }
+
     #[test]
-    fn exact_bytes_are_compared() {
+    fn b_14_exact_bytes_are_compared() {
         for right in
             [&b"correct horse"[..], b" spaces ", b"co:lon", b"\xff\xfe", "pässwörd".as_bytes()]
         {
-            let hash = PasswordHash::create(&password(right), CHEAP);
-            assert!(hash.verify(&password(right)));
-            assert!(!hash.verify(&password(&right[1..])));
-            assert!(!hash.verify(&password(&[right, b" "].concat())));
+            let hash = create(right);
+            assert!(verify(&hash, right));
+            assert!(!verify(&hash, &right[1..]));
+            assert!(!verify(&hash, &[right, b" "].concat()));
         }
     }
 
     #[test]
-    fn long_passwords_are_not_cut() {
+    fn b_13_long_passwords_are_not_cut() {
         let long = [b'x'; 100];
-        let hash = PasswordHash::create(&password(&long), CHEAP);
-        assert!(hash.verify(&password(&long)));
-        assert!(!hash.verify(&password(&long[..73])));
+        let hash = create(&long);
+        assert!(verify(&hash, &long));
+        assert!(!verify(&hash, &long[..73]));
     }
 
     #[test]
     fn a_decoy_costs_the_same_and_fits_nobody() {
-        let hash = PasswordHash::create(&password(b"x"), CHEAP);
+        let hash = create(b"x");
         let decoy = hash.decoy();
         assert_eq!(decoy.work(), hash.work());
-        assert!(!decoy.verify(&password(b"x")));
+        assert!(!verify(&decoy, b"x"));
+    }
+
+    #[test]
+    fn a_hash_survives_its_text_form() {
+        let hash = create(b"x");
+        assert!(PasswordHash::parse(&hash.text()).is_ok_and(|again| again == hash));
+        assert_eq!(hash.cost(), CHEAP);
+    }
+
+    #[test]
+    fn memory_is_wiped_and_what_a_dear_hash_took_is_given_back() {
+        let (dear, mut memory) = (Cost { memory_kib: 64, ..CHEAP }, Memory::new(CHEAP));
+        for cost in [CHEAP, dear, CHEAP] {
+            let hash = PasswordHash::create(&password(b"x"), cost, &mut memory);
+            assert!(hash.verify(&password(b"x"), &mut memory));
+            assert!(!hash.verify(&password(b"y"), &mut memory));
+            assert_eq!(memory.blocks.len(), 8);
+            let is_zero = |block: &Block| block.as_ref().iter().all(|word| *word == 0);
+            assert!(memory.blocks.iter().all(is_zero));
+        }
     }
 
     #[test]

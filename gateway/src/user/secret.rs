@@ -4,7 +4,7 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 /// An InfluxDB API token. Cannot be printed; wiped when dropped.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApiToken(Zeroizing<String>);
 
 impl ApiToken {

@@ -1,0 +1,141 @@
+//! The audit trail: one JSON line for each thing that happened to a session.
+
+mod line;
+mod writer;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::clock;
+use crate::session::token::Fingerprint;
+use crate::user::name::Username;
+use crate::user::typed::TypedName;
+use crate::visit::Visit;
+use writer::Writer;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A session began.
+    SignedIn,
+    /// A sign-in was refused, or the old password at a change of passwords.
+    Refused(Reason),
+    /// A session was ended by its user.
+    SignedOut,
+    /// A session was not used for long enough, or had lived for as long as it may.
+    Expired,
+    /// A session had to go for a newer one of the same user.
+    Evicted,
+    /// A session was ended by others than its user.
+    Revoked,
+    /// Somebody has failed too often and has to wait so many seconds.
+    Banned(&'static str, u64),
+    /// A user has a new password.
+    PasswordChanged,
+    /// The users file was read anew: so many users.
+    Reloaded(usize),
+    /// The users file was read anew and is at fault: the old users stay.
+    ReloadRefused(usize),
+}
+
+/// Why a sign-in was refused. A closed list: never a client's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// There is no such user.
+    UnknownUser,
+    /// That is not the user's password.
+    WrongPassword,
+    /// One of the two; InfluxDB does not tell which.
+    WrongCredentials,
+    /// No name and password could be read, or they were too long.
+    Malformed,
+    /// There were too many failures before.
+    Throttled,
+    /// Too many passwords were waiting to be checked.
+    Busy,
+    /// There are as many sessions as there may be.
+    Full,
+    /// InfluxDB could not be asked.
+    Unavailable,
+    /// InfluxDB has refused by itself: it wants a new password.
+    Told,
+}
+
+/// Something that happened, with whatever is known about it.
+pub struct Event {
+    kind: Kind,
+    time: SystemTime,
+    user: Option<TypedName>,
+    client: Option<IpAddr>,
+    session: Option<Fingerprint>,
+    request_id: Option<Box<str>>,
+}
+
+impl Event {
+    /// It has just happened.
+    pub fn now(kind: Kind) -> Self {
+        let time = clock::wall();
+        Self { kind, time, user: None, client: None, session: None, request_id: None }
+    }
+
+    /// On whose request.
+    #[must_use]
+    pub fn on(mut self, visit: &Visit<'_>) -> Self {
+        self.client = visit.address.map(|address| address.to_canonical());
+        self.request_id = Some(visit.request_id.into());
+        self
+    }
+
+    /// To whom.
+    #[must_use]
+    pub fn to(self, user: &Username) -> Self {
+        self.to_typed(&user.into())
+    }
+
+    /// To whom, if the name is right.
+    #[must_use]
+    pub fn to_typed(mut self, user: &TypedName) -> Self {
+        self.user = Some(user.clone());
+        self
+    }
+
+    /// In which session.
+    #[must_use]
+    pub fn within(mut self, session: Fingerprint) -> Self {
+        self.session = Some(session);
+        self
+    }
+}
+
+/// Where events are written down.
+#[derive(Clone)]
+pub struct Audit(Arc<Writer>);
+
+impl Audit {
+    /// Into the log, with the target `audit`.
+    pub fn to_log() -> Self {
+        Self(Arc::new(Writer::to_log()))
+    }
+
+    /// Into the file at `path`, at its end; made if it is not there, with mode 0600.
+    pub fn to_file(path: &Path) -> std::io::Result<Self> {
+        Writer::to_file(path).map(Arc::new).map(Self)
+    }
+
+    /// Writes `event` down, soon. Never waits.
+    pub fn record(&self, event: Event) {
+        self.0.record(event);
+    }
+
+    /// Opens the file anew, after somebody has moved it away.
+    pub fn reopen(&self) {
+        self.0.reopen();
+    }
+
+    /// Waits, but not for long, until everything is written down.
+    pub fn flush(&self) {
+        self.0.flush();
+    }
+}

@@ -1,0 +1,191 @@
+//! Signing in: a guess that is let in, made and judged; then a session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::throttle::{Ban, Guess, Scope, Throttled};
+use super::{Auth, event};
+use crate::audit::{Event, Kind, Reason};
+use crate::clock::Moment;
+use crate::directory::file::{Check, FileDirectory, Verified};
+use crate::directory::influxdb::{InfluxdbDirectory, Refusal, SignedIn};
+use crate::directory::{Busy, Directory};
+use crate::session::token::SessionToken;
+use crate::session::{End, Session};
+use crate::user::User;
+use crate::user::credentials::Credentials;
+use crate::user::name::Username;
+use crate::user::password::Password;
+use crate::user::secret::UpstreamSession;
+use crate::visit::Visit;
+
+/// Why nobody was signed in.
+pub enum SignInError {
+    /// There is no such user, or that is not the password: clients are never told which.
+    Refused(Reason, Vec<Ban>),
+    /// The directory's own answer.
+    Told(Box<http::Response<Bytes>>),
+    /// The directory could not be asked.
+    Unavailable,
+    /// There are as many sessions as there may be.
+    Full,
+    /// There were too many failures: nothing was looked at. Come back after so long.
+    Throttled(Duration),
+    /// Too many are waiting to be looked at.
+    Busy,
+}
+
+impl SignInError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Refused(reason, _) => *reason,
+            Self::Told(_) => Reason::Told,
+            Self::Unavailable => Reason::Unavailable,
+            Self::Full => Reason::Full,
+            Self::Throttled(_) => Reason::Throttled,
+            Self::Busy => Reason::Busy,
+        }
+    }
+
+    fn bans(&self) -> &[Ban] {
+        if let Self::Refused(_, bans) = self { bans } else { &[] }
+    }
+}
+
+impl From<Throttled> for SignInError {
+    fn from(Throttled(wait): Throttled) -> Self {
+        Self::Throttled(wait)
+    }
+}
+
+impl From<Busy> for SignInError {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+impl Auth {
+    /// Checks the password and opens a session.
+    ///
+    /// An inactive user signs in too, as with InfluxDB, and is refused whatever comes next.
+    pub async fn sign_in(
+        &self,
+        credentials: Credentials,
+        visit: &Visit<'_>,
+    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
+        let typed = credentials.typed.clone();
+        let guess = self.throttle.guess(visit.network(), &(&typed).into());
+        let signed_in = match &self.directory {
+            Directory::File(file) => self.sign_in_by_file(file, credentials, guess).await,
+            Directory::Influxdb(influxdb) => {
+                self.sign_in_by_influxdb(influxdb, credentials, guess).await
+            }
+        };
+        match &signed_in {
+            Ok((_, session)) => self.audit.record(event(Kind::SignedIn, session).on(visit)),
+            Err(error) => self.note_refused(error, |event| event.on(visit).to_typed(&typed)),
+        }
+        signed_in
+    }
+
+    /// Writes a refusal down, and the waits that begin with it.
+    pub(super) fn note_refused(&self, error: &SignInError, complete: impl Fn(Event) -> Event) {
+        self.audit.record(complete(Event::now(Kind::Refused(error.reason()))));
+        for ban in error.bans() {
+            let scope = match ban.scope {
+                Scope::Pair => "pair",
+                Scope::Client => "client",
+                Scope::User => "user",
+            };
+            self.audit.record(complete(Event::now(Kind::Banned(scope, ban.time.as_secs()))));
+        }
+    }
+
+    async fn sign_in_by_file(
+        &self,
+        file: &Arc<FileDirectory>,
+        credentials: Credentials,
+        guess: Guess,
+    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
+        let Credentials { name, password, .. } = credentials;
+        let verified = self.verify(file, name.as_ref(), password, guess).await?;
+        let opened = self.open(Arc::clone(&verified.account.user), None)?;
+        // The users file may have been read anew since the password was looked at.
+        let Some(user) = file.now(&verified.account) else {
+            self.sessions.end(&opened.1, End::Revoked);
+            return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
+        };
+        opened.1.set_user(user);
+        file.rehash(verified);
+        Ok(opened)
+    }
+
+    /// Checks the password of `name` in the users file, if the guess may be made.
+    pub(super) async fn verify(
+        &self,
+        file: &FileDirectory,
+        name: Option<&Username>,
+        password: Password,
+        guess: Guess,
+    ) -> Result<Verified, SignInError> {
+        self.throttle.admit(&guess, Moment::now())?;
+        let throttle = Arc::clone(&self.throttle);
+        let judge = move |check: Check<'_>| {
+            // Others may have failed while this one was waiting.
+            throttle.admit(&guess, Moment::now())?;
+            match check.run() {
+                Some(verified) => throttle.succeed(&guess, Moment::now()).map(|()| Ok(verified)),
+                None => throttle.fail(&guess, Moment::now()).map(Err),
+            }
+        };
+        file.verify(name, password, judge).await??.map_err(|bans| {
+            let is_known = file.knows(name);
+            let reason = if is_known { Reason::WrongPassword } else { Reason::UnknownUser };
+            SignInError::Refused(reason, bans)
+        })
+    }
+
+    async fn sign_in_by_influxdb(
+        &self,
+        influxdb: &InfluxdbDirectory,
+        credentials: Credentials,
+        guess: Guess,
+    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
+        self.throttle.admit(&guess, Moment::now())?;
+        let turn = influxdb.turn().await?;
+        self.throttle.admit(&guess, Moment::now())?;
+        match influxdb.sign_in(turn, &credentials).await {
+            Ok(SignedIn { user, session }) => {
+                if let Err(throttled) = self.throttle.succeed(&guess, Moment::now()) {
+                    influxdb.sign_out(&session).await;
+                    return Err(throttled.into());
+                }
+                self.open(user, Some(session))
+            }
+            Err(Refusal::Wrong) => {
+                let bans = self.throttle.fail(&guess, Moment::now())?;
+                Err(SignInError::Refused(Reason::WrongCredentials, bans))
+            }
+            Err(Refusal::Told(answer)) => Err(SignInError::Told(answer)),
+            Err(Refusal::Unavailable) => Err(SignInError::Unavailable),
+        }
+    }
+
+    fn open(
+        &self,
+        user: Arc<User>,
+        upstream: Option<UpstreamSession>,
+    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
+        let token = SessionToken::generate();
+        // Not the moment of the request: the verification may have waited for its turn.
+        let now = Moment::now();
+        let session = Session::start(token.id(), user, upstream, now);
+        let session = self.sessions.open(session, now).map_err(|_full| SignInError::Full)?;
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.begin(&session, now);
+        }
+        Ok((token, session))
+    }
+}

@@ -1,0 +1,62 @@
+//! `[signin]`: how passwords are hashed, and how guessing is made slow.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use super::duration;
+use crate::auth::throttle::Rules;
+use crate::directory::hashing::Line;
+use crate::document::Section;
+use crate::user::password::Cost;
+
+/// How passwords are hashed, and how guessing is made slow.
+#[derive(Clone, Copy, Debug)]
+pub struct SignIn {
+    /// What is too many failures.
+    pub rules: Rules,
+    /// How many passwords are hashed at once, and how many wait for it.
+    pub line: Line,
+    /// What a new hash costs.
+    pub cost: Cost,
+}
+
+/// Reads the section.
+pub(super) fn read(mut section: Section<'_>) -> SignIn {
+    let mut count = |key, least, default| section.count(key, least).unwrap_or(default);
+    let pair = count("failures", 1, 5);
+    let client = count("failures_per_client", 1, 50);
+    let user = count("failures_per_user", 1, 100);
+    let at_once = match count("hash_workers", 0, 0) {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get).max(2) - 1,
+        workers => workers,
+    };
+    let waiting = count("hash_queue", 0, 256);
+    let mut time =
+        |key, seconds| section.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
+    let (window, first, longest) = (time("window", 300), time("ban", 60), time("longest_ban", 900));
+    let patience = time("hash_wait", 10);
+    if first > longest {
+        section.fault("longest_ban", "shorter than the first ban (ban)");
+    }
+    let cost = cost(&mut section);
+    section.close();
+    let rules = Rules { pair, client, user, window, first, longest };
+    SignIn { rules, line: Line { at_once, waiting, patience }, cost }
+}
+
+fn cost(section: &mut Section<'_>) -> Cost {
+    let recommended = Cost::RECOMMENDED;
+    let mut count = |key, default| {
+        let count = section.count(key, 1).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        count.unwrap_or(default)
+    };
+    let cost = Cost {
+        memory_kib: count("hash_memory_kib", recommended.memory_kib),
+        passes: count("hash_passes", recommended.passes),
+        lanes: count("hash_lanes", recommended.lanes),
+    };
+    cost.check().unwrap_or_else(|what| {
+        section.fault("hash_memory_kib", &what);
+        recommended
+    })
+}

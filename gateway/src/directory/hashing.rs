@@ -1,0 +1,122 @@
+//! The room in which passwords are hashed: threads of its own, a bounded line before it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use rustix::process::setpriority_process;
+use tokio::sync::oneshot;
+
+use super::turns::Turns;
+pub use super::turns::{Busy, Line};
+use crate::user::password::{Cost, Memory};
+
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// The room in which passwords are hashed.
+///
+/// A hash takes a processor and some 19 MiB for some 20 milliseconds. That is why there are as many
+/// threads as configured and not more, why each has one working memory that it keeps, and why they
+/// have a lower priority than those that forward requests.
+pub struct HashingRoom {
+    turns: Turns,
+    workers: usize,
+    cost: Cost,
+    /// The way in. Opened at the first hash: threads do not survive a process going to the
+    /// background.
+    jobs: OnceLock<Sender<Job>>,
+}
+
+/// How much less a hash matters than a request that is forwarded, as the `nice` of its thread.
+const NICE: i32 = 10;
+
+impl HashingRoom {
+    /// A room with a thread for each turn of `line`; new hashes are made at `cost`.
+    pub fn new(line: Line, cost: Cost) -> Self {
+        Self { turns: Turns::new(line), workers: line.at_once, cost, jobs: OnceLock::new() }
+    }
+
+    /// What a new hash costs.
+    pub(super) fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Does `work` when it is its turn.
+    ///
+    /// # Panics
+    /// If the work did.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let turn = self.turns.take().await?;
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |memory| {
+            let done = work(memory);
+            // Before the answer, so that whoever has it finds the room free.
+            drop(turn);
+            // A client that has left does not want it.
+            let _ = answer.send(done);
+        });
+        let jobs = self.jobs.get_or_init(|| start(self.workers, self.cost));
+        jobs.send(job).expect("the threads live as long as the room");
+        Ok(answered.await.expect("hashing does not panic"))
+    }
+}
+
+/// Starts the threads. They end when the way in is gone.
+fn start(workers: usize, cost: Cost) -> Sender<Job> {
+    let (jobs, queue) = channel();
+    let queue = Arc::new(Mutex::new(queue));
+    for number in 0..workers {
+        let queue = Arc::clone(&queue);
+        let thread = thread::Builder::new().name(format!("hash-{number}"));
+        thread.spawn(move || serve(&queue, cost)).expect("the system has a thread to give");
+    }
+    jobs
+}
+
+fn serve(queue: &Mutex<Receiver<Job>>, cost: Cost) {
+    // Of this thread alone, on Linux. Where it is not allowed, hashing goes on as before.
+    if let Err(error) = setpriority_process(None, NICE) {
+        log::debug!("hashing at the usual priority: {error}");
+    }
+    let mut memory = Memory::new(cost);
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
+            // Whoever waits for it is told by the answer that never comes.
+            log::error!("a hash was given up");
+            memory = Memory::new(cost);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    pub(crate) const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+
+    /// A room with one thread, for cheap hashes.
+    pub(crate) fn room() -> HashingRoom {
+        let patience = Duration::from_secs(10);
+        HashingRoom::new(Line { at_once: 1, waiting: 100, patience }, CHEAP)
+    }
+
+    #[test]
+    fn a_panic_costs_one_answer() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let room = Arc::new(room());
+            let broken = Arc::clone(&room);
+            let broken =
+                tokio::spawn(async move { broken.work(|_| -> u8 { panic!("on purpose") }).await });
+            assert!(broken.await.is_err());
+            assert_eq!(room.work(|_| 7).await, Ok(7));
+        });
+    }
+}

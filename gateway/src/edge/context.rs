@@ -1,0 +1,52 @@
+//! What one request carries from phase to phase.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::origin::Origin;
+use super::request_id::RequestId;
+use crate::auth::credential::{Caller, Purpose};
+use crate::session::Session;
+use crate::visit::Visit;
+
+/// What one request carries from phase to phase.
+pub struct Context {
+    pub(super) started: Instant,
+    /// Where the request came from.
+    pub(super) origin: Origin,
+    pub(super) request_id: RequestId,
+    /// On whose behalf the request is forwarded.
+    pub(super) caller: Option<Caller>,
+    /// What for.
+    pub(super) purpose: Purpose,
+    /// Whose session it is, for the log.
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) attempts: usize,
+    /// Bytes of the body forwarded so far.
+    pub(super) body_bytes: u64,
+}
+
+impl Context {
+    /// Nothing is known yet.
+    pub(super) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            origin: Origin::unknown(false, None),
+            request_id: RequestId::unset(),
+            caller: None,
+            purpose: Purpose::Ordinary,
+            session: None,
+            attempts: 0,
+            body_bytes: 0,
+        }
+    }
+
+    /// Where the request came from, for those below who need not know of headers.
+    pub(super) fn visit(&self) -> Visit<'_> {
+        Visit {
+            address: self.origin.address,
+            request_id: self.request_id.as_str(),
+            over_tls: self.origin.over_tls,
+        }
+    }
+}
