@@ -21,6 +21,7 @@ tools:
 test-tools: .venv/installed tests/clients/javascript/node_modules/installed target/go-clients/built target/h2spec/h2spec
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
+	@$(call need,fail2ban-regex,fail2ban)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }

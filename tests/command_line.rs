@@ -27,6 +27,11 @@ fn outcome(arguments: &[&str], input: &str) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+/// The PHC string of `password`, as the program makes it.
+pub(crate) fn hash(password: &str) -> String {
+    outcome(&["hash"], password).1.trim().to_owned()
+}
+
 fn folder(config: &str, users: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("gateway.toml"), config).unwrap();

@@ -7,6 +7,10 @@
 
 /// What a user may do, and InfluxDB 3.
 mod access;
+/// Guessing, by one and by many: how slow it is, what it gives away, what it costs others.
+mod attack;
+/// The audit trail.
+mod audit;
 /// The real Python client, writing into a real database through the gateway.
 mod clients;
 /// The command line: what it prints, which files it changes, its exit codes.
@@ -44,6 +48,8 @@ mod me;
 mod openapi;
 /// New passwords.
 mod password;
+/// The users file, changed while the gateway serves.
+mod reload;
 /// Certificates, and connections over TLS.
 mod secure;
 /// An orderly end.

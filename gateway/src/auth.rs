@@ -4,11 +4,13 @@ pub mod credential;
 mod password;
 mod reload;
 mod signin;
+#[cfg(test)]
+mod simulation;
 pub mod throttle;
 pub mod tokens;
 pub mod upkeep;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::HeaderValue;
 
@@ -35,6 +37,8 @@ pub struct Auth {
     upkeep: Option<Arc<Upkeep>>,
     throttle: Arc<Throttle>,
     audit: Audit,
+    /// Held while the users file is read anew and its changes are carried out.
+    reloading: Mutex<()>,
 }
 
 impl Auth {
@@ -48,7 +52,8 @@ impl Auth {
         audit: Audit,
     ) -> Self {
         let throttle = Arc::new(Throttle::new(rules));
-        Self { directory, sessions, tokens, upkeep, throttle, audit }
+        let reloading = Mutex::default();
+        Self { directory, sessions, tokens, upkeep, throttle, audit, reloading }
     }
 
     /// The live session of `token`, renewed.

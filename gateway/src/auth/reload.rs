@@ -1,12 +1,13 @@
 //! The users file read anew, and what that means for those who are signed in.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::Auth;
 use crate::audit::{Event, Kind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Reloaded};
 use crate::directory::users::Fate;
+use crate::user::User;
 
 impl Auth {
     /// Reads the users file anew, if there is one. Slow: it reads a file.
@@ -29,6 +30,8 @@ impl Auth {
     }
 
     fn take(&self, file: &FileDirectory, is_told: impl FnOnce(&Reloaded) -> bool) {
+        // One after the other, or what an older file meant could be done after a newer one's.
+        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         match file.reload() {
             None => {}
             Some(Ok(reloaded)) => {
@@ -38,13 +41,7 @@ impl Auth {
                 for fate in fates {
                     match fate {
                         Fate::Ended(user) => ended += self.sessions.revoke(user, None),
-                        Fate::Changed(user) => {
-                            let sessions = self.sessions.of(user.id());
-                            changed += sessions.len();
-                            for session in sessions {
-                                session.set_user(Arc::clone(&user));
-                            }
-                        }
+                        Fate::Changed(user) => changed += self.change(&user),
                     }
                 }
                 if is_told {
@@ -63,5 +60,13 @@ impl Auth {
                 self.audit.record(Event::now(Kind::ReloadRefused(faults.len())));
             }
         }
+    }
+    /// Tells the sessions of `user` what has become of them; returns how many.
+    pub(super) fn change(&self, user: &Arc<User>) -> usize {
+        let sessions = self.sessions.of(user.id());
+        for session in &sessions {
+            session.set_user(Arc::clone(user));
+        }
+        sessions.len()
     }
 }

@@ -11,6 +11,7 @@ use crate::audit::{Event, Kind, Reason};
 use crate::clock::Moment;
 use crate::directory::file::{Check, FileDirectory, Verified};
 use crate::directory::influxdb::{InfluxdbDirectory, Refusal, SignedIn};
+use crate::directory::users::Account;
 use crate::directory::{Busy, Directory};
 use crate::session::token::SessionToken;
 use crate::session::{End, Session};
@@ -111,15 +112,33 @@ impl Auth {
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let Credentials { name, password, .. } = credentials;
         let verified = self.verify(file, name.as_ref(), password, guess).await?;
-        let opened = self.open(Arc::clone(&verified.account.user), None)?;
-        // The users file may have been read anew since the password was looked at.
-        let Some(user) = file.now(&verified.account) else {
-            self.sessions.end(&opened.1, End::Revoked);
+        let user = Arc::clone(&verified.account.user);
+        let (token, session) = self.open(user, None, Moment::now())?;
+        if !self.confirm(file, &verified.account, &session) {
             return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
-        };
-        opened.1.set_user(user);
+        }
         file.rehash(verified);
-        Ok(opened)
+        Ok((token, session))
+    }
+
+    /// Makes sure that `session` is of `account` as it is now: the users file may have been read
+    /// anew between the look at the password and the beginning of the session. Whatever is read
+    /// anew later, finds the session. If the account is gone, the session ends; false then.
+    pub(super) fn confirm(
+        &self,
+        file: &FileDirectory,
+        account: &Account,
+        session: &Arc<Session>,
+    ) -> bool {
+        while let Some(user) = file.now(account) {
+            session.set_user(Arc::clone(&user));
+            // Or a user from before might have been set over a newer one.
+            if file.now(account).is_some_and(|again| Arc::ptr_eq(&again, &user)) {
+                return true;
+            }
+        }
+        self.sessions.end(session, End::Revoked);
+        false
     }
 
     /// Checks the password of `name` in the users file, if the guess may be made.
@@ -162,7 +181,8 @@ impl Auth {
                     influxdb.sign_out(&session).await;
                     return Err(throttled.into());
                 }
-                self.open(user, Some(session))
+                // Not the moment of the request: it may have waited for its turn.
+                self.open(user, Some(session), Moment::now())
             }
             Err(Refusal::Wrong) => {
                 let bans = self.throttle.fail(&guess, Moment::now())?;
@@ -173,14 +193,14 @@ impl Auth {
         }
     }
 
-    fn open(
+    /// Opens a new session: with a token of its own, whatever cookie came along.
+    pub(super) fn open(
         &self,
         user: Arc<User>,
         upstream: Option<UpstreamSession>,
+        now: Moment,
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let token = SessionToken::generate();
-        // Not the moment of the request: the verification may have waited for its turn.
-        let now = Moment::now();
         let session = Session::start(token.id(), user, upstream, now);
         let session = self.sessions.open(session, now).map_err(|_full| SignInError::Full)?;
         if let Some(upkeep) = &self.upkeep {

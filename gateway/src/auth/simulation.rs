@@ -1,0 +1,155 @@
+//! Sessions and their fates on a simulated clock, in random order: a model says what has to come out.
+//!
+//! Each seed is a history of its own, the same each time it is run. `SIMULATION_SEED=7 cargo test
+//! simulation` runs one of them.
+
+mod history;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use history::History;
+
+use super::Auth;
+use super::throttle::Rules;
+use super::tokens::Tokens;
+use crate::audit::Audit;
+use crate::clock::Moment;
+use crate::directory::Directory;
+use crate::directory::file::{FileDirectory, Kept};
+use crate::directory::hashing::tests::{CHEAP, room};
+use crate::directory::users::{Account, Users};
+use crate::document::Fault;
+use crate::session::memory::{Capacity, MemoryStore};
+use crate::session::token::SessionId;
+use crate::session::{End, Lifetime, Session};
+use crate::user::access::Access;
+use crate::user::name::Username;
+use crate::user::password::{Memory, Password, PasswordHash};
+use crate::user::{Status, User, UserId};
+
+const SEEDS: u64 = 2000;
+const NAMES: [&str; 3] = ["ada", "bob", "eve"];
+const CAPACITY: Capacity = Capacity { total: 7, per_user: 3 };
+const LIFETIME: Lifetime =
+    Lifetime { idle: Duration::from_secs(600), absolute: Some(Duration::from_secs(3600)) };
+const RULES: Rules = Rules {
+    pair: 5,
+    client: 50,
+    user: 100,
+    window: Duration::from_secs(300),
+    first: Duration::from_secs(60),
+    longest: Duration::from_secs(900),
+};
+
+/// Hashes of two passwords: which one somebody has is all that matters here.
+static HASHES: LazyLock<[String; 2]> = LazyLock::new(|| {
+    let hash = |password: &[u8]| {
+        PasswordHash::create(&Password::new(password.to_vec()), CHEAP, &mut Memory::new(CHEAP))
+    };
+    [hash(b"one"), hash(b"other")].map(|hash| hash.text().to_string())
+});
+
+/// What the users file says of each name: nothing, or the password's number and a status.
+type File = [Option<(usize, Status)>; 3];
+
+fn id_of(name: usize) -> UserId {
+    format!("{:016x}", name + 1).parse().unwrap()
+}
+
+fn name_of(name: usize) -> Username {
+    NAMES[name].parse().unwrap()
+}
+
+fn users(file: &File) -> Result<Users, Vec<Fault>> {
+    let account = |(name, entry): (usize, &Option<(usize, Status)>)| {
+        let (password, status) = (*entry)?;
+        let user = User {
+            name: name_of(name),
+            id: id_of(name),
+            status,
+            access: Access::Full,
+            token: None,
+        };
+        Some(Account::new(user, PasswordHash::parse(&HASHES[password]).unwrap()))
+    };
+    Users::new(file.iter().enumerate().filter_map(account).collect())
+        .ok_or_else(|| vec![Fault::of_file("users.toml", "nobody")])
+}
+
+/// A file of users that can be changed, and everything that serves them.
+struct Stage {
+    auth: Auth,
+    file: Arc<FileDirectory>,
+    text: Arc<Mutex<File>>,
+    ends: Arc<Mutex<Vec<(SessionId, End)>>>,
+}
+
+impl Stage {
+    fn new(audit: &Audit) -> Self {
+        let (text, ends) = (Arc::new(Mutex::new([Some((0, Status::Active)); 3])), Arc::default());
+        let (read, told) = (Arc::clone(&text), Arc::clone(&ends));
+        let kept = Kept::new(PathBuf::new(), Box::new(move |_| users(&read.lock().unwrap())));
+        let first = users(&text.lock().unwrap()).ok().unwrap();
+        let file = Arc::new(FileDirectory::new(first, Some(kept), room()));
+        let on_end = Arc::new(move |session: &Arc<Session>, why| {
+            let ends: &Mutex<Vec<_>> = &told;
+            ends.lock().unwrap().push((*session.id(), why));
+        });
+        let store = Arc::new(MemoryStore::new(LIFETIME, CAPACITY, on_end));
+        let directory = Directory::File(Arc::clone(&file));
+        let auth = Auth::new(directory, store, Tokens::Pass, None, RULES, audit.clone());
+        Self { auth, file, text, ends }
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a seed to run again comes from whoever runs it")]
+fn s_14_s_16_s_17_s_19_histories_in_random_order_end_as_the_model_says() {
+    let audit = Audit::to_log();
+    let seeds = match std::env::var("SIMULATION_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().unwrap();
+            seed..seed + 1
+        }
+        Err(_) => 0..SEEDS,
+    };
+    for seed in seeds {
+        History::new(seed, &audit).run();
+    }
+}
+
+#[test]
+fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
+    let stage = Stage::new(&Audit::to_log());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for name in 0..NAMES.len() {
+            let (stage, done) = (&stage, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let Some(verified) = stage.file.verified(&name_of(name)) else { continue };
+                    let user = Arc::clone(&verified.account.user);
+                    if let Ok((_, session)) = stage.auth.open(user, None, Moment::now()) {
+                        stage.auth.confirm(&stage.file, &verified.account, &session);
+                    }
+                }
+            });
+        }
+        for round in 0..2000 {
+            let status = if round % 2 == 0 { Status::Active } else { Status::Inactive };
+            let entry = |name| (round % 5 != name).then_some((round / 3 % 2, status));
+            *stage.text.lock().unwrap() = [entry(0), entry(1), entry(2)];
+            stage.auth.reload();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let text = *stage.text.lock().unwrap();
+    for (name, entry) in text.iter().enumerate() {
+        for session in stage.auth.sessions.of(id_of(name)) {
+            assert_eq!(Some(session.user().status), entry.map(|(_, status)| status));
+        }
+    }
+}

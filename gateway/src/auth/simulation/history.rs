@@ -1,0 +1,265 @@
+//! One history: what happens, in which order, and what a model says has to come of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{CAPACITY, LIFETIME, NAMES, Stage, id_of, name_of};
+use crate::audit::Audit;
+use crate::auth::SignInError;
+use crate::clock::Moment;
+use crate::directory::file::Verified;
+use crate::directory::users::Fate;
+use crate::session::token::{SessionId, SessionToken};
+use crate::session::{End, Session};
+use crate::user::{Status, UserId};
+
+/// How much happens in one.
+const STEPS: usize = 150;
+
+/// What the model knows of a session.
+struct Known {
+    token: SessionToken,
+    id: SessionId,
+    name: usize,
+    /// Which of the user's passwords it was opened with.
+    password: usize,
+    started: Moment,
+    used: Moment,
+    ended: Option<End>,
+}
+
+impl Known {
+    fn is_live(&self, now: Moment) -> bool {
+        self.ended.is_none()
+            && now.since(self.used) < LIFETIME.idle
+            && LIFETIME.absolute.is_none_or(|absolute| now.since(self.started) < absolute)
+    }
+}
+
+/// Something that takes several steps, between which anything else may happen.
+enum Work {
+    /// The password has been looked at: of whom, which one.
+    SignIn(usize, usize, Verified),
+    /// The session is open, and not confirmed yet.
+    Confirm(usize, Verified, Arc<Session>),
+    /// The new users are in, and not all their changes carried out yet.
+    Reload(Vec<Fate>),
+}
+
+/// A history: the real thing and the model beside it.
+pub(super) struct History {
+    seed: u64,
+    random: u64,
+    stage: Stage,
+    now: Moment,
+    known: Vec<Known>,
+    works: Vec<Work>,
+    /// How often each user has had another password, or has come or gone.
+    passwords: [usize; 3],
+    told: HashMap<SessionId, End>,
+}
+
+impl History {
+    pub(super) fn new(seed: u64, audit: &Audit) -> Self {
+        let stage = Stage::new(audit);
+        let (now, known, works) = (Moment::START, Vec::new(), Vec::new());
+        let (passwords, told) = ([0; 3], HashMap::new());
+        Self { seed, random: seed, stage, now, known, works, passwords, told }
+    }
+
+    /// `SplitMix64`: small, and well enough mixed from the first number on.
+    fn random(&mut self, below: usize) -> usize {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % below as u64).unwrap()
+    }
+
+    pub(super) fn run(mut self) {
+        for _ in 0..STEPS {
+            match self.random(12) {
+                0..3 => self.begin_sign_in(),
+                3..7 => self.request(),
+                7 => self.sign_out(),
+                8 => self.begin_reload(),
+                9 => self.pass_time(),
+                _ => self.go_on(),
+            }
+            self.check_ends();
+        }
+        while !self.works.is_empty() {
+            self.go_on();
+            self.check_ends();
+        }
+        self.check_users();
+    }
+
+    fn pass_time(&mut self) {
+        let seconds = [1, 59, 299, 599, 601, 3600][self.random(6)];
+        self.now = self.now.after(Duration::from_secs(seconds));
+        if self.random(2) == 0 {
+            self.stage.auth.sessions.tidy();
+        }
+    }
+
+    fn begin_sign_in(&mut self) {
+        let name = self.random(NAMES.len());
+        if let Some(verified) = self.stage.file.verified(&name_of(name)) {
+            self.works.push(Work::SignIn(name, self.passwords[name], verified));
+        }
+    }
+
+    fn request(&mut self) {
+        if self.known.is_empty() {
+            return;
+        }
+        let (index, now) = (self.random(self.known.len()), self.now);
+        let session = self.stage.auth.authenticate(&self.known[index].token, now);
+        let known = &mut self.known[index];
+        assert_eq!(session.is_some(), known.is_live(now), "seed {}", self.seed);
+        match session {
+            Some(session) => {
+                assert_eq!(session.user_id(), id_of(known.name), "seed {}", self.seed);
+                known.used = now;
+            }
+            None if known.ended.is_none() => known.ended = Some(End::Expired),
+            None => {}
+        }
+    }
+
+    fn sign_out(&mut self) {
+        if self.known.is_empty() {
+            return;
+        }
+        let (index, now) = (self.random(self.known.len()), self.now);
+        let known = &mut self.known[index];
+        let closed = self.stage.auth.sessions.close(&known.id, now);
+        assert_eq!(closed.is_some(), known.is_live(now), "seed {}", self.seed);
+        let why = if known.is_live(now) { End::SignedOut } else { End::Expired };
+        known.ended.get_or_insert(why);
+    }
+
+    fn begin_reload(&mut self) {
+        if self.works.iter().any(|work| matches!(work, Work::Reload(_))) {
+            return;
+        }
+        let mut text = *self.stage.text.lock().unwrap();
+        let before = text;
+        let name = self.random(NAMES.len());
+        text[name] = match self.random(4) {
+            0 => None,
+            1 => Some((0, Status::Inactive)),
+            other => Some((other - 2, Status::Active)),
+        };
+        *self.stage.text.lock().unwrap() = text;
+        let reloaded = self.stage.file.reload().unwrap().ok().unwrap_or_else(|| {
+            // Nobody is left in the file: it is refused, and nothing has changed.
+            assert!(text.iter().all(Option::is_none), "seed {}", self.seed);
+            text = [Some((0, Status::Active)); 3];
+            *self.stage.text.lock().unwrap() = text;
+            self.stage.file.reload().unwrap().ok().unwrap()
+        });
+        self.works.push(Work::Reload(reloaded.fates));
+        for (name, (before, after)) in before.iter().zip(&text).enumerate() {
+            let password = |entry: &Option<(usize, Status)>| entry.map(|(password, _)| password);
+            self.passwords[name] += usize::from(password(before) != password(after));
+        }
+    }
+
+    /// One more step of something that is under way.
+    fn go_on(&mut self) {
+        if self.works.is_empty() {
+            return;
+        }
+        let index = self.random(self.works.len());
+        match self.works.swap_remove(index) {
+            Work::SignIn(name, password, verified) => self.open(name, password, verified),
+            Work::Confirm(known, verified, session) => {
+                let was_live = self.known[known].ended.is_none();
+                let stands = self.stage.auth.confirm(&self.stage.file, &verified.account, &session);
+                if !stands && was_live {
+                    self.known[known].ended = Some(End::Revoked);
+                }
+            }
+            Work::Reload(mut fates) => {
+                match fates.pop() {
+                    Some(Fate::Ended(user)) => self.revoke(user),
+                    Some(Fate::Changed(user)) => drop(self.stage.auth.change(&user)),
+                    None => {}
+                }
+                if !fates.is_empty() {
+                    self.works.push(Work::Reload(fates));
+                }
+            }
+        }
+    }
+
+    fn revoke(&mut self, user: UserId) {
+        self.stage.auth.sessions.revoke(user, None);
+        for known in self.known.iter_mut().filter(|known| id_of(known.name) == user) {
+            known.ended.get_or_insert(End::Revoked);
+        }
+    }
+
+    fn open(&mut self, name: usize, password: usize, verified: Verified) {
+        let now = self.now;
+        let mine = |known: &&mut Known| known.name == name && known.ended.is_none();
+        let counted = self.known.iter().filter(|known| known.ended.is_none()).count();
+        let dead = self.known.iter_mut().filter(mine).filter(|known| !known.is_live(now)).count();
+        let live = self.known.iter_mut().filter(mine).filter(|known| known.is_live(now)).count();
+        let evicted = usize::from(live >= CAPACITY.per_user);
+        let user = Arc::clone(&verified.account.user);
+        match self.stage.auth.open(user, None, now) {
+            Err(error) => {
+                assert!(matches!(error, SignInError::Full), "seed {}", self.seed);
+                assert!(counted - dead - evicted >= CAPACITY.total, "seed {}", self.seed);
+            }
+            Ok((token, session)) => {
+                assert!(counted - dead - evicted < CAPACITY.total, "seed {}", self.seed);
+                let id = token.id();
+                let is_new = self.known.iter().all(|known| known.id != id);
+                assert!(is_new && *session.id() == id, "seed {}", self.seed);
+                for known in self.known.iter_mut().filter(mine).filter(|known| !known.is_live(now))
+                {
+                    known.ended = Some(End::Expired);
+                }
+                if evicted > 0 {
+                    let oldest = self.known.iter_mut().filter(mine).min_by_key(|known| known.used);
+                    oldest.unwrap().ended = Some(End::Evicted);
+                }
+                let (at, ended) = (now, None);
+                let new = Known { token, id, name, password, started: at, used: at, ended };
+                self.known.push(new);
+                self.works.push(Work::Confirm(self.known.len() - 1, verified, session));
+            }
+        }
+    }
+
+    /// Whatever ended has been told once, and why; nothing else has ended.
+    fn check_ends(&mut self) {
+        for (id, why) in self.stage.ends.lock().unwrap().drain(..) {
+            // A session that was refused for want of room has never been handed out.
+            if why != End::Refused {
+                let known = self.known.iter().find(|known| known.id == id).unwrap();
+                assert_eq!(known.ended, Some(why), "seed {}: {}", self.seed, NAMES[known.name]);
+                assert!(self.told.insert(id, why).is_none(), "seed {}: told twice", self.seed);
+            }
+        }
+        let ended = self.known.iter().filter(|known| known.ended.is_some()).count();
+        assert_eq!(self.told.len(), ended, "seed {}", self.seed);
+    }
+
+    /// When nothing is under way, every live session is that of somebody in the file, as they are
+    /// there.
+    fn check_users(&self) {
+        let text = *self.stage.text.lock().unwrap();
+        for known in self.known.iter().filter(|known| known.is_live(self.now)) {
+            let session = self.stage.auth.authenticate(&known.token, self.now).unwrap();
+            let status = text[known.name].map(|(_, status)| status);
+            assert_eq!(Some(session.user().status), status, "seed {}", self.seed);
+            assert_eq!(known.password, self.passwords[known.name], "seed {}", self.seed);
+        }
+    }
+}

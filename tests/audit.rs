@@ -1,0 +1,220 @@
+use std::fs;
+use std::process::Command;
+
+use crate::support::*;
+
+fn start(config: &str) -> Gateway {
+    Gateway::start_with(closed_port(), config, &users(&["ada", "bob"]))
+}
+
+/// The events of a trail, each with its reason if it has one.
+fn events(trail: &[serde_json::Value]) -> Vec<String> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let event =
+        |line: &serde_json::Value| format!("{} {}", text(&line["event"]), text(&line["reason"]));
+    trail.iter().map(|line| event(line).trim_end().to_owned()).collect()
+}
+
+#[test]
+fn a_line_an_event() {
+    let config = "[session]\nmax_sessions_per_user = 2\nidle = \"2s\"\n";
+    let gateway = start(config);
+    let sign_in = |name: &str, password: &str, id: &str| {
+        let id = format!("X-Request-Id: {id}");
+        gateway.connect().send(&post("/api/v2/signin", &[&basic(name, password), &id]))
+    };
+    let session = sign_in("ada", PASSWORD, "r1").cookie();
+    sign_in("ada", "wrong horse", "r2");
+    sign_in("eve", "wrong horse", "r3");
+    let second = gateway.sign_in("ada");
+    gateway.connect().send(&get("/api/v2/me", &[&cookie(&second)]));
+    let third = gateway.sign_in("ada");
+    let headers = [cookie(&third), basic("ada", PASSWORD)];
+    let body = "{\"password\":\"battery staple\"}";
+    let change = with_body("PUT", "/api/v2/me/password", &[&headers[0], &headers[1]], body);
+    assert_eq!(gateway.connect().send(&change).status, 204);
+    assert_eq!(gateway.connect().send(&post("/api/v2/signout", &[&cookie(&third)])).status, 204);
+    gateway.sign_in("bob");
+    let trail = gateway.audited(11);
+    assert_eq!(
+        events(&trail),
+        [
+            "signed_in",
+            "refused wrong_password",
+            "refused unknown_user",
+            "signed_in",
+            "evicted",
+            "signed_in",
+            "password_changed",
+            "revoked",
+            "signed_out",
+            "signed_in",
+            "expired"
+        ]
+    );
+    for (line, (user, id)) in trail.iter().zip([("ada", "r1"), ("ada", "r2"), ("eve", "r3")]) {
+        assert_eq!((&line["user"], &line["request_id"]), (&user.into(), &id.into()));
+        assert_eq!(line["client"], "127.0.0.1");
+        let time = line["time"].as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z') && time.len() == 24, "{time}");
+    }
+    let fingerprint = |line: usize| trail[line]["session"].as_str().unwrap().to_owned();
+    assert_eq!(fingerprint(4), fingerprint(0), "the first of three had to go");
+    assert_eq!(fingerprint(7), fingerprint(3), "the other one, for the new password");
+    assert_eq!(fingerprint(8), fingerprint(5));
+    assert_eq!((&trail[10]["user"], fingerprint(10)), (&"bob".into(), fingerprint(9)));
+    assert_eq!(trail[1]["session"], serde_json::Value::Null);
+    assert!(!gateway.audit().contains(session.split_once('=').unwrap().1));
+}
+
+#[test]
+fn o_03_each_way_to_be_refused_has_its_reason() {
+    let config = "[signin]\nfailures = 2\n[session]\nmax_sessions = 1\n";
+    let gateway = start(config);
+    let try_in = |name: &str, password: &str| {
+        gateway.connect().send(&post("/api/v2/signin", &[&basic(name, password)])).status
+    };
+    gateway.sign_in("bob");
+    assert_eq!(try_in("ada", PASSWORD), 503);
+    assert_eq!(gateway.connect().send(&post("/api/v2/signin", &[])).status, 401);
+    let statuses = [0; 3].map(|_| try_in("ada", "wrong horse"));
+    assert_eq!(statuses, [401, 401, 429]);
+    let trail = gateway.audited(7);
+    assert_eq!(
+        events(&trail),
+        [
+            "signed_in",
+            "refused full",
+            "refused malformed",
+            "refused wrong_password",
+            "refused wrong_password",
+            "banned pair",
+            "refused throttled"
+        ]
+    );
+    assert_eq!(trail[5]["seconds"], 60);
+}
+
+#[test]
+fn o_01_a_name_cannot_forge_a_line() {
+    let gateway = start("");
+    let forged =
+        "x\",\"event\":\"signed_in\",\"client\":\"10.0.0.1\"}\r\n{\"time\":\"\u{1b}[31m\u{202e}";
+    for name in [forged, "a\nb", "\u{9b}31m", "\u{0}"] {
+        gateway.connect().send(&post("/api/v2/signin", &[&basic(name, "wrong horse")]));
+    }
+    let trail = gateway.audited(4);
+    assert!(trail.iter().all(|line| line["event"] == "refused" && line["client"] == "127.0.0.1"));
+    assert_eq!(trail[1]["user"], "a\nb");
+    let text = gateway.audit();
+    assert!(text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{text:?}");
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_opened_anew_when_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let gateway = start("");
+    gateway.sign_in("ada");
+    gateway.audited(1);
+    let (file, moved) =
+        (gateway.folder().join("audit.jsonl"), gateway.folder().join("audit.jsonl.1"));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::rename(&file, &moved).unwrap();
+    gateway.sign_in("ada");
+    let lines = |path| fs::read_to_string(path).unwrap_or_default().lines().count();
+    wait_until("the old file goes on", || lines(&moved) == 2);
+    gateway.signal("HUP");
+    wait_until("there is a new file", || lines(&file) == 1);
+    gateway.sign_in("bob");
+    assert_eq!(events(&gateway.audited(2)), ["reloaded", "signed_in"]);
+    assert_eq!(lines(&moved), 2);
+}
+
+#[test]
+fn without_a_file_the_trail_is_in_the_log() {
+    let folder = Gateway::prepare("http://127.0.0.1:9", "", &users(&["ada"]));
+    let path = folder.path().join("gateway.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("[audit]\nfile", "[audit]\n# file");
+    fs::write(path, text).unwrap();
+    let gateway = Gateway::start_in(folder);
+    gateway.sign_in("ada");
+    let log = gateway.stop();
+    assert!(log.contains(" audit] {\"time\":\"20") && log.contains("\"signed_in\""), "{log}");
+}
+
+#[test]
+fn what_has_happened_is_written_before_the_end() {
+    for signal in ["TERM", "INT"] {
+        let gateway = start("");
+        let path = gateway.folder().join("audit.jsonl");
+        let kept = gateway.folder().join("kept.jsonl");
+        fs::write(&path, "").unwrap();
+        fs::hard_link(&path, &kept).unwrap();
+        for _ in 0..50 {
+            gateway.sign_in("ada");
+        }
+        gateway.signal(signal);
+        let lines = || fs::read_to_string(&kept).unwrap().lines().count();
+        wait_until("all is written", || lines() == 50);
+        gateway.wait();
+    }
+}
+
+#[test]
+fn a_trail_that_cannot_be_written_is_a_fault_at_start() {
+    let folder = Gateway::prepare("http://127.0.0.1:9", "", &users(&["ada"]));
+    fs::create_dir(folder.path().join("audit.jsonl")).unwrap();
+    let output = program()
+        .args(["run", "--config"])
+        .arg(folder.path().join("gateway.toml"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(told.contains("audit.jsonl: cannot be written to: Is a directory"), "{told}");
+}
+
+#[test]
+fn fail2ban_finds_who_guesses_and_nobody_else() {
+    let gateway = start("[signin]\nfailures = 1\n");
+    gateway.sign_in("ada");
+    let forged = "x\",\"client\":\"10.0.0.1\",\"event\":\"banned";
+    for name in ["ada", "eve", forged, "ada"] {
+        gateway.connect().send(&post("/api/v2/signin", &[&basic(name, "wrong horse")]));
+    }
+    gateway.connect().send(&post("/api/v2/signin", &[]));
+    gateway.audited(9);
+    let output = Command::new("fail2ban-regex")
+        .args(["--out", "ip"])
+        .arg(gateway.folder().join("audit.jsonl"))
+        .arg(repository().join("conf/fail2ban/filter.d/influx-gateway.conf"))
+        .output()
+        .expect("fail2ban-regex is installed by `make test`");
+    let found = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(found.lines().collect::<Vec<_>>(), ["127.0.0.1"; 4], "{output:?}");
+}
+
+#[test]
+fn fail2ban_takes_the_jail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (conf, copy) = (repository().join("conf/fail2ban"), folder.path().join("fail2ban"));
+    assert!(
+        Command::new("cp").args(["-r", "/etc/fail2ban"]).arg(&copy).status().unwrap().success()
+    );
+    fs::remove_dir_all(copy.join("jail.d")).unwrap();
+    fs::create_dir(copy.join("jail.d")).unwrap();
+    let name = "influx-gateway.conf";
+    fs::copy(conf.join("filter.d").join(name), copy.join("filter.d").join(name)).unwrap();
+    let trail = folder.path().join("audit.jsonl");
+    fs::write(&trail, "").unwrap();
+    let jail = fs::read_to_string(conf.join("jail.d").join(name)).unwrap();
+    let here = jail.replace("/var/log/influx-gateway/audit.jsonl", trail.to_str().unwrap());
+    assert_ne!(jail, here);
+    fs::write(copy.join("jail.d").join(name), here).unwrap();
+    let client =
+        |flag| Command::new("fail2ban-client").arg("-c").arg(&copy).arg(flag).output().unwrap();
+    let test = client("--test");
+    assert!(test.status.success(), "{test:?}");
+    let dump = String::from_utf8(client("-d").stdout).unwrap();
+    assert!(dump.contains("'influx-gateway', 'maxretry', 20"), "{dump}");
+}
