@@ -1,6 +1,6 @@
 //! The users file edited in place: comments stay, and no reader ever sees half a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -58,26 +58,33 @@ pub enum Change<'a> {
 
 /// Makes `change` to the user `name` in the users file at `path`.
 ///
-/// The file is locked against other editors, written beside itself, flushed to disk and renamed
-/// over the old one with mode 0600 and the old owner. [`Change::Add`] creates a missing file.
+/// The file is locked against other editors of this kind, written beside itself, flushed to disk and
+/// renamed over the old one with mode 0600 and the old owner. If somebody has written another one
+/// there in the meantime, without the lock, the change is made to that one. [`Change::Add`] creates a
+/// missing file.
 pub fn apply(path: &Path, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
     let io_error = |source| EditError::Io { path: path.to_owned(), source };
     if let Change::Add(_) = change {
         create_if_missing(path).map_err(io_error)?;
     }
-    // A symbolic link stays one: what it points at is replaced.
-    let path = fs::canonicalize(path).map_err(io_error)?;
-    let mut old = lock(&path).map_err(io_error)?;
-    let mut text = String::new();
-    old.read_to_string(&mut text).map_err(io_error)?;
+    loop {
+        // A symbolic link stays one: what it points at is replaced.
+        let path = fs::canonicalize(path).map_err(io_error)?;
+        let mut old = lock(&path).map_err(io_error)?;
+        let as_read = old.metadata().map_err(io_error)?;
+        let mut text = String::new();
+        old.read_to_string(&mut text).map_err(io_error)?;
 
-    let mut document: DocumentMut =
-        text.parse().map_err(|_| EditError::NotToml { path: path.clone() })?;
-    edit(&mut document, name, change).map_err(|error| match error {
-        EditError::NotToml { .. } => EditError::NotToml { path: path.clone() },
-        other => other,
-    })?;
-    replace(&path, &old, document.to_string().as_bytes()).map_err(io_error)
+        let mut document: DocumentMut =
+            text.parse().map_err(|_| EditError::NotToml { path: path.clone() })?;
+        edit(&mut document, name, change).map_err(|error| match error {
+            EditError::NotToml { .. } => EditError::NotToml { path: path.clone() },
+            other => other,
+        })?;
+        if replace(&path, &as_read, document.to_string().as_bytes()).map_err(io_error)? {
+            return Ok(());
+        }
+    }
 }
 
 fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
@@ -174,19 +181,25 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-fn replace(path: &Path, old: &File, text: &[u8]) -> io::Result<()> {
+/// False if the file is no longer as it was read: it is left alone then.
+fn replace(path: &Path, as_read: &Metadata, text: &[u8]) -> io::Result<bool> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut new = tempfile::Builder::new().prefix(".users-").tempfile_in(folder)?;
     new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
-    let (owner, mine) = (old.metadata()?, new.as_file().metadata()?);
-    if (owner.uid(), owner.gid()) != (mine.uid(), mine.gid()) {
+    let mine = new.as_file().metadata()?;
+    if (as_read.uid(), as_read.gid()) != (mine.uid(), mine.gid()) {
         // Edited by root: the gateway's own account must still be able to read it.
-        std::os::unix::fs::fchown(new.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+        std::os::unix::fs::fchown(new.as_file(), Some(as_read.uid()), Some(as_read.gid()))?;
     }
     new.write_all(text)?;
     new.as_file().sync_all()?;
+    let stamp = |file: &Metadata| (file.ino(), file.len(), file.mtime(), file.mtime_nsec());
+    if stamp(&fs::metadata(path)?) != stamp(as_read) {
+        return Ok(false);
+    }
     new.persist(path)?;
-    File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()?;
+    Ok(true)
 }
 
 #[cfg(test)]
