@@ -14,8 +14,8 @@ const PATIENT: &str = "[signin]\nfailures = 1_000_000\nfailures_per_client = 1_0
 
 const WRONG: &str = "wrong horse";
 
-/// A hash that takes as long as those that are made by default. No password has it.
-const DEAR: &str = "$argon2id$v=19$m=19456,t=2,p=1$zb0kk9ZzhRpF74EDMreAwA$Bmkr88hNGBKV1GCvz0rQt2LFIpic\
+/// A hash that takes longer than those that are made by default. No password has it.
+const DEAR: &str = "$argon2id$v=19$m=19456,t=8,p=1$zb0kk9ZzhRpF74EDMreAwA$Bmkr88hNGBKV1GCvz0rQt2LFIpic\
                     3FWJ5/dSnnk4IlU";
 
 fn start(config: &str) -> Gateway {
@@ -295,7 +295,7 @@ fn b_08_sign_ins_at_once_never_share_a_result() {
 #[test]
 fn b_10_a_storm_is_hashed_by_so_many_workers_and_waits_in_a_bounded_line() {
     let upstream = Upstream::start();
-    let config = format!("{PATIENT}hash_workers = 1\nhash_queue = 20\n");
+    let config = format!("{PATIENT}hash_workers = 1\nhash_queue = 10\n");
     let text = users(&["ada"]);
     let folder = Gateway::prepare(&format!("http://{}", upstream.address), &config, &text);
     let gateway = Gateway::start_in(folder);
@@ -309,7 +309,7 @@ fn b_10_a_storm_is_hashed_by_so_many_workers_and_waits_in_a_bounded_line() {
 
     let statuses = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for n in 0..500 {
+        for n in 0..300 {
             let (gateway, statuses) = (&gateway, &statuses);
             scope.spawn(move || {
                 let answer = try_in(gateway, &format!("name{n}"), WRONG);
@@ -322,14 +322,14 @@ fn b_10_a_storm_is_hashed_by_so_many_workers_and_waits_in_a_bounded_line() {
         }
         // Whoever is signed in goes on.
         let mut client = gateway.connect();
-        while statuses.lock().unwrap().len() < 500 {
+        while statuses.lock().unwrap().len() < 300 {
             assert_eq!(client.send(&get("/api/v2/buckets", &[&session])).status, 200);
         }
     });
     let statuses = statuses.into_inner().unwrap();
     let count = |status| statuses.iter().filter(|other| **other == status).count();
-    assert_eq!(count(401) + count(429), 500);
-    assert!(count(401) >= 21, "the line is used: {}", count(401));
+    assert_eq!(count(401) + count(429), 300);
+    assert!(count(401) >= 11, "the line is used: {}", count(401));
     assert!(count(429) >= 100, "the line is bounded: {}", count(429));
     let threads = fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
     let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap();
@@ -342,19 +342,22 @@ fn b_10_of_a_storm_of_one_client_little_is_hashed() {
     let config = "[signin]\nhash_workers = 1\n";
     let text = format!("[[user]]\nname = \"ada\"\nid = \"{:016x}\"\npassword = \"{DEAR}\"\n", 1);
     let gateway = Gateway::start_with(closed_port(), config, &text);
-    let start = Instant::now();
-    fail(&gateway, "eve", 1);
-    let one = start.elapsed();
+    let time = |name| {
+        let start = Instant::now();
+        fail(&gateway, name, 1);
+        start.elapsed()
+    };
+    let one = ["eve", "fay", "gus", "hal"].map(time).into_iter().min().unwrap();
     let start = Instant::now();
     let statuses: Vec<_> = thread::scope(|scope| {
         let guess = || try_in(&gateway, "ada", WRONG).status;
-        let all: Vec<_> = (0..200).map(|_| scope.spawn(guess)).collect();
+        let all: Vec<_> = (0..100).map(|_| scope.spawn(guess)).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 5);
-    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 195);
-    // Those that waited while the fifth failed are not hashed either.
-    assert!(start.elapsed() < one * 60, "{:?}, and one takes {one:?}", start.elapsed());
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 95);
+    // Those that waited while the fifth failed are not hashed.
+    assert!(start.elapsed() < one * 25, "{:?}, and one takes {one:?}", start.elapsed());
 }
 
 #[test]
