@@ -10,6 +10,8 @@ use crate::app;
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     logging::start("info");
     raise_open_files();
+    // In the background the working folder is another one, and files are read and opened again.
+    let path = &std::path::absolute(path).map_err(|error| Failure::File(error.to_string()))?;
     let (config, users) = app::load(path)?;
     let tls = app::load_tls(&config)?;
     let audit = app::open_audit(&config)?;
