@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod hash;
+mod log_writer;
 mod logging;
 mod password;
 mod run;

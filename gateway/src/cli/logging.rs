@@ -1,6 +1,11 @@
 //! Logs: `env_logger`, capped so that no level shows a secret.
 
+use std::io::IsTerminal;
+
+use env_logger::Target;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use super::log_writer::{self, LogWriter};
 
 /// Below `info`, these libraries write request headers, cookies and credentials included.
 const TALKATIVE: [&str; 7] = ["pingora", "h2", "hyper", "rustls", "httparse", "tokio", "mio"];
@@ -8,7 +13,11 @@ const TALKATIVE: [&str; 7] = ["pingora", "h2", "hyper", "rustls", "httparse", "t
 /// Starts the log: to standard error, at `info` unless `RUST_LOG` says otherwise.
 pub(super) fn start(default: &str) {
     let environment = env_logger::Env::default().default_filter_or(default);
-    let inner = env_logger::Builder::from_env(environment).build();
+    let mut builder = env_logger::Builder::from_env(environment);
+    if !std::io::stderr().is_terminal() {
+        builder.target(Target::Pipe(Box::new(LogWriter)));
+    }
+    let inner = builder.build();
     let most = inner.filter();
     // A second start is of no consequence: the first log stays.
     if log::set_boxed_logger(Box::new(Capped { inner })).is_ok() {
@@ -46,7 +55,7 @@ impl<L: Log> Log for Capped<L> {
     }
 
     fn flush(&self) {
-        self.inner.flush();
+        log_writer::flush();
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{Failure, logging};
+use super::{Failure, log_writer, logging};
 use crate::app;
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
@@ -25,6 +25,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 /// One line a listener: the address as it turned out, which port 0 leaves to the system.
 #[expect(clippy::print_stdout, reason = "the answer")]
 pub(super) fn announce(urls: &[String]) {
+    log_writer::start();
     for url in urls {
         println!("listening on {url}");
     }

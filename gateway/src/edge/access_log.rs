@@ -33,6 +33,11 @@ pub struct Entry<'a> {
     pub trace_id: Option<&'a str>,
 }
 
+/// Whether anybody wants lines: it is not worth collecting what is not written.
+pub fn is_wanted() -> bool {
+    log::log_enabled!(target: "access", log::Level::Info)
+}
+
 impl Entry<'_> {
     /// Writes the line, with the target `access`.
     pub fn log(&self) {

@@ -225,27 +225,33 @@ impl ProxyHttp for Gateway {
         _error: Option<&Error>,
         context: &mut Context,
     ) {
-        let request = downstream.req_header();
-        let session = context.session.as_deref();
-        let by_token = || context.caller.as_ref().and_then(Caller::user);
-        let user = session.map(Session::user).or_else(by_token);
-        let trace_id = access_log::trace_id(&request.headers);
-        Entry {
-            client: context.origin.client.to_str().unwrap_or("-"),
-            user: user.as_ref().map(|user| user.name.as_str()),
-            session: session.map(|session| session.id().fingerprint()),
-            method: request.method.as_str(),
-            path: request.uri.path(),
-            status: downstream.response_written().map_or(0, |response| response.status.as_u16()),
-            bytes: downstream.body_bytes_sent(),
-            started: context.started,
-            request_id: context.request_id.as_str(),
-            trace_id: trace_id.as_deref(),
+        if access_log::is_wanted() {
+            log(downstream, context);
         }
-        .log();
         // Whoever waits for their turn on this connection may have it.
         if let Some(guard) = exchange::guard(downstream) {
             guard.note_answered();
         }
     }
+}
+
+fn log(downstream: &Downstream, context: &Context) {
+    let request = downstream.req_header();
+    let session = context.session.as_deref();
+    let by_token = || context.caller.as_ref().and_then(Caller::user);
+    let user = session.map(Session::user).or_else(by_token);
+    let trace_id = access_log::trace_id(&request.headers);
+    Entry {
+        client: context.origin.client.to_str().unwrap_or("-"),
+        user: user.as_ref().map(|user| user.name.as_str()),
+        session: session.map(|session| session.id().fingerprint()),
+        method: request.method.as_str(),
+        path: request.uri.path(),
+        status: downstream.response_written().map_or(0, |response| response.status.as_u16()),
+        bytes: downstream.body_bytes_sent(),
+        started: context.started,
+        request_id: context.request_id.as_str(),
+        trace_id: trace_id.as_deref(),
+    }
+    .log();
 }

@@ -95,6 +95,7 @@ impl Server {
         let signals = Signals::new(Reload(Arc::clone(&self.auth)), ready);
         self.server.run(RunArgs { shutdown_signal: Box::new(signals) });
         self.auth.audit().flush();
+        log::logger().flush();
     }
 }
 
@@ -186,6 +187,7 @@ impl BackgroundService for Drain {
             if self.connections.count() == 0 {
                 log::info!("all requests are answered");
                 self.audit.flush();
+                log::logger().flush();
                 std::process::exit(0);
             }
         }
