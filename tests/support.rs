@@ -393,6 +393,14 @@ impl Answer {
         all.first().copied()
     }
 
+    /// What two answers to the same question have in common: all but the request's own number and
+    /// the time.
+    pub(crate) fn without_its_own(&self) -> (u16, Vec<(String, String)>, String) {
+        let mut headers = self.headers.clone();
+        headers.retain(|(name, _)| name != "x-request-id" && name != "date");
+        (self.status, headers, self.text())
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
