@@ -21,6 +21,8 @@ mod compose;
 mod concurrency;
 /// InfluxDB's wire contract, as data.
 mod conformance;
+/// The session cookie: twice, too long, with odd bytes.
+mod cookies;
 /// Attacks in raw bytes: what must come out, what the upstream may see.
 mod corpus;
 /// `influx-gateway demo`, its curl lines pasted.
