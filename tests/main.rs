@@ -52,6 +52,10 @@ mod openapi;
 mod password;
 /// The users file, changed while the gateway serves.
 mod reload;
+/// One process and the next, or another: what they have in common.
+mod restart;
+/// What is left in the memory of the process.
+mod secrets;
 /// Certificates, and connections over TLS.
 mod secure;
 /// An orderly end.
@@ -71,3 +75,5 @@ mod tokens;
 mod upstream_faults;
 /// InfluxDB as the directory: what becomes of its half of sessions.
 mod upstream_sessions;
+/// A wall clock that jumps.
+mod wall_clock;
