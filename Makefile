@@ -22,6 +22,7 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
 	@$(call need,fail2ban-regex,fail2ban)
+	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use crate::secure::{SecureGateway, SecureStream, connect};
@@ -208,6 +209,35 @@ impl Connection {
             }
         }
         End::Gone
+    }
+
+    /// Reads until each of `streams` has ended with an answer, in whatever order; returns the answers
+    /// in that of `streams`. The bodies must fit into the windows.
+    pub(crate) fn answers(&mut self, streams: &[u32]) -> Vec<Answer> {
+        let mut answers: BTreeMap<u32, Answer> = BTreeMap::new();
+        let mut open = streams.len();
+        while open > 0 {
+            let frame = self.read().expect("an answer on every stream");
+            match frame.kind {
+                SETTINGS if frame.flags & ACK == 0 => {
+                    self.try_write(&self::frame(SETTINGS, ACK, 0, &[]));
+                }
+                HEADERS => {
+                    let answer = answer_of(self.decode(&frame.payload));
+                    assert!(answers.insert(frame.stream, answer).is_none(), "two heads: {frame:?}");
+                }
+                DATA => {
+                    let answer = answers.get_mut(&frame.stream).expect("a head before the body");
+                    answer.body.extend(&frame.payload);
+                }
+                RST_STREAM | GOAWAY => panic!("{frame:?}"),
+                _ => {}
+            }
+            if let (HEADERS | DATA, END_STREAM) = (frame.kind, frame.flags & END_STREAM) {
+                open -= 1;
+            }
+        }
+        streams.iter().map(|stream| answers.remove(stream).expect("an answer")).collect()
     }
 
     /// Reads until the connection ends, and returns the reason of the last GOAWAY.

@@ -1,38 +1,162 @@
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::support::*;
 
+/// Waits until so much time has passed since `start`.
+fn wait_for(time: Duration, start: Instant) {
+    wait_until("time has passed", || start.elapsed() >= time);
+}
+
+/// Each session is used once, some before its two seconds are over and some after.
 #[test]
-fn an_idle_session_ends_after_two_seconds_and_a_busy_one_does_not() {
-    let upstream = Upstream::start();
+fn s_05_a_session_is_refused_from_its_two_seconds_on_and_never_before() {
+    const IDLE: Duration = Duration::from_secs(2);
     let config = "[session]\nidle = \"2s\"\n";
-    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
-    let (idle, on_me, on_forwarded) =
-        (gateway.sign_in("ada"), gateway.sign_in("ada"), gateway.sign_in("ada"));
-    let mut client = gateway.connect();
+    let gateway = Gateway::start_with(closed_port(), config, &users(&["ada"]));
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(5) {
-        assert_eq!(client.send(&get("/api/v2/me", &[&cookie(&on_me)])).status, 200);
-        let buckets = get("/api/v2/buckets", &[&cookie(&on_forwarded)]);
-        assert_eq!(client.send(&buckets).status, 200);
+    let sessions: Vec<_> = (0..30)
+        .map(|n| {
+            let (before, session) = (Instant::now(), gateway.sign_in("ada"));
+            (start + Duration::from_millis(n * 100), before, Instant::now(), cookie(&session))
+        })
+        .collect();
+    let mut client = gateway.connect();
+    let (mut accepted, mut refused) = (0, 0);
+    for (when, before, after, line) in &sessions {
+        wait_until("it is this session's turn", || Instant::now() >= *when);
+        let least = after.elapsed();
+        let status = client.send(&get("/api/v2/me", &[line])).status;
+        // How long it had not been used lies between these, give or take what is rounded.
+        let (most, rounding) = (before.elapsed(), Duration::from_millis(1));
+        assert!(least < IDLE + rounding || status == 401, "{status} after {least:?} at least");
+        assert!(most + rounding > IDLE || status == 200, "{status} after {most:?} at most");
+        accepted += usize::from(status == 200);
+        refused += usize::from(status == 401);
     }
-    assert_eq!(client.send(&get("/api/v2/me", &[&cookie(&idle)])).status, 401);
+    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
+    wait_until("the records of all are gone", || {
+        gateway.audit().matches("\"event\":\"expired\"").count() == sessions.len()
+    });
+}
+
+/// The rule of docs/configuration.md: `me` and every forwarded request renew a session, whatever
+/// they are answered; nothing else does.
+#[test]
+fn s_06_me_and_whatever_is_forwarded_renew_a_session_and_nothing_else_does() {
+    let upstream = Upstream::behaving(|seen, stream| {
+        let path = seen.line().split(' ').nth(1).unwrap();
+        match path.strip_prefix("/api/v2/answers/") {
+            Some("nothing") => false,
+            Some(status) => answer(stream, &format!("{status} As Asked"), ""),
+            None => answer(stream, "200 OK", ""),
+        }
+    });
+    let config = "[session]\nidle = \"2s\"\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada", "bob"]));
+    let sign_in = basic("bob", PASSWORD);
+    let cases = [
+        ("GET", "/api/v2/me", "", 200, true),
+        ("GET", "/api/v2/answers/200", "", 200, true),
+        ("POST", "/api/v2/answers/204", "", 204, true),
+        ("GET", "/api/v2/answers/400", "", 400, true),
+        ("GET", "/api/v2/answers/401", "", 401, true),
+        ("GET", "/api/v2/answers/404", "", 404, true),
+        ("GET", "/api/v2/answers/500", "", 500, true),
+        ("GET", "/api/v2/answers/503", "", 503, true),
+        ("POST", "/api/v2/answers/nothing", "", 502, true),
+        // Forwarded, but not on behalf of the session.
+        ("GET", "/health", "", 200, false),
+        ("GET", "/api/v2/answers/200", "Authorization: Token x", 200, false),
+        // Answered here.
+        ("POST", "/api/v2/signin", &*sign_in, 204, false),
+        ("GET", "/nowhere", "", 404, false),
+        ("GET", "/api/v2/../v2/me", "", 400, false),
+        ("TRACE", "/api/v2/me", "", 405, false),
+    ];
+    let sessions = cases.map(|case| (case, cookie(&gateway.sign_in("ada"))));
+    let unused = cookie(&gateway.sign_in("ada"));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(4) {
+        for ((method, target, header, status, _), line) in &sessions {
+            let lines = [&**line, header];
+            let lines = if header.is_empty() { &lines[..1] } else { &lines };
+            let length = if *method == "POST" { &["Content-Length: 0"][..] } else { &[] };
+            let request = request(method, target, &[lines, length].concat());
+            let answer = gateway.connect().send(&request);
+            assert_eq!(answer.status, *status, "{method} {target}");
+        }
+    }
+    let is_live = |line: &str| gateway.connect().send(&get("/api/v2/me", &[line])).status == 200;
+    for ((method, target, header, _, renews), line) in &sessions {
+        assert_eq!(is_live(line), *renews, "{method} {target} {header}");
+    }
+    assert!(!is_live(&unused));
 }
 
 #[test]
-fn an_absolute_lifetime_ends_a_busy_session() {
+fn s_07_an_absolute_lifetime_ends_a_busy_session_and_the_cookie_names_no_date() {
     let config = "[session]\nlifetime = \"1s\"\n";
     let gateway = Gateway::start_with(Upstream::start().address, config, &users(&["ada"]));
-    let (start, line) = (Instant::now(), cookie(&gateway.sign_in("ada")));
+    let start = Instant::now();
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+    // The record alone decides: there is no date that could outlive it.
+    let set_cookie = answer.header("set-cookie").unwrap().to_ascii_lowercase();
+    assert!(!set_cookie.contains("expires") && !set_cookie.contains("max-age"), "{set_cookie}");
+    let line = cookie(&answer.cookie());
     let mut client = gateway.connect();
+    let mut uses = 0;
     while client.send(&get("/api/v2/me", &[&line])).status == 200 {
         assert!(start.elapsed() < PATIENCE);
+        uses += 1;
     }
-    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(uses > 0 && start.elapsed() >= Duration::from_secs(1));
+    assert_eq!(client.send(&get("/api/v2/buckets", &[&line])).status, 401);
+}
+
+/// The rule of docs/configuration.md: a response that outlasts its session runs to its end. It is
+/// no use of the session either, from its beginning on.
+#[test]
+fn s_20_a_response_that_outlasts_its_session_runs_to_its_end_and_renews_nothing() {
+    for config in ["idle = \"1s\"", "lifetime = \"1s\""] {
+        let (release, gate) = channel::<()>();
+        let gate = Mutex::new(gate);
+        let upstream = Upstream::behaving(move |_, stream| {
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            // Bytes keep coming for as long as the session has ended.
+            for _ in 0..2 {
+                stream.write_all(b"5\r\nfirst\r\n").unwrap();
+                gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            }
+            stream.write_all(b"4\r\nlast\r\n0\r\n\r\n").is_ok()
+        });
+        let config = format!("[session]\n{config}\n");
+        let gateway = Gateway::start_with(upstream.address, &config, &users(&["ada"]));
+        let line = cookie(&gateway.sign_in("ada"));
+        let mut client = gateway.connect();
+        client.write(post("/api/v2/query", &[&line]).as_bytes());
+        assert_eq!(client.read_head().status, 200);
+        let start = Instant::now();
+        assert_eq!((client.read_line(), client.read_bytes(7)), ("5".into(), b"first\r\n".into()));
+        wait_for(Duration::from_millis(700), start);
+        release.send(()).unwrap();
+        assert_eq!((client.read_line(), client.read_bytes(7)), ("5".into(), b"first\r\n".into()));
+        wait_for(Duration::from_millis(1300), start);
+        let me = gateway.connect().send(&get("/api/v2/me", &[&line]));
+        assert_eq!(me.status, 401, "{config}: the session has ended under the response");
+        release.send(()).unwrap();
+        assert_eq!((client.read_line(), client.read_bytes(6)), ("4".into(), b"last\r\n".into()));
+        assert_eq!((client.read_line(), client.read_line()), ("0".into(), String::new()));
+        let again = client.send(&post("/api/v2/query", &[&line]));
+        assert_eq!(again.status, 401, "{config}: on the same connection");
+    }
 }
 
 #[test]
-fn a_full_store_refuses_and_loses_nobody() {
+fn s_16_a_full_store_refuses_and_loses_nobody() {
     let config = "[session]\nmax_sessions = 20\nmax_sessions_per_user = 10\n";
     let names = ["u1", "u2", "u3"];
     let gateway = Gateway::start_with(Upstream::start().address, config, &users(&names));
@@ -50,6 +174,7 @@ fn a_full_store_refuses_and_loses_nobody() {
         assert_eq!(answer.header("retry-after"), Some("60"));
         assert_eq!(answer.header("set-cookie"), None);
     }
+    wait_until("the refusals are in the audit trail", || gateway.audit().contains("\"full\""));
     for session in &sessions {
         assert_eq!(client.send(&get("/api/v2/me", &[&cookie(session)])).status, 200);
     }
@@ -59,7 +184,7 @@ fn a_full_store_refuses_and_loses_nobody() {
 }
 
 #[test]
-fn one_session_too_many_of_a_user_ends_the_least_recently_used() {
+fn s_17_one_session_too_many_of_a_user_ends_the_least_recently_used() {
     let config = "[session]\nmax_sessions_per_user = 2\n";
     let gateway = Gateway::start_with(Upstream::start().address, config, &users(&["ada", "bob"]));
     let of_bob = gateway.sign_in("bob");

@@ -21,6 +21,8 @@ mod compose;
 mod concurrency;
 /// InfluxDB's wire contract, as data.
 mod conformance;
+/// The session cookie: twice, too long, with odd bytes.
+mod cookies;
 /// Attacks in raw bytes: what must come out, what the upstream may see.
 mod corpus;
 /// `influx-gateway demo`, its curl lines pasted.
@@ -50,6 +52,10 @@ mod openapi;
 mod password;
 /// The users file, changed while the gateway serves.
 mod reload;
+/// One process and the next, or another: what they have in common.
+mod restart;
+/// What is left in the memory of the process.
+mod secrets;
 /// Certificates, and connections over TLS.
 mod secure;
 /// An orderly end.
@@ -69,3 +75,5 @@ mod tokens;
 mod upstream_faults;
 /// InfluxDB as the directory: what becomes of its half of sessions.
 mod upstream_sessions;
+/// A wall clock that jumps.
+mod wall_clock;

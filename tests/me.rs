@@ -18,32 +18,69 @@ fn the_user_of_the_session_is_told() {
 }
 
 #[test]
-fn without_a_session_it_is_refused() {
+fn s_03_a_cookie_that_is_no_session_is_refused_like_none() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(upstream.address);
     let mut client = gateway.connect();
+    // From then on all answers say it.
+    wait_until("the upstream's version is known", || {
+        gateway.connect().send(&get("/api/v2/me", &[])).header("x-influxdb-version").is_some()
+    });
     let good = gateway.sign_in("ada");
     let value = good.split_once('=').unwrap().1;
-    let flipped = value.replace(&value[..1], if value.starts_with('A') { "B" } else { "A" });
-    for line in [
-        String::new(),
+    let of = |value: &str| format!("Cookie: influxdb-oss-session={value}");
+    let mut lines = vec![
         "Cookie: ".to_owned(),
-        "Cookie: influxdb-oss-session=".to_owned(),
-        format!("Cookie: influxdb-oss-session={flipped}"),
-        format!("Cookie: influxdb-oss-session={value}="),
-        format!("Cookie: influxdb-oss-session={}", &value[..42]),
-        format!("Cookie: influxdb-oss-session={}", value.to_uppercase().to_lowercase() + "x"),
+        of(""),
+        of(&"A".repeat(43)),
+        of(&value[..42]),
+        of(&value[1..]),
+        of(&value[..1]),
+        of(&value.to_uppercase()),
+        of(&value.to_lowercase()),
+        of(&format!("{value}=")),
+        of(&format!("{value}==")),
+        of(&format!("{value}A")),
+        of(&format!("A{value}")),
+        of(&format!("{value}{value}")),
+        of(&format!("{value}%20")),
         format!("Cookie: session={value}"),
         format!("Cookie: Influxdb-Oss-Session={value}"),
         format!("Cookie: influxdb-oss-session=junk; influxdb-oss-session={value}"),
         basic("ada", PASSWORD),
+    ];
+    // Each character with one of its six bits flipped.
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for place in 0..43 {
+        let mut flipped = value.as_bytes().to_vec();
+        let digit = digits.iter().position(|&digit| digit == flipped[place]).unwrap();
+        flipped[place] = digits[digit ^ (1 << (place % 6))];
+        lines.push(of(std::str::from_utf8(&flipped).unwrap()));
+    }
+    for (request, refused) in [
+        (get as fn(&str, &[&str]) -> String, "/api/v2/me"),
+        (get, "/api/v2/buckets"),
+        (post, "/api/v2/write"),
+        (post, "/api/v2/signout"),
     ] {
-        let headers: Vec<_> = Some(&*line).filter(|line| !line.is_empty()).into_iter().collect();
-        let answer = client.send(&get("/api/v2/me", &headers));
-        assert_eq!((answer.status, &*answer.text()), (401, REFUSED), "{line}");
-        assert_eq!(answer.header("x-platform-error-code"), Some("unauthorized"), "{line}");
+        let without = client.send(&request(refused, &[])).without_its_own();
+        assert_eq!(without.0, 401);
+        for line in &lines {
+            let answer = client.send(&request(refused, &[line]));
+            assert_eq!(answer.without_its_own(), without, "{refused}: {line}");
+        }
     }
     assert!(upstream.saw_nothing());
+    let answer = client.send(&get("/api/v2/me", &[&cookie(&good)]));
+    assert_eq!(answer.status, 200, "none of them ended the session");
+}
+
+#[test]
+fn s_03_the_refusal_is_influxdbs() {
+    let gateway = Gateway::start(closed_port());
+    let answer = gateway.connect().send(&get("/api/v2/me", &[]));
+    assert_eq!((answer.status, &*answer.text()), (401, REFUSED));
+    assert_eq!(answer.header("x-platform-error-code"), Some("unauthorized"));
 }
 
 #[test]

@@ -94,6 +94,11 @@ impl SecureGateway {
 
     /// The same with more of `[listen]`, and more sections.
     pub(crate) fn start_with(upstream: SocketAddr, listen: &str, config: &str) -> Self {
+        Self::start_for(upstream, listen, config, &users(&["ada", "bob"]))
+    }
+
+    /// The same with other users.
+    pub(crate) fn start_for(upstream: SocketAddr, listen: &str, config: &str, users: &str) -> Self {
         let authority = Authority::new();
         let folder = tempfile::tempdir().unwrap();
         authority.pair("127.0.0.1").write(folder.path(), "gateway");
@@ -103,7 +108,7 @@ impl SecureGateway {
              [upstream]\nurl = \"http://{upstream}\"\n{config}"
         );
         std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-        std::fs::write(folder.path().join("users.toml"), users(&["ada", "bob"])).unwrap();
+        std::fs::write(folder.path().join("users.toml"), users).unwrap();
         let gateway = Gateway::start_in(folder);
         let https = gateway.next_https();
         Self { gateway, https, authority }

@@ -1,15 +1,19 @@
+use std::time::Duration;
+
+use crate::secure::SecureGateway;
 use crate::support::*;
 
 const REFUSED: &str = "{\n\t\"code\": \"unauthorized\",\n\t\"message\": \"unauthorized access\"\n}";
 
 #[test]
-fn a_name_and_a_password_make_a_session() {
+fn s_01_a_name_and_a_password_make_a_session() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(upstream.address);
     let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
 
     assert_eq!(answer.status, 204);
     assert!(answer.body.is_empty());
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
     for absent in ["content-type", "content-length", "transfer-encoding", "www-authenticate"] {
         assert_eq!(answer.header(absent), None, "{absent}");
     }
@@ -20,6 +24,16 @@ fn a_name_and_a_password_make_a_session() {
     assert_eq!(token.len(), 43);
     assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
     assert!(upstream.saw_nothing());
+}
+
+#[test]
+fn s_01_over_tls_the_cookie_is_secure() {
+    let secure = SecureGateway::start(closed_port());
+    let answer = secure.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let (_, attributes) = answer.header("set-cookie").unwrap().split_once("; ").unwrap();
+    assert_eq!(attributes, "Path=/api/; HttpOnly; Secure; SameSite=Strict");
 }
 
 #[test]
@@ -79,27 +93,43 @@ fn the_scheme_is_read_in_any_letter_case() {
     assert_eq!(gateway.connect().send(&post("/api/v2/signin", &[&header])).status, 204);
 }
 
+/// A cookie that comes along is neither adopted nor ended, whosever it is.
 #[test]
-fn each_sign_in_is_a_new_session_and_a_presented_one_is_not_adopted() {
-    let gateway = Gateway::start(Upstream::start().address);
-    let first = gateway.sign_in("ada");
+fn s_02_each_sign_in_is_a_new_session_and_a_presented_one_is_not_adopted() {
+    let config = "[session]\nidle = \"2s\"\n";
+    let gateway = Gateway::start_with(closed_port(), config, &users(&["ada", "bob"]));
+    let me = |session: &str| gateway.connect().send(&get("/api/v2/me", &[&cookie(session)]));
+    let expired = gateway.sign_in("bob");
+    let deadline = std::time::Instant::now() + Duration::from_secs(2);
+    wait_until("a session has expired", || std::time::Instant::now() > deadline);
+    let signed_out = gateway.sign_in("bob");
+    let sign_out = post("/api/v2/signout", &[&cookie(&signed_out)]);
+    assert_eq!(gateway.connect().send(&sign_out).status, 204);
     let invented = format!("influxdb-oss-session={}", "A".repeat(43));
-    for presented in [&first, &invented] {
-        let headers = [basic("bob", PASSWORD), cookie(presented)];
+
+    let mut all = std::collections::HashSet::new();
+    for (presented, owner) in [
+        (gateway.sign_in("ada"), Some("ada")),
+        (gateway.sign_in("bob"), Some("bob")),
+        (expired, None),
+        (signed_out, None),
+        (invented, None),
+        ("influxdb-oss-session=".to_owned(), None),
+    ] {
+        let headers = [basic("bob", PASSWORD), cookie(&presented)];
         let answer = gateway.connect().send(&post("/api/v2/signin", &[&headers[0], &headers[1]]));
-        assert_eq!(answer.status, 204);
-        assert_ne!(answer.cookie(), *presented);
+        assert_eq!(answer.status, 204, "{presented}");
+        assert_ne!(answer.cookie(), presented);
+        assert!(all.insert(answer.cookie()), "{presented}: a session that was there before");
+        assert_eq!(me(&answer.cookie()).json()["name"], "bob", "{presented}");
+        let fate = me(&presented);
+        let name = (fate.status == 200).then(|| fate.json()["name"].clone());
+        assert_eq!(name, owner.map(Into::into), "{presented}: what became of it");
     }
-    let name = |cookie_of: &str| {
-        let answer = gateway.connect().send(&get("/api/v2/me", &[&cookie(cookie_of)]));
-        (answer.status == 200).then(|| answer.json()["name"].clone())
-    };
-    assert_eq!(name(&first).unwrap(), "ada");
-    assert_eq!(name(&invented), None);
 }
 
 #[test]
-fn a_secure_cookie_is_set_when_the_configuration_says_so() {
+fn s_01_a_secure_cookie_is_set_when_the_configuration_says_so() {
     let config =
         "[cookie]\nname = \"sid\"\npath = \"/\"\nsecure = \"always\"\nsame_site = \"lax\"\n";
     let gateway = Gateway::start_with(Upstream::start().address, config, &users(&["ada"]));

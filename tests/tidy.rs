@@ -35,6 +35,10 @@ const DOORS: [(&str, &[&str]); 10] = [
     ("rustix", &["cli/run", "directory/hashing"]),
 ];
 
+/// The attacks that must have tests of their name, such as `fn s_08_…`: a group, from its first to its
+/// last. Those of guessing, `("b", 14)`, come here when there is one of each.
+const ATTACKS: [(&str, usize); 1] = [("s", 21)];
+
 /// Sources below `folder` with their names, such as `edge/gateway`.
 fn sources(folder: &str) -> BTreeMap<String, String> {
     fn visit(path: &Path, found: &mut Vec<PathBuf>) {
@@ -58,7 +62,9 @@ fn sources(folder: &str) -> BTreeMap<String, String> {
 
 /// A source without its unit tests.
 fn code(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests").next().unwrap()
+    ["mod tests", "pub(crate) mod tests"]
+        .into_iter()
+        .fold(text, |text, tests| text.split(&format!("#[cfg(test)]\n{tests}")).next().unwrap())
 }
 
 fn floor(module: &str) -> Option<usize> {
@@ -118,6 +124,23 @@ fn tests_neither_sleep_nor_hide() {
             assert!(!text.contains(mark), "{name}.rs: {mark}");
         }
     }
+}
+
+#[test]
+fn every_attack_has_a_test_of_its_name() {
+    let all: String = ["tests", "gateway/src"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|(_, text)| text + "\n")
+        .collect();
+    let has_test = |name: &String| {
+        let head = format!("fn {name}_");
+        all.lines().any(|line| line.trim_start().starts_with(&head))
+    };
+    let numbered = |(group, last)| (1..=last).map(move |number| format!("{group}_{number:02}"));
+    let wanted = ATTACKS.into_iter().flat_map(numbered);
+    let missing: Vec<_> = wanted.filter(|name| !has_test(name)).collect();
+    assert!(missing.is_empty(), "no test is named after {missing:?}");
 }
 
 #[test]

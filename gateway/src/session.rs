@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn alive_at_nine_fifty_nine_and_dead_at_ten_oh_one() {
+    fn s_05_alive_at_nine_fifty_nine_and_dead_at_ten_oh_one() {
         assert!(session().is_live(at(9, 59), &IDLE));
         assert!(!session().is_live(at(10, 1), &IDLE));
         assert!(session().renew(at(9, 59), &IDLE));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn use_extends_and_looking_does_not() {
+    fn s_06_use_extends_and_looking_does_not() {
         let used = session();
         assert!(used.renew(at(9, 59), &IDLE));
         assert!(used.is_live(at(19, 58), &IDLE));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_lifetime_ends_a_busy_session() {
+    fn s_07_an_absolute_lifetime_ends_a_busy_session() {
         let lifetime = Lifetime { absolute: Some(Duration::from_secs(3600)), ..IDLE };
         let session = session();
         for minute in 0..60 {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_session_is_never_revived() {
+    fn s_08_an_ended_session_is_never_revived() {
         let session = session();
         assert!(session.end());
         assert!(!session.end());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_clock_reading_does_not_shorten_a_session() {
+    fn s_19_an_earlier_clock_reading_does_not_shorten_a_session() {
         let session = session();
         assert!(session.renew(at(5, 0), &IDLE));
         assert!(session.renew(at(4, 59), &IDLE));

@@ -166,7 +166,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn attributes_follow_the_rules() {
+    fn s_09_attributes_follow_the_rules_and_a_deletion_repeats_them() {
         let token = SessionToken::parse(&[b'A'; 43]).unwrap();
         let text = |value: HeaderValue| value.to_str().unwrap().to_owned();
         let value = "A".repeat(43);
@@ -190,7 +190,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_cookie_is_found_as_influxdb_finds_it() {
+    fn s_12_the_cookie_is_found_as_influxdb_finds_it() {
         let (a, b) = ("a".repeat(42) + "A", "b".repeat(42) + "A");
         let name = "influxdb-oss-session";
         let check = |lines: &[String], expected: Option<&str>| {
@@ -221,6 +221,43 @@ pub(crate) mod tests {
         check(&[name.to_owned()], None);
         check(&[format!("{name}; {name}={b}")], None);
         check(&[], None);
+    }
+
+    /// The store is asked by a token only, and of these none is made.
+    #[test]
+    fn s_13_a_malformed_value_is_no_token_and_nothing_is_looked_up_for_it() {
+        let good = "a".repeat(42) + "A";
+        let check = |value: &[u8]| {
+            let line = [b"influxdb-oss-session=", value].concat();
+            // What cannot be a header at all does not come so far.
+            let Ok(line) = HeaderValue::from_bytes(&line) else { return };
+            let token = rules().token(&HeaderMap::from_iter([(COOKIE, line)]));
+            assert!(token.is_none(), "{}", value.escape_ascii());
+        };
+        check(b"");
+        check(b"\"\"");
+        check(&good.as_bytes()[..42]);
+        for length in [44, 86, 4 << 10, 64 << 10, 1 << 20] {
+            check(&good.as_bytes().repeat(length / 43 + 1)[..length]);
+        }
+        // The last character of 43 has two bits that must be zero.
+        check(&[&good.as_bytes()[..42], b"B"].concat());
+        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_alphanumeric()) {
+            if !b"-_".contains(&byte) {
+                let mut value = good.clone().into_bytes();
+                value[20] = byte;
+                check(&value);
+            }
+        }
+    }
+
+    #[test]
+    fn s_18_the_cookie_that_is_set_cannot_be_printed() {
+        let token = SessionToken::generate();
+        let set = rules().set(&token, true);
+        assert!(set.is_sensitive());
+        let headers = HeaderMap::from_iter([(http::header::SET_COOKIE, set)]);
+        assert!(!format!("{headers:?}").contains(token.text().as_str()));
     }
 
     #[test]
@@ -257,7 +294,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn reading_is_total(line in proptest::collection::vec(0x20..=0xff_u8, 0..200)) {
+        fn s_13_reading_is_total(line in proptest::collection::vec(0x20..=0xff_u8, 0..200)) {
             if let Ok(value) = HeaderValue::from_bytes(&line) {
                 let _ = rules().token(&HeaderMap::from_iter([(COOKIE, value)]));
                 let _ = without(&line, &[INFLUXDB]);

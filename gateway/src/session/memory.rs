@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn alive_at_nine_fifty_nine_and_dead_at_ten_oh_one() {
+    fn s_05_alive_at_nine_fifty_nine_and_dead_at_ten_oh_one() {
         let store = store(10, 10);
         let ada = Arc::new(user("ada"));
         let id = open(&store, &ada, at(0)).unwrap();
@@ -238,7 +238,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_store_refuses_and_loses_nobody() {
+    fn s_05_an_expired_session_is_not_read_before_its_record_goes_and_the_record_goes() {
+        let store = store(10, 10);
+        let id = open(&store, &Arc::new(user("ada")), at(0)).unwrap();
+        // Its own clock has not moved: the cache still has the record and would hand it out.
+        store.tidy();
+        assert!(store.cache.contains_key(&id));
+        assert!(store.touch(&id, at(601)).is_none());
+        assert!(!store.cache.contains_key(&id), "the record is gone");
+        assert_eq!(store.count(), 0);
+        assert!(store.touch(&id, at(0)).is_none(), "an earlier moment does not bring it back");
+    }
+
+    #[test]
+    fn s_16_a_full_store_refuses_and_loses_nobody() {
         let store = store(100, 10);
         let sessions: Vec<_> = (0..100)
             .map(|n| open(&store, &Arc::new(user(&format!("user{n}"))), at(n)).unwrap())
@@ -252,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_made_by_signing_out() {
+    fn s_16_room_is_made_by_signing_out() {
         let store = store(1, 1);
         let ada = Arc::new(user("ada"));
         let first = open(&store, &ada, at(0)).unwrap();
@@ -263,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cap_of_a_user_ends_the_least_recently_used_session_and_nobody_elses() {
+    fn s_17_the_cap_of_a_user_ends_the_least_recently_used_session_and_nobody_elses() {
         let store = store(100, 3);
         let (ada, bob) = (Arc::new(user("ada")), Arc::new(user("bob")));
         let of_bob = open(&store, &bob, at(0)).unwrap();
@@ -275,6 +288,25 @@ mod tests {
         assert!(!live(&of_ada[1]), "the least recently used");
         assert!([&of_ada[0], &of_ada[2], &fourth, &of_bob].into_iter().all(live));
         assert_eq!(store.count(), 4);
+    }
+
+    #[test]
+    fn s_17_a_hundred_thousand_sign_ins_of_one_user_stay_within_the_cap_and_harm_nobody() {
+        let store = store(100, 8);
+        let others: Vec<_> = (0..92)
+            .map(|n| open(&store, &Arc::new(user(&format!("user{n}"))), at(0)).unwrap())
+            .collect();
+        let ada = Arc::new(user("ada"));
+        let mut newest: std::collections::VecDeque<_> =
+            (0..8).map(|_| open(&store, &ada, at(1)).unwrap()).collect();
+        // The store is full, and stays so.
+        for n in 8..100_000 {
+            newest.push_back(open(&store, &ada, at(1 + n / 200)).unwrap());
+            newest.pop_front();
+        }
+        assert_eq!((store.count(), store.of(ada.id()).len()), (100, 8));
+        assert!(others.iter().all(|id| store.touch(id, at(502)).is_some()));
+        assert_eq!(newest.iter().filter(|id| store.touch(id, at(502)).is_some()).count(), 8);
     }
 
     #[test]
@@ -306,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn signing_out_wins_against_requests_in_flight() {
+    fn s_11_signing_out_wins_against_requests_in_flight() {
         for _ in 0..200 {
             let store = Arc::new(store(10, 10));
             let id = open(&store, &Arc::new(user("ada")), at(0)).unwrap();

@@ -87,11 +87,57 @@ mod tests {
         assert!(SessionToken::parse(text.as_bytes()).is_some_and(|again| again.id() == token.id()));
     }
 
+    /// Of a million tokens no two begin with the same 64 bits, as they would with a counter, a clock
+    /// or a weak generator in them; and each of the 256 bits is set in half of them.
     #[test]
-    fn tokens_differ() {
-        let ids: std::collections::HashSet<_> =
-            (0..10_000).map(|_| SessionToken::generate().id()).collect();
-        assert_eq!(ids.len(), 10_000);
+    fn s_04_a_million_tokens_have_nothing_in_common() {
+        const TOKENS: usize = 1_000_000;
+        let mut heads = Vec::with_capacity(TOKENS);
+        let mut set = [0_u32; 256];
+        for _ in 0..TOKENS {
+            let token = SessionToken::generate();
+            heads.push(u64::from_be_bytes(*token.0.first_chunk().unwrap()));
+            // One bit of each token is enough to see a bit that stays as it is.
+            let bit = heads.len() % 256;
+            set[bit] += u32::from(token.0[bit / 8] >> (bit % 8) & 1);
+        }
+        heads.sort_unstable();
+        assert!(heads.windows(2).all(|pair| pair[0] != pair[1]), "two begin alike");
+        // 3,906 tokens are looked at for each bit, so that 312 is ten standard deviations.
+        for (bit, &set) in set.iter().enumerate() {
+            assert!((1_641..2_265).contains(&set), "bit {bit} is set in {set} of 3,906");
+        }
+    }
+
+    #[test]
+    fn s_18_what_can_be_printed_does_not_hold_the_token() {
+        let token = SessionToken::generate();
+        let head = |bytes: &[u8; 32]| u64::from_be_bytes(*bytes.first_chunk().unwrap());
+        let (id, fingerprint) = (token.id(), token.id().fingerprint());
+        let printed = format!("{id:?} {fingerprint:?} {fingerprint}");
+        for secret in [
+            token.text().as_str(),
+            &format!("{:016x}", head(&token.0)),
+            &format!("{:016x}", head(&id.0)),
+            &format!("{:?}", *token.0),
+            &format!("{:?}", id.0),
+        ] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
+    }
+
+    /// Does not compile if tokens, or what holds them, can be printed.
+    #[test]
+    fn s_18_a_token_and_a_session_cannot_be_printed() {
+        trait Silent<Marker> {
+            fn is_silent() {}
+        }
+        impl<T> Silent<()> for T {}
+        impl<T: std::fmt::Debug> Silent<u8> for T {}
+        impl<T: std::fmt::Display> Silent<u16> for T {}
+        // With a second implementation it would not be known which is meant.
+        <SessionToken as Silent<_>>::is_silent();
+        <crate::session::Session as Silent<_>>::is_silent();
     }
 
     proptest! {
