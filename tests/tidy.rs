@@ -36,8 +36,8 @@ const DOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// The attacks that must have tests of their name, such as `fn s_08_…`: a group, from its first to its
-/// last. Those of guessing, `("b", 14)`, come here when there is one of each.
-const ATTACKS: [(&str, usize); 1] = [("s", 21)];
+/// last. On sessions, and by guessing.
+const ATTACKS: [(&str, usize); 2] = [("s", 21), ("b", 14)];
 
 /// Sources below `folder` with their names, such as `edge/gateway`.
 fn sources(folder: &str) -> BTreeMap<String, String> {
