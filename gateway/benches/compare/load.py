@@ -1,0 +1,77 @@
+"""Requests: single ones, load by wrk, and load by `client.c` where wrk cannot do it."""
+
+import http.client
+import json
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+
+import programs
+from process import Failure, pinned
+
+CONNECTIONS = 64
+
+
+@dataclass
+class Load:
+    """What a stretch of load came to."""
+
+    requests: int
+    seconds: float
+
+
+def ask(port, path, headers=None, method="GET", body=None):
+    """One request on a connection of its own: status, headers, body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read().decode()
+    except (OSError, http.client.HTTPException) as error:
+        raise Failure(f"{method} {path} on port {port}: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def wrk(port, path, headers, seconds, on):
+    """Load by wrk, one thread, as many requests as come back; any that is not right is a failure."""
+    listed = [argument for name, value in headers.items() for argument in ("-H", f"{name}: {value}")]
+    url = f"http://127.0.0.1:{port}{path}"
+    command = [programs.find("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *listed, url]
+    done = subprocess.run(pinned(command, on), text=True, capture_output=True)
+    count = re.search(r"(\d+) requests in ([\d.]+)(m?s|m)", done.stdout)
+    faults = re.findall(r".*(?:Non-2xx|Socket errors).*", done.stdout)
+    if done.returncode or faults or not count or count.group(1) == "0":
+        raise Failure(f"wrk {url}: {' '.join(faults) or done.stdout + done.stderr}")
+    unit = {"ms": 0.001, "s": 1, "m": 60}[count.group(3)]
+    return Load(int(count.group(1)), float(count.group(2)) * unit)
+
+
+def request(path, headers, method="GET"):
+    """The bytes of a request without body, as `client.c` sends them."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
+
+
+def client(program, port, requests, count, on, rate=0, cookies=None, connections=CONNECTIONS):
+    """Load by `client.c` with the requests of the file `requests`: its measurements."""
+    command = [program, port, connections, requests, count, rate, *([cookies] if cookies else [])]
+    done = subprocess.run(pinned(command, on), text=True, capture_output=True)
+    if done.returncode:
+        raise Failure(f"client, port {port}: {done.stderr}")
+    result = json.loads(done.stdout)
+    if result["wrong"]:
+        raise Failure(f"client, port {port}: {result['wrong']} of {count} answers are not 2xx")
+    return result
+
+
+def upstream_count(port):
+    """How many requests the upstream has had, by its own count."""
+    fields = ask(port, "/count")[2].splitlines()[2].split()
+    return int(fields[2])
+
+
+def settle():
+    """Lets requests that were in flight when the load stopped come to their end."""
+    time.sleep(0.1)
