@@ -49,20 +49,19 @@ def build(folder, gateway=None):
 
 
 def _cargo(command, *arguments):
-    """Runs cargo and returns the path of the program that it made."""
-    line = [find("cargo"), command, "--locked", "--quiet", "--message-format=json", *arguments]
-    if command == "rustc":
-        line[4:] = ["--message-format=json", *arguments]
-    output = _run(line, cwd=REPOSITORY)
+    """Runs cargo, whose progress is for whoever waits, and returns the path of what it made."""
+    line = [find("cargo"), command, "--locked", "--message-format=json", "-p", "influx-gateway"]
+    output = _run([*line, *arguments], cwd=REPOSITORY)
     messages = [json.loads(text) for text in output.splitlines() if text.startswith("{")]
     return next(message["executable"] for message in reversed(messages)
                 if message.get("executable"))
 
 
 def _run(command, cwd=None):
-    done = subprocess.run(list(map(str, command)), cwd=cwd, text=True, capture_output=True)
+    command = list(map(str, command))
+    done = subprocess.run(command, cwd=cwd, text=True, stdout=subprocess.PIPE)
     if done.returncode:
-        raise Failure(f"{' '.join(map(str, command))} failed:\n{done.stderr[-4000:]}")
+        raise Failure(f"{' '.join(command)} failed")
     return done.stdout
 
 
@@ -85,7 +84,7 @@ def versions():
         "nginx": _said([find("nginx"), "-v"], r"nginx/(\S+)"),
         "HAProxy": _said([find("haproxy"), "-v"], r"version (\S+)"),
         "Apache httpd": _said([find("apache2"), "-v"], r"Apache/(\S+)"),
-        "vmauth": _said([find("vmauth"), "--version"], r"(\d+\.\d+\.\d+\S*)"),
+        "vmauth": _said(["dpkg-query", "-W", "victoria-metrics"], r"\s(\S+)"),
         "wrk": _said([find("wrk"), "-v"], r"wrk (?:debian/)?(\S+)"),
     }
 

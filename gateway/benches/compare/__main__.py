@@ -1,0 +1,134 @@
+"""What the gateway costs, beside proxies that do its work and proxies that do none.
+
+    python3 gateway/benches/compare                       everything, as tables in Markdown
+    python3 gateway/benches/compare --write               and into docs/performance.md
+    python3 gateway/benches/compare --rounds 1 --seconds 1 --sessions 10000    a quick look
+    python3 gateway/benches/compare --parts forwarding --only gateway,nginx
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import connections
+import forwarding
+import inside
+import latency
+import peers
+import programs
+import report
+import sessions
+import start
+import streams
+import threads
+from bench import Bench, say
+from process import Failure
+
+PARTS = ["forwarding", "local", "latency", "threads", "sessions", "expiry", "idle", "streams",
+         "start", "calls", "profile"]
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="of each proxy (7)")
+    parser.add_argument("--seconds", type=int, default=3, help="of each round (3)")
+    parser.add_argument("--sessions", type=int, default=1_000_000, help="live at once (1000000)")
+    parser.add_argument("--stream-mib", type=int, default=1024, help="of each stream (1024)")
+    parser.add_argument("--only", type=_names(peers.ALL), default=[], metavar="PROXY,…",
+                        help="proxies to compare: " + ", ".join(peers.ALL))
+    parser.add_argument("--parts", type=_names(PARTS), default=PARTS, metavar="PART,…",
+                        help="what to measure: " + ", ".join(PARTS))
+    parser.add_argument("--gateway", metavar="FILE", help="a gateway that was built elsewhere")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--save", metavar="FILE", help="keep the results, as JSON")
+    parser.add_argument("--saved", metavar="FILE", help="report on kept results, measure nothing")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md too")
+    return parser.parse_args()
+
+
+def _names(known):
+    def parse(value):
+        names = value.split(",")
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]}: not one of {', '.join(known)}")
+        return names
+    return parse
+
+
+def measure(options):
+    """Builds, starts the upstream, and takes all measurements that are asked for."""
+    folder = Path(tempfile.mkdtemp(prefix="compare-"))
+    folder.chmod(0o755)
+    try:
+        versions = programs.versions()
+        say("builds the gateway and the two Pingoras")
+        place = peers.Place(folder, programs.build(folder, options.gateway))
+        began = time.monotonic()
+        with peers.upstream(place, options.stream_mib << 20) as upstream:
+            place.upstream = upstream.port
+            bench = Bench(place, upstream, options.rounds, options.seconds, options.sessions,
+                          options.stream_mib << 20)
+            results = _take(bench, options)
+        minutes = (time.monotonic() - began) / 60
+    finally:
+        shutil.rmtree(folder)
+    results |= {
+        "date": date.today().isoformat(), "machine": programs.machine(), "versions": versions,
+        "command": "make bench" if options.write else " ".join(["compare", *sys.argv[1:]]),
+        "options": {"rounds": options.rounds, "seconds": options.seconds,
+                    "minutes": minutes},
+    }
+    return results
+
+
+def _take(bench, options):
+    results = {}
+    steps = {
+        "forwarding": lambda: forwarding.measure(bench, options.only),
+        "local": lambda: forwarding.measure_local(bench),
+        "latency": lambda: latency.measure(bench),
+        "threads": lambda: threads.measure(bench),
+        "sessions": lambda: sessions.measure(bench),
+        "expiry": lambda: sessions.measure_expiry(bench, results["sessions"]["sign_in_seconds"]),
+        "idle": lambda: connections.measure(bench),
+        "streams": lambda: streams.measure(bench),
+        "start": lambda: start.measure(bench),
+        "calls": lambda: inside.measure_calls(bench),
+        "profile": lambda: inside.measure_profile(bench),
+    }
+    for part in PARTS:
+        if part in options.parts:
+            results[part] = steps[part]()
+    return results
+
+
+def main():
+    """Measures, or reads what was measured, and reports."""
+    options = arguments()
+    # So that everything is stopped, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        if options.saved:
+            results = json.loads(Path(options.saved).read_text())
+        else:
+            results = measure(options)
+        if options.save:
+            Path(options.save).write_text(json.dumps(results, indent=1))
+        if options.write:
+            report.write(results)
+    except Failure as failure:
+        sys.exit(f"compare: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(json.dumps(results, indent=1) if options.json else report.markdown(results))
+
+
+main()

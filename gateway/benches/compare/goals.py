@@ -1,0 +1,97 @@
+"""What the gateway is meant to reach, and how far it is from that."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class Goal:
+    """One figure, and what it must not exceed, or must reach."""
+
+    what: str
+    limit: float
+    unit: str
+    figure: Callable[[dict], float]
+    at_least: bool = False
+
+    def result(self, results):
+        """The figure; none if it was not measured."""
+        try:
+            return self.figure(results)
+        except (KeyError, TypeError):
+            return None
+
+    def verdict(self, figure):
+        """Met, or by how much it is missed."""
+        if figure is None:
+            return "not measured"
+        distance = self.limit / figure if self.at_least else figure / self.limit
+        return "met" if distance <= 1 else f"missed by {100 * (distance - 1):.0f} %"
+
+
+def cost_against(peer):
+    """CPU of a request through the gateway, as a multiple of the peer's."""
+    def figure(results):
+        forwarding = results["forwarding"]
+        return forwarding["gateway"]["cpu_us"] / forwarding[peer]["cpu_us"]
+    return figure
+
+
+def _local(results):
+    local = results["local"]
+    return local["forwarded"]["cpu_us"] / local["local"]["cpu_us"]
+
+
+def _p99(results):
+    return results["latency"]["latency"]["p99"] / results["latency"]["auth_request"]["p99"]
+
+
+def capacity(one, two):
+    """How much more two cores' worth of a proxy can do than one's."""
+    return lambda results: (2 * results["threads"][one]["cpu_us"]
+                            / results["threads"][two]["cpu_us"])
+
+
+def _many(results):
+    return results["sessions"]["few"]["cpu_us"] / results["sessions"]["many"]["cpu_us"]
+
+
+def _stream(kind):
+    def figure(results):
+        streams = results["streams"]
+        return (streams["influx-gateway"][kind]["bytes_per_cpu_second"]
+                / streams["nginx"][kind]["bytes_per_cpu_second"])
+    return figure
+
+
+def _growth(results):
+    return max(found["grown"] for found in results["streams"]["influx-gateway"].values()) / MIB
+
+
+ALL = [
+    Goal("CPU of a forwarded request, against stock Pingora", 1.0, "×",
+         cost_against("stock_pingora")),
+    Goal("the same, against bare Pingora", 1.05, "×", cost_against("bare_pingora")),
+    Goal("the same, against nginx `auth_request`", 0.9, "×", cost_against("auth_request")),
+    Goal("the same, against nginx with Lua", 1.15, "×", cost_against("lua")),
+    Goal("the same, against HAProxy", 1.15, "×", cost_against("haproxy")),
+    Goal("the same, against Apache: well under", 0.8, "×", cost_against("apache")),
+    Goal("the same, against vmauth: well under", 0.8, "×", cost_against("vmauth")),
+    Goal("requests a CPU second, `GET /api/v2/me` against forwarded ones", 1.5, "×", _local, True),
+    Goal("p99 at 70 % load, against nginx `auth_request`", 1.0, "×", _p99),
+    Goal("requests a CPU second, many sessions against 1,000", 0.9, "×", _many, True),
+    Goal("capacity of two threads against one", 1.8, "×", capacity("threads-1", "threads-2"), True),
+    Goal("resident with 10,000 idle connections", 150, "MiB",
+         lambda results: results["idle"]["resident"] / MIB),
+    Goal("memory of a session", 512, "bytes",
+         lambda results: results["sessions"]["bytes_per_session"]),
+    Goal("longest wait while all sessions expire together", 20, "ms",
+         lambda results: results["expiry"]["longest_ms"]),
+    Goal("bytes a CPU second of a write, against nginx", 0.9, "×", _stream("write"), True),
+    Goal("bytes a CPU second of a query result, against nginx", 0.9, "×", _stream("query"), True),
+    Goal("memory gained by a stream", 16, "MiB", _growth),
+    Goal("start to first answer", 100, "ms", lambda results: results["start"]["ms"]),
+    Goal("stripped program", 20, "MiB", lambda results: results["start"]["program_bytes"] / MIB),
+]

@@ -1,0 +1,68 @@
+"""The report: the results between two marks of `docs/performance.md`, and the chart beside it."""
+
+import re
+
+import chart
+import tables
+from process import Failure
+from programs import REPOSITORY
+
+DOCUMENT = REPOSITORY / "docs/performance.md"
+CHART = REPOSITORY / "docs/performance.svg"
+BEGIN, END = ("<!-- measured by make bench: begin -->", "<!-- measured by make bench: end -->")
+
+# Each measurement: its key in the results, its heading, its table.
+SECTIONS = [
+    ("forwarding", "A forwarded request", tables.forwarding),
+    ("local", "Local answers", tables.local),
+    ("latency", "Latency at 70 % load", tables.latency),
+    ("threads", "Threads", tables.threads),
+    ("sessions", "Sessions", tables.sessions),
+    ("idle", "Idle connections", tables.idle),
+    ("streams", "Streams", tables.streams),
+    ("start", "Start and size", tables.start),
+    ("calls", "System calls", tables.calls),
+    ("profile", "Where the time goes", tables.profile),
+]
+
+
+def markdown(results):
+    """Everything that was measured, as Markdown."""
+    parts = ["## Goals", tables.goals_met(results), _circumstances(results)]
+    for key, heading, table in SECTIONS:
+        if results.get(key):
+            parts += [f"## {heading}", table(results)]
+            if key == "forwarding":
+                parts.append("![µs of CPU a forwarded request, a bar for each proxy]"
+                             "(performance.svg)")
+    return "\n\n".join(parts)
+
+
+def _circumstances(results):
+    machine, options = results["machine"], results["options"]
+    programs = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    pinning = ("the proxy on one core, load and upstream on the other"
+               if machine["cores"] > 1 else "everything on the only core there is")
+    cpu = ("CPU is the scheduler's own account of the proxy's threads (`schedstat`), user and "
+           "system; its division\nbetween the two is by clock ticks.")
+    return f"""## Where and how
+{results['date']}; `{results['command']}`: {options['rounds']} rounds of {options['seconds']} s \
+for each proxy, in turn; {options['minutes']:.0f} minutes in all.
+
+{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, \
+Linux {machine['kernel']}; {pinning}.
+{programs}.
+
+{cpu} Medians; the spread is that of the rounds."""
+
+
+def write(results):
+    """Puts the results into the document; its own words stay."""
+    document = DOCUMENT.read_text()
+    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    if not pattern.search(document):
+        raise Failure(f"{DOCUMENT}: the marks {BEGIN} and {END} are not there")
+    measured = f"{BEGIN}\n\n{markdown(results)}\n\n{END}"
+    DOCUMENT.write_text(pattern.sub(lambda _: measured, document))
+    if results.get("forwarding"):
+        CHART.write_text(chart.costs(results["forwarding"]))

@@ -1,0 +1,143 @@
+"""The results as tables in Markdown, one function for each measurement."""
+
+import goals
+
+MIB = 1024 * 1024
+
+
+def _table(head, rows):
+    """`head` with a `:` before each column of numbers."""
+    marks = ["--:" if name.startswith(":") else "---" for name in head]
+    lines = [[name.lstrip(":") for name in head], marks, *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def goals_met(results):
+    """Every goal with its figure."""
+    rows = []
+    for goal in goals.ALL:
+        figure = goal.result(results)
+        shown = "–" if figure is None else _figure(figure, goal.unit)
+        bound = "at least" if goal.at_least else "at most"
+        rows.append([goal.what, f"{bound} {_figure(goal.limit, goal.unit)}", shown,
+                     goal.verdict(figure)])
+    return _table(["", "goal", ":measured", ""], rows)
+
+
+def _figure(value, unit):
+    return f"{value:.2f}×" if unit == "×" else f"{value:,.0f} {unit}"
+
+
+def forwarding(results):
+    """CPU for each request, of every peer, from the cheapest to the dearest."""
+    found = results["forwarding"]
+    gateway = found.get("gateway")
+    rows = []
+    for name, peer in sorted(found.items(), key=lambda item: item[1]["cpu_us"]):
+        ratio = f"{gateway['cpu_us'] / peer['cpu_us']:.2f}" if gateway else "–"
+        title = f"**{peer['title']}**" if name == "gateway" else peer["title"]
+        rows.append([title, f"{peer['cpu_us']:.1f}", f"{peer['least_us']:.1f}–{peer['most_us']:.1f}",
+                     f"{100 * peer['kernel_share']:.0f} %", f"{peer['per_cpu_second']:,.0f}",
+                     f"{peer['rps']:,.0f}", ratio, peer["work"]])
+    return _table(["", ":µs CPU a request", ":least–most", ":in the kernel",
+                   ":requests a CPU second", ":requests a second", ":gateway / this", "its work"],
+                  rows)
+
+
+def local(results):
+    """Local answers beside forwarded ones."""
+    rows = [[name, f"{found['cpu_us']:.1f}", f"{found['least_us']:.1f}–{found['most_us']:.1f}",
+             f"{found['per_cpu_second']:,.0f}"]
+            for name, found in (("`GET /api/v2/me`", results["local"]["local"]),
+                                ("forwarded", results["local"]["forwarded"]))]
+    return _table(["", ":µs CPU a request", ":least–most", ":requests a CPU second"], rows)
+
+
+def latency(results):
+    """Quantiles at a steady rate."""
+    rows = [[found["title"], f"{found['rate']:,.0f}",
+             *(f"{found[key]:,.0f}" for key in ("p50", "p90", "p99", "p999"))]
+            for found in results["latency"].values()]
+    return _table(["", ":requests a second", ":p50 µs", ":p90 µs", ":p99 µs", ":p99.9 µs"], rows)
+
+
+def threads(results):
+    """One thread and two."""
+    found = results["threads"]
+    rows = []
+    for title, one, two in (("influx-gateway", "threads-1", "threads-2"),
+                            ("nginx", "workers-1", "workers-2")):
+        rows.append([title, f"{found[one]['cpu_us']:.1f}", f"{found[two]['cpu_us']:.1f}",
+                     f"{found[one]['rps']:,.0f}", f"{found[two]['rps']:,.0f}",
+                     f"{goals.capacity(one, two)(results):.2f}×"])
+    shared = ("\n\nHere the load and the upstream run on the cores of the two threads too, so the "
+              "requests a second\nare those of the machine; the capacity is twice the ratio of the "
+              "CPU a request." if found["cores_shared"] else "")
+    return _table(["", ":µs CPU, one", ":µs CPU, two", ":requests a second, one", ":two",
+                   ":capacity of two"], rows) + shared
+
+
+def sessions(results):
+    """Many sessions, and their end."""
+    found, expiry = results["sessions"], results.get("expiry")
+    rows = [[f"{found[key]['sessions']:,} sessions, visited at random",
+             f"{found[key]['cpu_us']:.1f} µs CPU a request"] for key in ("few", "many")]
+    count = found["many"]["sessions"]
+    rows += [["memory of a session, all told", f"{found['bytes_per_session']:,.0f} bytes"],
+             [f"{count:,} sign-ins, with the cheapest Argon2id", f"{found['sign_in_seconds']:.0f} s"]]
+    if expiry:
+        rows += [[f"longest wait while {expiry['sessions']:,} sessions expire together",
+                  f"{expiry['longest_ms']:.1f} ms"],
+                 ["of it, the sign-in that comes first", f"{expiry['sign_in_ms']:.1f} ms"],
+                 ["p99 in those five seconds", f"{expiry['p99_ms']:.1f} ms"]]
+    return _table(["", ":"], rows)
+
+
+def idle(results):
+    """Memory of idle connections."""
+    found = results["idle"]
+    each = (found["resident"] - found["before"]) / found["connections"] / 1024
+    rows = [["before", f"{found['before'] / MIB:.0f} MiB"],
+            [f"{found['connections']:,} connections, each after one forwarded request",
+             f"{found['resident'] / MIB:.0f} MiB"], ["one connection", f"{each:.1f} KiB"]]
+    return _table(["resident", ":"], rows)
+
+
+def streams(results):
+    """Long bodies."""
+    rows = [[title, kind, f"{found['bytes_per_cpu_second'] / MIB:,.0f}",
+             f"{found['grown'] / MIB:.1f} MiB"]
+            for title, both in results["streams"].items() for kind, found in both.items()]
+    return _table(["", "", ":MiB a CPU second", ":memory gained"], rows)
+
+
+def start(results):
+    """Start and size."""
+    found = results["start"]
+    rows = [["start to first answer", f"{found['ms']:.0f} ms "
+             f"({found['least_ms']:.0f}–{found['most_ms']:.0f})"],
+            ["stripped program", f"{found['program_bytes'] / MIB:.1f} MiB"]]
+    return _table(["", ":"], rows)
+
+
+def calls(results):
+    """System calls for each request."""
+    found = results["calls"]
+    names = sorted({name for each in found.values() for name in each},
+                   key=lambda name: -max(each.get(name, 0) for each in found.values()))
+    rows = [[f"`{name}`", *(f"{each[name]:.2f}" if name in each else "–"
+                            for each in found.values())] for name in names]
+    rows.append(["all", *(f"{sum(each.values()):.2f}" for each in found.values())])
+    return _table(["a request", *(f":{title}" for title in found)], rows)
+
+
+def profile(results):
+    """The functions at the top, by their own time."""
+    found = results["profile"]
+    rows = [[f"{row['share']:.1f} %", "kernel" if row["kernel"] else "program",
+             f"`{_short(row['name'])}`"] for row in found["functions"]]
+    return f"In the kernel: {found['kernel']:.0f} %.\n\n" + _table([":itself", "", "function"], rows)
+
+
+def _short(name, most=96):
+    return name if len(name) <= most else name[:most - 1] + "…"
