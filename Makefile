@@ -1,17 +1,22 @@
-# demo, test: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo test tools test-tools
+# demo, test, bench: each installs what is missing (Debian packages, clients of InfluxDB), then calls
+# cargo.
+.PHONY: demo test bench tools test-tools bench-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # $(call need,a command,the Debian package it comes from)
-need = command -v $(1) >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y $(2); }
+need = command -v $(1) >/dev/null || $(call install,$(2))
+install = { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y $(1); }
 
 demo: tools ## a gateway to try, in front of a built-in upstream
 	$(CARGO) run --quiet --locked -- demo
 
 test: tools test-tools ## every test
 	$(CARGO) test --locked
+
+bench: bench-tools ## what a request costs, beside other proxies; into docs/performance.md
+	python3 -B gateway/benches/compare --write $(BENCH)
 
 tools:
 	@$(call need,cc,gcc libc6-dev)
@@ -23,6 +28,23 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@$(call need,victoria-metrics,victoria-metrics)
 	@$(call need,fail2ban-regex,fail2ban)
 	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
+
+# Only the programs are wanted: while this is there, Debian starts no services of their packages.
+policy = /usr/sbin/policy-rc.d
+no-services = [ -e $(policy) ] || { printf '\#!/bin/sh\nexit 101\n' | $(SUDO) tee $(policy) >/dev/null \
+	&& $(SUDO) chmod 755 $(policy) && trap '$(SUDO) rm $(policy)' EXIT; }
+
+bench-tools: tools
+	@PATH="$$PATH:/usr/sbin"; $(no-services); \
+	$(call need,nginx,nginx); \
+	[ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || $(call install,libnginx-mod-http-lua); \
+	$(call need,haproxy,haproxy); \
+	$(call need,apache2,apache2-bin); \
+	$(call need,vmauth,victoria-metrics); \
+	$(call need,wrk,wrk); \
+	$(call need,strip,binutils); \
+	$(call need,strace,strace); \
+	$(call need,perf,linux-perf)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }

@@ -1,5 +1,5 @@
 //! Pingora as it comes: everything is forwarded, nothing is decided. What the gateway is compared
-//! with in `docs/security.md`.
+//! with in `docs/security.md` and `docs/performance.md`.
 //!
 //! `cargo run --example stock_pingora -- 127.0.0.1:18090 127.0.0.1:18091` listens on the first
 //! address and forwards to the second.

@@ -65,12 +65,13 @@ def _names(known):
 
 def measure(options):
     """Builds, starts the upstream, and takes all measurements that are asked for."""
+    programs.check()
     folder = Path(tempfile.mkdtemp(prefix="compare-"))
     folder.chmod(0o755)
     try:
         versions = programs.versions()
         say("builds the gateway and the two Pingoras")
-        place = peers.Place(folder, programs.build(folder, options.gateway))
+        place = peers.Place(folder, programs.build(folder / "programs", options.gateway))
         began = time.monotonic()
         with peers.upstream(place, options.stream_mib << 20) as upstream:
             place.upstream = upstream.port

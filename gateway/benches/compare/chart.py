@@ -1,20 +1,21 @@
 """Bars, as SVG."""
 
+from statistics import median
 from xml.sax.saxutils import escape
 
-WIDTH, LABEL, BAR, GAP, TOP, RIGHT = 760, 210, 22, 10, 56, 70
+WIDTH, LABEL, BAR, GAP, TOP, RIGHT = 760, 210, 22, 10, 56, 110
 COLORS = {"ours": ("#0b6bcb", "#7db7ee"), "others": ("#6b7280", "#c3c8d0")}
 
 
 def costs(forwarding):
     """CPU for each request: one bar a peer, the kernel's part paler.
 
-    The scale ends at twice the dearest but one where the dearest would dwarf the rest; a bar that
+    The scale ends at three times the median, so that the dearest do not dwarf the rest; a bar that
     is cut says so.
     """
     found = sorted(forwarding.items(), key=lambda item: item[1]["cpu_us"])
-    longest = [peer["cpu_us"] for _, peer in found]
-    most = min(longest[-1], 2 * longest[-2]) if len(longest) > 1 else longest[-1]
+    costs_us = [peer["cpu_us"] for _, peer in found]
+    most = min(costs_us[-1], 3 * median(costs_us))
     height = TOP + len(found) * (BAR + GAP) + 12
     body = [_text(16, 24, "µs of CPU a forwarded request", 16, weight="bold"),
             _text(16, 43, "one thread, 64 connections, empty answers; dark: the program, "
@@ -41,7 +42,7 @@ def _bar(top, ours, peer, most):
         f'<rect x="{LABEL}" y="{top}" width="{program:.1f}" height="{BAR}" fill="{dark}"/>',
         f'<rect x="{LABEL + program:.1f}" y="{top}" width="{whole - program:.1f}" '
         f'height="{BAR}" fill="{pale}"/>',
-        _text(LABEL + whole + 8, middle + 4, f"{peer['cpu_us']:.1f}{cut}", 13),
+        _text(LABEL + whole + 8, middle + 4, f"{peer['cpu_us']:,.1f}{cut}", 13),
     ]
     if not cut:
         least, farthest = (LABEL + min(peer[key], most) * scale for key in ("least_us", "most_us"))

@@ -107,7 +107,7 @@ def upstream(port, stream_bytes):
         location = {QUERY} {{
             default_type text/csv;
             content_by_lua_block {{
-                local piece = string.rep(",_result,0,2026-01-01T00:00:00Z", {PIECE} / 32)
+                local piece = string.rep(",_result,0,2026-01-01T00:00:00Z\\n", {PIECE} / 32)
                 for _ = 1, {stream_bytes // PIECE} do
                     ngx.print(piece)
                     ngx.flush(true)

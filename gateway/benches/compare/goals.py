@@ -15,6 +15,8 @@ class Goal:
     unit: str
     figure: Callable[[dict], float]
     at_least: bool = False
+    # What must be known to judge the figure.
+    beside: Callable[[dict], str] = lambda results: ""
 
     def result(self, results):
         """The figure; none if it was not measured."""
@@ -45,13 +47,26 @@ def _local(results):
 
 
 def _p99(results):
-    return results["latency"]["latency"]["p99"] / results["latency"]["auth_request"]["p99"]
+    return results["latency"]["latency"]["p99"] / results["latency"]["nginx_auth_request"]["p99"]
 
 
 def capacity(one, two):
     """How much more two cores' worth of a proxy can do than one's."""
     return lambda results: (2 * results["threads"][one]["cpu_us"]
                             / results["threads"][two]["cpu_us"])
+
+
+def _limit_of_machine(results):
+    if not results.get("threads"):
+        return ""
+    return f" (nginx here: {capacity('workers-1', 'workers-2')(results):.2f}×)"
+
+
+def _calm(results):
+    """The longest wait when nothing expires is the machine's."""
+    if not results.get("expiry"):
+        return ""
+    return f" (before: {results['expiry']['calm_ms']:.0f} ms)"
 
 
 def _many(results):
@@ -74,21 +89,22 @@ ALL = [
     Goal("CPU of a forwarded request, against stock Pingora", 1.0, "×",
          cost_against("stock_pingora")),
     Goal("the same, against bare Pingora", 1.05, "×", cost_against("bare_pingora")),
-    Goal("the same, against nginx `auth_request`", 0.9, "×", cost_against("auth_request")),
-    Goal("the same, against nginx with Lua", 1.15, "×", cost_against("lua")),
+    Goal("the same, against nginx `auth_request`", 0.9, "×", cost_against("nginx_auth_request")),
+    Goal("the same, against nginx with Lua", 1.15, "×", cost_against("nginx_lua")),
     Goal("the same, against HAProxy", 1.15, "×", cost_against("haproxy")),
     Goal("the same, against Apache: well under", 0.8, "×", cost_against("apache")),
     Goal("the same, against vmauth: well under", 0.8, "×", cost_against("vmauth")),
     Goal("requests a CPU second, `GET /api/v2/me` against forwarded ones", 1.5, "×", _local, True),
     Goal("p99 at 70 % load, against nginx `auth_request`", 1.0, "×", _p99),
     Goal("requests a CPU second, many sessions against 1,000", 0.9, "×", _many, True),
-    Goal("capacity of two threads against one", 1.8, "×", capacity("threads-1", "threads-2"), True),
+    Goal("capacity of two threads against one", 1.8, "×", capacity("threads-1", "threads-2"), True,
+         _limit_of_machine),
     Goal("resident with 10,000 idle connections", 150, "MiB",
          lambda results: results["idle"]["resident"] / MIB),
     Goal("memory of a session", 512, "bytes",
          lambda results: results["sessions"]["bytes_per_session"]),
     Goal("longest wait while all sessions expire together", 20, "ms",
-         lambda results: results["expiry"]["longest_ms"]),
+         lambda results: results["expiry"]["longest_ms"], beside=_calm),
     Goal("bytes a CPU second of a write, against nginx", 0.9, "×", _stream("write"), True),
     Goal("bytes a CPU second of a query result, against nginx", 0.9, "×", _stream("query"), True),
     Goal("memory gained by a stream", 16, "MiB", _growth),

@@ -69,8 +69,18 @@ def measure_profile(bench):
         done = subprocess.run(report, text=True, capture_output=True)
     rows = re.findall(r"^\s*([\d.]+)%\s+\[([k.])\] (.*?)\s*$", done.stdout, re.MULTILINE)
     found = [(float(share), kind == "k", name) for share, kind, name in rows]
+    owners = {}
+    for share, kernel, name in found:
+        owner = "kernel" if kernel else _owner(name)
+        owners[owner] = owners.get(owner, 0) + share
     return {
-        "kernel": sum(share for share, kernel, _ in found if kernel),
+        "owners": owners,
         "functions": [{"share": share, "kernel": kernel, "name": name}
                       for share, kernel, name in found[:SHOWN]],
     }
+
+
+def _owner(name):
+    """The crate that a function is of, the type's before the trait's; else the C library."""
+    crate = re.search(r"\b(\w+)::", name)
+    return crate.group(1) if crate else "C library"

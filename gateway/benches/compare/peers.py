@@ -147,19 +147,19 @@ def nginx_auth_request(place):
     """nginx with a subrequest to whoever knows the sessions."""
     port = free_port()
     configuration = text.nginx_auth_request(port, place.upstream, free_port())
-    server = _nginx("nginx auth_request", place.of("auth_request"), configuration, port,
+    server = _nginx("nginx auth_request", place.of("nginx_auth_request"), configuration, port,
                     cores()[0])
     work = "asks a second server, which knows one cookie; identity, cookie removed"
-    return Peer("auth_request", "nginx `auth_request`", work, server)
+    return Peer("nginx_auth_request", "nginx `auth_request`", work, server)
 
 
 def nginx_lua(place):
     """nginx with Lua and a shared dictionary."""
     port = free_port()
     configuration = text.nginx_lua(port, place.upstream)
-    server = _nginx("nginx Lua", place.of("lua"), configuration, port, cores()[0])
+    server = _nginx("nginx Lua", place.of("nginx_lua"), configuration, port, cores()[0])
     work = "session by SHA-256, sliding expiry, identity, cookie removed"
-    return Peer("lua", "nginx with Lua", work, server)
+    return Peer("nginx_lua", "nginx with Lua", work, server)
 
 
 def haproxy(place):

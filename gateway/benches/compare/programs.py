@@ -12,10 +12,12 @@ from process import Failure
 REPOSITORY = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).resolve().parent
 
+LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
+
 # Each program, and the Debian package that has it.
 PACKAGES = {
-    "nginx": "nginx libnginx-mod-http-lua", "haproxy": "haproxy", "apache2": "apache2-bin",
-    "vmauth": "victoria-metrics", "wrk": "wrk", "taskset": "util-linux", "strace": "strace",
+    "nginx": "nginx", "haproxy": "haproxy", "apache2": "apache2-bin",
+    "vmauth": "victoria-metrics", "wrk": "wrk", "taskset": "util-linux", "setpriv": "util-linux", "strace": "strace",
     "perf": "linux-perf", "cc": "gcc libc6-dev", "strip": "binutils", "cargo": "(rustup.rs)",
 }
 
@@ -29,12 +31,21 @@ def find(name):
     return found
 
 
+def check():
+    """Fails at once if anything is missing, rather than after ten minutes."""
+    for name in PACKAGES:
+        find(name)
+    if not LUA.exists():
+        raise Failure(f"{LUA} is missing; Debian's package: libnginx-mod-http-lua (or: make bench)")
+
+
 def build(folder, gateway=None):
     """Builds what is this repository's into `folder`: name to path.
 
     Copies, so that whoever builds meanwhile changes nothing. The gateway is kept with its symbols
     for the profile and stripped for everything else; `gateway` is one that was built elsewhere.
     """
+    folder.mkdir()
     symbols = folder / "influx-gateway.symbols"
     release = ["--release", "--bin", "influx-gateway", "--", "-C", "strip=none"]
     shutil.copy(gateway or _cargo("rustc", *release), symbols)

@@ -43,8 +43,8 @@ def _circumstances(results):
     programs = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     pinning = ("the proxy on one core, load and upstream on the other"
                if machine["cores"] > 1 else "everything on the only core there is")
-    cpu = ("CPU is the scheduler's own account of the proxy's threads (`schedstat`), user and "
-           "system; its division\nbetween the two is by clock ticks.")
+    cpu = ("CPU is the kernel's CPU clock of the proxy's processes (`clock_getcpuclockid`), user and "
+           "system; its\ndivision between the two is by clock ticks.")
     return f"""## Where and how
 {results['date']}; `{results['command']}`: {options['rounds']} rounds of {options['seconds']} s \
 for each proxy, in turn; {options['minutes']:.0f} minutes in all.

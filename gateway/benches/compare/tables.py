@@ -19,7 +19,7 @@ def goals_met(results):
         figure = goal.result(results)
         shown = "–" if figure is None else _figure(figure, goal.unit)
         bound = "at least" if goal.at_least else "at most"
-        rows.append([goal.what, f"{bound} {_figure(goal.limit, goal.unit)}", shown,
+        rows.append([goal.what + goal.beside(results), f"{bound} {_figure(goal.limit, goal.unit)}", shown,
                      goal.verdict(figure)])
     return _table(["", "goal", ":measured", ""], rows)
 
@@ -36,7 +36,8 @@ def forwarding(results):
     for name, peer in sorted(found.items(), key=lambda item: item[1]["cpu_us"]):
         ratio = f"{gateway['cpu_us'] / peer['cpu_us']:.2f}" if gateway else "–"
         title = f"**{peer['title']}**" if name == "gateway" else peer["title"]
-        rows.append([title, f"{peer['cpu_us']:.1f}", f"{peer['least_us']:.1f}–{peer['most_us']:.1f}",
+        rows.append([title, f"{peer['cpu_us']:,.1f}",
+                     f"{peer['least_us']:,.1f}–{peer['most_us']:,.1f}",
                      f"{100 * peer['kernel_share']:.0f} %", f"{peer['per_cpu_second']:,.0f}",
                      f"{peer['rps']:,.0f}", ratio, peer["work"]])
     return _table(["", ":µs CPU a request", ":least–most", ":in the kernel",
@@ -89,7 +90,9 @@ def sessions(results):
         rows += [[f"longest wait while {expiry['sessions']:,} sessions expire together",
                   f"{expiry['longest_ms']:.1f} ms"],
                  ["of it, the sign-in that comes first", f"{expiry['sign_in_ms']:.1f} ms"],
-                 ["p99 in those five seconds", f"{expiry['p99_ms']:.1f} ms"]]
+                 ["p99 in the five seconds from then on", f"{expiry['p99_ms']:.1f} ms"],
+                 ["longest wait in five seconds before, when nothing expired",
+                  f"{expiry['calm_ms']:.1f} ms"]]
     return _table(["", ":"], rows)
 
 
@@ -132,11 +135,15 @@ def calls(results):
 
 
 def profile(results):
-    """The functions at the top, by their own time."""
+    """Who owns the functions, and those at the top, by their own time."""
     found = results["profile"]
+    owners = [[owner if owner in ("kernel", "C library") else f"`{owner}`", f"{share:.1f} %"]
+              for owner, share in sorted(found["owners"].items(), key=lambda item: -item[1])
+              if share >= 0.5]
     rows = [[f"{row['share']:.1f} %", "kernel" if row["kernel"] else "program",
              f"`{_short(row['name'])}`"] for row in found["functions"]]
-    return f"In the kernel: {found['kernel']:.0f} %.\n\n" + _table([":itself", "", "function"], rows)
+    return (_table(["owner", ":itself"], owners) + "\n\n"
+            + _table([":itself", "", "function"], rows))
 
 
 def _short(name, most=96):
