@@ -51,7 +51,10 @@ def arguments():
     parser.add_argument("--save", metavar="FILE", help="keep the results, as JSON")
     parser.add_argument("--saved", metavar="FILE", help="report on kept results, measure nothing")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md too")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if "expiry" in options.parts and "sessions" not in options.parts:
+        parser.error("--parts: expiry needs sessions, which says how long signing in takes")
+    return options
 
 
 def _names(known):

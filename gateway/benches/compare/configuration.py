@@ -35,7 +35,10 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
 
 
 def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s"):
-    """The gateway: its defaults but for addresses, threads, and room for a million sessions."""
+    """The gateway: its defaults but for addresses, threads, and room for a million sessions.
+
+    New hashes are to cost what `ARGON2` does, or each user's would be replaced by a dearer one.
+    """
     return f"""[listen]
 http = ["127.0.0.1:{port}"]
 [upstream]
@@ -45,6 +48,9 @@ idle = "{idle}"
 max_sessions = 2_000_000
 [users]
 file = "users.toml"
+[signin]
+hash_memory_kib = 8
+hash_passes = 1
 [server]
 threads = {threads}
 upgrade_sock = "{folder}/upgrade.sock"
