@@ -120,6 +120,12 @@ fn resident(gateway: &Gateway) -> u64 {
     memory(gateway, "VmRSS")
 }
 
+/// How many files the process has open, connections among them.
+fn open_files(gateway: &Gateway) -> u64 {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap();
+    files.count() as u64
+}
+
 /// The most it ever had.
 fn peak(gateway: &Gateway) -> u64 {
     memory(gateway, "VmHWM")
@@ -189,6 +195,40 @@ fn an_idle_connection_is_not_late_with_its_head() {
     wait_for(HEAD_TIME * 2);
     assert_eq!(fresh.send(&get("/health", &[])).status, 200);
     assert_eq!(used.send(&get("/health", &[])).status, 200);
+}
+
+const KEEPALIVE: &str = "keepalive = \"1s\"";
+const KEEPALIVE_TIME: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_connection_that_stays_idle_is_closed() {
+    let gateway = limited(Upstream::start().address, KEEPALIVE);
+    let mut client = gateway.connect();
+    for _ in 0..3 {
+        // Every request begins the time anew.
+        assert_eq!(client.send(&get("/health", &[])).status, 200);
+        wait_for(KEEPALIVE_TIME * 6 / 10);
+    }
+    assert_eq!(client.send(&get("/health", &[])).status, 200);
+    let start = Instant::now();
+    assert!(client.is_closed());
+    let took = start.elapsed();
+    assert!(took < KEEPALIVE_TIME + Duration::from_millis(1500), "{took:?}");
+    assert!(took > KEEPALIVE_TIME * 9 / 10, "{took:?}");
+}
+
+#[test]
+fn a_head_that_has_begun_in_time_may_end_later() {
+    let gateway = limited(Upstream::start().address, KEEPALIVE);
+    let mut client = gateway.connect();
+    let head = get("/health", &[]);
+    assert_eq!(client.send(&head).status, 200);
+    let (first, second) = head.as_bytes().split_at(20);
+    wait_for(KEEPALIVE_TIME * 6 / 10);
+    client.write(first);
+    wait_for(KEEPALIVE_TIME * 6 / 10);
+    client.write(second);
+    assert_eq!(client.read().status, 200);
 }
 
 // Slow bodies.
@@ -405,8 +445,14 @@ fn ten_thousand_idle_connections_cost_little() {
     let me = get("/api/v2/me", &[]);
     assert_eq!(gateway.connect().send(&me).status, 401);
     let before = resident(&gateway);
+    let check = |connections: &str| {
+        let each = (resident(&gateway) - before) / count;
+        assert!(each < 8 * 1024, "{count} {connections} connections take {each} bytes each");
+    };
     let mut idle: Vec<_> =
         (0..count).map(|_| TcpStream::connect(gateway.address).unwrap()).collect();
+    wait_until("all are let in", || open_files(&gateway) > count);
+    check("fresh");
     for stream in &mut idle {
         stream.write_all(me.as_bytes()).unwrap();
     }
@@ -415,9 +461,7 @@ fn ten_thousand_idle_connections_cost_little() {
         let read = stream.read(&mut answer).unwrap();
         assert!(answer[..read].starts_with(b"HTTP/1.1 401 "));
     }
-    // Most of it is the state in which Pingora waits for the next request.
-    let each = (resident(&gateway) - before) / count;
-    assert!(each < 40 * 1024, "{count} idle connections take {each} bytes each");
+    check("used");
     let start = Instant::now();
     assert_eq!(gateway.connect().send(&me).status, 401);
     assert!(start.elapsed() < Duration::from_secs(1), "others are answered meanwhile");

@@ -7,6 +7,7 @@ mod answer;
 pub mod client;
 mod connections;
 pub mod context;
+mod conversation;
 pub mod exchange;
 pub mod gateway;
 pub mod guard;

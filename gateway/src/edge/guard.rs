@@ -6,8 +6,10 @@
 //! its end; whatever is neither is answered here and goes no further.
 
 mod framer;
+mod inbox;
 mod plumbing;
 mod preface;
+mod waiting;
 
 use std::future::Future;
 use std::io;
@@ -133,27 +135,6 @@ impl Guard {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads more into the inbox, whose bytes so far could not be passed on.
-    fn read_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut piece = [0; PIECE];
-        let mut buf = ReadBuf::new(&mut piece);
-        ready!(Pin::new(&mut self.io).poll_read(context, &mut buf))?;
-        self.inbox.extend_from_slice(buf.filled());
-        Poll::Ready(Ok(buf.filled().len()))
-    }
-
-    /// Passes cleared bytes of the inbox on.
-    fn hand_over(&mut self, buf: &mut ReadBuf<'_>) {
-        let count = self.cleared.min(buf.remaining());
-        buf.put_slice(&self.inbox[..count]);
-        self.inbox.advance(count);
-        self.cleared -= count;
-        if self.inbox.is_empty() {
-            // An idle connection holds no buffer.
-            self.inbox = BytesMut::new();
-        }
-    }
-
     /// Whether the head that has begun is late.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
         let time = self.rules.head_time;
@@ -214,39 +195,19 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        loop {
-            if this.cleared > 0 {
-                this.hand_over(buf);
+        if let Place::Http2 { preface } = this.place {
+            return this.read_http_2(context, buf, preface);
+        }
+        if matches!(this.place, Place::Open) && this.inbox.is_empty() {
+            let before = buf.filled().len();
+            ready!(this.read_through(context, buf))?;
+            if buf.filled().len() > before || this.inbox.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            match this.place {
-                Place::Open if this.inbox.is_empty() => {
-                    let before = buf.filled().len();
-                    ready!(this.read_through(context, buf))?;
-                    if buf.filled().len() > before || this.inbox.is_empty() {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-                Place::Open if this.framer.is_in_head() => match this.read_more(context)? {
-                    // The client is gone; of half a head nothing is passed on.
-                    Poll::Ready(0) => return Poll::Ready(Ok(())),
-                    Poll::Ready(_) => {}
-                    Poll::Pending if this.is_late(context) => {
-                        this.place = Place::Refused(Rejection::ClientTimedOut);
-                    }
-                    Poll::Pending => return Poll::Pending,
-                },
-                Place::Open => {}
-                Place::Http2 { preface } => return this.read_http_2(context, buf, preface),
-                Place::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                Place::Refused(_) | Place::Answering(_) | Place::Answered { .. } => {
-                    return this.refuse(context);
-                }
-            }
-            let inbox = std::mem::take(&mut this.inbox);
-            this.cleared = this.look(&inbox);
-            this.inbox = inbox;
         }
+        ready!(this.clear(context))?;
+        this.hand_over(buf);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -14,6 +14,7 @@ use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::io::AsyncWriteExt;
 
 use super::connections::Connections;
+use super::conversation;
 use super::exchange;
 use super::gateway::Gateway;
 use super::guard::{Guard, Rules};
@@ -65,6 +66,7 @@ impl Server {
         let front = Front {
             proxy: Arc::new(proxy),
             connections: connections.clone(),
+            keepalive: limits.keepalive,
             rules: Rules { head: (&limits).into(), head_time: limits.head },
         };
         let certificates = listeners.iter().filter_map(|listener| listener.certificate.clone());
@@ -103,6 +105,7 @@ impl Server {
 struct Front {
     proxy: Arc<HttpProxy<Gateway>>,
     connections: Connections,
+    keepalive: Duration,
     rules: Rules,
 }
 
@@ -114,7 +117,7 @@ impl ServerApp for Front {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let socket = stream.get_socket_digest();
-        let Some(_open) = self.connections.open(exchange::peer_address(socket.as_deref())) else {
+        let Some(open) = self.connections.open(exchange::peer_address(socket.as_deref())) else {
             let rejection = Rejection::TooManyConnections;
             refusal::log(rejection, socket.as_deref());
             let answer = refusal::write(rejection);
@@ -122,13 +125,31 @@ impl ServerApp for Front {
             let _ = tokio::time::timeout(REFUSAL, stream.write_all(&answer)).await;
             return None;
         };
-        let is_http_2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        let guard = if is_http_2 { Guard::for_http_2 } else { Guard::new };
-        self.proxy.process_new(Box::new(guard(stream, self.rules)), shutdown).await
+        let (front, shutdown) = (Arc::clone(self), shutdown.clone());
+        // Pingora's own task keeps the room that a TLS handshake takes for as long as it lives,
+        // some 9 KiB, so it ends here.
+        tokio::spawn(async move {
+            front.serve(stream, &shutdown).await;
+            drop(open);
+        });
+        None
     }
 
     async fn cleanup(&self) {
         self.proxy.cleanup().await;
+    }
+}
+
+impl Front {
+    /// Serves a connection up to its end.
+    async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            let guard = Box::new(Guard::for_http_2(stream, self.rules));
+            self.proxy.process_new(guard, shutdown).await;
+        } else {
+            let guard = Box::new(Guard::new(stream, self.rules));
+            conversation::hold(&self.proxy, guard, self.keepalive, shutdown).await;
+        }
     }
 }
 
