@@ -1,6 +1,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::time::Instant;
 
 use crate::frames::Connection;
 use crate::secure::SecureGateway;
@@ -48,7 +49,7 @@ fn s_08_after_sign_out_the_cookie_is_nothing_anywhere() {
 fn s_08_another_gateway_does_not_know_the_session_at_any_time() {
     let upstream = Upstream::start();
     let (first, second) = (Gateway::start(upstream.address), Gateway::start(upstream.address));
-    let line = cookie(&first.sign_in("ada"));
+    let (line, _of_its_own) = (cookie(&first.sign_in("ada")), second.sign_in("ada"));
     let statuses = || {
         ["/api/v2/me", "/api/v2/buckets"]
             .map(|target| second.connect().send(&get(target, &[&line])).status)
@@ -262,7 +263,9 @@ fn s_11_it_races_a_hundred_connections_and_each_request_is_before_or_after() {
                 let mut ask = || client.send(&requests[number % 2]).status;
                 assert_eq!(ask(), 200);
                 start.wait();
+                let begun = Instant::now();
                 loop {
+                    assert!(begun.elapsed() < PATIENCE, "the session never ends");
                     let is_after = is_over.load(Ordering::Acquire);
                     let status = ask();
                     assert!(status == 401 || (status == 200 && !is_after), "{status}");

@@ -342,9 +342,15 @@ mod tests {
         for _ in 0..200 {
             let store = Arc::new(store(10, 10));
             let id = open(&store, &Arc::new(user("ada")), at(0)).unwrap();
+            let start = std::time::Instant::now();
             std::thread::scope(|scope| {
+                let ask = || {
+                    while store.touch(&id, at(1)).is_some() {
+                        assert!(start.elapsed() < Duration::from_secs(10), "it goes on for ever");
+                    }
+                };
                 for _ in 0..4 {
-                    scope.spawn(|| while store.touch(&id, at(1)).is_some() {});
+                    scope.spawn(ask);
                 }
                 scope.spawn(|| assert!(store.close(&id, at(1)).is_some()));
             });
