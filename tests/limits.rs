@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::secure::SecureGateway;
 use crate::support::*;
 
 /// The client of its own token, whom the gateway forwards without asking.
@@ -471,6 +472,23 @@ fn ten_thousand_idle_connections_cost_little() {
         assert_eq!(discard(stream, u64::MAX), 0);
     }
     assert_eq!(gateway.wait().0, Some(0));
+}
+
+#[test]
+fn an_idle_connection_over_tls_costs_little_more() {
+    const COUNT: u64 = 1000;
+    raise_open_files();
+    let secure = SecureGateway::start(closed_port());
+    let use_once = || {
+        let mut client = secure.connect();
+        assert_eq!(client.send(&get("/api/v2/me", &[])).status, 401);
+        client
+    };
+    drop(use_once());
+    let before = resident(&secure.gateway);
+    let idle: Vec<_> = (0..COUNT).map(|_| use_once()).collect();
+    let each = (resident(&secure.gateway) - before) / COUNT;
+    assert!(each < 22 * 1024, "{} idle connections take {each} bytes each", idle.len());
 }
 
 // Large heads and bodies.

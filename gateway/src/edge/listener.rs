@@ -59,11 +59,13 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
         let mut service = Service::new(name.to_owned(), app);
         for listener in &listeners {
             let address = key(&listener.socket);
-            let endpoint = ListenerConfig::tcp(address);
+            // What reads, TLS included, has buffers of its own; 64 KiB more for each connection are
+            // too many.
+            let buffers = L4BufferSettings::default().read(0);
+            let endpoint = ListenerConfig::tcp(address).l4_buffer(buffers);
             service.add_listener(match &listener.certificate {
                 Some(certificate) => endpoint.tls(tls::settings(certificate)),
-                // What reads has buffers of its own; 64 KiB more for each connection are too many.
-                None => endpoint.l4_buffer(L4BufferSettings::default().read(0)),
+                None => endpoint,
             });
         }
         let listeners = listeners.into_iter().map(|listener| listener.socket).collect();
