@@ -1,5 +1,6 @@
-# demo, test: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo test tools test-tools
+# demo, test, bench-signin: each installs what is missing (Debian packages, clients of InfluxDB), then
+# calls cargo.
+.PHONY: demo test bench-signin tools test-tools bench-signin-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -13,6 +14,9 @@ demo: tools ## a gateway to try, in front of a built-in upstream
 test: tools test-tools ## every test
 	$(CARGO) test --locked
 
+bench-signin: tools bench-signin-tools ## what signing in costs, into docs/signin.md; OPTIONS='--rounds 1 ...'
+	python3 gateway/benches/signin --write $(OPTIONS)
+
 tools:
 	@$(call need,cc,gcc libc6-dev)
 	@$(call need,cmake,cmake)
@@ -21,6 +25,10 @@ tools:
 test-tools: .venv/installed tests/clients/javascript/node_modules/installed target/go-clients/built target/h2spec/h2spec
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
+
+bench-signin-tools:
+	@PATH="$$PATH:/usr/sbin"; $(call need,nginx,nginx)
+	@$(call need,python3,python3)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }
