@@ -22,6 +22,8 @@ def measure(bench):
     storms = all_storms()
     with bench.place.start_gateway("forwarding", on=where.gateway) as gateway:
         request = text.request(text.FORWARDED, Cookie=_cookie(gateway.port))
+        for storm in storms:
+            storm.begin(bench, gateway)
         target = Target(bench, gateway, request, where.others)
         target.as_many_as_it_can(1)
         most = median(target.as_many_as_it_can(bench.seconds)["per_second"]

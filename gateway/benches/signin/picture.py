@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-WIDTH, LABEL, RIGHT, BAR, GAP = 760, 330, 90, 20, 6
+WIDTH, LABEL, RIGHT, BAR, GAP = 760, 320, 115, 20, 6
 
 # Colours of its own for dark pages, and a ground of its own for those who know neither.
 STYLE = """

@@ -7,8 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-# Seconds that a server may take to start, and to stop by itself.
-PATIENCE = 30
+# Seconds that a server may take to start, which grows with its users, and to stop by itself.
+PATIENCE = 120
 FAREWELL = 5
 
 

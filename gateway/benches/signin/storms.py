@@ -13,8 +13,11 @@ DIFFERENT = 50_000
 ONE_CLIENT = ["203.0.113.7"]
 MANY_CLIENTS = [f"198.51.{100 + number // 250}.{1 + number % 250}" for number in range(500)]
 
-# Seconds until a storm has filled the line, and the throttle has seen enough of one client.
-RISE = 1.5
+# Seconds until a storm has filled the line.
+RISE = 1
+
+# More failures than the throttle lets one client have.
+ENOUGH = 60
 
 
 @dataclass
@@ -25,6 +28,10 @@ class Storm:
     title: str
     requests: str
     kinds: list
+
+    def begin(self, bench, server):
+        """Has failed so often already that one client is banned, and many are not."""
+        load.client(bench.place, server.port, self.requests, self.kinds, 4, count=ENOUGH, seconds=60)
 
     @contextmanager
     def raging(self, bench, server, on, pause):
