@@ -66,7 +66,8 @@ def _parts(value):
 
 def measure(options):
     """Builds, and takes all measurements that are asked for."""
-    say("builds the gateway, the limit and the load")
+    machine = programs.machine()
+    say(f"load average {machine['busy']:.1f}; builds the gateway, the limit and the load")
     folder = Path(tempfile.mkdtemp(prefix="signin-"))
     folder.chmod(0o755)
     try:
@@ -79,7 +80,7 @@ def measure(options):
     finally:
         shutil.rmtree(folder)
     return results | {
-        "date": date.today().isoformat(), "machine": programs.machine(),
+        "date": date.today().isoformat(), "machine": machine,
         "versions": programs.versions(), "command": _command(options),
         "rounds": options.rounds, "seconds": options.seconds,
         "minutes": (time.monotonic() - began) / 60,

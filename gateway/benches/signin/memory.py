@@ -7,6 +7,9 @@ from bench import say
 from process import all_cores
 from storms import all_storms
 
+# Seconds that each storm goes on.
+HELD = 2
+
 
 def measure(bench):
     """For each number of workers: resident memory before, with as many clients, and at the most."""
@@ -36,7 +39,7 @@ def _peak(bench, gateway, storm):
     """The most that was resident, and how the storm was answered."""
     gateway.forget_peak()
     with storm.raging(bench, gateway, all_cores(), 0) as result:
-        time.sleep(bench.seconds)
+        time.sleep(HELD)
     return gateway.peak(), result["kinds"]
 
 

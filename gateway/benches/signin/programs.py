@@ -97,4 +97,5 @@ def machine():
         "memory_gib": round(int(memory.group(1)) / 1024 ** 2),
         "kernel": os.uname().release,
         "system": system.group(1) if system else "Linux",
+        "busy": os.getloadavg()[0],
     }

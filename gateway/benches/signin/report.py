@@ -39,7 +39,7 @@ def _circumstances(results):
     return f"""{results['date']}, `{results['command']}`: {results['rounds']} rounds of \
 {results['seconds']} s for each figure, in turn; {results['minutes']:.1f} minutes.
 {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, \
-Linux {machine['kernel']};
+Linux {machine['kernel']}, load average before it {machine['busy']:.1f};
 {versions}.
 With an audit file, without the access log. Figures are medians of the rounds; in brackets the least
 and the most."""

@@ -1,11 +1,13 @@
 """A table of very many live sessions: what a session takes, and how long one more takes."""
 
+from collections import Counter
 from contextlib import contextmanager
 from statistics import median
 
 import configuration as text
 import load
 from bench import say
+from process import Failure
 
 # Below the gateway's default of 64 sessions for each user.
 PER_USER = 50
@@ -25,12 +27,14 @@ def measure(bench):
             found["full"].append(_one_more(bench, full))
             say(f"  round {number + 1} of {bench.rounds}: " + ", ".join(
                 f"{name} p99 {rounds[-1]['p99']} µs" for name, rounds in found.items()))
+        _check_that_all_are_there(bench)
     return {"sessions": count, "users": _users(bench), **filled,
             **{name: _quantiles(rounds) for name, rounds in found.items()}}
 
 
 def _users(bench):
-    return -(-bench.sessions // PER_USER)
+    """So many that nobody has as many sessions as one user may have, those of the rounds included."""
+    return max(-(-bench.sessions // PER_USER), ONE_MORE)
 
 
 @contextmanager
@@ -52,6 +56,14 @@ def _fill(bench, gateway):
     say(f"  signed in in {result['seconds']:.1f} s, {grown / bench.sessions:.0f} bytes a session")
     return {"bytes_per_session": grown / bench.sessions, "seconds": result["seconds"],
             "resident": before + grown}
+
+
+def _check_that_all_are_there(bench):
+    """Fails if a session has ended: the table would hold fewer than are told of."""
+    with (bench.place.of("full") / "audit.jsonl").open() as trail:
+        events = Counter(line.split('"event":"', 1)[1].split('"', 1)[0] for line in trail)
+    if events["signed_in"] < bench.sessions or len(events) > 1:
+        raise Failure(f"the full table: {dict(events)}")
 
 
 def _one_more(bench, gateway):

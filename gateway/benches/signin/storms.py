@@ -3,6 +3,7 @@
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Callable
 
 import configuration as text
 import load
@@ -26,17 +27,18 @@ class Storm:
 
     name: str
     title: str
-    requests: str
+    # Made anew each time: a name that came back too often would be banned, and not be hashed.
+    requests: Callable[[], str]
     kinds: list
 
     def begin(self, bench, server):
         """Has failed so often already that one client is banned, and many are not."""
-        load.client(bench.place, server.port, self.requests, self.kinds, 4, count=ENOUGH, seconds=60)
+        load.client(bench.place, server.port, self.requests(), self.kinds, 4, count=ENOUGH, seconds=60)
 
     @contextmanager
     def raging(self, bench, server, on, pause):
         """This storm, at its height, beside whatever the block does."""
-        with load.storm(bench.place, server.port, self.requests, self.kinds, bench.storm, on,
+        with load.storm(bench.place, server.port, self.requests(), self.kinds, bench.storm, on,
                         pause) as result:
             time.sleep(RISE)
             yield result
@@ -47,11 +49,11 @@ def all_storms():
     """Each storm, the last of which signs nobody in: what as many requests cost as such."""
     return [
         Storm("one", "wrong sign-ins from one address",
-              text.wrong_sign_ins(DIFFERENT, ONE_CLIENT),
+              lambda: text.wrong_sign_ins(DIFFERENT, ONE_CLIENT),
               [load.REFUSED, load.BANNED, load.OVERFLOWED]),
         # Nobody is banned here: 500 clients with 50 failures each are more than there is time for.
         Storm("many", "wrong sign-ins from 500 addresses",
-              text.wrong_sign_ins(DIFFERENT, MANY_CLIENTS), [load.REFUSED, load.OVERFLOWED]),
+              lambda: text.wrong_sign_ins(DIFFERENT, MANY_CLIENTS), [load.REFUSED, load.OVERFLOWED]),
         Storm("others", "no sign-ins: `GET /api/v2/me` without a session",
-              text.request(text.ME), [load.REFUSED]),
+              lambda: text.request(text.ME), [load.REFUSED]),
     ]

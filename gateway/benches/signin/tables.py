@@ -84,7 +84,7 @@ def _title(found, name):
 def _answers(storm):
     if not storm:
         return ""
-    return ", ".join(f"{rate:,.0f} × {ANSWERS[kind]}" for kind, rate in storm.items() if rate)
+    return ", ".join(f"{rate:,.0f} × {ANSWERS[kind]}" for kind, rate in storm.items() if rate >= 0.5)
 
 
 def memory(found):
@@ -95,7 +95,7 @@ def memory(found):
              mib(each["storms"]["many"]), mib(each["hashing"]), mib(each["rest"])]
             for workers, each in found.items()]
     return "Resident, in MiB; the storms without any pause:\n\n" + _table(
-        [":`hash_workers`", ":at first", ":with 500 other clients", ":storm from one address",
+        [":`hash_workers`", ":at first", ":with 500 clients that do not sign in", ":storm from one address",
          ":from 500 addresses", ":workers × 19", ":what is left to explain"], rows)
 
 
