@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).resolve().parent
 
 # Each program, and the Debian package that has it.
-PACKAGES = {"nginx": "nginx", "taskset": "util-linux", "setpriv": "util-linux",
+PACKAGES = {"nginx": "nginx", "taskset": "util-linux", "setpriv": "util-linux", "setsid": "util-linux",
             "cc": "gcc libc6-dev", "cargo": "(rustup.rs)"}
 
 
