@@ -35,7 +35,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="signin", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (3)")
-    parser.add_argument("--seconds", type=int, default=4, help="of each round (4)")
+    parser.add_argument("--seconds", type=int, default=3, help="of each round (3)")
     parser.add_argument("--workers", type=_numbers, default=[1, 2, 4], metavar="N,…",
                         help="numbers of hashing threads (1,2,4)")
     parser.add_argument("--storm", type=int, default=500, help="sign-ins at once (500)")

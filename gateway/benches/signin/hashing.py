@@ -10,7 +10,7 @@ from bench import say
 from process import all_cores, pinned
 
 # Sign-ins in flight: always more than there are workers, always fewer than may wait.
-IN_FLIGHT = 64
+IN_FLIGHT = 32
 USERS = 256
 
 

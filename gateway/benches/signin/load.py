@@ -15,10 +15,6 @@ REFUSED = "401 unauthorized access"
 BANNED = "429 too many sign-ins have failed"
 OVERFLOWED = "429 too many sign-ins are under way"
 
-# Seconds beyond its own that a client may take.
-GRACE = 60
-
-
 def client(place, port, requests, kinds, connections, on=None, count=None, seconds=None, rate=None):
     """Sends the text `requests` again and again until the end: what came of it."""
     command = _command(place, port, requests, kinds, connections, on, count, seconds, rate)
@@ -53,10 +49,12 @@ def _result(printed, error, code, kinds):
     if code:
         raise Failure(f"the load: {error.strip() or f'ended with {code}'}")
     result = json.loads(printed)
+    if result["answers"] < 2:
+        raise Failure("the load: there was hardly an answer; is the machine busy otherwise?")
     result["kinds"] = dict(zip(kinds, result["kinds"]))
     return result
 
 
 def settle():
-    """Lets what was in flight when the load stopped come to its end."""
-    time.sleep(0.3)
+    """Lets what the gateway does after its last answer come to its end."""
+    time.sleep(0.2)
