@@ -1,6 +1,6 @@
-# demo, test, bench: each installs what is missing (Debian packages, clients of InfluxDB), then calls
-# cargo.
-.PHONY: demo test bench tools test-tools bench-tools
+# demo, test, bench, bench-signin: each installs what is missing (Debian packages, clients of InfluxDB),
+# then calls cargo.
+.PHONY: demo test bench bench-signin tools test-tools bench-tools bench-signin-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -17,6 +17,9 @@ test: tools test-tools ## every test
 
 bench: bench-tools ## what a request costs, beside other proxies; into docs/performance.md
 	python3 -B gateway/benches/compare --write $(BENCH)
+
+bench-signin: tools bench-signin-tools ## what signing in costs, into docs/signin.md; OPTIONS='--rounds 1 ...'
+	python3 -B gateway/benches/signin --write $(OPTIONS)
 
 tools:
 	@$(call need,cc,gcc libc6-dev)
@@ -45,6 +48,10 @@ bench-tools: tools
 	$(call need,strip,binutils); \
 	$(call need,strace,strace); \
 	$(call need,perf,linux-perf)
+
+bench-signin-tools:
+	@PATH="$$PATH:/usr/sbin"; $(call need,nginx,nginx)
+	@$(call need,python3,python3)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }
