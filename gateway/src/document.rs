@@ -59,8 +59,9 @@ pub struct Surroundings<'a> {
 /// A TOML document that remembers what was wrong with it.
 pub struct Document<'a> {
     name: &'a str,
-    text: &'a str,
     root: Spanned<DeTable<'a>>,
+    /// Where lines begin after the first, in bytes: looked up for every table of a long file.
+    line_starts: Vec<usize>,
     surroundings: Surroundings<'a>,
     faults: RefCell<Vec<Fault>>,
 }
@@ -69,7 +70,9 @@ impl<'a> Document<'a> {
     /// Parses `text`; syntax errors become faults, and what could be read is kept.
     pub fn parse(name: &'a str, text: &'a str, surroundings: Surroundings<'a>) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let document = Self { name, text, root, surroundings, faults: RefCell::default() };
+        let line_starts = text.match_indices('\n').map(|(end, _)| end + 1).collect();
+        let faults = RefCell::default();
+        let document = Self { name, root, line_starts, surroundings, faults };
         for error in errors {
             let line = error.span().map(|span| document.line(&span));
             // The message, not the error itself: that one quotes the line, secrets included.
@@ -107,8 +110,7 @@ impl<'a> Document<'a> {
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
-        before.iter().fold(1, |line, &byte| if byte == b'\n' { line + 1 } else { line })
+        1 + self.line_starts.partition_point(|start| *start <= span.start)
     }
 
     /// Replaces each `${NAME}` by the environment variable, once; `$${` stands for `${`.

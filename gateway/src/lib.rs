@@ -21,6 +21,10 @@
 //! - A name is a header: a [`Username`](user::name::Username) always is a header's value.
 //! - Only [`edge`] and the composition know Pingora; only [`session`] knows moka.
 
+/// What memory comes from.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 pub mod edge;
 
 pub mod api;

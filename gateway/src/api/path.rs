@@ -31,8 +31,7 @@ fn has_only_plain_characters(path: &str) -> bool {
                 let digits = (bytes.next().and_then(hex), bytes.next().and_then(hex));
                 matches!(digits, (Some(high), Some(low)) if needs_encoding(high * 16 + low))
             }
-            // RFC 3986 section 3.3, without the semicolon.
-            _ => is_unreserved(byte) || b"!$&'()*+,=:@/".contains(&byte),
+            _ => PLAIN[usize::from(byte)],
         };
         if !is_plain {
             return false;
@@ -40,6 +39,19 @@ fn has_only_plain_characters(path: &str) -> bool {
     }
     true
 }
+
+/// The bytes that may stand in a path as they are (RFC 3986 section 3.3, without the semicolon): a
+/// table, since every byte of every path is looked up.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let all = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@/";
+    let mut index = 0;
+    while index < all.len() {
+        plain[all[index] as usize] = true;
+        index += 1;
+    }
+    plain
+};
 
 /// Whether a byte may be written encoded: it could not stand for itself, and nobody would take it
 /// for part of the path's structure.

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::origin::Origin;
-use super::request_id::{RequestId, X_REQUEST_ID};
+use super::request_id::RequestId;
 use crate::api::cookie::{self, CookieRules};
 use crate::api::identity::IdentityHeaders;
 use crate::auth::credential::{Caller, Purpose, Shared, UpstreamCredential};
@@ -67,7 +67,8 @@ impl Preparation {
         request.insert_header("X-Forwarded-For", &origin.forwarded_for)?;
         request
             .insert_header("X-Forwarded-Proto", if origin.over_tls { "https" } else { "http" })?;
-        request.insert_header(X_REQUEST_ID, id.header_value())
+        // As text, not as a name: Pingora would copy that.
+        request.insert_header("X-Request-Id", id.header_value())
     }
 
     /// Rewrites `response`, the upstream's: removes what is of this hop only (RFC 9110 section

@@ -35,7 +35,7 @@ impl Origin {
     }
 
     fn direct(address: IpAddr, over_tls: bool, host: Option<HeaderValue>) -> Self {
-        let client = value(&address.to_string());
+        let client = address_value(address);
         Self { address: Some(address), forwarded_for: client.clone(), client, over_tls, host }
     }
 }
@@ -103,6 +103,25 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     line.split(',').next_back().map(str::trim)
 }
 
+/// An address as the value of a header. Those of IPv4 by hand: it is done for every request.
+fn address_value(address: IpAddr) -> HeaderValue {
+    let IpAddr::V4(address) = address else { return value(&address.to_string()) };
+    let (mut text, mut length) = ([0; 15], 0);
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text[length] = b'.';
+            length += 1;
+        }
+        for (least, digit) in [(100, octet / 100), (10, octet / 10 % 10), (0, octet % 10)] {
+            if octet >= least {
+                text[length] = b'0' + digit;
+                length += 1;
+            }
+        }
+    }
+    HeaderValue::from_bytes(&text[..length]).expect("digits and dots are a header value")
+}
+
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("addresses and hosts are header values")
 }
@@ -111,6 +130,13 @@ fn value(text: &str) -> HeaderValue {
 mod tests {
     use super::*;
     use http::HeaderName;
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        for text in ["0.0.0.0", "1.20.100.9", "10.0.200.255", "127.0.0.1", "2001:db8::1", "::1"] {
+            assert_eq!(address_value(text.parse().unwrap()), text);
+        }
+    }
 
     fn origin(peer: &str, headers: &[(&'static str, &str)]) -> (String, String, bool, String) {
         let networks = ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse().unwrap());

@@ -13,7 +13,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp};
 use super::access_log::{self, Entry};
 use super::context::Context;
 use super::gateway::{Decision, Gateway};
-use super::request_id::{RequestId, X_REQUEST_ID};
+use super::request_id::RequestId;
 use super::upstream::TOO_LARGE;
 use super::{Downstream, exchange, http2, upstream};
 use crate::api::rejection::Rejection;
@@ -176,7 +176,7 @@ impl ProxyHttp for Gateway {
         if let Some(hsts) = self.hsts(context) {
             response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
         }
-        response.insert_header(X_REQUEST_ID, context.request_id.header_value())
+        response.insert_header("X-Request-Id", context.request_id.header_value())
     }
 
     /// Says what went wrong, in the upstream's own way of saying so. The session lives on.
