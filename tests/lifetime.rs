@@ -45,7 +45,7 @@ fn s_05_a_session_is_refused_from_its_two_seconds_on_and_never_before() {
 /// The rule of docs/configuration.md: `me` and every forwarded request renew a session, whatever
 /// they are answered; nothing else does.
 #[test]
-fn s_06_me_and_whatever_is_forwarded_renew_a_session_and_nothing_else_does() {
+fn s_06_whatever_the_session_is_asked_for_renews_it_and_nothing_else_does() {
     let upstream = Upstream::behaving(|seen, stream| {
         let path = seen.line().split(' ').nth(1).unwrap();
         match path.strip_prefix("/api/v2/answers/") {
@@ -67,6 +67,11 @@ fn s_06_me_and_whatever_is_forwarded_renew_a_session_and_nothing_else_does() {
         ("GET", "/api/v2/answers/500", "", 500, true),
         ("GET", "/api/v2/answers/503", "", 503, true),
         ("POST", "/api/v2/answers/nothing", "", 502, true),
+        // Refused here, but not before it was asked whose session it is.
+        ("GET", "/api/v2/signin", "", 405, true),
+        ("POST", "/api/v2/me", "", 405, true),
+        ("GET", "/api/v2/me/x", "", 404, true),
+        ("POST", "/api/v2/write", "Sec-Fetch-Site: cross-site", 403, true),
         // Forwarded, but not on behalf of the session.
         ("GET", "/health", "", 200, false),
         ("GET", "/api/v2/answers/200", "Authorization: Token x", 200, false),
