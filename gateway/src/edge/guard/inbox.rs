@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
+use zeroize::Zeroize;
 
 use super::{Guard, PIECE, Place};
 use crate::api::rejection::Rejection;
@@ -55,6 +56,8 @@ impl Guard {
     pub(super) fn hand_over(&mut self, buf: &mut ReadBuf<'_>) {
         let count = self.cleared.min(buf.remaining());
         buf.put_slice(&self.inbox[..count]);
+        // There is a session's token in many a head, and this copy of it is not needed any more.
+        self.inbox[..count].zeroize();
         self.inbox.advance(count);
         self.cleared -= count;
         if self.inbox.is_empty() {
