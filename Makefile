@@ -1,6 +1,6 @@
-# demo, test, bench, bench-signin: each installs what is missing (Debian packages, clients of InfluxDB),
-# then calls cargo.
-.PHONY: demo test bench bench-signin tools test-tools bench-tools bench-signin-tools
+# demo, test, instructions, bench, bench-signin: each installs what is missing (Debian packages, clients
+# of InfluxDB), then calls cargo.
+.PHONY: demo test instructions bench bench-signin tools test-tools bench-tools bench-signin-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -14,6 +14,13 @@ demo: tools ## a gateway to try, in front of a built-in upstream
 
 test: tools test-tools ## every test
 	$(CARGO) test --locked
+
+# The test writes what it has counted before it compares, so its failure does not matter here.
+instructions: tools ## counts anew how many instructions a request takes, for the test to compare with
+	@$(call need,valgrind,valgrind)
+	@rm -f target/tmp/instructions.txt
+	$(CARGO) test --quiet --locked --test it instructions:: >/dev/null || test -s target/tmp/instructions.txt
+	cp target/tmp/instructions.txt gateway/benches/
 
 bench: bench-tools ## what a request costs, beside other proxies; into docs/performance.md
 	python3 -B gateway/benches/compare --write $(BENCH)
@@ -30,6 +37,7 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
 	@$(call need,fail2ban-regex,fail2ban)
+	@$(call need,valgrind,valgrind)
 	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
 
 # Only the programs are wanted: while this is there, Debian starts no services of their packages.

@@ -38,6 +38,8 @@ mod http2;
 /// Who the upstream is told is asking, and that nobody can forge it.
 mod identity;
 mod influxdb;
+/// How many instructions a forwarded request takes.
+mod instructions;
 /// When sessions end, and how many there may be.
 mod lifetime;
 /// Slow, large and many: what one client can cost the others.
