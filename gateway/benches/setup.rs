@@ -1,0 +1,138 @@
+//! What the benches measure: a request of a signed-in browser, and the rules that it meets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use influx_gateway::api::cookie::{CookieRules, SameSite, Secure};
+use influx_gateway::api::identity::IdentityHeaders;
+use influx_gateway::api::route::{Forwarding, Unversioned};
+use influx_gateway::auth::credential::{Caller, Purpose, Shared};
+use influx_gateway::clock::Moment;
+use influx_gateway::edge::identity::Preparation;
+use influx_gateway::edge::origin::{Origin, TrustedProxies};
+use influx_gateway::edge::request_id::RequestId;
+use influx_gateway::session::memory::{Capacity, MemoryStore};
+use influx_gateway::session::token::{SessionId, SessionToken};
+use influx_gateway::session::{Lifetime, Session};
+use influx_gateway::user::access::Access;
+use influx_gateway::user::secret::{ApiToken, Scheme};
+use influx_gateway::user::{Status, User, UserId};
+use pingora::http::{RequestHeader, ResponseHeader};
+
+/// The path of the request, without its query.
+pub(crate) const PATH: &str = "/api/v2/buckets";
+
+/// Everything that meets one request.
+pub(crate) struct Setup {
+    pub(crate) cookie: CookieRules,
+    pub(crate) forwarding: Forwarding,
+    pub(crate) preparation: Preparation,
+    pub(crate) origin: Origin,
+    pub(crate) caller: Caller,
+    pub(crate) request: RequestHeader,
+    pub(crate) response: ResponseHeader,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        let cookie = CookieRules {
+            name: "influxdb-oss-session".to_owned(),
+            path: "/api/".to_owned(),
+            secure: Secure::Auto,
+            same_site: SameSite::Strict,
+        };
+        let token = SessionToken::generate();
+        let session = Session::start(token.id(), user("ada"), None, Moment::START);
+        let line = format!("theme=dark; {}={}; lang=en", cookie.name, *token.text());
+        let request = request(&line);
+        let public = ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
+        let client = "192.0.2.7".parse().ok();
+        Self {
+            forwarding: Forwarding {
+                public,
+                setup: false,
+                ui: false,
+                unversioned: Unversioned::Closed,
+            },
+            preparation: preparation(&cookie),
+            cookie,
+            origin: TrustedProxies::default().origin(client, false, &request.headers),
+            caller: Caller::Session(Arc::new(session)),
+            request,
+            response: response(),
+        }
+    }
+
+    /// Rewrites `request` for the upstream.
+    pub(crate) fn rewrite(&self, request: &mut RequestHeader, id: &RequestId) {
+        let caller = (&self.caller, Purpose::Ordinary);
+        self.preparation.apply(request, caller, &self.origin, id).expect("the headers are valid");
+    }
+}
+
+fn user(name: &str) -> Arc<User> {
+    let name = name.parse().expect("a name");
+    let id = UserId::provisional(&name);
+    Arc::new(User { name, id, status: Status::Active, access: Access::Full, token: None })
+}
+
+fn preparation(cookie: &CookieRules) -> Preparation {
+    Preparation {
+        headers: IdentityHeaders { name: HeaderName::from_static("x-forwarded-user"), id: None },
+        cookie: cookie.clone(),
+        shared: Shared { token: ApiToken::parse(&"s".repeat(88)).ok(), scheme: Scheme::Token },
+        authority: HeaderValue::from_static("127.0.0.1:8087"),
+    }
+}
+
+fn request(cookies: &str) -> RequestHeader {
+    let target = format!("{PATH}?org=demo&limit=20");
+    let mut request =
+        RequestHeader::build("GET", target.as_bytes(), None).expect("a valid request");
+    for (name, value) in [
+        ("Host", "gateway.test"),
+        ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ("Accept", "application/json"),
+        ("Accept-Language", "en-US,en;q=0.5"),
+        ("Accept-Encoding", "gzip, deflate"),
+        ("Referer", "http://gateway.test/orgs/1/data-explorer"),
+        ("Cookie", cookies),
+    ] {
+        request.append_header(name, value).expect("a valid header");
+    }
+    request
+}
+
+fn response() -> ResponseHeader {
+    let mut response = ResponseHeader::build(200, None).expect("a valid status");
+    for (name, value) in [
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("X-Influxdb-Build", "OSS"),
+        ("X-Influxdb-Version", "v2.7.12"),
+        ("Date", "Sun, 22 Nov 2026 12:00:00 GMT"),
+        ("Content-Length", "1187"),
+    ] {
+        response.append_header(name, value).expect("a valid header");
+    }
+    response
+}
+
+/// A store with so many live sessions, ten of each user, and their ids.
+pub(crate) fn store(sessions: usize) -> (MemoryStore, Vec<SessionId>) {
+    let lifetime = Lifetime { idle: Duration::from_secs(24 * 3600), absolute: None };
+    let capacity = Capacity { total: sessions, per_user: 10 };
+    let store = MemoryStore::new(lifetime, capacity, Arc::new(|_, _| {}));
+    let mut ids = Vec::with_capacity(sessions);
+    while ids.len() < sessions {
+        let user = user(&format!("user{}", ids.len()));
+        for _ in 0..10 {
+            let id = SessionToken::generate().id();
+            let session = Session::start(id, Arc::clone(&user), None, Moment::START);
+            store.open(session, Moment::START).expect("there is room");
+            ids.push(id);
+        }
+    }
+    store.tidy();
+    (store, ids)
+}
