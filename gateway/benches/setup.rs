@@ -9,6 +9,7 @@ use influx_gateway::api::identity::IdentityHeaders;
 use influx_gateway::api::route::{Forwarding, Unversioned};
 use influx_gateway::auth::credential::{Caller, Purpose, Shared};
 use influx_gateway::clock::Moment;
+use influx_gateway::edge::head;
 use influx_gateway::edge::identity::Preparation;
 use influx_gateway::edge::origin::{Origin, TrustedProxies};
 use influx_gateway::edge::request_id::RequestId;
@@ -67,7 +68,7 @@ impl Setup {
     /// Rewrites `request` for the upstream.
     pub(crate) fn rewrite(&self, request: &mut RequestHeader, id: &RequestId) {
         let caller = (&self.caller, Purpose::Ordinary);
-        self.preparation.apply(request, caller, &self.origin, id).expect("the headers are valid");
+        head::rewrite(request, |request| self.preparation.apply(request, caller, &self.origin, id));
     }
 }
 
@@ -101,6 +102,7 @@ fn request(cookies: &str) -> RequestHeader {
     ] {
         request.append_header(name, value).expect("a valid header");
     }
+    head::simplify(&mut request);
     request
 }
 

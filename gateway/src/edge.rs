@@ -11,6 +11,7 @@ mod conversation;
 pub mod exchange;
 pub mod gateway;
 pub mod guard;
+pub mod head;
 mod http2;
 pub mod identity;
 pub mod listener;

@@ -10,6 +10,8 @@ pub mod typed;
 use std::fmt;
 use std::str::FromStr;
 
+use http::HeaderValue;
+
 use access::Access;
 use name::Username;
 use secret::ApiToken;
@@ -85,6 +87,14 @@ impl UserId {
     pub fn generate() -> Self {
         let bits = getrandom::u64().expect("the operating system provides randomness");
         Self(bits.max(1))
+    }
+
+    /// The id as the value of a header.
+    ///
+    /// # Panics
+    /// Never: hex digits are a header value.
+    pub fn header_value(self) -> HeaderValue {
+        HeaderValue::try_from(self.to_string()).expect("hex digits are a header value")
     }
 }
 

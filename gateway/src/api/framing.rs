@@ -3,6 +3,8 @@
 //! What two parsers could read in two ways is refused here, before anybody reads it (RFC 9112
 //! sections 2.2, 3, 5.1, 5.2, 6 and 11).
 
+use memchr::{memchr, memchr_iter};
+
 use super::path::is_unreserved;
 use super::rejection::Rejection;
 use crate::limits::Limits;
@@ -33,18 +35,6 @@ pub enum Body {
     Chunked,
 }
 
-/// Which bytes may stand in a head at all: no controls but tab and the ends of lines.
-const IS_OF_HEAD: [bool; 256] = {
-    let mut table = [true; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = byte == 9 || byte == 10 || byte == 13;
-        byte += 1;
-    }
-    table[0x7f] = false;
-    table
-};
-
 /// Looks for the end of a head that arrives in pieces, each byte once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScan {
@@ -58,37 +48,51 @@ impl HeadScan {
     ///
     /// Refused at once is what cannot become a head any more, however much follows.
     pub fn scan(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Rejection> {
-        let fresh = bytes.get(self.seen..).unwrap_or_default();
-        let mut previous = self.seen.checked_sub(1).map_or(0, |at| bytes[at]);
-        for (at, &byte) in (self.seen..).zip(fresh) {
-            if at >= limits.bytes {
-                let is_first_line = self.line_start == 0;
-                return Err(if is_first_line {
-                    Rejection::TargetTooLong
-                } else {
-                    Rejection::HeadTooLarge
-                });
-            }
-            if !IS_OF_HEAD[usize::from(byte)] || (previous == b'\r') != (byte == b'\n') {
+        let within = &bytes[..bytes.len().min(limits.bytes)];
+        while let Some(length) = memchr(b'\n', within.get(self.seen..).unwrap_or_default()) {
+            let end = self.seen + length;
+            let line = within[self.line_start..end].strip_suffix(b"\r");
+            let line = line.ok_or(Rejection::Unreadable)?;
+            // What was there before has been checked, but for a last return.
+            let fresh = self.seen.saturating_sub(self.line_start + 1);
+            if !may_stand_in_a_line(line.get(fresh..).unwrap_or_default()) {
                 return Err(Rejection::Unreadable);
             }
-            if byte == b'\n' {
-                if at - 1 == self.line_start {
-                    return Ok(Some(at + 1));
-                }
-                self.line_start = at + 1;
+            self.seen = end + 1;
+            self.line_start = end + 1;
+            if line.is_empty() {
+                return Ok(Some(end + 1));
             }
-            previous = byte;
         }
-        self.seen = bytes.len();
-        Ok(None)
+        let rest = &within[self.line_start..];
+        let fresh = self.seen.saturating_sub(self.line_start + 1);
+        if !may_stand_in_a_line(rest[fresh..].strip_suffix(b"\r").unwrap_or(&rest[fresh..])) {
+            return Err(Rejection::Unreadable);
+        }
+        self.seen = within.len();
+        match (bytes.len() > limits.bytes, self.line_start) {
+            (false, _) => Ok(None),
+            (true, 0) => Err(Rejection::TargetTooLong),
+            (true, _) => Err(Rejection::HeadTooLarge),
+        }
     }
+}
+
+/// Whether there are no controls but tabs. Counted rather than searched: without a branch for each
+/// byte, compilers look at many at once.
+fn may_stand_in_a_line(bytes: &[u8]) -> bool {
+    let is_fine = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+    bytes.iter().filter(|byte| !is_fine(byte)).count() == 0
 }
 
 /// Checks a whole head, its final empty line included, and tells what follows it.
 pub fn check(head: &[u8], limits: &HeadLimits) -> Result<Body, Rejection> {
-    let mut lines =
-        head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut start = 0;
+    let mut lines = memchr_iter(b'\n', head).map(|end| {
+        let line = &head[start..end];
+        start = end + 1;
+        line.strip_suffix(b"\r").unwrap_or(line)
+    });
     let request = RequestLine::parse(lines.next().unwrap_or_default(), limits)?;
     let mut fields = Fields::default();
     for (count, line) in lines.take_while(|line| !line.is_empty()).enumerate() {
@@ -116,14 +120,14 @@ impl<'a> RequestLine<'a> {
         if target.len() > limits.target {
             return Err(Rejection::TargetTooLong);
         }
-        if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) {
+        if method.is_empty() || !are_all(method, &TOKEN) {
             return Err(Rejection::Unreadable);
         }
         if method == b"CONNECT" || method == b"TRACE" {
             return Err(Rejection::MethodNotAllowed(super::route::METHODS));
         }
         let is_known_form = target.starts_with(b"/") || after_scheme(target).is_some();
-        if !is_known_form || !target.iter().all(|&byte| is_of_target(byte)) {
+        if !is_known_form || !are_all(target, &OF_TARGET) {
             return Err(Rejection::BadTarget);
         }
         match version {
@@ -154,11 +158,11 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn add(&mut self, line: &'a [u8]) -> Result<(), Rejection> {
-        let colon = line.iter().position(|&byte| byte == b':').ok_or(Rejection::Unreadable)?;
+        let colon = memchr(b':', line).ok_or(Rejection::Unreadable)?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         // A line that begins with a blank would continue the one before; a blank before the
         // colon is read in two ways.
-        if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
+        if name.is_empty() || !are_all(name, &TOKEN) {
             return Err(Rejection::Unreadable);
         }
         // Upstreams that map headers to variables read these as the real ones.
@@ -252,14 +256,40 @@ pub fn is_host(value: &[u8]) -> bool {
     !host.is_empty() && host.len() <= 255 && host.iter().all(|&byte| is_unreserved(byte)) && is_port
 }
 
-/// A character of a token (RFC 9110 section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Whether all `bytes` are in `table`: tables, since every byte of every head is looked up.
+fn are_all(bytes: &[u8], table: &[bool; 256]) -> bool {
+    bytes.iter().all(|&byte| table[usize::from(byte)])
 }
 
-/// A character that may stand in a target: what a URI has, without a fragment.
-fn is_of_target(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"\"<>#`".contains(&byte)
+/// The characters of a token (RFC 9110 section 5.6.2).
+static TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        token[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    set(token, b"!#$%&'*+-.^_`|~", true)
+};
+
+/// The characters that may stand in a target: what a URI has, without a fragment.
+static OF_TARGET: [bool; 256] = {
+    let mut of_target = [false; 256];
+    let mut byte = 0x21;
+    while byte < 0x7f {
+        of_target[byte] = true;
+        byte += 1;
+    }
+    set(of_target, b"\"<>#`", false)
+};
+
+const fn set(mut table: [bool; 256], bytes: &[u8], value: bool) -> [bool; 256] {
+    let mut index = 0;
+    while index < bytes.len() {
+        table[bytes[index] as usize] = value;
+        index += 1;
+    }
+    table
 }
 
 #[cfg(test)]
@@ -284,6 +314,30 @@ mod tests {
             }
         }
         at_once
+    }
+
+    /// The same, byte for byte.
+    fn plain_scan(bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Rejection> {
+        let (mut previous, mut line_start) = (0, 0);
+        for (at, &byte) in bytes.iter().enumerate() {
+            if at >= limits.bytes {
+                let is_first_line = line_start == 0;
+                let (target, head) = (Rejection::TargetTooLong, Rejection::HeadTooLarge);
+                return Err(if is_first_line { target } else { head });
+            }
+            let is_control = byte < 0x20 && !b"\t\r\n".contains(&byte) || byte == 0x7f;
+            if is_control || (previous == b'\r') != (byte == b'\n') {
+                return Err(Rejection::Unreadable);
+            }
+            if byte == b'\n' {
+                if at - 1 == line_start {
+                    return Ok(Some(at + 1));
+                }
+                line_start = at + 1;
+            }
+            previous = byte;
+        }
+        Ok(None)
     }
 
     fn with(fields: &str) -> Result<Body, Rejection> {
@@ -407,6 +461,27 @@ mod tests {
             "", ":80", "h:80:80", "[::1", "[x]", "[::1]x", "h:123456", "h:65536", "h h", "é", "h,i",
         ] {
             assert!(!is_host(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    proptest! {
+        /// However many bytes are looked at together, and however a head is cut into pieces.
+        #[test]
+        fn heads_end_where_they_end_byte_for_byte(
+            head in "([a-z\t:\u{e9}]{0,6}(\r\n|\r\n|\r\n|\r|\n|\u{1}|\u{7f}|\r\n\r\n)){0,8}[a-z]{0,4}",
+            cuts in proptest::collection::vec(0_usize..80, 0..4),
+            most in 1_usize..80,
+        ) {
+            let limits = HeadLimits { bytes: most, ..LIMITS };
+            let (bytes, mut scan, mut found) = (head.as_bytes(), HeadScan::default(), Ok(None));
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            for cut in cuts.into_iter().chain([bytes.len()]) {
+                if found == Ok(None) {
+                    found = scan.scan(&bytes[..cut.min(bytes.len())], &limits);
+                }
+            }
+            prop_assert_eq!(found, plain_scan(bytes, &limits), "{:?}", head);
         }
     }
 

@@ -1,5 +1,7 @@
 //! One reading of the path: what the gateway decides by is what the upstream sees.
 
+use memchr::memchr_iter;
+
 use super::rejection::Rejection;
 
 /// Checks the path of a request: no two servers read it differently.
@@ -14,13 +16,19 @@ pub fn check(path: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// Only the last segment may be empty: a slash at the end.
 fn has_odd_segment(path: &str) -> bool {
-    let segments = path[1..].split('/');
-    let last = segments.clone().count() - 1;
-    // Only the last segment may be empty: a slash at the end.
-    segments.enumerate().any(|(index, segment)| {
-        segment == "." || segment == ".." || (segment.is_empty() && index != last)
-    })
+    let below = &path.as_bytes()[1..];
+    let mut start = 0;
+    for end in memchr_iter(b'/', below).chain([below.len()]) {
+        let segment = &below[start..end];
+        let is_last = end == below.len();
+        if segment == b"." || segment == b".." || (segment.is_empty() && !is_last) {
+            return true;
+        }
+        start = end + 1;
+    }
+    false
 }
 
 fn has_only_plain_characters(path: &str) -> bool {

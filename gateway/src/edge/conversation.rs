@@ -45,7 +45,12 @@ pub(super) async fn hold(
         if !has_request {
             return;
         }
-        let session = session(proxy, guard, settings.take(), shutdown);
+        let head = guard.take_cleared();
+        let mut session = session(proxy, guard, settings.take(), shutdown);
+        if let Some(head) = head {
+            // As if it had come along with the request before: nothing is read or copied again.
+            session.set_pipelined_prefix(head);
+        }
         let Some(reused) = proxy.process_new_http(session, shutdown).await else { return };
         let stream;
         (stream, settings) = reused.consume();

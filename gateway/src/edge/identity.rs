@@ -3,11 +3,12 @@
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING,
 };
-use http::{HeaderName, HeaderValue};
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora::http::ResponseHeader;
 
 use super::origin::Origin;
-use super::request_id::RequestId;
+use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::api::cookie::{self, CookieRules};
 use crate::api::identity::IdentityHeaders;
 use crate::auth::credential::{Caller, Purpose, Shared, UpstreamCredential};
@@ -34,6 +35,15 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("upgrade"),
 ];
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
+
+/// So many headers are set at most.
+const SET: usize = 8;
+
 impl Preparation {
     /// Rewrites `request`, the upstream's copy.
     ///
@@ -41,34 +51,32 @@ impl Preparation {
     /// client can no longer have the identity removed on the way.
     pub fn apply(
         &self,
-        request: &mut RequestHeader,
+        request: &mut Parts,
         (caller, purpose): (&Caller, Purpose),
         origin: &Origin,
         id: &RequestId,
-    ) -> pingora::Result<()> {
-        if !request.raw_path().starts_with(b"/") {
-            // The absolute form of the target means the same as its path.
-            let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
-            let path = path.parse().expect("the path of a URI is a URI");
-            request.set_uri(path);
+    ) {
+        if let (Some(_), Some(path)) = (request.uri.authority(), request.uri.path_and_query()) {
+            // Of HTTP/2, or of the absolute form: the authority is the gateway's.
+            request.uri = path.clone().into();
         }
-        self.remove_forbidden(request);
-        self.set_credential(request, caller, purpose)?;
+        let headers = &mut request.headers;
+        headers.reserve(SET);
+        self.remove_forbidden(headers);
+        self.set_credential(headers, caller, purpose);
         if let Some(user) = caller.user() {
-            request.insert_header(&self.headers.name, user.name.header_value())?;
+            headers.insert(self.headers.name.clone(), user.name.header_value());
             if let Some(header) = &self.headers.id {
-                request.insert_header(header, user.id.to_string())?;
+                headers.insert(header.clone(), user.id.header_value());
             }
         }
         if let Some(host) = &origin.host {
-            request.insert_header("X-Forwarded-Host", host)?;
+            headers.insert(X_FORWARDED_HOST, host.clone());
         }
-        request.insert_header(HOST, &self.authority)?;
-        request.insert_header("X-Forwarded-For", &origin.forwarded_for)?;
-        request
-            .insert_header("X-Forwarded-Proto", if origin.over_tls { "https" } else { "http" })?;
-        // As text, not as a name: Pingora would copy that.
-        request.insert_header("X-Request-Id", id.header_value())
+        headers.insert(HOST, self.authority.clone());
+        headers.insert(X_FORWARDED_FOR, origin.forwarded_for.clone());
+        headers.insert(X_FORWARDED_PROTO, if origin.over_tls { HTTPS } else { HTTP });
+        headers.insert(X_REQUEST_ID, id.header_value());
     }
 
     /// Rewrites `response`, the upstream's: removes what is of this hop only (RFC 9110 section
@@ -107,71 +115,64 @@ impl Preparation {
         Ok(())
     }
 
-    fn remove_forbidden(&self, request: &mut RequestHeader) {
+    fn remove_forbidden(&self, headers: &mut HeaderMap) {
         let forbidden: Vec<HeaderName> =
-            request.headers.keys().filter(|name| self.headers.forbids(name)).cloned().collect();
+            headers.keys().filter(|name| self.headers.forbids(name)).cloned().collect();
         for name in forbidden {
-            request.remove_header(&name);
+            headers.remove(name);
         }
     }
 
-    fn set_credential(
-        &self,
-        request: &mut RequestHeader,
-        caller: &Caller,
-        purpose: Purpose,
-    ) -> pingora::Result<()> {
+    fn set_credential(&self, headers: &mut HeaderMap, caller: &Caller, purpose: Purpose) {
         let own = self.cookie.name.as_str();
         match caller.upstream_credential(&self.shared, purpose) {
             UpstreamCredential::AsItCame => {
-                keep_first_authorization(request)?;
-                remove_cookies(request, &[own])
+                keep_first_authorization(headers);
+                remove_cookies(headers, &[own]);
             }
             UpstreamCredential::Nothing => {
-                request.remove_header(&AUTHORIZATION);
-                remove_cookies(request, &[own])
+                headers.remove(AUTHORIZATION);
+                remove_cookies(headers, &[own]);
             }
             UpstreamCredential::Token(token) => {
-                request.insert_header(AUTHORIZATION, token)?;
-                remove_cookies(request, &[own])
+                headers.insert(AUTHORIZATION, token);
+                remove_cookies(headers, &[own]);
             }
             UpstreamCredential::Cookie { cookie, keeps_authorization } => {
                 if keeps_authorization {
-                    keep_first_authorization(request)?;
+                    keep_first_authorization(headers);
                 } else {
-                    request.remove_header(&AUTHORIZATION);
+                    headers.remove(AUTHORIZATION);
                 }
                 // One cookie of InfluxDB's name, ours: it reads the first.
                 let name = cookie::name_of(cookie.as_bytes());
-                remove_cookies(request, &[own, name])?;
-                request.append_header(COOKIE, cookie).map(|_existed| ())
+                remove_cookies(headers, &[own, name]);
+                headers.append(COOKIE, cookie);
             }
         }
     }
 }
 
 /// The first `Authorization` decided who asks; an upstream must not go by another.
-fn keep_first_authorization(request: &mut RequestHeader) -> pingora::Result<()> {
-    let mut all = request.headers.get_all(AUTHORIZATION).iter();
+fn keep_first_authorization(headers: &mut HeaderMap) {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
     if let (Some(first), Some(_second)) = (all.next().cloned(), all.next()) {
-        request.insert_header(AUTHORIZATION, first)?;
+        headers.insert(AUTHORIZATION, first);
     }
-    Ok(())
 }
 
 /// Takes cookies of these names out of each `Cookie` header; others stay byte for byte.
-fn remove_cookies(request: &mut RequestHeader, names: &[&str]) -> pingora::Result<()> {
-    let lines = request.headers.get_all(COOKIE);
+fn remove_cookies(headers: &mut HeaderMap, names: &[&str]) {
+    let lines = headers.get_all(COOKIE);
     if !lines.iter().any(|line| cookie::holds(line.as_bytes(), names)) {
-        return Ok(());
+        return;
     }
     let rest: Vec<_> =
         lines.iter().filter_map(|line| cookie::without(line.as_bytes(), names)).collect();
-    request.remove_header(&COOKIE);
+    headers.remove(COOKIE);
     for line in rest {
-        request.append_header(COOKIE, line)?;
+        headers.append(COOKIE, line.try_into().expect("what is left of a value is one"));
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -224,9 +225,11 @@ mod tests {
         /// Whatever headers come in, one identity goes out, and no secret of the edge.
         #[test]
         fn header_soup(soup in proptest::collection::vec((name(), value()), 0..20), who in 0..3) {
-            let mut request = RequestHeader::build("POST", b"/api/v2/write", None).unwrap();
+            let (mut request, ()) = http::Request::post("/api/v2/write").body(()).unwrap().into_parts();
             for (name, value) in soup {
-                let _ = request.append_header(name, value);
+                if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+                    request.headers.append(name, value);
+                }
             }
             let id = SessionToken::generate().id();
             let session = || Session::start(id, Arc::new(user("ada")), None, Moment::START);
@@ -238,9 +241,8 @@ mod tests {
             let peer = "1.2.3.4".parse().ok();
             let origin = TrustedProxies::default().origin(peer, false, &request.headers);
             let rules = preparation();
-            rules
-                .apply(&mut request, (&caller, Purpose::Ordinary), &origin, &RequestId::make())
-                .unwrap();
+            let id = RequestId::make();
+            rules.apply(&mut request, (&caller, Purpose::Ordinary), &origin, &id);
 
             let spelled = |wanted: &str| {
                 let fold = |text: &str| text.replace(['_', '.'], "-");

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::gateway::{Decision, Gateway};
 use super::request_id::RequestId;
 use super::upstream::TOO_LARGE;
-use super::{Downstream, exchange, http2, upstream};
+use super::{Downstream, exchange, head, http2, upstream};
 use crate::api::rejection::Rejection;
 use crate::auth::credential::{Caller, Purpose};
 use crate::session::Session;
@@ -72,6 +72,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<()> {
         http2::translate(downstream)?;
+        head::simplify(downstream.req_header_mut());
         let headers = &downstream.req_header().headers;
         context.request_id = RequestId::of(headers);
         let socket = downstream.digest().and_then(|digest| digest.socket_digest.as_deref());
@@ -143,7 +144,10 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<()> {
         let caller = context.caller.as_ref().expect("only a caller's request is forwarded");
         let caller = (caller, context.purpose);
-        self.preparation.apply(request, caller, &context.origin, &context.request_id)
+        head::rewrite(request, |request| {
+            self.preparation.apply(request, caller, &context.origin, &context.request_id);
+        });
+        Ok(())
     }
 
     /// Removes what is the upstream's and the gateway's business only.

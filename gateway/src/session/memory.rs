@@ -1,11 +1,12 @@
 //! Sessions in memory: a moka cache with time-to-idle, and a ledger that counts them.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moka::sync::Cache;
 
-use super::token::SessionId;
+use super::token::{DigestHasher, SessionId};
 use super::{End, Lifetime, Session};
 use crate::clock::Moment;
 use crate::user::UserId;
@@ -25,7 +26,7 @@ pub struct Capacity {
 /// moka's default policy may silently turn away a new entry when the cache is full, and any
 /// policy would drop somebody's live session. Room is counted at sign-in instead, by the ledger.
 pub struct MemoryStore {
-    cache: Cache<SessionId, Arc<Session>>,
+    cache: Cache<SessionId, Arc<Session>, BuildHasherDefault<DigestHasher>>,
     ledger: Arc<Mutex<Ledger>>,
     lifetime: Lifetime,
     capacity: Capacity,
@@ -54,7 +55,7 @@ impl MemoryStore {
                     tell(&session, End::Expired);
                 }
             })
-            .build();
+            .build_with_hasher(BuildHasherDefault::default());
         Self { cache, ledger, lifetime, capacity, on_end }
     }
 

@@ -1,5 +1,7 @@
 //! The session's secret, and the digest that stands for it everywhere else.
 
+use std::hash::{Hash, Hasher};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -48,8 +50,35 @@ impl SessionToken {
 }
 
 /// The SHA-256 of a [`SessionToken`]: the key in the store. Signs nobody in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionId([u8; 32]);
+
+/// A digest is as evenly spread as any hash of it, and nobody can choose those that are kept: each is of
+/// a token that was made here. So its first bits do.
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (bits, _rest) = self.0.split_first_chunk().expect("a digest is longer than that");
+        state.write_u64(u64::from_ne_bytes(*bits));
+    }
+}
+
+/// Takes the bits of a [`SessionId`] as they are, for tables that have nothing else for keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn write_u64(&mut self, bits: u64) {
+        self.0 = bits;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        unreachable!("a session's id is one number, not {} bytes", bytes.len());
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl SessionId {
     /// Eight hex digits that name the session in logs.

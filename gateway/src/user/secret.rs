@@ -25,12 +25,13 @@ impl ApiToken {
     /// The value of an `Authorization` header that carries the token, marked as sensitive.
     pub fn authorization(&self, scheme: Scheme) -> HeaderValue {
         let word = match scheme {
-            Scheme::Token => "Token",
-            Scheme::Bearer => "Bearer",
+            Scheme::Token => "Token ",
+            Scheme::Bearer => "Bearer ",
         };
-        let text = Zeroizing::new(format!("{word} {}", *self.0));
-        let mut value = HeaderValue::from_str(&text)
-            .expect("a token is visible ASCII, which is a header value");
+        // Taken over as it is: one copy, with every request.
+        let text = [word, &self.0].concat();
+        let mut value =
+            HeaderValue::try_from(text).expect("a token is visible ASCII, which is a header value");
         value.set_sensitive(true);
         value
     }

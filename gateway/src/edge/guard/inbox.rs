@@ -1,7 +1,7 @@
 //! Bytes that have to be looked at before they may be passed on: heads, until they are whole.
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -45,11 +45,21 @@ impl Guard {
                 }
                 Place::Http2 { .. } => return Poll::Ready(Ok(())),
             }
-            let inbox = std::mem::take(&mut self.inbox);
+            let inbox = mem::take(&mut self.inbox);
             self.cleared = self.look(&inbox);
             self.inbox = inbox;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The bytes that may be passed on, for whoever takes them as they are: without a copy.
+    pub fn take_cleared(&mut self) -> Option<BytesMut> {
+        let cleared = mem::take(&mut self.cleared);
+        match self.inbox.len() {
+            _ if cleared == 0 => None,
+            all if all == cleared => Some(mem::take(&mut self.inbox)),
+            _ => Some(self.inbox.split_to(cleared)),
+        }
     }
 
     /// Passes cleared bytes of the inbox on.
