@@ -1,11 +1,11 @@
 //! The audit trail: one JSON line for each thing that happened to a session.
 
 mod line;
-mod writer;
+mod trail;
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use crate::clock;
@@ -13,7 +13,8 @@ use crate::session::token::Fingerprint;
 use crate::user::name::Username;
 use crate::user::typed::TypedName;
 use crate::visit::Visit;
-use writer::Writer;
+use crate::writer::Writer;
+use trail::{Entry, Trail};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,27 +112,36 @@ impl Event {
 
 /// Where events are written down.
 #[derive(Clone)]
-pub struct Audit(Arc<Writer>);
+pub struct Audit(Arc<LazyWriter>);
+
+/// Started at the first event: threads do not survive a process going to the background.
+type LazyWriter = LazyLock<Writer<Entry>, Box<dyn FnOnce() -> Writer<Entry> + Send>>;
 
 impl Audit {
     /// Into the log, with the target `audit`.
     pub fn to_log() -> Self {
-        Self(Arc::new(Writer::to_log()))
+        Self::to(Trail::Log)
     }
 
     /// Into the file at `path`, at its end; made if it is not there, with mode 0600.
     pub fn to_file(path: &Path) -> std::io::Result<Self> {
-        Writer::to_file(path).map(Arc::new).map(Self)
+        trail::open(path).map(|file| Self::to(Trail::File(path.to_owned(), file)))
+    }
+
+    fn to(trail: Trail) -> Self {
+        let start = || Writer::start("audit", trail).expect("the system has a thread");
+        Self(Arc::new(LazyLock::new(Box::new(start))))
     }
 
     /// Writes `event` down, soon. Never waits.
     pub fn record(&self, event: Event) {
-        self.0.record(event);
+        self.0.send(Entry::Event(event));
     }
 
     /// Opens the file anew, after somebody has moved it away.
     pub fn reopen(&self) {
-        self.0.reopen();
+        // Waits if it has to: a signal is not a request.
+        self.0.send_surely(Entry::Reopen);
     }
 
     /// Waits, but not for long, until everything is written down.
