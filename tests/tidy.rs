@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// What everybody may use, and uses nothing.
-const GROUND: [&str; 5] = ["clock", "document", "limits", "visit", "writer"];
+const GROUND: [&str; 6] = ["clock", "document", "limits", "stamp", "visit", "writer"];
 
 /// By which files a foreign crate comes in.
 const DOORS: [(&str, &[&str]); 10] = [

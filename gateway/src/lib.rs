@@ -13,8 +13,8 @@
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `config` and `edge`, `api`, `auth`, `audit`, `session` and `directory`,
-//!   `user`, then `clock`, `document`, `limits`, `visit` and `writer`. A test reads the sources
-//!   and says so.
+//!   `user`, then `clock`, `document`, `limits`, `stamp`, `visit` and `writer`. A test reads
+//!   the sources and says so.
 //! - Nobody is forwarded for nobody: the only way through takes a
 //!   [`Caller`](auth::credential::Caller).
 //! - A secret is not a key: stores take a [`SessionId`](session::token::SessionId), which only a
@@ -46,5 +46,6 @@ pub mod config;
 pub mod clock;
 pub mod document;
 pub mod limits;
+pub mod stamp;
 pub mod visit;
 pub mod writer;

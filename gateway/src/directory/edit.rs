@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
+use crate::stamp::Stamp;
 use crate::user::UserId;
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
@@ -193,8 +194,7 @@ fn replace(path: &Path, as_read: &Metadata, text: &[u8]) -> io::Result<bool> {
     }
     new.write_all(text)?;
     new.as_file().sync_all()?;
-    let stamp = |file: &Metadata| (file.ino(), file.len(), file.mtime(), file.mtime_nsec());
-    if stamp(&fs::metadata(path)?) != stamp(as_read) {
+    if Stamp::of(path)? != as_read.into() {
         return Ok(false);
     }
     new.persist(path)?;

@@ -1,20 +1,15 @@
 //! Whether a file has changed since one last looked.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+
+use crate::stamp::Stamp;
 
 /// A file that is looked at now and then.
 pub(super) struct Watch {
     path: PathBuf,
     seen: Mutex<Option<Stamp>>,
 }
-
-/// What differs when a file was written to, or another one was moved to its place: also when the
-/// clock of the file system did not move in between.
-type Stamp = (u64, u64, u64, Option<SystemTime>);
 
 impl Watch {
     /// The file at `path`. At the first look it has changed: since when it was read is not known.
@@ -30,7 +25,7 @@ impl Watch {
     /// Whether it has changed since the last look. A file that is gone has not: an editor may be
     /// about to put another one there.
     pub(super) fn has_changed(&self) -> bool {
-        let now = stamp(&self.path);
+        let now = Stamp::of(&self.path).ok();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if now.is_none() || *seen == now {
             return false;
@@ -40,14 +35,10 @@ impl Watch {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let file = fs::metadata(path).ok()?;
-    Some((file.dev(), file.ino(), file.len(), file.modified().ok()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn n_03_writing_and_swapping_are_changes_and_vanishing_is_none() {

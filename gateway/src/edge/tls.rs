@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -18,17 +18,16 @@ use pingora::tls::{
 };
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 
+use crate::stamp::Stamp;
+
 /// A certificate with its key, as good as their files were when they last made a pair.
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
-    /// When the files were last changed, as far as was seen.
-    changed: Mutex<Option<Changed>>,
+    /// The files' stamps when they were last there, both of them.
+    seen: Mutex<Option<[Stamp; 2]>>,
 }
-
-/// When either file was changed.
-type Changed = (SystemTime, SystemTime);
 
 /// A certificate and those that vouch for it.
 type Chain = Vec<CertificateDer<'static>>;
@@ -39,10 +38,10 @@ const EVERY: Duration = Duration::from_secs(1);
 impl Certificate {
     /// Reads the pair; the error says what is wrong with it.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, String> {
-        let changed = changed(certificate, key);
+        let seen = stamps(certificate, key);
         Ok(Self {
             current: ArcSwap::from_pointee(read_pair(certificate, key)?),
-            changed: Mutex::new(changed),
+            seen: Mutex::new(seen),
             chain: certificate.to_owned(),
             key: key.to_owned(),
         })
@@ -51,8 +50,8 @@ impl Certificate {
     /// Reads the pair again if either file has changed. A pair that does not fit is not taken:
     /// the old one goes on, and the log says so.
     fn renew(&self) {
-        let now = changed(&self.chain, &self.key);
-        let mut seen = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = stamps(&self.chain, &self.key);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if now.is_none() || *seen == now {
             return;
         }
@@ -67,9 +66,8 @@ impl Certificate {
     }
 }
 
-fn changed(certificate: &Path, key: &Path) -> Option<Changed> {
-    let time = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
-    time(certificate).zip(time(key))
+fn stamps(certificate: &Path, key: &Path) -> Option<[Stamp; 2]> {
+    Some([Stamp::of(certificate).ok()?, Stamp::of(key).ok()?])
 }
 
 fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, String> {
