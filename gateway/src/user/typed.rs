@@ -1,7 +1,5 @@
 //! A name as somebody typed it, and which account a guess at it counts for.
 
-use std::fmt;
-
 use unicode_normalization::UnicodeNormalization;
 
 use super::name::Username;
@@ -34,7 +32,7 @@ impl TypedName {
 /// The rule: Unicode's normal form KC (so that é is é however it is composed, and ﬁ is fi), then
 /// upper and lower case made one, then blanks and control characters taken away. It never decides
 /// who is signed in: for that a name must be as in the directory, byte for byte, as with InfluxDB.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct CanonicalName(String);
 
 impl CanonicalName {
@@ -65,22 +63,9 @@ impl From<&Username> for CanonicalName {
     }
 }
 
-impl AsRef<[u8]> for CanonicalName {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
 impl From<&Username> for TypedName {
     fn from(name: &Username) -> Self {
         Self(name.as_str().to_owned())
-    }
-}
-
-/// For tests and faults only; the text is escaped.
-impl fmt::Debug for TypedName {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:?}", self.0)
     }
 }
 
