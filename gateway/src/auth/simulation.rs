@@ -13,7 +13,7 @@ use std::time::Duration;
 use history::History;
 
 use super::Auth;
-use super::throttle::Rules;
+use super::throttle::tests::RULES;
 use super::tokens::Tokens;
 use crate::audit::Audit;
 use crate::clock::Moment;
@@ -35,14 +35,6 @@ const NAMES: [&str; 3] = ["ada", "bob", "eve"];
 const CAPACITY: Capacity = Capacity { total: 7, per_user: 3 };
 const LIFETIME: Lifetime =
     Lifetime { idle: Duration::from_secs(600), absolute: Some(Duration::from_secs(3600)) };
-const RULES: Rules = Rules {
-    pair: 5,
-    client: 50,
-    user: 100,
-    window: Duration::from_secs(300),
-    first: Duration::from_secs(60),
-    longest: Duration::from_secs(900),
-};
 
 /// Hashes of two passwords: which one somebody has is all that matters here.
 static HASHES: LazyLock<[String; 2]> = LazyLock::new(|| {

@@ -145,19 +145,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const RULES: Rules = Rules {
-        pair: 1,
-        client: 1,
-        user: 1,
-        window: Duration::from_secs(300),
-        first: Duration::from_secs(60),
-        longest: Duration::from_secs(900),
-    };
-
-    fn at(seconds: u64) -> Moment {
-        Moment::START.after(Duration::from_secs(seconds))
-    }
+    use crate::auth::throttle::tests::{RULES, at};
 
     #[test]
     fn b_06_a_spray_of_a_million_names_lifts_no_ban_and_takes_no_more_memory() {

@@ -3,7 +3,8 @@
 use super::*;
 use crate::user::typed::TypedName;
 
-const RULES: Rules = Rules {
+/// The defaults of the configuration.
+pub(crate) const RULES: Rules = Rules {
     pair: 5,
     client: 50,
     user: 100,
@@ -12,7 +13,7 @@ const RULES: Rules = Rules {
     longest: Duration::from_secs(900),
 };
 
-fn at(seconds: u64) -> Moment {
+pub(super) fn at(seconds: u64) -> Moment {
     Moment::START.after(Duration::from_secs(seconds))
 }
 
