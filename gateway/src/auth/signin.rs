@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::throttle::{Ban, Guess, Scope, Throttled};
+use super::throttle::{Ban, Guess, Throttled};
 use super::{Auth, event};
 use crate::audit::{Event, Kind, Reason};
 use crate::clock::Moment;
@@ -95,12 +95,8 @@ impl Auth {
     pub(super) fn note_refused(&self, error: &SignInError, complete: impl Fn(Event) -> Event) {
         self.audit.record(complete(Event::now(Kind::Refused(error.reason()))));
         for ban in error.bans() {
-            let scope = match ban.scope {
-                Scope::Pair => "pair",
-                Scope::Client => "client",
-                Scope::User => "user",
-            };
-            self.audit.record(complete(Event::now(Kind::Banned(scope, ban.time.as_secs()))));
+            let banned = Kind::Banned(ban.scope.word(), ban.time.as_secs());
+            self.audit.record(complete(Event::now(banned)));
         }
     }
 

@@ -80,6 +80,17 @@ pub enum Scope {
     User,
 }
 
+impl Scope {
+    /// What the audit trail calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pair => "pair",
+            Self::Client => "client",
+            Self::User => "user",
+        }
+    }
+}
+
 impl Throttle {
     /// Nobody has failed yet.
     pub fn new(rules: Rules) -> Self {
