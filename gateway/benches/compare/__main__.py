@@ -7,14 +7,13 @@
 """
 
 import argparse
-import json
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
+
+# What both benchmarks use is beside them.
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 import connections
 import forwarding
@@ -27,8 +26,8 @@ import sessions
 import start
 import streams
 import threads
-from bench import Bench, say
-from process import Failure
+from bench import Bench
+from harness import command, system
 
 PARTS = ["forwarding", "local", "latency", "threads", "sessions", "expiry", "idle", "streams",
          "start", "calls", "profile"]
@@ -42,38 +41,24 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=2, help="of each round (2)")
     parser.add_argument("--sessions", type=int, default=1_000_000, help="live at once (1000000)")
     parser.add_argument("--stream-mib", type=int, default=1024, help="of each stream (1024)")
-    parser.add_argument("--only", type=_names(peers.ALL), default=[], metavar="PROXY,…",
+    parser.add_argument("--only", type=command.names(peers.ALL), default=[], metavar="PROXY,…",
                         help="proxies to compare: " + ", ".join(peers.ALL))
-    parser.add_argument("--parts", type=_names(PARTS), default=PARTS, metavar="PART,…",
+    parser.add_argument("--parts", type=command.names(PARTS), default=PARTS, metavar="PART,…",
                         help="what to measure: " + ", ".join(PARTS))
     parser.add_argument("--gateway", metavar="FILE", help="a gateway that was built elsewhere")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--save", metavar="FILE", help="keep the results, as JSON")
-    parser.add_argument("--saved", metavar="FILE", help="report on kept results, measure nothing")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md too")
+    command.add_reporting(parser, "docs/performance.md")
     options = parser.parse_args()
     if "expiry" in options.parts and "sessions" not in options.parts:
         parser.error("--parts: expiry needs sessions, which says how long signing in takes")
     return options
 
 
-def _names(known):
-    def parse(value):
-        names = value.split(",")
-        if unknown := [name for name in names if name not in known]:
-            raise argparse.ArgumentTypeError(f"{unknown[0]}: not one of {', '.join(known)}")
-        return names
-    return parse
-
-
 def measure(options):
     """Builds, starts the upstream, and takes all measurements that are asked for."""
     programs.check()
-    folder = Path(tempfile.mkdtemp(prefix="compare-"))
-    folder.chmod(0o755)
-    try:
+    with command.workplace("compare") as folder:
         versions = programs.versions()
-        say("builds the gateway and the two Pingoras")
+        command.say("builds the gateway and the two Pingoras")
         place = peers.Place(folder, programs.build(folder / "programs", options.gateway))
         began = time.monotonic()
         with peers.upstream(place, options.stream_mib << 20) as upstream:
@@ -82,10 +67,8 @@ def measure(options):
                           options.stream_mib << 20)
             results = _take(bench, options)
         minutes = (time.monotonic() - began) / 60
-    finally:
-        shutil.rmtree(folder)
     results |= {
-        "date": date.today().isoformat(), "machine": programs.machine(), "versions": versions,
+        "date": date.today().isoformat(), "machine": system.machine(), "versions": versions,
         "command": "make bench" if options.write else " ".join(["compare", *sys.argv[1:]]),
         "options": {"rounds": options.rounds, "seconds": options.seconds,
                     "minutes": minutes},
@@ -114,25 +97,4 @@ def _take(bench, options):
     return results
 
 
-def main():
-    """Measures, or reads what was measured, and reports."""
-    options = arguments()
-    # So that everything is stopped, as with Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        if options.saved:
-            results = json.loads(Path(options.saved).read_text())
-        else:
-            results = measure(options)
-        if options.save:
-            Path(options.save).write_text(json.dumps(results, indent=1))
-        if options.write:
-            report.write(results)
-    except Failure as failure:
-        sys.exit(f"compare: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    print(json.dumps(results, indent=1) if options.json else report.markdown(results))
-
-
-main()
+command.main("compare", arguments(), measure, report)

@@ -1,14 +1,15 @@
 """What every measurement is given, and what is common to them."""
 
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 
 import configuration as text
 import load
+from harness.command import say
+from harness.process import Failure, Server
+from layout import cores
 from peers import Place
-from process import Failure, Server, cores
 
 # Requests that the upstream may have seen besides those counted: in flight when the load stopped,
 # the questions of this program, and what a gateway asks by itself.
@@ -30,11 +31,6 @@ class Bench:
     def few(self):
         """Rounds for measurements beside the main one."""
         return min(self.rounds, 3)
-
-
-def say(what):
-    """A line of progress; standard output is for the results."""
-    print(what, file=sys.stderr, flush=True)
 
 
 def interleaved(peers, rounds, measure):

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import configuration as text
 import load
 import peers
-from bench import say
-from process import Failure
+from harness.command import say
+from harness.process import Failure
 
 WANTED = 10_000
 

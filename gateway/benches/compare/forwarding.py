@@ -1,7 +1,8 @@
 """The main comparison: CPU for each forwarded request, of every peer; and local answers beside it."""
 
 import peers
-from bench import interleaved, say, summary, under_load, warm_up
+from bench import interleaved, summary, under_load, warm_up
+from harness.command import say
 
 ME = "/api/v2/me"
 

@@ -12,8 +12,10 @@ import configuration as text
 import load
 import peers
 import programs
-from bench import say, warm_up
-from process import Failure, cores
+from bench import warm_up
+from harness.command import say
+from harness.process import Failure
+from layout import cores
 
 TRACED = 20_000
 SECONDS = 5

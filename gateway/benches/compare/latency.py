@@ -5,8 +5,9 @@ from statistics import median
 import configuration as text
 import load
 import peers
-from bench import interleaved, say, under_load
-from process import cores
+from bench import interleaved, under_load
+from harness.command import say
+from layout import cores
 
 SHARE = 0.7
 

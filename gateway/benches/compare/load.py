@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 import programs
-from process import Failure, pinned
+from harness.process import Failure, pinned
 
 CONNECTIONS = 64
 

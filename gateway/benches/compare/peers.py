@@ -8,8 +8,9 @@ from typing import Callable
 
 import configuration as text
 import programs
+from harness.process import Failure, Server, free_port
+from layout import cores
 from load import ask
-from process import Failure, Server, cores, free_port
 
 BASIC = "Basic " + base64.b64encode(f"{text.USER}:{text.PASSWORD}".encode()).decode()
 PEER_HEADERS = {"Cookie": f"{text.PEER_COOKIE}={text.PEER_TOKEN}"}

@@ -1,15 +1,12 @@
 """The report: the results between two marks of `docs/performance.md`, and the chart beside it."""
 
-import re
-
 import chart
 import tables
-from process import Failure
-from programs import REPOSITORY
+from harness.markdown import put
+from harness.system import REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs/performance.md"
 CHART = REPOSITORY / "docs/performance.svg"
-BEGIN, END = ("<!-- measured by make bench: begin -->", "<!-- measured by make bench: end -->")
 
 # Each measurement: its key in the results, its heading, its table.
 SECTIONS = [
@@ -58,11 +55,6 @@ Linux {machine['kernel']}; {pinning}.
 
 def write(results):
     """Puts the results into the document; its own words stay."""
-    document = DOCUMENT.read_text()
-    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    if not pattern.search(document):
-        raise Failure(f"{DOCUMENT}: the marks {BEGIN} and {END} are not there")
-    measured = f"{BEGIN}\n\n{markdown(results)}\n\n{END}"
-    DOCUMENT.write_text(pattern.sub(lambda _: measured, document))
+    put(DOCUMENT, "make bench", markdown(results))
     if results.get("forwarding"):
         CHART.write_text(chart.costs(results["forwarding"]))

@@ -8,9 +8,10 @@ from statistics import median
 import configuration as text
 import load
 import peers
-from bench import interleaved, say
+from bench import interleaved
+from harness.command import say
 from latency import steady
-from process import cores
+from layout import cores
 
 FEW = 1000
 

@@ -5,8 +5,8 @@ import time
 from statistics import median
 
 import peers
-from bench import say
-from process import Failure
+from harness.command import say
+from harness.process import Failure
 
 TIMES = 9
 QUESTION = b"GET /api/v2/me HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

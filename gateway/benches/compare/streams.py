@@ -5,8 +5,9 @@ from statistics import median
 
 import configuration as text
 import peers
-from bench import interleaved, say
-from process import Failure
+from bench import interleaved
+from harness.command import say
+from harness.process import Failure
 
 BLOCK = b"cpu,host=a usage=0.5 1767225600000000000\n" * 25_000
 

@@ -1,15 +1,9 @@
 """The results as tables in Markdown, one function for each measurement."""
 
 import goals
+from harness.markdown import table
 
 MIB = 1024 * 1024
-
-
-def _table(head, rows):
-    """`head` with a `:` before each column of numbers."""
-    marks = ["--:" if name.startswith(":") else "---" for name in head]
-    lines = [[name.lstrip(":") for name in head], marks, *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def goals_met(results):
@@ -21,7 +15,7 @@ def goals_met(results):
         bound = "at least" if goal.at_least else "at most"
         rows.append([goal.what + goal.beside(results), f"{bound} {_figure(goal.limit, goal.unit)}", shown,
                      goal.verdict(figure)])
-    return _table(["", "goal", ":measured", ""], rows)
+    return table(["", "goal", ":measured", ""], rows)
 
 
 def _figure(value, unit):
@@ -40,9 +34,9 @@ def forwarding(results):
                      f"{peer['least_us']:,.1f}–{peer['most_us']:,.1f}",
                      f"{100 * peer['kernel_share']:.0f} %", f"{peer['per_cpu_second']:,.0f}",
                      f"{peer['rps']:,.0f}", ratio, peer["work"]])
-    return _table(["", ":µs CPU a request", ":least–most", ":in the kernel",
-                   ":requests a CPU second", ":requests a second", ":gateway / this", "its work"],
-                  rows)
+    return table(["", ":µs CPU a request", ":least–most", ":in the kernel",
+                  ":requests a CPU second", ":requests a second", ":gateway / this", "its work"],
+                 rows)
 
 
 def local(results):
@@ -51,7 +45,7 @@ def local(results):
              f"{found['per_cpu_second']:,.0f}"]
             for name, found in (("`GET /api/v2/me`", results["local"]["local"]),
                                 ("forwarded", results["local"]["forwarded"]))]
-    return _table(["", ":µs CPU a request", ":least–most", ":requests a CPU second"], rows)
+    return table(["", ":µs CPU a request", ":least–most", ":requests a CPU second"], rows)
 
 
 def latency(results):
@@ -59,7 +53,7 @@ def latency(results):
     rows = [[found["title"], f"{found['rate']:,.0f}",
              *(f"{found[key]:,.0f}" for key in ("p50", "p90", "p99", "p999"))]
             for found in results["latency"].values()]
-    return _table(["", ":requests a second", ":p50 µs", ":p90 µs", ":p99 µs", ":p99.9 µs"], rows)
+    return table(["", ":requests a second", ":p50 µs", ":p90 µs", ":p99 µs", ":p99.9 µs"], rows)
 
 
 def threads(results):
@@ -74,8 +68,8 @@ def threads(results):
     shared = ("\n\nHere the load and the upstream run on the cores of the two threads too, so the "
               "requests a second\nare those of the machine; the capacity is twice the ratio of the "
               "CPU a request." if found["cores_shared"] else "")
-    return _table(["", ":µs CPU, one", ":µs CPU, two", ":requests a second, one", ":two",
-                   ":capacity of two"], rows) + shared
+    return table(["", ":µs CPU, one", ":µs CPU, two", ":requests a second, one", ":two",
+                  ":capacity of two"], rows) + shared
 
 
 def sessions(results):
@@ -93,7 +87,7 @@ def sessions(results):
                  ["p99 in the five seconds from then on", f"{expiry['p99_ms']:.1f} ms"],
                  ["longest wait in five seconds before, when nothing expired",
                   f"{expiry['calm_ms']:.1f} ms"]]
-    return _table(["", ":"], rows)
+    return table(["", ":"], rows)
 
 
 def idle(results):
@@ -103,7 +97,7 @@ def idle(results):
     rows = [["before", f"{found['before'] / MIB:.0f} MiB"],
             [f"{found['connections']:,} connections, each after one forwarded request",
              f"{found['resident'] / MIB:.0f} MiB"], ["one connection", f"{each:.1f} KiB"]]
-    return _table(["resident", ":"], rows)
+    return table(["resident", ":"], rows)
 
 
 def streams(results):
@@ -111,7 +105,7 @@ def streams(results):
     rows = [[title, kind, f"{found['bytes_per_cpu_second'] / MIB:,.0f}",
              f"{found['grown'] / MIB:.1f} MiB"]
             for title, both in results["streams"].items() for kind, found in both.items()]
-    return _table(["", "", ":MiB a CPU second", ":memory gained"], rows)
+    return table(["", "", ":MiB a CPU second", ":memory gained"], rows)
 
 
 def start(results):
@@ -120,7 +114,7 @@ def start(results):
     rows = [["start to first answer", f"{found['ms']:.0f} ms "
              f"({found['least_ms']:.0f}–{found['most_ms']:.0f})"],
             ["stripped program", f"{found['program_bytes'] / MIB:.1f} MiB"]]
-    return _table(["", ":"], rows)
+    return table(["", ":"], rows)
 
 
 def calls(results):
@@ -131,7 +125,7 @@ def calls(results):
     rows = [[f"`{name}`", *(f"{each[name]:.2f}" if name in each else "–"
                             for each in found.values())] for name in names]
     rows.append(["all", *(f"{sum(each.values()):.2f}" for each in found.values())])
-    return _table(["a request", *(f":{title}" for title in found)], rows)
+    return table(["a request", *(f":{title}" for title in found)], rows)
 
 
 def profile(results):
@@ -142,8 +136,8 @@ def profile(results):
               if share >= 0.5]
     rows = [[f"{row['share']:.1f} %", "kernel" if row["kernel"] else "program",
              f"`{_short(row['name'])}`"] for row in found["functions"]]
-    return (_table(["owner", ":itself"], owners) + "\n\n"
-            + _table([":itself", "", "function"], rows))
+    return (table(["owner", ":itself"], owners) + "\n\n"
+            + table([":itself", "", "function"], rows))
 
 
 def _short(name, most=96):

@@ -1,14 +1,14 @@
 """What a second thread brings, and a second worker of nginx beside it: the machine's own limit."""
 
-import os
-
 import peers
-from bench import interleaved, say, summary, under_load
+from bench import interleaved, summary, under_load
+from harness.command import say
+from harness.process import all_cores
 
 
 def measure(bench):
     """The gateway with one and two threads, nginx with one and two workers."""
-    cores = sorted(os.sched_getaffinity(0))
+    cores = all_cores()
     if len(cores) < 2:
         say("threads: not measured, there is one core only")
         return None

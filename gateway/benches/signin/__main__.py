@@ -7,14 +7,13 @@
 """
 
 import argparse
-import json
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
+
+# What both benchmarks use is beside them.
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 import forwarding
 import hashing
@@ -22,10 +21,10 @@ import memory
 import programs
 import report
 import sessions
-from bench import Bench, say
+from bench import Bench
+from harness import command
 from layout import layout
 from place import Place
-from process import Failure
 
 PARTS = {"hashing": hashing, "forwarding": forwarding, "memory": memory, "sessions": sessions}
 
@@ -44,12 +43,9 @@ def arguments():
     parser.add_argument("--pinning", choices=["apart", "shared"], default="apart",
                         help="gateway and load on cores of their own, or everybody on all (apart)")
     parser.add_argument("--sessions", type=int, default=1_000_000, help="live at once (1000000)")
-    parser.add_argument("--parts", type=_parts, default=list(PARTS), metavar="PART,…",
+    parser.add_argument("--parts", type=command.names(PARTS), default=list(PARTS), metavar="PART,…",
                         help="what to measure: " + ", ".join(PARTS))
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--save", metavar="FILE", help="keep the results, as JSON")
-    parser.add_argument("--saved", metavar="FILE", help="report on kept results, measure nothing")
-    parser.add_argument("--write", action="store_true", help="write docs/signin.md and .svg too")
+    command.add_reporting(parser, "docs/signin.md and .svg")
     return parser.parse_args()
 
 
@@ -57,28 +53,17 @@ def _numbers(value):
     return [int(number) for number in value.split(",")]
 
 
-def _parts(value):
-    names = value.split(",")
-    if unknown := [name for name in names if name not in PARTS]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]}: not one of {', '.join(PARTS)}")
-    return names
-
-
 def measure(options):
     """Builds, and takes all measurements that are asked for."""
     machine = programs.machine()
-    say(f"load average {machine['busy']:.1f}; builds the gateway, the limit and the load")
-    folder = Path(tempfile.mkdtemp(prefix="signin-"))
-    folder.chmod(0o755)
-    try:
+    command.say(f"load average {machine['busy']:.1f}; builds the gateway, the limit and the load")
+    with command.workplace("signin") as folder:
         place = Place(folder, programs.build(folder))
         began = time.monotonic()
         bench = Bench(place, options.rounds, options.seconds, options.workers, options.storm,
                       options.pause, layout(options.pinning), options.sessions)
         with place.start_upstream(bench.layout.others):
             results = {part: PARTS[part].measure(bench) for part in PARTS if part in options.parts}
-    finally:
-        shutil.rmtree(folder)
     return results | {
         "date": date.today().isoformat(), "machine": machine,
         "versions": programs.versions(), "command": _command(options),
@@ -94,25 +79,4 @@ def _command(options):
     return f"make bench-signin OPTIONS='{' '.join(given)}'" if given else "make bench-signin"
 
 
-def main():
-    """Measures, or reads what was measured, and reports."""
-    options = arguments()
-    # So that everything is stopped, as with Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        if options.saved:
-            results = json.loads(Path(options.saved).read_text())
-        else:
-            results = measure(options)
-        if options.save:
-            Path(options.save).write_text(json.dumps(results, indent=1))
-        if options.write:
-            report.write(results)
-    except Failure as failure:
-        sys.exit(f"signin: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    print(json.dumps(results, indent=1) if options.json else report.markdown(results))
-
-
-main()
+command.main("signin", arguments(), measure, report)

@@ -1,6 +1,5 @@
-"""What every measurement is given, and what is common to them."""
+"""What every measurement is given."""
 
-import sys
 from dataclasses import dataclass
 
 from layout import Layout
@@ -20,8 +19,3 @@ class Bench:
     pause: int
     layout: Layout
     sessions: int
-
-
-def say(what):
-    """A line of progress; standard output is for the results."""
-    print(what, file=sys.stderr, flush=True)

@@ -5,7 +5,7 @@ from statistics import median
 
 import configuration as text
 import load
-from bench import say
+from harness.command import say
 from storms import all_storms
 
 CONNECTIONS = 64

@@ -5,9 +5,9 @@ from statistics import median
 
 import configuration as text
 import load
-import programs
-from bench import say
-from process import all_cores, pinned
+from harness.command import say
+from harness.process import all_cores, pinned
+from harness.system import run
 
 # Sign-ins in flight: always more than there are workers, always fewer than may wait.
 IN_FLIGHT = 32
@@ -39,7 +39,7 @@ def measure(bench):
 def _both(bench, workers, gateway):
     # In a session of its own, as the gateway is: the scheduler shares out the time by sessions.
     command = ["setsid", bench.place.built["argon2_limit"], workers, bench.seconds]
-    limit = programs.run(pinned(command, all_cores()))
+    limit = run(pinned(command, all_cores()))
     sign_ins = _sign_ins(bench, gateway, bench.seconds)
     return {"limit": float(limit), "sign_ins": sign_ins}
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from process import all_cores
+from harness.process import all_cores
 
 
 @dataclass

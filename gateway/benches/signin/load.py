@@ -6,7 +6,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-from process import Failure, all_cores, pinned
+from harness.process import Failure, all_cores, pinned
 
 # Kinds of answers: a status, and what must be in it.
 SIGNED_IN = "204 set-cookie: influxdb-oss-session="

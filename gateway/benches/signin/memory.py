@@ -3,8 +3,8 @@
 import time
 
 import configuration as text
-from bench import say
-from process import all_cores
+from harness.command import say
+from harness.process import all_cores
 from storms import all_storms
 
 # Seconds that each storm goes on.

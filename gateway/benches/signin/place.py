@@ -6,7 +6,8 @@ from pathlib import Path
 
 import configuration as text
 import programs
-from process import Server, all_cores, free_port
+from harness.process import Server, all_cores, free_port
+from harness.system import run
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Place:
     password_hash: str = field(init=False)
 
     def __post_init__(self):
-        self.password_hash = programs.run([self.built["influx-gateway"], "hash"],
+        self.password_hash = run([self.built["influx-gateway"], "hash"],
                                           text.PASSWORD).strip()
 
     def of(self, name):

@@ -1,16 +1,12 @@
 """The report: the results between two marks of `docs/signin.md`, and the picture beside it."""
 
-import re
-
 import picture
 import tables
-from process import Failure
-from programs import REPOSITORY
+from harness.markdown import put
+from harness.system import REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs/signin.md"
 PICTURE = REPOSITORY / "docs/signin.svg"
-BEGIN = "<!-- measured by make bench-signin: begin -->"
-END = "<!-- measured by make bench-signin: end -->"
 
 # Each measurement: its key in the results, its heading, its text.
 SECTIONS = [
@@ -47,11 +43,6 @@ and the most."""
 
 def write(results):
     """Puts the results into the document; its own words stay."""
-    document = DOCUMENT.read_text()
-    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    if not pattern.search(document):
-        raise Failure(f"{DOCUMENT}: the marks {BEGIN} and {END} are not there")
-    measured = f"{BEGIN}\n\n{markdown(results)}\n\n{END}"
-    DOCUMENT.write_text(pattern.sub(lambda _: measured, document))
+    put(DOCUMENT, "make bench-signin", markdown(results))
     if picture.is_possible(results):
         PICTURE.write_text(picture.draw(results))

@@ -6,8 +6,8 @@ from statistics import median
 
 import configuration as text
 import load
-from bench import say
-from process import Failure
+from harness.command import say
+from harness.process import Failure
 
 # Below the gateway's default of 64 sessions for each user.
 PER_USER = 50

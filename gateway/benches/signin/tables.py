@@ -1,19 +1,13 @@
 """The results as Markdown, one function for each measurement."""
 
 import load
+from harness.markdown import table
 
 MIB = 1024 * 1024
 GOAL_HASHING, GOAL_LATENCY = 0.9, 1.2
 
 # What each kind of answer to a storm is called.
 ANSWERS = {load.REFUSED: "401", load.BANNED: "429, banned", load.OVERFLOWED: "429, line full"}
-
-
-def _table(head, rows):
-    """`head` with a `:` before each column of numbers."""
-    marks = ["--:" if name.startswith(":") else "---" for name in head]
-    lines = [[name.removeprefix(":") for name in head], marks, *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def _spread(found):
@@ -25,8 +19,8 @@ def hashing(found):
     rows = [[workers, f"{each['limit']:.1f}", f"{each['sign_ins']:.1f}", _spread(each),
              "met" if each["ratio"] >= GOAL_HASHING else "missed"]
             for workers, each in found.items()]
-    return _table([":`hash_workers`", ":hashes a second, as many plain threads",
-                   ":sign-ins a second", ":ratio", f"goal {GOAL_HASHING}"], rows)
+    return table([":`hash_workers`", ":hashes a second, as many plain threads",
+                  ":sign-ins a second", ":ratio", f"goal {GOAL_HASHING}"], rows)
 
 
 def forwarding(found):
@@ -57,8 +51,8 @@ def _latency(found):
     rows = [[_title(found, name), f"{each['p50_us'] / 1000:.2f}", f"{each['p99_us'] / 1000:.2f}",
              _spread(each) if each["storm"] else "1", _verdict(found, each), _answers(each["storm"])]
             for name, each in found["paced"].items()]
-    return _table(["storm", ":p50 ms", ":p99 ms", ":ratio of p99", f"goal {GOAL_LATENCY}",
-                   "the storm's answers a second"], rows)
+    return table(["storm", ":p50 ms", ":p99 ms", ":ratio of p99", f"goal {GOAL_LATENCY}",
+                  "the storm's answers a second"], rows)
 
 
 def _verdict(found, each):
@@ -73,8 +67,8 @@ def _throughput(found):
     calm = found["flooded"]["calm"]["per_second"]
     rows = [[_title(found, name), f"{each['per_second']:,.0f}", f"{each['per_second'] / calm:.2f}",
              _answers(each["storm"])] for name, each in found["flooded"].items()]
-    return _table(["storm", ":forwarded a second", ":of it without a storm",
-                   "the storm's answers a second"], rows)
+    return table(["storm", ":forwarded a second", ":of it without a storm",
+                  "the storm's answers a second"], rows)
 
 
 def _title(found, name):
@@ -94,7 +88,7 @@ def memory(found):
     rows = [[workers, mib(each["before"]), mib(each["connected"]), mib(each["storms"]["one"]),
              mib(each["storms"]["many"]), mib(each["hashing"]), mib(each["rest"])]
             for workers, each in found.items()]
-    return "Resident, in MiB; the storms without any pause:\n\n" + _table(
+    return "Resident, in MiB; the storms without any pause:\n\n" + table(
         [":`hash_workers`", ":at first", ":with 500 clients that do not sign in", ":storm from one address",
          ":from 500 addresses", ":workers × 19", ":what is left to explain"], rows)
 
@@ -109,4 +103,4 @@ def sessions(found):
     for name, title in (("empty", "a table without sessions"), ("full", f"a table of {count}")):
         rows.append([f"one more sign-in, {title}: p50, p99",
                      f"{found[name]['p50']:,.0f} µs, {found[name]['p99']:,.0f} µs"])
-    return _table(["", ":"], rows)
+    return table(["", ":"], rows)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
-# How long a server may take to start, and to stop by itself.
-PATIENCE = 20
+# Seconds that a server may take to start, which grows with its users, and to stop by itself.
+PATIENCE = 120
 FAREWELL = 5
 
 
@@ -25,13 +25,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def cores():
-    """The cores for the proxy under test, and those for the load and the upstream.
-
-    Apart where there are two: what the load costs must not look like the proxy's.
-    """
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[:1], usable[1:] or usable
+def all_cores():
+    """The cores that may be used."""
+    return sorted(os.sched_getaffinity(0))
 
 
 def pinned(command, on):
