@@ -135,6 +135,6 @@ pub(crate) fn store(sessions: usize) -> (MemoryStore, Vec<SessionId>) {
             ids.push(id);
         }
     }
-    store.tidy();
+    store.tidy(Moment::START);
     (store, ids)
 }

@@ -1,5 +1,6 @@
 //! A session: who is signed in, since when, and whether that still holds.
 
+mod deadlines;
 pub mod memory;
 pub mod token;
 mod upstream;
@@ -119,6 +120,20 @@ impl Session {
         self.last_used.swap(ENDED, Ordering::AcqRel) != ENDED
     }
 
+    /// Ends the session if it does not hold at `now`; false if it does, or had been ended before.
+    pub fn expire(&self, now: Moment, lifetime: &Lifetime) -> bool {
+        let end = |last| (last != ENDED && !self.holds(last, now, lifetime)).then_some(ENDED);
+        self.last_used.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).is_ok()
+    }
+
+    /// When the session ends if it is not used any more; `None` once it has ended.
+    pub fn deadline(&self, lifetime: &Lifetime) -> Option<Moment> {
+        let last = self.last_used.load(Ordering::Acquire);
+        let idle = Moment::from_millis(last).after(lifetime.idle);
+        let absolute = lifetime.absolute.map(|absolute| self.started.after(absolute));
+        (last != ENDED).then(|| absolute.map_or(idle, |absolute| absolute.min(idle)))
+    }
+
     /// When the session was last used; the latest of all moments once it has ended.
     pub fn last_used(&self) -> Moment {
         Moment::from_millis(self.last_used.load(Ordering::Acquire))
@@ -174,6 +189,25 @@ mod tests {
             assert!(session.renew(at(minute, 0), &lifetime));
         }
         assert!(!session.renew(at(60, 0), &lifetime));
+    }
+
+    #[test]
+    fn s_07_the_deadline_is_the_moment_from_which_on_it_does_not_hold() {
+        let absolute = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+        for (lifetime, end) in [
+            (IDLE, at(15, 0)),
+            (Lifetime { absolute: absolute(60), ..IDLE }, at(15, 0)),
+            (Lifetime { absolute: absolute(12), ..IDLE }, at(12, 0)),
+        ] {
+            let session = session();
+            assert!(session.renew(at(5, 0), &lifetime));
+            assert_eq!(session.deadline(&lifetime), Some(end));
+            let before = Moment::from_millis(end.millis() - 1);
+            assert!(!session.expire(before, &lifetime) && session.is_live(before, &lifetime));
+            assert!(session.expire(end, &lifetime));
+            assert!(!session.expire(end, &lifetime), "once");
+            assert_eq!(session.deadline(&lifetime), None);
+        }
     }
 
     #[test]

@@ -134,7 +134,9 @@ impl Gateway {
                 // Nobody is to be signed in, unknowingly, as somebody else.
                 self.check_site(request, context)?;
                 self.pass(door, headers, now, context).await?;
-                let post = signin::post(&self.auth, &self.cookie, headers, &context.visit()).await;
+                // In a box, as all that is long and seldom: whoever only passes carries none of it.
+                let visit = context.visit();
+                let post = Box::pin(signin::post(&self.auth, &self.cookie, headers, &visit)).await;
                 let (response, session) = post?;
                 context.session = session;
                 Ok(Decision::Respond(response))
@@ -210,7 +212,7 @@ impl Gateway {
         context: &mut Context,
     ) -> Result<Caller, Rejection> {
         if let Some(token) = authorization::token(headers) {
-            let user = self.auth.resolve(token).await.map_err(|error| match error {
+            let user = Box::pin(self.auth.resolve(token)).await.map_err(|error| match error {
                 TokenError::Refused => Rejection::Unauthorized,
                 TokenError::Inactive => Rejection::UserInactive,
                 TokenError::Unavailable => Rejection::DirectoryUnavailable,

@@ -25,16 +25,6 @@ pub struct Preparation {
     pub authority: HeaderValue,
 }
 
-/// Headers of one hop. The framing and `Connection` itself are Pingora's business.
-const HOP_BY_HOP: [HeaderName; 6] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("te"),
-    HeaderName::from_static("trailer"),
-    HeaderName::from_static("upgrade"),
-];
-
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -86,18 +76,19 @@ impl Preparation {
         let connection = response.headers.get_all(CONNECTION);
         let nominated: Vec<HeaderName> = connection
             .iter()
+            .filter(|value| !is_of_the_connection(value))
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|name| name.trim().parse().ok())
             .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
             .collect();
-        let is_ours = |name: &&HeaderName| {
-            HOP_BY_HOP.contains(name)
-                || nominated.contains(name)
+        let is_gone = |name: &&HeaderName| {
+            is_of_one_hop(name.as_str())
                 || **name == self.headers.name
                 || Some(*name) == self.headers.id.as_ref()
+                || nominated.contains(name)
         };
-        let gone: Vec<_> = response.headers.keys().filter(is_ours).cloned().collect();
+        let gone: Vec<_> = response.headers.keys().filter(is_gone).cloned().collect();
         for name in &gone {
             response.remove_header(name);
         }
@@ -151,6 +142,19 @@ impl Preparation {
             }
         }
     }
+}
+
+/// What says nothing but whether the connection stays: no header's name.
+fn is_of_the_connection(value: &HeaderValue) -> bool {
+    value == "keep-alive" || value == "close"
+}
+
+/// Headers of one hop. The framing and `Connection` itself are Pingora's business.
+fn is_of_one_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "keep-alive" | "proxy-authenticate" | "proxy-connection" | "te" | "trailer" | "upgrade"
+    )
 }
 
 /// The first `Authorization` decided who asks; an upstream must not go by another.

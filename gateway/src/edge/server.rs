@@ -29,6 +29,7 @@ use crate::api::rejection::Rejection;
 use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::auth::upkeep::Upkeep;
+use crate::clock::Moment;
 use crate::session::memory::MemoryStore;
 
 /// A gateway with all that runs beside it, ready to be run.
@@ -156,18 +157,21 @@ impl Front {
 /// How long a client may take to hear that there is no room.
 const REFUSAL: Duration = Duration::from_secs(1);
 
-/// Forgets idle sessions, so that requests seldom have to.
+/// Forgets idle sessions.
 struct Tidy(Arc<MemoryStore>);
 
-/// How often. Short, so that there is little to do each time.
+/// How often.
 const TIDY_EVERY: Duration = Duration::from_millis(200);
+
+/// How often while there are many, which leaves most of the time to requests.
+const TIDY_MANY_EVERY: Duration = Duration::from_millis(4);
 
 #[async_trait]
 impl BackgroundService for Tidy {
     async fn start(&self, shutdown: ShutdownWatch) {
         while !*shutdown.borrow() {
-            self.0.tidy();
-            tokio::time::sleep(TIDY_EVERY).await;
+            let are_more = self.0.tidy(Moment::now());
+            tokio::time::sleep(if are_more { TIDY_MANY_EVERY } else { TIDY_EVERY }).await;
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use moka::sync::Cache;
 
+use super::deadlines::Deadlines;
 use super::token::{DigestHasher, SessionId};
 use super::{End, Lifetime, Session};
 use crate::clock::Moment;
@@ -22,16 +23,20 @@ pub struct Capacity {
 
 /// All sessions of this process.
 ///
-/// The cache answers requests and forgets idle sessions. It has no `max_capacity` on purpose:
+/// The cache answers requests. It has no `max_capacity` on purpose:
 /// moka's default policy may silently turn away a new entry when the cache is full, and any
 /// policy would drop somebody's live session. Room is counted at sign-in instead, by the ledger.
 pub struct MemoryStore {
     cache: Cache<SessionId, Arc<Session>, BuildHasherDefault<DigestHasher>>,
     ledger: Arc<Mutex<Ledger>>,
+    deadlines: Mutex<Deadlines>,
     lifetime: Lifetime,
     capacity: Capacity,
     on_end: OnEnd,
 }
+
+/// How many sessions are forgotten at once: a matter of a millisecond.
+pub const AT_ONCE: usize = 256;
 
 /// Told of each session once, when it has ended, and why.
 pub type OnEnd = Arc<dyn Fn(&Arc<Session>, End) + Send + Sync>;
@@ -46,17 +51,21 @@ impl MemoryStore {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let (strike, tell) = (Arc::clone(&ledger), Arc::clone(&on_end));
         let cache = Cache::builder()
-            .time_to_idle(lifetime.idle)
+            // Each session knows exactly when it ends, and is forgotten soon after by `tidy`. Should
+            // that ever come to a halt, moka forgets in its stead.
+            .time_to_idle(lifetime.idle.saturating_mul(2))
             // Besides keeping the count, a listener bounds how long moka's own clean-up may
             // hold up the request that happens to run it.
-            .eviction_listener(move |_id, session: Arc<Session>, _cause| {
-                lock(&strike).strike(&session);
-                if session.end() {
-                    tell(&session, End::Expired);
+            .eviction_listener(move |_id, session: Arc<Session>, cause| {
+                if cause.was_evicted() {
+                    lock(&strike).strike(&session);
+                    if session.end() {
+                        tell(&session, End::Expired);
+                    }
                 }
             })
             .build_with_hasher(BuildHasherDefault::default());
-        Self { cache, ledger, lifetime, capacity, on_end }
+        Self { cache, ledger, deadlines: Mutex::default(), lifetime, capacity, on_end }
     }
 
     /// Opens `session`, or refuses when the store is full.
@@ -67,7 +76,7 @@ impl MemoryStore {
         let session = Arc::new(session);
         let admission = self.admit(&session, now).or_else(|Full| {
             // Sessions that idled out may not have been counted off yet.
-            self.cache.run_pending_tasks();
+            self.tidy(now);
             self.admit(&session, now)
         });
         let admission = admission.inspect_err(|Full| {
@@ -79,6 +88,7 @@ impl MemoryStore {
             self.end(&gone, why);
         }
         self.cache.insert(*session.id(), Arc::clone(&session));
+        self.look_again(&session);
         Ok(session)
     }
 
@@ -124,21 +134,42 @@ impl MemoryStore {
         lock(&self.ledger).count
     }
 
-    /// Forgets sessions that have idled out. Called now and then from a background task,
-    /// so that requests seldom have to do it.
-    pub fn tidy(&self) {
+    /// Forgets sessions that have idled out, [`AT_ONCE`] of them at most; true if there may be more.
+    /// Called again and again from a background task.
+    pub fn tidy(&self, now: Moment) -> bool {
+        let due = lock(&self.deadlines).take_due(now, AT_ONCE);
+        for session in due.iter().filter_map(Weak::upgrade) {
+            if session.expire(now, &self.lifetime) {
+                self.forget(&session);
+                (self.on_end)(&session, End::Expired);
+            } else {
+                self.look_again(&session);
+            }
+        }
         self.cache.run_pending_tasks();
+        due.len() == AT_ONCE
     }
 
     /// Ends one session: from here on no request finds it live. False if it had ended before.
     pub fn end(&self, session: &Arc<Session>, why: End) -> bool {
         let ended = session.end();
-        lock(&self.ledger).strike(session);
-        self.cache.invalidate(session.id());
+        self.forget(session);
         if ended {
             (self.on_end)(session, why);
         }
         ended
+    }
+
+    fn forget(&self, session: &Session) {
+        lock(&self.ledger).strike(session);
+        self.cache.invalidate(session.id());
+    }
+
+    /// Has [`MemoryStore::tidy`] look at `session` when it would end.
+    fn look_again(&self, session: &Arc<Session>) {
+        if let Some(deadline) = session.deadline(&self.lifetime) {
+            lock(&self.deadlines).enter(session, deadline);
+        }
     }
 
     /// Enters `session` in the ledger; returns the user's sessions that have to go for it, and why.
@@ -198,9 +229,9 @@ impl Ledger {
     }
 }
 
-/// The ledger's own code does not panic, so a poisoned lock still guards a sound ledger.
-fn lock(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is done under the locks does not panic, so a poisoned one still guards something sound.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -243,7 +274,7 @@ mod tests {
         let store = store(10, 10);
         let id = open(&store, &Arc::new(user("ada")), at(0)).unwrap();
         // Its own clock has not moved: the cache still has the record and would hand it out.
-        store.tidy();
+        store.tidy(at(599));
         assert!(store.cache.contains_key(&id));
         assert!(store.touch(&id, at(601)).is_none());
         assert!(!store.cache.contains_key(&id), "the record is gone");
@@ -260,7 +291,7 @@ mod tests {
         for _ in 0..200 {
             assert_eq!(open(&store, &Arc::new(user("late")), at(100)), Err(Full));
         }
-        store.tidy();
+        store.tidy(at(100));
         assert!(sessions.iter().all(|id| store.touch(id, at(101)).is_some()));
         assert_eq!(store.count(), 100);
     }
@@ -323,19 +354,36 @@ mod tests {
 
     #[test]
     fn sessions_that_idled_out_make_room() {
-        let lifetime = Lifetime { idle: Duration::from_millis(20), absolute: None };
-        let capacity = Capacity { total: 5, per_user: 5 };
-        let store = MemoryStore::new(lifetime, capacity, Arc::new(|_, _| {}));
-        let ada = Arc::new(user("ada"));
+        let store = store(5, 5);
+        let (ada, bob) = (Arc::new(user("ada")), Arc::new(user("bob")));
         for _ in 0..5 {
-            open(&store, &ada, Moment::now()).unwrap();
+            open(&store, &ada, at(0)).unwrap();
         }
-        let start = std::time::Instant::now();
-        let bob = Arc::new(user("bob"));
-        while open(&store, &bob, Moment::now()).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "room is made by expiry");
-            std::thread::yield_now();
+        assert_eq!(open(&store, &bob, at(599)), Err(Full));
+        assert!(open(&store, &bob, at(601)).is_ok());
+        assert_eq!(store.count(), 1);
+    }
+
+    #[test]
+    fn s_05_sessions_that_idled_out_are_forgotten_a_few_at_a_time_and_no_others() {
+        let store = store(10_000, 10_000);
+        let ada = Arc::new(user("ada"));
+        let ids: Vec<_> = (0..1000).map(|_| open(&store, &ada, at(0)).unwrap()).collect();
+        assert!(!store.tidy(at(599)));
+        let (used, idle) = ids.split_at(100);
+        assert!(used.iter().all(|id| store.touch(id, at(300)).is_some()));
+        let mut rounds = 1;
+        while store.tidy(at(601)) {
+            rounds += 1;
+            assert!(store.count() + rounds * AT_ONCE >= 1000);
         }
+        assert_eq!((rounds, store.count()), (4, used.len()));
+        assert!(!idle.iter().any(|id| store.cache.contains_key(id)));
+        assert!(used.iter().all(|id| store.touch(id, at(899)).is_some()));
+        assert!(!store.tidy(at(901)));
+        assert_eq!(store.count(), used.len(), "looked at, and left alone");
+        assert!(!store.tidy(at(1500)));
+        assert_eq!(store.count(), 0);
     }
 
     #[test]
@@ -371,7 +419,7 @@ mod tests {
         let ids: Vec<_> = (0..4).map(|n| open(&store, &ada, at(n)).unwrap()).collect();
         assert!(store.close(&ids[2], at(5)).is_some());
         assert!(store.close(&ids[2], at(5)).is_none());
-        store.tidy();
+        store.tidy(at(5));
         let expected = [(ids[0], End::Evicted), (ids[1], End::Evicted), (ids[2], End::SignedOut)];
         assert_eq!(*told.lock().unwrap(), expected);
         // Dead by the clock, and gone when room is made.

@@ -100,7 +100,8 @@ impl History {
         let seconds = [1, 59, 299, 599, 601, 3600][self.random(6)];
         self.now = self.now.after(Duration::from_secs(seconds));
         if self.random(2) == 0 {
-            self.stage.auth.sessions.tidy();
+            self.stage.auth.sessions.tidy(self.now);
+            self.forget_expired();
         }
     }
 
@@ -205,19 +206,21 @@ impl History {
 
     fn open(&mut self, name: usize, password: usize, verified: Verified) {
         let now = self.now;
+        if self.counted_beside(name) >= CAPACITY.total {
+            // Room is made before anybody is refused.
+            self.forget_expired();
+        }
+        let is_full = self.counted_beside(name) >= CAPACITY.total;
+        let evicted = self.live_of(name) >= CAPACITY.per_user;
         let mine = |known: &&mut Known| known.name == name && known.ended.is_none();
-        let counted = self.known.iter().filter(|known| known.ended.is_none()).count();
-        let dead = self.known.iter_mut().filter(mine).filter(|known| !known.is_live(now)).count();
-        let live = self.known.iter_mut().filter(mine).filter(|known| known.is_live(now)).count();
-        let evicted = usize::from(live >= CAPACITY.per_user);
         let user = Arc::clone(&verified.account.user);
         match self.stage.auth.open(user, None, now) {
             Err(error) => {
                 assert!(matches!(error, SignInError::Full), "seed {}", self.seed);
-                assert!(counted - dead - evicted >= CAPACITY.total, "seed {}", self.seed);
+                assert!(is_full, "seed {}", self.seed);
             }
             Ok((token, session)) => {
-                assert!(counted - dead - evicted < CAPACITY.total, "seed {}", self.seed);
+                assert!(!is_full, "seed {}", self.seed);
                 let id = token.id();
                 let is_new = self.known.iter().all(|known| known.id != id);
                 assert!(is_new && *session.id() == id, "seed {}", self.seed);
@@ -225,7 +228,7 @@ impl History {
                 {
                     known.ended = Some(End::Expired);
                 }
-                if evicted > 0 {
+                if evicted {
                     let oldest = self.known.iter_mut().filter(mine).min_by_key(|known| known.used);
                     oldest.unwrap().ended = Some(End::Evicted);
                 }
@@ -234,6 +237,27 @@ impl History {
                 self.known.push(new);
                 self.works.push(Work::Confirm(self.known.len() - 1, verified, session));
             }
+        }
+    }
+
+    /// How many sessions are counted when somebody opens one, besides those of theirs that go for it.
+    fn counted_beside(&self, name: usize) -> usize {
+        let counted = self.known.iter().filter(|known| known.ended.is_none());
+        let gone = |known: &&Known| known.name == name && !known.is_live(self.now);
+        let evicted = usize::from(self.live_of(name) >= CAPACITY.per_user);
+        counted.clone().count() - counted.filter(gone).count() - evicted
+    }
+
+    fn live_of(&self, name: usize) -> usize {
+        let mine = self.known.iter().filter(|known| known.name == name);
+        mine.filter(|known| known.is_live(self.now)).count()
+    }
+
+    /// What tidying does: every session that does not hold any more has ended.
+    fn forget_expired(&mut self) {
+        let now = self.now;
+        for known in self.known.iter_mut().filter(|known| !known.is_live(now)) {
+            known.ended.get_or_insert(End::Expired);
         }
     }
 
