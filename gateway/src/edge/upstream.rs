@@ -100,7 +100,9 @@ impl Upstream {
     }
 
     fn peer_at(&self, address: SocketAddr) -> HttpPeer {
-        let mut peer = HttpPeer::new(address, self.tls.is_some(), self.host.clone());
+        // The name is what the certificate must have. Elsewhere it would be copied for nothing.
+        let name = if self.tls.is_some() { self.host.clone() } else { String::new() };
+        let mut peer = HttpPeer::new(address, self.tls.is_some(), name);
         let tls = self.tls.clone().unwrap_or_default();
         peer.client_cert_key = tls.client;
         let options = &mut peer.options;
