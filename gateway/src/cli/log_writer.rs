@@ -8,18 +8,12 @@ use crate::writer::{Sink, Writer};
 /// The way to the thread that writes, once there is one.
 static WRITER: OnceLock<Writer<Vec<u8>>> = OnceLock::new();
 
-/// Standard error: at first written to at once, and by the thread as soon as it has been started.
-pub(super) struct LogWriter;
-
-impl Write for LogWriter {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let Some(writer) = WRITER.get() else { return io::stderr().write(line) };
-        writer.send(line.to_vec());
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// Writes a line: at first at once, and by the thread as soon as it has been started.
+pub(super) fn write(line: Vec<u8>) {
+    match WRITER.get() {
+        Some(writer) => writer.send(line),
+        // There is nobody to tell that nobody can be told.
+        None => drop(io::stderr().write_all(&line)),
     }
 }
 

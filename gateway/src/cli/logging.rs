@@ -1,11 +1,13 @@
 //! Logs: `env_logger`, capped so that no level shows a secret.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
-use env_logger::Target;
+use env_logger::Logger;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::log_writer::{self, LogWriter};
+use super::log_writer;
+use crate::clock;
 
 /// Below `info`, these libraries write request headers, cookies and credentials included.
 const TALKATIVE: [&str; 7] = ["pingora", "h2", "hyper", "rustls", "httparse", "tokio", "mio"];
@@ -13,21 +15,41 @@ const TALKATIVE: [&str; 7] = ["pingora", "h2", "hyper", "rustls", "httparse", "t
 /// Starts the log: to standard error, at `info` unless `RUST_LOG` says otherwise.
 pub(super) fn start(default: &str) {
     let environment = env_logger::Env::default().default_filter_or(default);
-    let mut builder = env_logger::Builder::from_env(environment);
-    if !std::io::stderr().is_terminal() {
-        builder.target(Target::Pipe(Box::new(LogWriter)));
-    }
-    let inner = builder.build();
-    let most = inner.filter();
+    let inner = env_logger::Builder::from_env(environment).build();
+    let (most, is_for_people) = (inner.filter(), std::io::stderr().is_terminal());
     // A second start is of no consequence: the first log stays.
-    if log::set_boxed_logger(Box::new(Capped { inner })).is_ok() {
+    if log::set_boxed_logger(Box::new(Capped { inner, is_for_people })).is_ok() {
         log::set_max_level(most);
     }
 }
 
 /// `env_logger` without what talkative libraries say in detail, whatever `RUST_LOG` asks for.
-struct Capped<L> {
-    inner: L,
+struct Capped {
+    inner: Logger,
+    /// On a terminal, where `env_logger` writes in colours. Elsewhere it would write the same line into
+    /// one buffer and the line without its colours into another, which is half of what a line costs.
+    is_for_people: bool,
+}
+
+/// A line as `env_logger` writes it, without colours. What is said in several lines stays one entry:
+/// those that follow are indented. Other controls are written as in a program.
+fn line(record: &Record<'_>) -> String {
+    let mut line = String::with_capacity(256);
+    let time = humantime::format_rfc3339_seconds(clock::wall());
+    let _ = write!(line, "[{time} {:<5} {}] ", record.level(), record.target());
+    let start = line.len();
+    let _ = line.write_fmt(*record.args());
+    if line[start..].bytes().any(|byte| byte.is_ascii_control()) {
+        for said in line.split_off(start).chars() {
+            match said {
+                '\n' => line.push_str("\n    "),
+                said if said.is_control() => line.extend(said.escape_default()),
+                said => line.push(said),
+            }
+        }
+    }
+    line.push('\n');
+    line
 }
 
 /// The most detailed level that `target` may write at.
@@ -43,14 +65,19 @@ fn is_allowed(target: &str, level: Level) -> bool {
     level <= cap(target)
 }
 
-impl<L: Log> Log for Capped<L> {
+impl Log for Capped {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         is_allowed(metadata.target(), metadata.level()) && self.inner.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if is_allowed(record.target(), record.level()) {
+        if !is_allowed(record.target(), record.level()) {
+            return;
+        }
+        if self.is_for_people {
             self.inner.log(record);
+        } else if self.inner.matches(record) {
+            log_writer::write(line(record).into_bytes());
         }
     }
 
@@ -62,6 +89,20 @@ impl<L: Log> Log for Capped<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_is_one_line_whatever_is_said() {
+        let line = |text: &str| {
+            let mut record = Record::builder();
+            let record = record.level(Level::Warn).target("access");
+            line(&record.args(format_args!("{text}")).build())
+        };
+        let (time, rest) =
+            line("a=1").split_once(' ').map(|(a, b)| (a.len(), b.to_owned())).unwrap();
+        assert_eq!((time, &*rest), ("[2026-11-22T12:00:00Z".len(), "WARN  access] a=1\n"));
+        assert!(line("a\n[2026 INFO access] b").ends_with("] a\n    [2026 INFO access] b\n"));
+        assert!(line("\u{1b}[31mé\r").ends_with("] \\u{1b}[31mé\\r\n"));
+    }
 
     #[test]
     fn pingora_does_not_write_headers_at_any_level() {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Instant;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::session::token::Fingerprint;
 
@@ -89,18 +89,22 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+const ZAP_TRACE_SPAN: HeaderName = HeaderName::from_static("zap-trace-span");
+const UBER_TRACE_ID: HeaderName = HeaderName::from_static("uber-trace-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// The trace id that the request brings, in the first of these headers that has one: InfluxDB's
 /// `Zap-Trace-Span` (JSON with `trace_id`), Jaeger's `uber-trace-id` (`trace:span:parent:flags`),
 /// the W3C's `traceparent` (`version-trace-span-flags`). Anything else is no error, and no id.
 pub fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let zap = || {
-        let text = text("zap-trace-span").filter(|text| text.len() <= 4096)?;
+        let text = text(&ZAP_TRACE_SPAN).filter(|text| text.len() <= 4096)?;
         let value: serde_json::Value = serde_json::from_str(text).ok()?;
         sane_id(value.get("trace_id")?.as_str()?)
     };
-    let jaeger = || sane_id(text("uber-trace-id")?.split_once(':')?.0);
-    let w3c = || sane_id(text("traceparent")?.split('-').nth(1)?);
+    let jaeger = || sane_id(text(&UBER_TRACE_ID)?.split_once(':')?.0);
+    let w3c = || sane_id(text(&TRACEPARENT)?.split('-').nth(1)?);
     zap().or_else(jaeger).or_else(w3c)
 }
 
@@ -113,7 +117,7 @@ fn sane_id(id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     #[test]
     fn nothing_can_forge_a_line() {
