@@ -53,7 +53,7 @@ impl fmt::Display for Entry<'_> {
             Some(session) => write!(out, "{session}")?,
             None => out.write_char('-')?,
         }
-        let micros = self.started.elapsed().as_micros();
+        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         write!(
             out,
             " method={} path={} status={} bytes={} ms={}.{:03} request_id={}",
