@@ -3,7 +3,7 @@ FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked --bin influx-gateway
+RUN make release
 
 FROM debian:bookworm-slim
 # ca-certificates: what an https upstream is checked against. curl: the health check.

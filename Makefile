@@ -1,6 +1,7 @@
-# demo, test, instructions, bench, bench-signin: each installs what is missing (Debian packages, clients
-# of InfluxDB), then calls cargo.
-.PHONY: demo test instructions bench bench-signin tools test-tools bench-tools bench-signin-tools
+# demo, release, test, instructions, bench, bench-signin, profile: each installs what is missing (Debian
+# packages, clients of InfluxDB), then calls cargo.
+.PHONY: demo release test instructions bench bench-signin profile \
+	tools test-tools bench-tools bench-signin-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -11,6 +12,9 @@ install = { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y $(1); }
 
 demo: tools ## a gateway to try, in front of a built-in upstream
 	$(CARGO) run --quiet --locked -- demo
+
+release: tools ## the program as it is to be run, target/release/influx-gateway
+	RUSTFLAGS="-Cprofile-use=$(CURDIR)/gateway/release.profdata" $(CARGO) build --release --locked --bin influx-gateway
 
 test: tools test-tools ## every test
 	$(CARGO) test --locked
@@ -27,6 +31,12 @@ bench: bench-tools ## what a request costs, beside other proxies; into docs/perf
 
 bench-signin: tools bench-signin-tools ## what signing in costs, into docs/signin.md; OPTIONS='--rounds 1 ...'
 	python3 -B gateway/benches/signin --write $(OPTIONS)
+
+profile: bench-tools ## learns anew which code runs how often, for `make release`; before each release
+	@$(call need,openssl,openssl)
+	@$(call need,curl,curl)
+	rustup component add llvm-tools
+	python3 -B gateway/benches/train
 
 tools:
 	@$(call need,cc,gcc libc6-dev)

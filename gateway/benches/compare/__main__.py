@@ -45,7 +45,8 @@ def arguments():
                         help="proxies to compare: " + ", ".join(peers.ALL))
     parser.add_argument("--parts", type=command.names(PARTS), default=PARTS, metavar="PART,…",
                         help="what to measure: " + ", ".join(PARTS))
-    parser.add_argument("--gateway", metavar="FILE", help="a gateway that was built elsewhere")
+    parser.add_argument("--programs", metavar="FOLDER", type=Path,
+                        help="programs that were built elsewhere, as target/release")
     command.add_reporting(parser, "docs/performance.md")
     options = parser.parse_args()
     if "expiry" in options.parts and "sessions" not in options.parts:
@@ -59,7 +60,7 @@ def measure(options):
     with command.workplace("compare") as folder:
         versions = programs.versions()
         command.say("builds the gateway and the two Pingoras")
-        place = peers.Place(folder, programs.build(folder / "programs", options.gateway))
+        place = peers.Place(folder, programs.build(folder / "programs", options.programs))
         began = time.monotonic()
         with peers.upstream(place, options.stream_mib << 20) as upstream:
             place.upstream = upstream.port

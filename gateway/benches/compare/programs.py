@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness import system
 from harness.process import Failure
-from harness.system import cargo, commit, locked, run, said
+from harness.system import commit, locked, said
 
 HERE = Path(__file__).resolve().parent
 
@@ -32,23 +32,27 @@ def check():
         raise Failure(f"{LUA} is missing; Debian's package: libnginx-mod-http-lua (or: make bench)")
 
 
-def build(folder, gateway=None):
+def build(folder, elsewhere=None):
     """Builds what is this repository's into `folder`: name to path.
 
     Copies, so that whoever builds meanwhile changes nothing. The gateway is kept with its symbols
-    for the profile and stripped for everything else; `gateway` is one that was built elsewhere.
+    for the profile and stripped for everything else. Of what was built `elsewhere`, what is there.
     """
     folder.mkdir()
-    symbols = folder / "influx-gateway.symbols"
-    release = ["--release", "--bin", "influx-gateway", "--", "-C", "strip=none"]
-    shutil.copy(gateway or cargo("rustc", *release), symbols)
-    built = {"symbols": symbols, "gateway": folder / "influx-gateway"}
-    run([find("strip"), "-o", built["gateway"], symbols])
-    for name, profile in {"bare_pingora": "release", "stock_pingora": "stock"}.items():
-        built[name] = folder / name
-        shutil.copy(cargo("build", "--profile", profile, "--example", name), built[name])
-    built["client"] = folder / "client"
-    run([find("cc"), "-O2", "-Wall", "-Werror", "-o", built["client"], HERE / "client.c"])
+    built = {"symbols": folder / "influx-gateway.symbols", "gateway": folder / "influx-gateway",
+             "client": folder / "client"}
+    if elsewhere:
+        shutil.copy(elsewhere / "influx-gateway", built["symbols"])
+        examples = list((elsewhere / "examples").glob("*_pingora"))
+    else:
+        symbols = system.release("rustc", "--bin", "influx-gateway", "--", "-C", "strip=none")
+        shutil.copy(symbols, built["symbols"])
+        examples = [system.release("build", "--example", "bare_pingora"),
+                    system.cargo("build", "--profile", "stock", "--example", "stock_pingora")]
+    for example in map(Path, examples):
+        built[example.name] = shutil.copy(example, folder)
+    system.run([find("strip"), "-o", built["gateway"], built["symbols"]])
+    system.run([find("cc"), "-O2", "-Wall", "-Werror", "-o", built["client"], HERE / "client.c"])
     return built
 
 

@@ -11,6 +11,9 @@ from .process import Failure, all_cores
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
+# Which code runs how often, as `make profile` has found out.
+PROFILE = REPOSITORY / "gateway" / "release.profdata"
+
 
 def find(name, source):
     """Where the program `name` is; `source` is where it can be had."""
@@ -21,19 +24,25 @@ def find(name, source):
     return found
 
 
-def run(command, typed="", cwd=None):
+def run(command, typed="", cwd=None, environment=None):
     """Runs `command` to its end, with `typed` as its input; what it printed."""
     command = list(map(str, command))
-    done = subprocess.run(command, cwd=cwd, text=True, input=typed, stdout=subprocess.PIPE)
+    done = subprocess.run(command, cwd=cwd, text=True, input=typed, stdout=subprocess.PIPE,
+                          env={**os.environ, **(environment or {})})
     if done.returncode:
         raise Failure(f"{' '.join(command)} failed")
     return done.stdout
 
 
-def cargo(command, *arguments):
+def release(command, *arguments):
+    """Builds as `make release` does; the path of what it made."""
+    return cargo(command, "--release", *arguments, flags=f"-Cprofile-use={PROFILE}")
+
+
+def cargo(command, *arguments, flags=""):
     """Runs cargo, whose progress is for whoever waits, and returns the path of what it made."""
     line = ["cargo", command, "--locked", "--message-format=json", "-p", "influx-gateway"]
-    output = run([*line, *arguments], cwd=REPOSITORY)
+    output = run([*line, *arguments], cwd=REPOSITORY, environment={"RUSTFLAGS": flags})
     messages = [json.loads(text) for text in output.splitlines() if text.startswith("{")]
     return next(message["executable"] for message in reversed(messages)
                 if message.get("executable"))

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from harness import system
-from harness.system import cargo, commit, locked, run, said
+from harness.system import commit, locked, run, said
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,7 +29,7 @@ def build(folder):
     built = {}
     for kind, name in (("--bin", "influx-gateway"), ("--example", "argon2_limit")):
         built[name] = folder / name
-        shutil.copy(cargo("build", "--release", kind, name), built[name])
+        shutil.copy(system.release("build", kind, name), built[name])
     built["client"] = folder / "client"
     run([find("cc"), "-O2", "-Wall", "-Wextra", "-Werror", "-o", built["client"], HERE / "client.c"])
     return built
