@@ -37,8 +37,8 @@ def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="of each proxy (7)")
-    parser.add_argument("--seconds", type=int, default=2, help="of each round (2)")
+    parser.add_argument("--rounds", type=int, default=15, help="of each proxy (15)")
+    parser.add_argument("--seconds", type=int, default=1, help="of each round (1)")
     parser.add_argument("--sessions", type=int, default=1_000_000, help="live at once (1000000)")
     parser.add_argument("--stream-mib", type=int, default=1024, help="of each stream (1024)")
     parser.add_argument("--only", type=command.names(peers.ALL), default=[], metavar="PROXY,…",

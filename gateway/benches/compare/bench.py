@@ -30,7 +30,7 @@ class Bench:
     @property
     def few(self):
         """Rounds for measurements beside the main one."""
-        return min(self.rounds, 3)
+        return min(self.rounds, 7)
 
 
 def interleaved(peers, rounds, measure):

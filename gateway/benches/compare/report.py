@@ -50,7 +50,8 @@ for each proxy, in turn; {options['minutes']:.0f} minutes in all.
 Linux {machine['kernel']}; {pinning}.
 {programs}.
 
-{cpu} Medians; the spread is that of the rounds."""
+{cpu} Medians, also of ratios: each round has its own; the
+spread is that of the rounds."""
 
 
 def write(results):

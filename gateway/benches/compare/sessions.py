@@ -34,10 +34,10 @@ def measure(bench):
             grown[peer.name] = _fill(bench, peer)
         return _visit(bench, peer, grown[peer.name]["cookies"])
     results = interleaved([few, many], bench.few, one_round)
+    costs = [[found["cpu_us"] for found in rounds] for rounds in results]
     return {
-        "few": {"sessions": FEW, "cpu_us": median(found["cpu_us"] for found in results[0])},
-        "many": {"sessions": bench.sessions,
-                 "cpu_us": median(found["cpu_us"] for found in results[1])},
+        "few": {"sessions": FEW, "cpu_us": median(costs[0]), "rounds": costs[0]},
+        "many": {"sessions": bench.sessions, "cpu_us": median(costs[1]), "rounds": costs[1]},
         "bytes_per_session": grown[many.name]["bytes"] / bench.sessions,
         "sign_in_seconds": grown[many.name]["seconds"],
     }

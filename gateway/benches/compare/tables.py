@@ -28,7 +28,7 @@ def forwarding(results):
     gateway = found.get("gateway")
     rows = []
     for name, peer in sorted(found.items(), key=lambda item: item[1]["cpu_us"]):
-        ratio = f"{gateway['cpu_us'] / peer['cpu_us']:.2f}" if gateway else "–"
+        ratio = f"{goals.ratio(gateway, peer):.2f}" if gateway else "–"
         title = f"**{peer['title']}**" if name == "gateway" else peer["title"]
         rows.append([title, f"{peer['cpu_us']:,.1f}",
                      f"{peer['least_us']:,.1f}–{peer['most_us']:,.1f}",
@@ -50,10 +50,11 @@ def local(results):
 
 def latency(results):
     """Quantiles at a steady rate."""
-    rows = [[found["title"], f"{found['rate']:,.0f}",
+    rows = [[load, found["title"], f"{found['rate']:,.0f}",
              *(f"{found[key]:,.0f}" for key in ("p50", "p90", "p99", "p999"))]
-            for found in results["latency"].values()]
-    return table(["", ":requests a second", ":p50 µs", ":p90 µs", ":p99 µs", ":p99.9 µs"], rows)
+            for kind, load in (("own", "70 % of its own capacity"), ("same", "70 % of the lesser one"))
+            for found in results["latency"][kind].values()]
+    return table(["load", "", ":requests a second", ":p50 µs", ":p90 µs", ":p99 µs", ":p99.9 µs"], rows)
 
 
 def threads(results):

@@ -1,5 +1,6 @@
 """The machine, the programs on it, and what cargo builds."""
 
+import hashlib
 import json
 import os
 import re
@@ -35,8 +36,13 @@ def run(command, typed="", cwd=None, environment=None):
 
 
 def release(command, *arguments):
-    """Builds as `make release` does; the path of what it made."""
-    return cargo(command, "--release", *arguments, flags=f"-Cprofile-use={PROFILE}")
+    """Builds as `make release` does; the path of what it made.
+
+    Cargo does not look into the profile, so its digest is told too: another profile, another build.
+    """
+    digest = hashlib.sha256(PROFILE.read_bytes()).hexdigest()[:16]
+    return cargo(command, "--release", *arguments,
+                 flags=f'-Cprofile-use={PROFILE} --cfg profile="{digest}"')
 
 
 def cargo(command, *arguments, flags=""):
