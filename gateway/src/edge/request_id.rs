@@ -55,8 +55,8 @@ impl RequestId {
     }
 }
 
-/// Writes the lowest digits of `number`, as many as there is room for. By hand: an id is made for every
-/// request, and the standard library's formatting is a quarter of what that costs.
+/// Writes the lowest digits of `number`, as many as there is room for. By hand, without the standard
+/// library's machinery of formats: an id is made for every request.
 fn put_hex(number: u64, room: &mut [u8]) {
     let mut rest = number;
     for digit in room.iter_mut().rev() {
