@@ -14,6 +14,7 @@ pub mod rejection;
 pub mod route;
 pub mod signin;
 pub mod signout;
+mod split;
 
 use bytes::Bytes;
 

@@ -21,8 +21,7 @@ class Place:
     password_hash: str = field(init=False)
 
     def __post_init__(self):
-        self.password_hash = run([self.built["influx-gateway"], "hash"],
-                                          text.PASSWORD).strip()
+        self.password_hash = run([self.built["influx-gateway"], "hash"], text.PASSWORD).strip()
 
     def of(self, name):
         """A folder for the server `name`, which may run as somebody else."""

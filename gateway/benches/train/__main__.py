@@ -42,9 +42,8 @@ def main():
     # One by one, as they are built later: together they would get other features, and all names in
     # them would be others.
     for program in (["--bin", "influx-gateway"], ["--example", "bare_pingora"]):
-        system.run(["cargo", "build", "--release", "--locked", "-p", "influx-gateway", "--target-dir", TARGET,
-                    *program],
-                   cwd=system.REPOSITORY, environment={"RUSTFLAGS": f"-Cprofile-generate={TARGET / 'raw'}"})
+        system.cargo("build", "--release", "--target-dir", TARGET, *program,
+                     flags=f"-Cprofile-generate={TARGET / 'raw'}")
     with command.workplace("train") as folder:
         os.environ["LLVM_PROFILE_FILE"] = str(folder / "%p.profraw")
         system.run([sys.executable, "-B", BENCHES / "compare", "--programs", TARGET / "release", *LOAD])

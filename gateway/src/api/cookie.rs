@@ -2,9 +2,10 @@
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use zeroize::Zeroizing;
 
+use super::split::split;
 use crate::session::token::SessionToken;
 
 /// How the session cookie is written.
@@ -78,7 +79,7 @@ impl CookieRules {
     pub fn token(&self, headers: &HeaderMap) -> Option<SessionToken> {
         let lines = headers.get_all(COOKIE).iter();
         let value = lines
-            .flat_map(|line| members(line.as_bytes()))
+            .flat_map(|line| split(line.as_bytes(), b';'))
             .filter_map(|member| value_of(member, &self.name))
             .find_map(unquoted)?;
         SessionToken::parse(value)
@@ -105,7 +106,7 @@ pub const INFLUXDB: &str = "influxdb-oss-session";
 /// `line`, a `Cookie` header, without the cookies of these names; the rest byte for byte. `None`
 /// when nothing is left.
 pub fn without(line: &[u8], names: &[&str]) -> Option<Vec<u8>> {
-    let mut others = members(line).filter(|member| !is_any_of(member, names));
+    let mut others = split(line, b';').filter(|member| !is_any_of(member, names));
     let mut rest = others.next()?.trim_ascii_start().to_vec();
     for member in others {
         rest.push(b';');
@@ -117,23 +118,13 @@ pub fn without(line: &[u8], names: &[&str]) -> Option<Vec<u8>> {
 
 /// Whether `line`, a `Cookie` header, holds a cookie of one of these names.
 pub fn holds(line: &[u8], names: &[&str]) -> bool {
-    members(line).any(|member| is_any_of(member, names))
+    split(line, b';').any(|member| is_any_of(member, names))
 }
 
 /// The name in `pair`, a `name=value`; empty if it is not text.
 pub fn name_of(pair: &[u8]) -> &str {
     let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
     std::str::from_utf8(name).unwrap_or_default()
-}
-
-/// What stands between semicolons.
-fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    memchr_iter(b';', line).chain([line.len()]).map(move |end| {
-        let member = &line[start..end];
-        start = end + 1;
-        member
-    })
 }
 
 fn is_any_of(member: &[u8], names: &[&str]) -> bool {

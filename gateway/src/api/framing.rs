@@ -3,10 +3,11 @@
 //! What two parsers could read in two ways is refused here, before anybody reads it (RFC 9112
 //! sections 2.2, 3, 5.1, 5.2, 6 and 11).
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
 use super::path::is_unreserved;
 use super::rejection::Rejection;
+use super::split::split;
 use crate::limits::Limits;
 
 /// How large a head may be.
@@ -87,12 +88,7 @@ fn may_stand_in_a_line(bytes: &[u8]) -> bool {
 
 /// Checks a whole head, its final empty line included, and tells what follows it.
 pub fn check(head: &[u8], limits: &HeadLimits) -> Result<Body, Rejection> {
-    let mut start = 0;
-    let mut lines = memchr_iter(b'\n', head).map(|end| {
-        let line = &head[start..end];
-        start = end + 1;
-        line.strip_suffix(b"\r").unwrap_or(line)
-    });
+    let mut lines = split(head, b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let request = RequestLine::parse(lines.next().unwrap_or_default(), limits)?;
     let mut fields = Fields::default();
     for (count, line) in lines.take_while(|line| !line.is_empty()).enumerate() {

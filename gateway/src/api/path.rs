@@ -1,8 +1,7 @@
 //! One reading of the path: what the gateway decides by is what the upstream sees.
 
-use memchr::memchr_iter;
-
 use super::rejection::Rejection;
+use super::split::split;
 
 /// Checks the path of a request: no two servers read it differently.
 ///
@@ -18,15 +17,12 @@ pub fn check(path: &str) -> Result<(), Rejection> {
 
 /// Only the last segment may be empty: a slash at the end.
 fn has_odd_segment(path: &str) -> bool {
-    let below = &path.as_bytes()[1..];
-    let mut start = 0;
-    for end in memchr_iter(b'/', below).chain([below.len()]) {
-        let segment = &below[start..end];
-        let is_last = end == below.len();
+    let mut segments = split(&path.as_bytes()[1..], b'/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
         if segment == b"." || segment == b".." || (segment.is_empty() && !is_last) {
             return true;
         }
-        start = end + 1;
     }
     false
 }
