@@ -39,7 +39,7 @@ fn line(record: &Record<'_>) -> String {
     let _ = write!(line, "[{time} {:<5} {}] ", record.level(), record.target());
     let start = line.len();
     let _ = line.write_fmt(*record.args());
-    if line[start..].bytes().any(|byte| byte.is_ascii_control()) {
+    if line[start..].chars().any(char::is_control) {
         for said in line.split_off(start).chars() {
             match said {
                 '\n' => line.push_str("\n    "),
@@ -101,6 +101,7 @@ mod tests {
             line("a=1").split_once(' ').map(|(a, b)| (a.len(), b.to_owned())).unwrap();
         assert_eq!((time, &*rest), ("[2026-11-22T12:00:00Z".len(), "WARN  access] a=1\n"));
         assert!(line("a\n[2026 INFO access] b").ends_with("] a\n    [2026 INFO access] b\n"));
+        assert!(line("é\u{9b}31m").ends_with("] é\\u{9b}31m\n"));
         assert!(line("\u{1b}[31mé\r").ends_with("] \\u{1b}[31mé\\r\n"));
     }
 
