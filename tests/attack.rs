@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::influxdb::Influxdb;
+use crate::instructions::between_calls_of;
 use crate::support::*;
 
 /// Far more failures than any test makes.
@@ -68,10 +69,12 @@ fn b_01_unknown_wrong_inactive_and_too_long_look_the_same() {
     }
 }
 
+/// Instructions, not seconds: a machine that is busy with other things does not change them.
 #[test]
-fn b_02_unknown_wrong_inactive_and_too_long_take_the_same_time() {
-    // Dear enough to be seen through the noise of a connection, cheap enough for 5,000 samples.
-    let config = format!("{PATIENT}hash_memory_kib = 512\nhash_passes = 1\n");
+fn b_02_unknown_wrong_inactive_and_too_long_take_the_same_work() {
+    const ROUNDS: usize = 5;
+    // Dear enough to outweigh the rest, as a hash does.
+    let config = format!("{PATIENT}hash_memory_kib = 64\nhash_passes = 1\n[server]\nthreads = 1\n");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gateway.toml");
     fs::write(&path, format!("[listen]\nhttp = [\"127.0.0.1:0\"]\n{config}")).unwrap();
@@ -88,54 +91,46 @@ fn b_02_unknown_wrong_inactive_and_too_long_take_the_same_time() {
         child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
     }
-    let gateway = Gateway::start_in(folder);
     let long = "x".repeat(100);
-    let requests = [
+    let guesses = [
         ("wrong", basic("ada", WRONG)),
         ("unknown", basic("eve", WRONG)),
         ("inactive", basic("bob", WRONG)),
         ("too long", basic("ada", &long)),
-        // Nothing is hashed for it: the measurement has to see that.
+        // Nothing is hashed for it: the count has to see that.
         ("malformed", "Authorization: Basic !".to_owned()),
     ];
-    let mut client = gateway.connect();
-    let mut times = requests.each_ref().map(|_| Vec::new());
-    for round in 0..1050 {
-        for turn in 0..requests.len() {
-            // In another order each time, so that none always comes after the same other.
-            let which = (turn * (1 + round % 4) + round) % requests.len();
-            let request = post("/api/v2/signin", &[&requests[which].1]);
-            let start = Instant::now();
-            assert_eq!(client.send(&request).status, 401);
-            times[which].push(start.elapsed());
+    let counts = between_calls_of("influx_gateway::api::signin::post", folder, |gateway| {
+        let mut client = gateway.connect();
+        for _ in 0..ROUNDS {
+            for (_, guess) in &guesses {
+                assert_eq!(client.send(&post("/api/v2/signin", &[guess])).status, 401);
+            }
+        }
+    });
+    assert_eq!(counts.len(), ROUNDS * guesses.len(), "a call of api::signin::post for each");
+
+    // The instructions of the guess number `guess`: in Argon2, and from its credentials to its answer.
+    let work = |guess: usize| {
+        let of = |function: &str| {
+            let all = counts.iter().skip(guess).step_by(guesses.len());
+            let mut all: Vec<_> =
+                all.map(|count| count.get(function).copied().unwrap_or_default()).collect();
+            all.sort_unstable();
+            all[ROUNDS / 2]
+        };
+        let hashing = of("influx_gateway::user::password::Memory::hash");
+        (hashing, hashing + of("influx_gateway::api::signin::post::{{closure}}"))
+    };
+    let wrong = work(0);
+    for (guess, (name, _)) in guesses.iter().enumerate().take(4).skip(1) {
+        let other = work(guess);
+        for (one, other) in [(wrong.0, other.0), (wrong.1, other.1)] {
+            let thousandths = 1000 * one.abs_diff(other) / one;
+            assert!(thousandths < 30, "{name}: {other} instructions, and {one} for a wrong one");
         }
     }
-    // The first ones warm up.
-    let times = times.map(|times| times[50..].to_vec());
-    for ((name, _), sample) in requests[1..4].iter().zip(&times[1..4]) {
-        let effect = superiority(sample, &times[0]);
-        assert!((0.40..0.60).contains(&effect), "{name}: {effect}");
-        let (one, other) = (median(sample).as_secs_f64(), median(&times[0]).as_secs_f64());
-        assert!((0.95..1.05).contains(&(one / other)), "{name}: {one} s, {other} s");
-    }
-    let effect = superiority(&times[4], &times[0]);
-    assert!(effect < 0.25, "a missing hash is not seen: {effect}");
-}
-
-/// The effect size of the Mann-Whitney test: how likely a time of `one` is longer than one of
-/// `other`. A half: they cannot be told apart.
-#[expect(clippy::cast_precision_loss, reason = "these are small numbers")]
-fn superiority(one: &[Duration], other: &[Duration]) -> f64 {
-    let mut other = other.to_vec();
-    other.sort_unstable();
-    let below: usize = one.iter().map(|time| other.partition_point(|than| than < time)).sum();
-    below as f64 / (one.len() * other.len()) as f64
-}
-
-fn median(times: &[Duration]) -> Duration {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    times[times.len() / 2]
+    assert!(wrong.0 > 0 && work(4).0 == 0, "a missing hash is not seen");
 }
 
 #[test]
@@ -152,18 +147,17 @@ fn b_03_during_a_ban_the_right_password_gets_the_same_answer() {
 
 #[test]
 fn b_03_a_ban_ends_on_time_and_the_next_one_is_longer() {
-    let gateway = start("[signin]\nfailures = 2\nban = \"1s\"\n");
+    let config = "[signin]\nfailures = 2\n";
+    let gateway = clock::start(closed_port(), config, &users(&["ada", "bob"]));
     fail(&gateway, "ada", 2);
-    for seconds in [1, 2] {
-        let start = Instant::now();
+    for seconds in [60, 120] {
         let banned = try_in(&gateway, "ada", PASSWORD);
-        assert_eq!(
-            (banned.status, banned.header("retry-after")),
-            (429, Some(&*seconds.to_string()))
-        );
-        wait_until("the ban is over", || try_in(&gateway, "ada", WRONG).status == 401);
-        let margin = Duration::from_millis(200);
-        assert!(start.elapsed() + margin > Duration::from_secs(seconds), "{:?}", start.elapsed());
+        let wait: u64 = banned.header("retry-after").unwrap().parse().unwrap();
+        assert!(banned.status == 429 && (seconds - 5..=seconds).contains(&wait), "{banned:?}");
+        clock::pass(&gateway, seconds - 10);
+        assert_eq!(try_in(&gateway, "ada", PASSWORD).status, 429, "it is not over");
+        clock::pass(&gateway, 11);
+        assert_eq!(try_in(&gateway, "ada", WRONG).status, 401, "it is over");
     }
 }
 

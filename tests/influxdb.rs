@@ -32,6 +32,8 @@ pub(crate) struct State {
     /// How long a session lasts at first, and at least after each request.
     pub(crate) length: Duration,
     pub(crate) slide: Duration,
+    /// How far its clock is ahead.
+    pub(crate) ahead: Duration,
     /// Answers nothing at all while true.
     pub(crate) is_mute: bool,
     /// Requests of `GET /api/v2/me` and `POST /api/v2/signin`.
@@ -61,6 +63,7 @@ impl Influxdb {
             tokens: [("all".to_owned(), (1, true))].into(),
             length: Duration::from_secs(3600),
             slide: Duration::from_secs(300),
+            ahead: Duration::ZERO,
             is_mute: false,
             asked: HashMap::new(),
         }));
@@ -124,6 +127,10 @@ fn unauthorized() -> Reply {
 const LENGTH_RULE: &str = "passwords must be between 8 and 72 characters long";
 
 impl State {
+    fn now(&self) -> Instant {
+        Instant::now() + self.ahead
+    }
+
     fn answer(&mut self, seen: &Seen) -> Reply {
         let mut words = seen.line().split(' ');
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
@@ -157,7 +164,7 @@ impl State {
             return error("403 Forbidden", "forbidden", &message);
         }
         let value = format!("{:086}==", COUNTER.fetch_add(1, Ordering::Relaxed));
-        self.sessions.insert(value.clone(), (id, Instant::now() + self.length));
+        self.sessions.insert(value.clone(), (id, self.now() + self.length));
         let cookie = format!(
             "Set-Cookie: influxdb-oss-session={value}; Path=/api/; \
              Expires=Sun, 22 Nov 2026 06:06:40 GMT; HttpOnly; SameSite=Strict\r\n"
@@ -177,7 +184,7 @@ impl State {
         } else {
             let cookie = cookie_of(seen).ok_or_else(unauthorized)?;
             let (id, expires) = *self.sessions.get(&cookie).ok_or_else(unauthorized)?;
-            let now = Instant::now();
+            let now = self.now();
             if expires <= now {
                 self.sessions.remove(&cookie);
                 return Err(unauthorized());

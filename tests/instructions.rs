@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::*;
@@ -113,35 +113,66 @@ fn tools() -> String {
 /// function, with all that it calls, and the [`ALLOCATIONS`].
 fn run(requests: u64) -> HashMap<String, u64> {
     let upstream = Upstream::behaving(|_, stream| answer(stream, "204 No Content", ""));
+    let config = "token_file = \"shared.token\"\n[server]\nthreads = 1\n";
+    let prepared =
+        Gateway::prepare(&format!("http://{}", upstream.address), config, &users(&["ada"]));
+    std::fs::write(prepared.path().join("shared.token"), "s".repeat(88)).unwrap();
+    let drive = |gateway: &Gateway| {
+        let session = format!("Cookie: theme=dark; {}; lang=en", gateway.sign_in("ada"));
+        let headers = [
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Accept: application/json",
+            "Accept-Language: en-US,en;q=0.5",
+            "Accept-Encoding: gzip, deflate",
+            "Referer: http://gateway.test/orgs/1/data-explorer",
+            &session,
+        ];
+        let request = get("/api/v2/buckets?org=demo&limit=20", &headers);
+        let mut client = gateway.connect();
+        for _ in 0..requests {
+            assert_eq!(client.send(&request).status, 204);
+        }
+    };
+    let (folder, out) = under_callgrind(prepared, &[], drive);
+    let costs = costs(&out);
+    drop(folder);
+    costs
+}
+
+/// Runs the program with the `gateway.toml` in `prepared` for as long as `work` takes; returns the
+/// instructions from each call of `function` to the next, or to the end: those of each function, with
+/// all that it calls.
+pub(crate) fn between_calls_of(
+    function: &str,
+    prepared: tempfile::TempDir,
+    work: impl FnOnce(&Gateway),
+) -> Vec<HashMap<String, u64>> {
+    let dump = format!("--dump-before={function}");
+    let (folder, out) = under_callgrind(prepared, &[&dump], work);
+    // What came before the first call is in the first file, what came after the last in the one
+    // without a number.
+    let numbered = (2..).map(|number| folder.path().join(format!("out.{number}")));
+    let files = numbered.take_while(|path| path.exists()).chain([out]);
+    files.map(|path| costs(&path)).collect()
+}
+
+/// Runs the program, counted; returns where the counts are.
+fn under_callgrind(
+    prepared: tempfile::TempDir,
+    options: &[&str],
+    work: impl FnOnce(&Gateway),
+) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let mut command = Command::new("env");
     // What is logged by default; and no certificates, which take longer to read than the requests.
     command.args(["RUST_LOG=info", "SSL_CERT_FILE=/dev/null"]);
-    command.args(["valgrind", "--tool=callgrind", "--quiet"]);
+    command.args(["valgrind", "--tool=callgrind", "--quiet"]).args(options);
     command.arg(format!("--callgrind-out-file={}", out.display())).arg(program().get_program());
-    let config = "token_file = \"shared.token\"\n[server]\nthreads = 1\n";
-    let prepared =
-        Gateway::prepare(&format!("http://{}", upstream.address), config, &users(&["ada"]));
-    std::fs::write(prepared.path().join("shared.token"), "s".repeat(88)).unwrap();
     let gateway = Gateway::start_by(command, prepared);
-
-    let session = format!("Cookie: theme=dark; {}; lang=en", gateway.sign_in("ada"));
-    let headers = [
-        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-        "Accept: application/json",
-        "Accept-Language: en-US,en;q=0.5",
-        "Accept-Encoding: gzip, deflate",
-        "Referer: http://gateway.test/orgs/1/data-explorer",
-        &session,
-    ];
-    let request = get("/api/v2/buckets?org=demo&limit=20", &headers);
-    let mut client = gateway.connect();
-    for _ in 0..requests {
-        assert_eq!(client.send(&request).status, 204);
-    }
+    work(&gateway);
     gateway.stop();
-    costs(&out)
+    (folder, out)
 }
 
 /// Reads what callgrind has written: a call is `cfn=(number) function`, the function's name left

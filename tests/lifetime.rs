@@ -3,12 +3,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::support::*;
-
-/// Waits until so much time has passed since `start`.
-fn wait_for(time: Duration, start: Instant) {
-    wait_until("time has passed", || start.elapsed() >= time);
-}
 
 /// Each session is used once, some before its two seconds are over and some after.
 #[test]
@@ -54,8 +50,7 @@ fn s_06_whatever_the_session_is_asked_for_renews_it_and_nothing_else_does() {
             None => answer(stream, "200 OK", ""),
         }
     });
-    let config = "[session]\nidle = \"2s\"\n";
-    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada", "bob"]));
+    let gateway = clock::start(upstream.address, "", &users(&["ada", "bob"]));
     let sign_in = basic("bob", PASSWORD);
     let cases = [
         ("GET", "/api/v2/me", "", 200, true),
@@ -83,8 +78,9 @@ fn s_06_whatever_the_session_is_asked_for_renews_it_and_nothing_else_does() {
     ];
     let sessions = cases.map(|case| (case, cookie(&gateway.sign_in("ada"))));
     let unused = cookie(&gateway.sign_in("ada"));
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(4) {
+    // Ten idle minutes end a session.
+    for _ in 0..3 {
+        clock::pass(&gateway, 240);
         for ((method, target, header, status, _), line) in &sessions {
             let lines = [&**line, header];
             let lines = if header.is_empty() { &lines[..1] } else { &lines };
@@ -103,21 +99,22 @@ fn s_06_whatever_the_session_is_asked_for_renews_it_and_nothing_else_does() {
 
 #[test]
 fn s_07_an_absolute_lifetime_ends_a_busy_session_and_the_cookie_names_no_date() {
-    let config = "[session]\nlifetime = \"1s\"\n";
-    let gateway = Gateway::start_with(Upstream::start().address, config, &users(&["ada"]));
-    let start = Instant::now();
+    let config = "[session]\nlifetime = \"1h\"\n";
+    let gateway = clock::start(Upstream::start().address, config, &users(&["ada"]));
     let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
     // The record alone decides: there is no date that could outlive it.
     let set_cookie = answer.header("set-cookie").unwrap().to_ascii_lowercase();
     assert!(!set_cookie.contains("expires") && !set_cookie.contains("max-age"), "{set_cookie}");
     let line = cookie(&answer.cookie());
-    let mut client = gateway.connect();
-    let mut uses = 0;
-    while client.send(&get("/api/v2/me", &[&line])).status == 200 {
-        assert!(start.elapsed() < PATIENCE);
-        uses += 1;
+    let me = || gateway.connect().send(&get("/api/v2/me", &[&line])).status;
+    for _ in 0..7 {
+        assert_eq!(me(), 200);
+        clock::pass(&gateway, 500);
     }
-    assert!(uses > 0 && start.elapsed() >= Duration::from_secs(1));
+    assert_eq!(me(), 200, "it has lived for 58 minutes");
+    clock::pass(&gateway, 120);
+    assert_eq!(me(), 401);
+    let mut client = gateway.connect();
     assert_eq!(client.send(&get("/api/v2/buckets", &[&line])).status, 401);
 }
 
@@ -125,7 +122,7 @@ fn s_07_an_absolute_lifetime_ends_a_busy_session_and_the_cookie_names_no_date() 
 /// no use of the session either, from its beginning on.
 #[test]
 fn s_20_a_response_that_outlasts_its_session_runs_to_its_end_and_renews_nothing() {
-    for config in ["idle = \"1s\"", "lifetime = \"1s\""] {
+    for config in ["idle = \"10m\"", "lifetime = \"10m\""] {
         let (release, gate) = channel::<()>();
         let gate = Mutex::new(gate);
         let upstream = Upstream::behaving(move |_, stream| {
@@ -138,18 +135,19 @@ fn s_20_a_response_that_outlasts_its_session_runs_to_its_end_and_renews_nothing(
             }
             stream.write_all(b"4\r\nlast\r\n0\r\n\r\n").is_ok()
         });
-        let config = format!("[session]\n{config}\n");
-        let gateway = Gateway::start_with(upstream.address, &config, &users(&["ada"]));
+        // The response itself may pause for as long as it likes.
+        let limits = "[limits]\nupstream_read = \"1day\"\nbody = \"1day\"\n";
+        let config = format!("[session]\n{config}\n{limits}");
+        let gateway = clock::start(upstream.address, &config, &users(&["ada"]));
         let line = cookie(&gateway.sign_in("ada"));
         let mut client = gateway.connect();
         client.write(post("/api/v2/query", &[&line]).as_bytes());
         assert_eq!(client.read_head().status, 200);
-        let start = Instant::now();
         assert_eq!((client.read_line(), client.read_bytes(7)), ("5".into(), b"first\r\n".into()));
-        wait_for(Duration::from_millis(700), start);
+        clock::pass(&gateway, 400);
         release.send(()).unwrap();
         assert_eq!((client.read_line(), client.read_bytes(7)), ("5".into(), b"first\r\n".into()));
-        wait_for(Duration::from_millis(1300), start);
+        clock::pass(&gateway, 400);
         let me = gateway.connect().send(&get("/api/v2/me", &[&line]));
         assert_eq!(me.status, 401, "{config}: the session has ended under the response");
         release.send(()).unwrap();

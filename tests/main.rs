@@ -13,6 +13,7 @@ mod attack;
 mod audit;
 /// The real Python client, writing into a real database through the gateway.
 mod clients;
+mod clock;
 /// The command line: what it prints, which files it changes, its exit codes.
 mod command_line;
 /// docker-compose.yml, as far as it can be checked without an engine.

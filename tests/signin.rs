@@ -1,5 +1,4 @@
-use std::time::Duration;
-
+use crate::clock;
 use crate::secure::SecureGateway;
 use crate::support::*;
 
@@ -96,12 +95,10 @@ fn the_scheme_is_read_in_any_letter_case() {
 /// A cookie that comes along is neither adopted nor ended, whosever it is.
 #[test]
 fn s_02_each_sign_in_is_a_new_session_and_a_presented_one_is_not_adopted() {
-    let config = "[session]\nidle = \"2s\"\n";
-    let gateway = Gateway::start_with(closed_port(), config, &users(&["ada", "bob"]));
+    let gateway = clock::start(closed_port(), "", &users(&["ada", "bob"]));
     let me = |session: &str| gateway.connect().send(&get("/api/v2/me", &[&cookie(session)]));
     let expired = gateway.sign_in("bob");
-    let deadline = std::time::Instant::now() + Duration::from_secs(2);
-    wait_until("a session has expired", || std::time::Instant::now() > deadline);
+    clock::pass(&gateway, 601);
     let signed_out = gateway.sign_in("bob");
     let sign_out = post("/api/v2/signout", &[&cookie(&signed_out)]);
     assert_eq!(gateway.connect().send(&sign_out).status, 204);

@@ -155,3 +155,16 @@ fn every_configuration_key_is_explained() {
         }
     }
 }
+
+/// How long something took says how busy the machine was. What must not take long is counted in work
+/// done, and what must end gets all of `PATIENCE`; time that has to pass is passed by tests/clock.rs.
+#[test]
+fn f_45_no_test_asserts_that_something_was_fast() {
+    for (name, text) in sources("tests").into_iter().filter(|(name, _)| name != "tidy") {
+        for (number, line) in text.lines().enumerate() {
+            let line = line.replace("< PATIENCE", "");
+            let compares = ["elapsed() <", "took <", "waited <"].iter().any(|it| line.contains(it));
+            assert!(!(line.contains("assert") && compares), "{name}.rs:{}: {line}", number + 1);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::influxdb::Influxdb;
 use crate::support::*;
 
 fn start(influxdb: &Influxdb, policy: &str) -> Gateway {
-    let config = format!("[users]\ntokens = \"{policy}\"\n[limits]\nupstream_ask = \"300ms\"\n");
+    let config = format!("[users]\ntokens = \"{policy}\"\n[limits]\nupstream_ask = \"2s\"\n");
     Gateway::start_with(influxdb.upstream.address, &config, &users(&["ada"]))
 }
 

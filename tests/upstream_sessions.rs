@@ -1,6 +1,7 @@
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock;
 use crate::influxdb::{Influxdb, Person};
 use crate::support::*;
 
@@ -8,7 +9,7 @@ use crate::support::*;
 /// sections.
 fn start(influxdb: &Influxdb, users: &str, config: &str) -> Gateway {
     let config = format!("[users]\nsource = \"influxdb\"\n{users}\n{config}");
-    Gateway::start_with(influxdb.upstream.address, &config, "")
+    clock::start(influxdb.upstream.address, &config, "")
 }
 
 fn me(gateway: &Gateway, session: &str) -> Answer {
@@ -38,7 +39,7 @@ fn the_upstream_gets_its_own_cookie_and_the_browser_never_does() {
 #[test]
 fn whatever_ends_a_session_signs_it_out_upstream() {
     let influxdb = Influxdb::start();
-    let config = "[session]\nidle = \"2s\"\nmax_sessions = 3\nmax_sessions_per_user = 2\n";
+    let config = "[session]\nmax_sessions = 3\nmax_sessions_per_user = 2\n";
     let gateway = start(&influxdb, "", config);
     let first = gateway.sign_in("ada");
     assert_eq!(gateway.connect().send(&post("/api/v2/signout", &[&cookie(&first)])).status, 204);
@@ -52,6 +53,7 @@ fn whatever_ends_a_session_signs_it_out_upstream() {
     let refused = gateway.connect().send(&post("/api/v2/signin", &[&basic("gone", PASSWORD)]));
     assert_eq!(refused.status, 503);
     wait_until("the session that found no room is gone upstream", || influxdb.sessions() <= 3);
+    clock::pass(&gateway, 601);
     wait_until("the idle ones are gone upstream", || influxdb.sessions() == 0);
 }
 
@@ -72,7 +74,7 @@ fn a_new_password_that_is_required_is_told_in_influxdbs_words() {
 #[test]
 fn while_influxdb_is_down_or_mute_nobody_is_refused_and_nobody_is_lost() {
     let influxdb = Influxdb::start();
-    let gateway = start(&influxdb, "refresh = \"1ms\"", "[limits]\nupstream_ask = \"300ms\"\n");
+    let gateway = start(&influxdb, "refresh = \"1ms\"", "[limits]\nupstream_ask = \"2s\"\n");
     let session = gateway.sign_in("ada");
     influxdb.state().is_mute = true;
     let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
@@ -128,24 +130,33 @@ fn a_session_that_influxdb_has_forgotten_ends() {
 #[test]
 fn influxdbs_half_is_renewed_while_ours_lives_and_not_longer() {
     let influxdb = Influxdb::start();
-    influxdb.state().length = Duration::from_millis(1500);
-    influxdb.state().slide = Duration::from_millis(1200);
-    let users = "renew = \"200ms\"\nrefresh = \"1h\"";
-    let gateway = start(&influxdb, users, "[session]\nidle = \"5s\"\n");
+    // As long as it slides, so that nothing but use keeps it.
+    let slide = influxdb.state().slide;
+    influxdb.state().length = slide;
+    let gateway = start(&influxdb, "refresh = \"1h\"", "[session]\nidle = \"25m\"\n");
     let session = gateway.sign_in("ada");
-    let start = Instant::now();
-    wait_until("InfluxDB alone would have ended the session", || {
-        start.elapsed() > Duration::from_secs(3)
-    });
+    let pass = |seconds| {
+        influxdb.state().ahead += Duration::from_secs(seconds);
+        clock::pass(&gateway, seconds);
+    };
+    for _ in 0..5 {
+        let asked = influxdb.state().asked.get("me").copied();
+        pass(250);
+        wait_until("InfluxDB's half is renewed", || {
+            influxdb.state().asked.get("me").copied() > asked
+        });
+    }
     let buckets = get("/api/v2/buckets", &[&cookie(&session)]);
     assert_eq!(gateway.connect().send(&buckets).status, 200);
+    pass(25 * 60);
     wait_until("our session has idled out, and is signed out upstream", || {
         influxdb.sessions() == 0
     });
     let asked = influxdb.state().asked["me"];
-    let start = Instant::now();
-    wait_until("nothing is renewed any more", || start.elapsed() > Duration::from_millis(500));
-    assert_eq!(influxdb.state().asked["me"], asked);
+    for _ in 0..3 {
+        pass(250);
+    }
+    assert_eq!(influxdb.state().asked["me"], asked, "nothing is renewed any more");
 }
 
 #[test]

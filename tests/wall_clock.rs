@@ -1,16 +1,7 @@
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock::{self, Clocks};
 use crate::support::*;
-
-/// What makes a process see another wall clock.
-fn libfaketime() -> PathBuf {
-    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
-    folders
-        .map(|folder| folder.join("faketime/libfaketime.so.1"))
-        .find(|path| path.exists())
-        .expect("`make test-tools` has installed libfaketime")
-}
 
 /// A gateway whose wall clock can be set while it runs.
 struct Jumping {
@@ -25,16 +16,7 @@ impl Jumping {
         let config = format!("[session]\n{session}\n");
         let url = format!("http://{}", upstream.address);
         let folder = Gateway::prepare(&url, &config, &users(&["ada"]));
-        let offset = folder.path().join("offset");
-        std::fs::write(&offset, "+0").unwrap();
-        let mut command = program();
-        command
-            .env("LD_PRELOAD", libfaketime())
-            .env("FAKETIME_TIMESTAMP_FILE", offset)
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("DONT_FAKE_MONOTONIC", "1")
-            // The times of files stay, as they do when a clock is set.
-            .env("NO_FAKE_STAT", "1");
+        let command = clock::command(folder.path(), Clocks::Wall);
         let gateway = Gateway::start_by(command, folder);
         let first = (told(&gateway), Instant::now());
         Self { gateway, first }
@@ -42,11 +24,7 @@ impl Jumping {
 
     /// Sets the clock to so many hours from the true time, and makes sure that the program sees it.
     fn jump(&self, hours: i32) {
-        // At once, so that no half of it is read.
-        let new = self.gateway.folder().join("offset.new");
-        std::fs::write(&new, format!("{hours:+}h")).unwrap();
-        std::fs::rename(new, self.gateway.folder().join("offset")).unwrap();
-
+        clock::set(&self.gateway, &format!("{hours:+}h"));
         let (told, unset) = (told(&self.gateway), self.first.0 + self.first.1.elapsed());
         let hour = Duration::from_secs(3600) * hours.unsigned_abs();
         let expected = if hours < 0 { unset - hour } else { unset + hour };

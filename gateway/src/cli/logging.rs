@@ -39,7 +39,8 @@ fn line(record: &Record<'_>) -> String {
     let _ = write!(line, "[{time} {:<5} {}] ", record.level(), record.target());
     let start = line.len();
     let _ = line.write_fmt(*record.args());
-    if line[start..].chars().any(char::is_control) {
+    // Most lines are plain: they are looked at byte by byte, and not taken apart.
+    if line[start..].bytes().any(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
         for said in line.split_off(start).chars() {
             match said {
                 '\n' => line.push_str("\n    "),
