@@ -36,8 +36,12 @@ pub(crate) struct State {
     pub(crate) ahead: Duration,
     /// Answers nothing at all while true.
     pub(crate) is_mute: bool,
+    /// What is written before each answer: whole heads of status 1xx.
+    pub(crate) before: &'static str,
     /// Requests of `GET /api/v2/me` and `POST /api/v2/signin`.
     pub(crate) asked: HashMap<&'static str, usize>,
+    /// Requests of inactive users.
+    pub(crate) asked_inactive: usize,
 }
 
 /// The stand-in.
@@ -65,7 +69,9 @@ impl Influxdb {
             slide: Duration::from_secs(300),
             ahead: Duration::ZERO,
             is_mute: false,
+            before: "",
             asked: HashMap::new(),
+            asked_inactive: 0,
         }));
         let shared = Arc::clone(&state);
         let upstream = Upstream::behaving(move |seen, stream| {
@@ -73,9 +79,9 @@ impl Influxdb {
             if state.is_mute {
                 return true;
             }
-            let answer = state.answer(seen);
+            let (before, answer) = (state.before, state.answer(seen));
             drop(state);
-            answer.write(stream)
+            stream.write_all(before.as_bytes()).is_ok() && answer.write(stream)
         });
         Self { upstream, state }
     }
@@ -194,7 +200,10 @@ impl State {
         };
         match self.users.get(&owner.0) {
             Some(user) if user.is_active => Ok(owner),
-            _ => Err(error("403 Forbidden", "forbidden", "User is inactive")),
+            _ => {
+                self.asked_inactive += 1;
+                Err(error("403 Forbidden", "forbidden", "User is inactive"))
+            }
         }
     }
 

@@ -250,3 +250,116 @@ fn somebody_elses_new_password_ends_no_session_of_ones_own() {
     let bob = post("/api/v2/signin", &[&basic("bob", "battery staple")]);
     assert_eq!(gateway.connect().send(&bob).status, 204);
 }
+
+/// Heads that say no more than that an answer will come, as servers and proxies send them.
+const EARLY: [&str; 4] = [
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n",
+    "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nSet-Cookie: a=b\r\n\r\n",
+    "HTTP/1.1 199 Own\r\nContent-Length: 7\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+];
+
+#[test]
+fn f_05_a_1xx_before_the_answer_is_read_past() {
+    let influxdb = Influxdb::start();
+    for before in EARLY {
+        influxdb.state().before = before;
+        let users = "refresh = \"20ms\"\nrenew = \"50ms\"\ntokens = \"resolve\"";
+        let gateway = start(&influxdb, users, "");
+        let session = gateway.sign_in("ada");
+        let all = get("/api/v2/buckets", &["Authorization: Token all"]);
+        let mut client = gateway.connect();
+        let mut answer = client.send(&all);
+        while answer.status < 200 {
+            answer = client.read();
+        }
+        assert_eq!((answer.status, &*answer.text()), (200, "ada"), "the token is looked up");
+        influxdb.state().users.get_mut(&1).unwrap().name = "Ada B".to_owned();
+        wait_until("the new name is told", || me(&gateway, &session).json()["name"] == "Ada B");
+        let asked = influxdb.state().asked["me"];
+        wait_until("it is renewed", || influxdb.state().asked["me"] > asked + 1);
+        influxdb.state().users.get_mut(&1).unwrap().name = "ada".to_owned();
+        gateway.connect().send(&post("/api/v2/signout", &[&cookie(&session)]));
+        wait_until("it is signed out of", || influxdb.sessions() == 0);
+    }
+}
+
+#[test]
+fn f_05_a_1xx_before_the_version_is_read_past() {
+    let upstream = Upstream::raw(
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\
+                                  X-Influxdb-Version: v2.9.1\r\n\r\n",
+    );
+    let gateway = Gateway::start(upstream);
+    wait_until("the version is known", || {
+        let answer = gateway.connect().send(&get("/api/v2/me", &[]));
+        answer.header("x-influxdb-version") == Some("v2.9.1")
+    });
+}
+
+/// An answer that is none, to whatever the gateway asks by itself.
+#[test]
+fn f_05_an_answer_that_is_none_costs_one_question_and_not_the_next() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"20ms\"", "[limits]\nupstream_ask = \"200ms\"\n");
+    let session = gateway.sign_in("ada");
+    for before in [
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 100 \r\n",
+        "\0",
+    ] {
+        influxdb.state().before = before;
+        let asked = influxdb.state().asked["me"];
+        wait_until("it is asked and asked again", || {
+            assert_eq!(me(&gateway, &session).status, 200);
+            influxdb.state().asked["me"] > asked + 2
+        });
+        let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("bob", PASSWORD)]));
+        assert_eq!(answer.status, 503, "{before}");
+    }
+    influxdb.state().before = "";
+    influxdb.state().users.get_mut(&1).unwrap().is_active = false;
+    wait_until("what became of the user counts", || me(&gateway, &session).status == 403);
+}
+
+#[test]
+fn f_50_a_403_is_looked_into_and_a_change_counts_for_all_sessions_of_the_user() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    let (one, other, bob) =
+        (gateway.sign_in("ada"), gateway.sign_in("ada"), gateway.sign_in("bob"));
+    let set_active = |is_active| {
+        influxdb.state().users.get_mut(&1).unwrap().is_active = is_active;
+    };
+    for _ in 0..3 {
+        set_active(false);
+        assert_eq!(me(&gateway, &one).status, 200, "nothing has shown it yet");
+        let buckets = get("/api/v2/buckets", &[&cookie(&one)]);
+        let answer = gateway.connect().send(&buckets);
+        assert_eq!((answer.status, &answer.json()["message"]), (403, &"User is inactive".into()));
+        // One request has shown it; no other is needed.
+        wait_until("it counts for both", || me(&gateway, &other).status == 403);
+        assert_eq!(me(&gateway, &one).status, 403);
+        assert_eq!(me(&gateway, &bob).status, 200);
+        set_active(true);
+        wait_until("it counts again", || me(&gateway, &one).status == 200);
+        assert_eq!(me(&gateway, &other).status, 200);
+        assert_eq!(gateway.connect().send(&buckets).text(), "ada");
+    }
+}
+
+#[test]
+fn f_50_whoever_is_refused_does_not_make_the_gateway_ask_without_end() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    let session = gateway.sign_in("gone");
+    let asked = influxdb.state().asked_inactive;
+    for _ in 0..200 {
+        assert_eq!(me(&gateway, &session).status, 403);
+    }
+    // At once, and once a second at most: no machine is so slow that it comes near to 200.
+    wait_until("it is asked", || influxdb.state().asked_inactive > asked);
+    assert!(influxdb.state().asked_inactive - asked < 100);
+}

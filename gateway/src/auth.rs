@@ -99,12 +99,12 @@ impl Auth {
         session.user()
     }
 
-    /// Asks InfluxDB in the background whether it still knows `session`, which it has answered
-    /// with 401: that may also have been for want of a permission. If it does not, the session
-    /// ends.
+    /// Asks InfluxDB in the background what has become of `session` and its user, which it has
+    /// answered with 401 or 403: that may also have been for want of a permission. If InfluxDB does
+    /// not know the session, it ends.
     pub fn doubt(&self, session: &Arc<Session>) {
         if let Some(upkeep) = &self.upkeep {
-            upkeep.ask(session);
+            upkeep.doubt(session);
         }
     }
 

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod head;
 mod http2;
 pub mod identity;
+mod lasting;
 pub mod listener;
 pub mod origin;
 pub mod phases;

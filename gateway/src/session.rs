@@ -15,7 +15,7 @@ use crate::clock::Moment;
 use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
 use token::SessionId;
-pub use upstream::UpstreamHalf;
+pub use upstream::{Question, UpstreamHalf};
 
 /// How long sessions live.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,8 @@ pub enum End {
 /// One signed-in user on one client.
 pub struct Session {
     id: SessionId,
-    user_id: UserId,
+    /// Under which the session is counted.
+    user_id: AtomicU64,
     user: ArcSwap<User>,
     /// The other half, if it was InfluxDB that signed the user in.
     upstream: Option<Box<UpstreamHalf>>,
@@ -68,7 +69,7 @@ impl Session {
         let half = |session| Box::new(UpstreamHalf::new(session, now));
         Self {
             id,
-            user_id: user.id(),
+            user_id: AtomicU64::new(user.id().bits()),
             user: ArcSwap::new(user),
             upstream: upstream.map(half),
             started: now,
@@ -86,9 +87,15 @@ impl Session {
         self.user.load_full()
     }
 
-    /// The id under which the session was opened. Stays, whatever becomes of the user.
+    /// The id under which the session is counted. Stays, whatever becomes of the user, unless it was
+    /// provisional.
     pub fn user_id(&self) -> UserId {
-        self.user_id
+        UserId::of_bits(self.user_id.load(Ordering::Relaxed))
+    }
+
+    /// Counts the session under another id from now on. The store's business, which counts.
+    fn set_user_id(&self, id: UserId) {
+        self.user_id.store(id.bits(), Ordering::Relaxed);
     }
 
     /// Notes what has become of the user.

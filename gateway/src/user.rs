@@ -80,6 +80,16 @@ impl UserId {
         Self(name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, hash))
     }
 
+    /// The id as a number.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The id that [`UserId::bits`] was made of.
+    pub fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// A fresh, random id; never zero, which InfluxDB does not accept.
     ///
     /// # Panics

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Moment;
 use crate::directory::influxdb::{InfluxdbDirectory, Owner};
 use crate::session::memory::{MemoryStore, OnEnd};
-use crate::session::{End, Session};
-use crate::user::Status;
+use crate::session::{End, Question, Session};
+use crate::user::{Status, User};
 
 /// How often InfluxDB is asked about a session.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,8 @@ pub struct Upkeep {
     pace: Pace,
     /// Sessions in the order in which they are due: each is due equally long after it came in.
     due: Mutex<VecDeque<(Moment, Weak<Session>)>>,
-    ended: Mutex<Option<mpsc::Receiver<Arc<Session>>>>,
+    /// Whoever runs has it, and gives it back.
+    ended: AsyncMutex<mpsc::Receiver<Arc<Session>>>,
     permits: Arc<Semaphore>,
 }
 
@@ -67,7 +68,7 @@ impl Upkeep {
             sessions,
             pace,
             due: Mutex::default(),
-            ended: Mutex::new(Some(ended.0)),
+            ended: AsyncMutex::new(ended.0),
             permits: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
@@ -80,21 +81,34 @@ impl Upkeep {
 
     /// Asks about `session` in the background, if it was not asked about lately.
     pub fn refresh(self: &Arc<Self>, session: &Arc<Session>, now: Moment) {
-        if session.upstream().is_some_and(|half| half.is_stale(now, self.pace.refresh)) {
-            self.ask(session);
+        let is_stale = session.upstream().is_some_and(|half| half.is_stale(now, self.pace.refresh));
+        if let Some(question) = is_stale.then(|| Question::begin(session)).flatten() {
+            let upkeep = Arc::clone(self);
+            tokio::spawn(async move { upkeep.put(question).await });
         }
     }
 
-    /// Asks about `session` in the background.
-    pub fn ask(self: &Arc<Self>, session: &Arc<Session>) {
-        let (upkeep, session) = (Arc::clone(self), Arc::clone(session));
-        tokio::spawn(async move { upkeep.ask_now(&session).await });
+    /// Asks about `session` in the background, for there is a reason to: InfluxDB has refused it
+    /// something, or the gateway refuses its user everything, which somebody may have changed. Soon,
+    /// but no more than once a second, and not before the reason came up.
+    pub fn doubt(self: &Arc<Self>, session: &Arc<Session>) {
+        if let Some(question) = Question::doubt(session) {
+            self.look_into(question);
+        }
+    }
+
+    fn look_into(self: &Arc<Self>, question: Question) {
+        let upkeep = Arc::clone(self);
+        tokio::spawn(async move {
+            let rest = question.session().upstream().map(|half| half.rest(Moment::now()));
+            tokio::time::sleep(rest.unwrap_or_default()).await;
+            upkeep.put(question).await;
+        });
     }
 
     /// Renews and signs out, for ever.
     pub async fn run(self: &Arc<Self>) {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut ended) = ended else { return };
+        let mut ended = self.ended.lock().await;
         let every = (self.pace.renew / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -114,8 +128,10 @@ impl Upkeep {
                 continue;
             }
             self.begin(&session, now);
-            let upkeep = Arc::clone(self);
-            self.in_turn(async move { upkeep.ask_now(&session).await }).await;
+            if let Some(question) = Question::begin(&session) {
+                let upkeep = Arc::clone(self);
+                self.in_turn(async move { upkeep.put(question).await }).await;
+            }
         }
     }
 
@@ -147,22 +163,37 @@ impl Upkeep {
 
     /// To ask is to renew. Only the bare refusal ends the session: neither silence nor a missing
     /// permission signs anybody out.
-    async fn ask_now(&self, session: &Arc<Session>) {
-        let Some(half) = session.upstream().filter(|half| half.begin_asking()) else { return };
+    async fn put(self: &Arc<Self>, question: Question) {
+        let session = Arc::clone(question.session());
+        let Some(half) = session.upstream() else { return };
         let answer = self.directory.owner_of_session(half.session()).await;
         let answered = answer.is_ok().then(Moment::now);
         match answer {
-            Ok(Owner::User(user)) => session.set_user(Arc::new(*user)),
+            Ok(Owner::User(user)) => self.learn(&session, *user),
             Ok(Owner::Inactive) => {
-                session.set_user(Arc::new(session.user().with_status(Status::Inactive)));
+                self.learn(&session, session.user().with_status(Status::Inactive));
             }
             Ok(Owner::Nobody) => {
                 half.forget();
-                self.sessions.end(session, End::Revoked);
+                self.sessions.end(&session, End::Revoked);
             }
             Ok(Owner::Unsaid) | Err(_) => {}
         }
-        half.end_asking(answered);
+        if let Some(again) = question.end(answered) {
+            self.look_into(again);
+        }
+    }
+
+    /// What has become of the user counts for all of the user's sessions.
+    fn learn(&self, session: &Arc<Session>, user: User) {
+        self.sessions.assign(session, user.id());
+        if *session.user() != user {
+            let user = Arc::new(user);
+            session.set_user(Arc::clone(&user));
+            for other in self.sessions.of(user.id()) {
+                other.set_user(Arc::clone(&user));
+            }
+        }
     }
 
     fn lock_due(&self) -> std::sync::MutexGuard<'_, VecDeque<(Moment, Weak<Session>)>> {

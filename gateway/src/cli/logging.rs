@@ -20,6 +20,15 @@ pub(super) fn start(default: &str) {
     // A second start is of no consequence: the first log stays.
     if log::set_boxed_logger(Box::new(Capped { inner, is_for_people })).is_ok() {
         log::set_max_level(most);
+        // A panic costs one request or one task, and belongs where everything else is said.
+        std::panic::set_hook(Box::new(|panic| {
+            let thread = std::thread::current();
+            log::error!("thread {}: {panic}", thread.name().unwrap_or("-"));
+            if thread.name() == Some("main") {
+                // The process ends.
+                log::logger().flush();
+            }
+        }));
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, StatusCode};
 use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
@@ -49,10 +49,7 @@ impl Client {
         let (mut session, _reused) = connector.get_http_session(&*peer).await?;
         session.write_request_header(Box::new(head)).await?;
         session.finish_request_body().await?;
-        session.read_response_header().await?;
-        let Some(head) = session.response_header() else {
-            return Error::e_explain(ErrorType::ReadError, "no response");
-        };
+        let head = read_head(&mut session).await?;
         let mut response = http::Response::new(Bytes::new());
         *response.status_mut() = head.status;
         response.headers_mut().clone_from(&head.headers);
@@ -78,6 +75,23 @@ impl Ask for Client {
             }
         }
     }
+}
+
+/// The head of the answer. Those before it, of status 1xx, say only that it will come: Pingora hands
+/// them out too, and has no body to read until the answer's own head is there.
+async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<&ResponseHeader> {
+    loop {
+        session.read_response_header().await?;
+        match session.response_header().map(|head| head.status) {
+            Some(StatusCode::SWITCHING_PROTOCOLS) => {
+                return Error::e_explain(ErrorType::ReadError, "another protocol, not asked for");
+            }
+            Some(status) if status.is_informational() => {}
+            _ => break,
+        }
+    }
+    let head = session.response_header();
+    head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))
 }
 
 async fn read_body(session: &mut HttpSession<()>) -> pingora::Result<Bytes> {

@@ -226,7 +226,7 @@ impl Gateway {
             Status::Active => Ok(Caller::Session(session)),
             Status::Inactive => {
                 // Somebody may have changed that.
-                self.auth.user_of(&session, now);
+                self.auth.doubt(&session);
                 Err(Rejection::UserInactive)
             }
         }

@@ -172,7 +172,7 @@ impl ProxyHttp for Gateway {
         }
         if let Some(session) = context.caller.as_ref().and_then(Caller::session) {
             match (response.status, context.purpose) {
-                (StatusCode::UNAUTHORIZED, _) => self.auth.doubt(session),
+                (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => self.auth.doubt(session),
                 (StatusCode::NO_CONTENT, Purpose::OwnPassword) => self.auth.end_others(session),
                 _ => {}
             }

@@ -9,7 +9,7 @@ use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::protocols::{ALPN, Stream};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
-use pingora::services::background::{BackgroundService, GenBackgroundService, background_service};
+use pingora::services::background::BackgroundService;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::io::AsyncWriteExt;
 
@@ -18,6 +18,7 @@ use super::conversation;
 use super::exchange;
 use super::gateway::Gateway;
 use super::guard::{Guard, Rules};
+use super::lasting::Lasting;
 use super::listener::{Bound, Listener};
 use super::refusal;
 use super::reload::Reload;
@@ -50,7 +51,7 @@ impl Server {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
         let auth = Arc::clone(&gateway.auth);
-        let version = GenBackgroundService::new("version".to_owned(), gateway.version());
+        let version = gateway.version();
         let limits = gateway.limits;
         let connections = Connections::new(limits.connections, limits.connections_per_client);
         let mut proxy = http_proxy(&server.configuration, gateway);
@@ -71,18 +72,19 @@ impl Server {
             rules: Rules { head: (&limits).into(), head_time: limits.head },
         };
         let certificates = listeners.iter().filter_map(|listener| listener.certificate.clone());
-        let renewal = background_service("certificates", Renewal(certificates.collect()));
+        let renewal = Renewal(certificates.collect());
         server.add_service(Bound::new("gateway", front, listeners));
-        server.add_service(renewal);
-        server.add_service(GenBackgroundService::new("upstream".to_owned(), upstream));
-        server.add_service(version);
-        server.add_service(background_service("tidy", Tidy(sessions)));
+        server.add_service(Lasting::service("certificates", Arc::new(renewal)));
+        server.add_service(Lasting::service("upstream", upstream));
+        server.add_service(Lasting::service("version", version));
+        server.add_service(Lasting::service("tidy", Arc::new(Tidy(sessions))));
         if let Some(upkeep) = upkeep {
-            server.add_service(background_service("upkeep", Renew(upkeep)));
+            server.add_service(Lasting::service("upkeep", Arc::new(Renew(upkeep))));
         }
-        server.add_service(background_service("reload", Reload(Arc::clone(&auth))));
-        let audit = auth.audit().clone();
-        server.add_service(background_service("drain", Drain { connections, audit }));
+        let reload = Reload(Arc::clone(&auth));
+        server.add_service(Lasting::service("reload", Arc::new(reload)));
+        let drain = Drain { connections, audit: auth.audit().clone() };
+        server.add_service(Lasting::service("drain", Arc::new(drain)));
         Self { server, auth }
     }
 
@@ -184,7 +186,7 @@ impl BackgroundService for Renew {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         tokio::select! {
             () = self.0.run() => {}
-            _ = shutdown.changed() => {}
+            _ = shutdown.wait_for(|is_over| *is_over) => {}
         }
     }
 }

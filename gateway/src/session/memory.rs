@@ -118,6 +118,13 @@ impl MemoryStore {
         lock(&self.ledger).of(user).to_vec()
     }
 
+    /// Counts `session` under the id of its user, which was not known when it was opened.
+    pub fn assign(&self, session: &Arc<Session>, user: UserId) {
+        if session.user_id() != user {
+            lock(&self.ledger).assign(session, user);
+        }
+    }
+
     /// Revokes all sessions of `user` but `keep`; returns how many.
     pub fn revoke(&self, user: UserId, keep: Option<&SessionId>) -> usize {
         let sessions = self.of(user).into_iter().filter(|session| Some(session.id()) != keep);
@@ -212,6 +219,16 @@ impl Ledger {
     fn enter(&mut self, session: Arc<Session>) {
         self.by_user.entry(session.user_id()).or_default().push(session);
         self.count += 1;
+    }
+
+    /// A session that was struck stays so.
+    fn assign(&mut self, session: &Arc<Session>, user: UserId) {
+        let count = self.count;
+        self.strike(session);
+        if self.count < count {
+            session.set_user_id(user);
+            self.enter(Arc::clone(session));
+        }
     }
 
     fn strike(&mut self, session: &Session) {
