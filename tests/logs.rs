@@ -1,6 +1,13 @@
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use socket2::SockRef;
+
+use crate::frames::{self, Connection};
+use crate::secure::SecureGateway;
 use crate::support::*;
 
 #[test]
@@ -86,4 +93,71 @@ fn no_secret_at_any_level() {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");
     }
+}
+
+#[test]
+fn f_38_what_it_listens_on_is_in_the_log_too() {
+    let gateway = Gateway::start(closed_port());
+    let line = format!("listening on http://{}\n", gateway.address);
+    let log = gateway.stop();
+    assert!(log.contains(&format!("INFO  influx_gateway::cli::run] {line}")), "{log}");
+}
+
+/// Connects, says `text` and leaves: with a reset, or in good order.
+fn leave(address: SocketAddr, text: &str, with_reset: bool) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    if with_reset {
+        SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+}
+
+#[test]
+fn f_38_everyday_business_is_neither_an_error_nor_a_warning() {
+    let upstream = Upstream::behaving(|seen, stream| match seen.line() {
+        // More than any buffer on the way holds.
+        line if line.contains("large") => answer(stream, "200 OK", &"x".repeat(16 << 20)),
+        _ => answer(stream, "200 OK", ""),
+    });
+    let secure = SecureGateway::start(upstream.address);
+    let session = cookie(&secure.gateway.sign_in("ada"));
+    let (http, https) = (secure.gateway.address, secure.https);
+    let (large, write) =
+        (get("/api/v2/large", &[&session]), "POST /api/v2/write HTTP/1.1\r\nHost: x");
+    let half = format!("{write}\r\n{session}\r\nContent-Length: 100\r\n\r\nhalf");
+    for with_reset in [false, true] {
+        // Probes; half a head; half a body; an answer that nobody waits for; plain words to TLS.
+        for text in ["", write, &half, &large] {
+            leave(http, text, with_reset);
+        }
+        for text in ["", "\u{16}\u{3}\u{1}", &large] {
+            leave(https, text, with_reset);
+        }
+    }
+    let mut plain = TcpStream::connect(https).unwrap();
+    plain.write_all(large.as_bytes()).unwrap();
+    let _ = plain.read_to_end(&mut Vec::new());
+    // TLS and nothing in it; HTTP/2 that breaks off; HTTP/2 that is none.
+    drop(secure.connect());
+    let mut connection = Connection::open(&secure, &[]);
+    connection.send(
+        &[&frames::head("GET", "/api/v2/large")[..], &[("cookie", &session[8..])]].concat(),
+        None,
+    );
+    drop(connection);
+    drop(Connection::open_with(&secure, b"nothing of the kind\r\n\r\n"));
+    // Connections to the upstream that are put back and taken again.
+    let mut client = secure.gateway.connect();
+    for _ in 0..300 {
+        assert_eq!(client.send(&get("/api/v2/buckets", &[&session])).status, 200);
+    }
+    drop(client);
+    let log = secure.gateway.stop();
+    let odd: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains(" ERROR ") || line.contains(" WARN "))
+        .filter(|line| line.contains(" pingora"))
+        .collect();
+    assert!(odd.is_empty(), "{odd:#?}");
+    assert!(log.contains("DEBUG influx_gateway::edge] Downstream handshake error"), "{log}");
 }

@@ -45,6 +45,8 @@ mod instructions;
 mod lifetime;
 /// Slow, large and many: what one client can cost the others.
 mod limits;
+/// Listening sockets, and how many files the process may open.
+mod listeners;
 /// What the log says, and what it never says.
 mod logs;
 /// `GET /api/v2/me`.
@@ -53,6 +55,8 @@ mod me;
 mod openapi;
 /// New passwords.
 mod password;
+/// What trusted proxies say of clients, in every spelling.
+mod proxies;
 /// The users file, changed while the gateway serves.
 mod reload;
 /// One process and the next, or another: what they have in common.

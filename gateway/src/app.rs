@@ -108,15 +108,22 @@ pub struct BindError {
 /// Opens a listening socket. Done before anything is started, so that an address in use is a
 /// clear error and not a process that lives without a listener.
 pub fn bind(address: SocketAddr) -> Result<Listener, BindError> {
-    let socket = edge::listener::bind(address).map_err(|source| BindError { address, source })?;
+    bind_beside(address, false)
+}
+
+fn bind_beside(address: SocketAddr, ipv6_only: bool) -> Result<Listener, BindError> {
+    let socket = edge::listener::bind(address, ipv6_only);
+    let socket = socket.map_err(|source| BindError { address, source })?;
     Ok(Listener { socket, certificate: None })
 }
 
 /// Opens all listening sockets of the configuration.
 pub fn bind_all(config: &Config, tls: Tls) -> Result<Vec<Listener>, BindError> {
-    let plain = config.listen.http.iter().map(|&address| bind(address));
+    let listen = &config.listen;
+    let bind = |address| bind_beside(address, listen.is_ipv6_only(address));
+    let plain = listen.http.iter().map(|&address| bind(address));
     let mut listeners = plain.collect::<Result<Vec<_>, _>>()?;
-    for (https, certificate) in config.listen.https.iter().zip(tls.certificates) {
+    for (https, certificate) in listen.https.iter().zip(tls.certificates) {
         let listener = bind(https.address)?;
         listeners.push(Listener { certificate: Some(certificate), ..listener });
     }

@@ -207,6 +207,8 @@ fn limits(mut section: Section<'_>) -> Limits {
     let (target_bytes, requests) = (count("target_bytes", 8 * 1024), count("requests", 100_000));
     let connections = count("connections", 65_536);
     let connections_per_client = count("connections_per_client", 16_384);
+    let upstream_connections = count("upstream_connections", 4096);
+    let upstream_connections_per_client = count("upstream_connections_per_client", 1024);
     let local_body_bytes = count("local_body_bytes", 4096);
     let http2_streams = u32::try_from(count("http2_streams", 100)).unwrap_or(u32::MAX);
     let http2_resets = count("http2_resets", 20);
@@ -231,6 +233,8 @@ fn limits(mut section: Section<'_>) -> Limits {
         requests,
         connections,
         connections_per_client,
+        upstream_connections,
+        upstream_connections_per_client,
     };
     section.close();
     limits

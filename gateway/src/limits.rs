@@ -42,4 +42,20 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one client address.
     pub connections_per_client: usize,
+    /// Connections to the upstream that requests are using.
+    pub upstream_connections: usize,
+    /// The same of the requests of one client address.
+    pub upstream_connections_per_client: usize,
+}
+
+/// What a process has open besides connections: listeners, logs, files that are read again, the
+/// gateway's own questions.
+const OTHER_FILES: usize = 256;
+
+impl Limits {
+    /// How many files may be open at once when everything comes that is allowed: each connection is
+    /// one.
+    pub fn open_files(&self) -> usize {
+        self.connections.saturating_add(self.upstream_connections).saturating_add(OTHER_FILES)
+    }
 }

@@ -12,6 +12,26 @@ use crate::clock;
 /// Below `info`, these libraries write request headers, cookies and credentials included.
 const TALKATIVE: [&str; 7] = ["pingora", "h2", "hyper", "rustls", "httparse", "tokio", "mio"];
 
+/// What Pingora calls an error or a warning, and is everyday business of a server on a network: where it
+/// says so, and what its words hold. Anybody can have these written as often as they like, and nobody
+/// could do anything about them.
+const EVERYDAY: [(&str, &str); 9] = [
+    // A probe that connects and leaves; one who speaks something else; a client that is gone.
+    ("pingora_core::services::listening", "Downstream handshake error"),
+    ("pingora_core::services::listening", "Downstream handshake timeout"),
+    ("pingora_core::protocols::tls", "TLS shutdown failed"),
+    ("pingora_core::apps", "H2 handshake error"),
+    ("pingora_core::apps", "fails to read from downstream"),
+    ("pingora_core::apps", "fails to finish the request"),
+    ("pingora_proxy", ", downstream session type: "),
+    ("pingora_proxy", "failed to send error response to downstream"),
+    // Two threads met at a connection that was put back: another is opened.
+    ("pingora_core::connectors", "failed to acquire reusable stream"),
+];
+
+/// Under whose name it is written instead, at `debug`.
+const EDGE: &str = "influx_gateway::edge";
+
 /// Starts the log: to standard error, at `info` unless `RUST_LOG` says otherwise.
 pub(super) fn start(default: &str) {
     let environment = env_logger::Env::default().default_filter_or(default);
@@ -75,6 +95,25 @@ fn is_allowed(target: &str, level: Level) -> bool {
     level <= cap(target)
 }
 
+/// Whether Pingora calls something an error that is none.
+fn is_everyday(record: &Record<'_>) -> bool {
+    if record.level() > Level::Warn || !record.target().starts_with("pingora") {
+        return false;
+    }
+    let said = record.args().to_string();
+    EVERYDAY.iter().any(|(place, words)| record.target().starts_with(place) && said.contains(words))
+}
+
+impl Capped {
+    fn write(&self, record: &Record<'_>) {
+        if self.is_for_people {
+            self.inner.log(record);
+        } else if self.inner.matches(record) {
+            log_writer::write(line(record).into_bytes());
+        }
+    }
+}
+
 impl Log for Capped {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         is_allowed(metadata.target(), metadata.level()) && self.inner.enabled(metadata)
@@ -84,10 +123,11 @@ impl Log for Capped {
         if !is_allowed(record.target(), record.level()) {
             return;
         }
-        if self.is_for_people {
-            self.inner.log(record);
-        } else if self.inner.matches(record) {
-            log_writer::write(line(record).into_bytes());
+        if is_everyday(record) {
+            let mut lesser = Record::builder();
+            self.write(&lesser.args(*record.args()).level(Level::Debug).target(EDGE).build());
+        } else {
+            self.write(record);
         }
     }
 
@@ -113,6 +153,23 @@ mod tests {
         assert!(line("a\n[2026 INFO access] b").ends_with("] a\n    [2026 INFO access] b\n"));
         assert!(line("é\u{9b}31m").ends_with("] é\\u{9b}31m\n"));
         assert!(line("\u{1b}[31mé\r").ends_with("] \\u{1b}[31mé\\r\n"));
+    }
+
+    #[test]
+    fn f_38_everyday_business_is_no_error() {
+        let is_everyday = |level: Level, target: &str, text: &str| {
+            let mut record = Record::builder();
+            is_everyday(&record.level(level).target(target).args(format_args!("{text}")).build())
+        };
+        let gone = "Fail to proxy: Downstream ConnectionClosed, downstream session type: HTTP1";
+        assert!(is_everyday(Level::Error, "pingora_proxy", gone));
+        let taken = "failed to acquire reusable stream";
+        assert!(is_everyday(Level::Error, "pingora_core::connectors", taken));
+        let failed = "Fail to proxy: Upstream ConnectRefused, status: 502, tries: 1";
+        assert!(!is_everyday(Level::Error, "pingora_proxy", failed));
+        let full = "Accept() failed Too many open files";
+        assert!(!is_everyday(Level::Error, "pingora_core::services::listening", full));
+        assert!(!is_everyday(Level::Error, "influx_gateway::edge", taken), "our own words stand");
     }
 
     #[test]

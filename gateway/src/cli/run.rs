@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Failure, log_writer, logging};
 use crate::app;
+use crate::limits::Limits;
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     logging::start("info");
@@ -13,6 +14,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     // In the background the working folder is another one, and files are read and opened again.
     let path = &std::path::absolute(path).map_err(|error| Failure::File(error.to_string()))?;
     let (config, users) = app::load(path)?;
+    warn_of_few_open_files(&config.limits);
     let tls = app::load_tls(&config)?;
     let audit = app::open_audit(&config)?;
     if let Some(file) = &users {
@@ -27,6 +29,8 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 pub(super) fn announce(urls: &[String]) {
     log_writer::start();
     for url in urls {
+        // Where the log goes, so that one place has everything; and on standard output, for programs.
+        log::info!("listening on {url}");
         println!("listening on {url}");
     }
 }
@@ -43,6 +47,23 @@ fn raise_open_files() {
         Ok(()) => log::debug!("open files: {maximum:?} instead of {current:?}"),
         Err(error) => log::warn!("open files: no more than {current:?}: {error}"),
     }
+}
+
+/// Says so where the system ends what `limits` allow: beyond it nobody is let in, and files that are
+/// read again cannot be.
+fn warn_of_few_open_files(limits: &Limits) {
+    let needed = limits.open_files();
+    let Some(may_have) = getrlimit(Resource::Nofile).current else { return };
+    if u64::try_from(needed).is_ok_and(|needed| needed <= may_have) {
+        return;
+    }
+    log::warn!(
+        "open files: this process may have {may_have}, and `limits` allow {} connections of clients \
+         and {} to the upstream, for which {needed} are needed: raise it (`ulimit -Hn`, \
+         `LimitNOFILE=` of systemd, `--ulimit nofile=` of Docker), or lower limits.connections",
+        limits.connections,
+        limits.upstream_connections,
+    );
 }
 
 /// Hashes are not passwords, but they are not for everybody either.

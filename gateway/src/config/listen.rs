@@ -1,6 +1,6 @@
 //! `[listen]`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,18 +35,35 @@ pub struct Https {
     pub key: PathBuf,
 }
 
+impl Listen {
+    /// Whether the socket at `address` must leave IPv4 alone: by itself `[::]` takes its connections
+    /// too, and could not be opened beside a socket of IPv4 on the same port.
+    pub fn is_ipv6_only(&self, address: SocketAddr) -> bool {
+        let other = |other: SocketAddr| other.is_ipv4() && other.port() == address.port();
+        let is_any = address.is_ipv6() && address.ip().is_unspecified() && address.port() != 0;
+        is_any && self.addresses().any(other)
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let https = self.https.iter().map(|https| https.address);
+        self.http.iter().copied().chain(https)
+    }
+}
+
 /// Reads the section; certificates and keys are looked for in `folder`.
 pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Listen {
-    let https = section.sections("https").into_iter().filter_map(|table| https(table, folder));
-    let https: Vec<_> = https.collect();
+    let mut https: Vec<Https> = Vec::new();
+    for table in section.sections("https") {
+        if let Some(one) = read_https(table, &https, folder) {
+            https.push(one);
+        }
+    }
     let default = || if https.is_empty() { vec!["127.0.0.1:8086".to_owned()] } else { Vec::new() };
     let texts = section.texts("http").unwrap_or_else(default);
     let mut http: Vec<SocketAddr> = Vec::new();
     for text in &texts {
-        match address(text) {
-            Ok(address) if http.contains(&address) && address.port() != 0 => {
-                section.fault("http", &format!("{text} is listed twice"));
-            }
+        let others = http.iter().copied().chain(https.iter().map(|https| https.address));
+        match address(text).and_then(|address| free(address, others)) {
             Ok(address) => http.push(address),
             Err(what) => section.fault("http", &what),
         }
@@ -65,8 +82,10 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Listen {
     Listen { http, https, hsts, trusted_proxies, allowed_origins }
 }
 
-fn https(mut section: Section<'_>, folder: &Path) -> Option<Https> {
-    let address = section.required("address", address);
+fn read_https(mut section: Section<'_>, before: &[Https], folder: &Path) -> Option<Https> {
+    let others = || before.iter().map(|https| https.address);
+    let address =
+        section.required("address", |text| address(text).and_then(|one| free(one, others())));
     let certificate = section.required("certificate", |path| Ok(folder.join(path)));
     let key = section.required("key", |path| Ok(folder.join(path)));
     section.close();
@@ -74,16 +93,41 @@ fn https(mut section: Section<'_>, folder: &Path) -> Option<Https> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
+    let address: SocketAddr = text.parse().map_err(|_| {
         format!(
             "{text:?} is not an IP address and port; write for example \"127.0.0.1:8086\" or \
              \"[::]:8086\""
         )
+    })?;
+    Ok(match address.ip().to_canonical() {
+        // Written as IPv6, it is an address of IPv4 all the same.
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
     })
 }
 
+/// `address`, unless one of `others` has it already: the system would refuse it then.
+fn free(
+    address: SocketAddr,
+    mut others: impl Iterator<Item = SocketAddr>,
+) -> Result<SocketAddr, String> {
+    let is_same = |other: SocketAddr| {
+        let holds_all = address.ip().is_unspecified() || other.ip().is_unspecified();
+        address == other || holds_all && address.is_ipv4() == other.is_ipv4()
+    };
+    match others.find(|other| other.port() == address.port() && is_same(*other)) {
+        None => Ok(address),
+        Some(_) if address.port() == 0 => Ok(address),
+        Some(other) if other == address => Err(format!("{address} is listed twice")),
+        Some(other) => Err(format!(
+            "{address} and {other} hold the same addresses, so that only one of them can be opened; \
+             list the one that begins with 0.0.0.0 or [::] alone, or take another port"
+        )),
+    }
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
-    let single = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(single).ok_or_else(|| {
         format!("{text:?} is not a network; write for example \"10.0.0.0/8\" or \"::1\"")
     })
@@ -110,4 +154,36 @@ fn all<T>(
         }
     }
     read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_another_holds_is_a_fault() {
+        let check = |one: &str, other: &str| {
+            let parse = |text| address(text).unwrap();
+            free(parse(one), std::iter::once(parse(other))).is_ok()
+        };
+        for (one, other) in [
+            ("0.0.0.0:1", "[::]:1"),
+            ("[::]:1", "127.0.0.1:1"),
+            ("127.0.0.1:1", "127.0.0.2:1"),
+            ("[::1]:1", "0.0.0.0:1"),
+            ("0.0.0.0:1", "127.0.0.1:2"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+        ] {
+            assert!(check(one, other) && check(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("[::ffff:127.0.0.1]:1", "127.0.0.1:1"),
+            ("[::ffff:0.0.0.0]:1", "127.0.0.1:1"),
+        ] {
+            assert!(!check(one, other) && !check(other, one), "{one} {other}");
+        }
+    }
 }

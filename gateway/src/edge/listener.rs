@@ -17,9 +17,13 @@ use super::tls::{self, Certificate};
 /// How many connections may wait to be accepted. Pingora sets its own limit later.
 const BACKLOG: i32 = 1024;
 
-/// Opens a listening socket at `address`; port 0 is any free one.
-pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Opens a listening socket at `address`; port 0 is any free one. With `ipv6_only`, an IPv6 address
+/// takes no connections of IPv4: another socket does.
+pub fn bind(address: SocketAddr, ipv6_only: bool) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if ipv6_only {
+        socket.set_only_v6(true)?;
+    }
     // So that a restart need not wait for the connections of the process before.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -1,16 +1,25 @@
 //! Where a request came from: what the connection says, or a proxy that is trusted.
 
+mod hops;
+
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 use crate::api::framing::is_host;
+use hops::Hop;
 
 /// Whose word about other clients counts.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    /// Whether it has been said that one of them writes what is no address.
+    has_warned: Arc<AtomicBool>,
+}
 
 /// Where a request came from.
 #[derive(Clone, Debug)]
@@ -43,11 +52,11 @@ impl Origin {
 impl TrustedProxies {
     /// The proxies in these networks.
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks)
+        Self { networks, has_warned: Arc::default() }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 
     /// Where a request came from, of the connection's `peer`. What a peer that is not trusted says
@@ -60,12 +69,17 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return Origin::direct(peer, peer_over_tls, host);
         }
-        let (client, chain) = self.client_behind(peer, headers);
-        let over_tls = match last(headers, "x-forwarded-proto") {
+        let hops = hops::hops(headers);
+        let (client, chain) = self.client_behind(peer, &hops);
+        let nearest = hops.last();
+        let proto = nearest.and_then(|hop| hop.proto.as_deref());
+        let over_tls = match proto.or_else(|| last(headers, "x-forwarded-proto")) {
             Some(word) => word.eq_ignore_ascii_case("https"),
             None => peer_over_tls,
         };
-        let told = last(headers, "x-forwarded-host").filter(|host| is_host(host.as_bytes()));
+        let told = nearest.and_then(|hop| hop.host.as_deref());
+        let told = told.or_else(|| last(headers, "x-forwarded-host"));
+        let told = told.filter(|host| is_host(host.as_bytes()));
         Origin {
             address: Some(client),
             client: value(&client.to_string()),
@@ -77,23 +91,35 @@ impl TrustedProxies {
 
     /// The client behind a trusted `peer`: from the right, the first address that is not a trusted
     /// proxy's. And the chain as far as it can be believed.
-    fn client_behind(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, String) {
-        let lines = headers.get_all("x-forwarded-for").iter();
-        let told: Vec<_> = lines
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','))
-            .map(|word| word.trim().parse::<IpAddr>().map(|address| address.to_canonical()))
-            .collect();
+    fn client_behind(&self, peer: IpAddr, hops: &[Hop]) -> (IpAddr, String) {
         let mut chain = vec![peer];
-        for address in told.into_iter().rev().map_while(Result::ok) {
+        let mut client = peer;
+        for hop in hops.iter().rev() {
+            let Some(address) = hop.address() else {
+                self.warn_of(&hop.from, client);
+                break;
+            };
+            client = address;
             chain.push(address);
             if !self.trusts(address) {
                 break;
             }
         }
-        let client = chain.last().copied().unwrap_or(peer);
         let words: Vec<_> = chain.iter().rev().map(IpAddr::to_string).collect();
         (client, words.join(", "))
+    }
+
+    /// Says once that a trusted proxy writes what is no address: everybody behind it is one client.
+    fn warn_of(&self, from: &str, proxy: IpAddr) {
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let from: String = from.chars().take(100).collect();
+        log::warn!(
+            "the trusted proxy {proxy} says that a request comes from {from:?}, which is no address: \
+             everybody behind it counts as one client, for limits and bans too; have it add the \
+             client's address to X-Forwarded-For or Forwarded (said once)"
+        );
     }
 }
 
@@ -199,5 +225,22 @@ mod tests {
         check("10.0.0.1", &told("https", "site.test"), ("10.0.0.1", "10.0.0.1", true, "site.test"));
         check("10.0.0.1", &told("http, HTTPS", "a, b:1"), ("10.0.0.1", "10.0.0.1", true, "b:1"));
         check("10.0.0.1", &told("ftp", "no host"), ("10.0.0.1", "10.0.0.1", false, "h"));
+    }
+
+    #[test]
+    fn forwarded_tells_the_same() {
+        let told = |text| [("host", "h"), ("forwarded", text)];
+        let chain = "1.1.1.1, 10.0.0.2, 10.0.0.1";
+        check(
+            "10.0.0.1",
+            &told(
+                "for=6.6.6.6, for=\"1.1.1.1:80\";proto=http, for=10.0.0.2;proto=https;host=\"a:1\"",
+            ),
+            ("1.1.1.1", chain, true, "a:1"),
+        );
+        check("10.0.0.1", &told("for=unknown"), ("10.0.0.1", "10.0.0.1", false, "h"));
+        check("1.2.3.4", &told("for=1.1.1.1;proto=https"), ("1.2.3.4", "1.2.3.4", false, "h"));
+        let both = [("forwarded", "for=6.6.6.6;proto=https"), ("x-forwarded-for", "1.1.1.1:80")];
+        check("10.0.0.1", &both, ("1.1.1.1", "1.1.1.1, 10.0.0.1", false, ""));
     }
 }
