@@ -11,6 +11,8 @@ mod access;
 mod attack;
 /// The audit trail.
 mod audit;
+/// What is asked of a session counts while it lasts, to the last byte of the request.
+mod authority;
 /// The real Python client, writing into a real database through the gateway.
 mod clients;
 mod clock;

@@ -248,6 +248,7 @@ fn build(
         limits: config.limits,
         trusted: TrustedProxies::new(config.listen.trusted_proxies),
         origins: AllowedOrigins::new(config.listen.allowed_origins),
+        password_by_session: config.users.password_by_session,
         hsts: config
             .listen
             .hsts

@@ -10,7 +10,7 @@ pub mod throttle;
 pub mod tokens;
 pub mod upkeep;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
@@ -22,7 +22,7 @@ use crate::session::token::SessionToken;
 use crate::session::{End, Session};
 use crate::user::User;
 use crate::visit::Visit;
-pub use password::ChangeError;
+pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
 use throttle::{Rules, Throttle};
 use tokens::{TokenError, Tokens};
@@ -37,8 +37,9 @@ pub struct Auth {
     upkeep: Option<Arc<Upkeep>>,
     throttle: Arc<Throttle>,
     audit: Audit,
-    /// Held while the users file is read anew and its changes are carried out.
-    reloading: Mutex<()>,
+    /// Held while the users file is read anew and its changes are carried out, and while a new
+    /// password is set: who changes a user, and whose sessions end for it, is one thing.
+    reloading: Arc<Mutex<()>>,
 }
 
 impl Auth {
@@ -52,13 +53,18 @@ impl Auth {
         audit: Audit,
     ) -> Self {
         let throttle = Arc::new(Throttle::new(rules));
-        let reloading = Mutex::default();
+        let reloading = Arc::default();
         Self { directory, sessions, tokens, upkeep, throttle, audit, reloading }
     }
 
     /// The live session of `token`, renewed.
     pub fn authenticate(&self, token: &SessionToken, now: Moment) -> Option<Arc<Session>> {
         self.sessions.touch(&token.id(), now)
+    }
+
+    /// Whether `session` still holds. Does not renew it.
+    pub fn holds(&self, session: &Session, now: Moment) -> bool {
+        self.sessions.is_live(session, now)
     }
 
     /// Whose API token is in this `Authorization`, as far as that is asked.
@@ -129,6 +135,11 @@ pub fn audited(audit: Audit, next: OnEnd) -> OnEnd {
         }
         next(session, why);
     })
+}
+
+/// One after the other.
+fn in_turn(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn event(kind: Kind, session: &Session) -> Event {

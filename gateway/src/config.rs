@@ -221,6 +221,7 @@ fn limits(mut section: Section<'_>) -> Limits {
         upstream_ask: time("upstream_ask", 10),
         upstream_idle: time("upstream_idle", 60),
         body: time("body", 60),
+        local_body: time("local_body", 10),
         keepalive: time("keepalive", 75),
         head: time("head", 10),
         head_bytes,

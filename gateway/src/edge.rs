@@ -4,6 +4,7 @@
 
 pub mod access_log;
 mod answer;
+mod authority;
 pub mod client;
 mod connections;
 pub mod context;

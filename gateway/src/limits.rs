@@ -18,6 +18,8 @@ pub struct Limits {
     pub upstream_idle: Duration,
     /// For the next bytes of a request's body, and for the client to take those of a response.
     pub body: Duration,
+    /// For the whole of a body that the gateway itself reads.
+    pub local_body: Duration,
     /// For the next request on a connection.
     pub keepalive: Duration,
     /// For a request's head, from its first byte to its last.

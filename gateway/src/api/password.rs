@@ -7,7 +7,7 @@ use super::rejection::Rejection;
 use super::route::{Account, Proof};
 use super::signin::not_looked_at;
 use super::{Response, no_content};
-use crate::auth::{Auth, ChangeError, SignInError};
+use crate::auth::{Auth, ChangeError, InForce, SignInError};
 use crate::session::Session;
 use crate::user::credentials::Credentials;
 use crate::user::password::Password;
@@ -24,13 +24,13 @@ pub fn check_account(session: &Session, account: Account<'_>) -> Result<(), Reje
     }
 }
 
-/// Changes the password of the session's user and ends the user's other sessions.
+/// Changes `password`, that of a session's user, and ends the user's other sessions.
 ///
 /// `old` are the credentials in `Authorization: Basic`, whose name does not matter. The old
 /// password is looked at before the new one: only whoever knows it learns anything more.
 pub async fn change(
     auth: &Auth,
-    session: &Session,
+    password: &InForce,
     proof: Proof,
     old: Option<Credentials>,
     body: &[u8],
@@ -41,18 +41,20 @@ pub async fn change(
         let old = old.ok_or(Rejection::BadPasswordRequest(
             "error decoding password reset request: the old password is wanted as Basic",
         ))?;
-        auth.check_password_of(session, old.password, visit).await.map_err(
-            |error| match error {
+        auth.check_password_of(password.session(), old.password, visit).await.map_err(|error| {
+            match error {
                 SignInError::Refused(..) => Rejection::WrongPassword,
                 other => not_looked_at(&other),
-            },
-        )?;
+            }
+        })?;
     }
     if !LENGTH.contains(&new.len()) {
         return Err(Rejection::PasswordLength);
     }
-    auth.change_password(session, new, visit).await.map_err(|error| match error {
+    auth.change_password(password, new, visit).await.map_err(|error| match error {
         ChangeError::Busy => Rejection::TooManySignIns,
+        ChangeError::Ended => Rejection::Unauthorized,
+        ChangeError::Changed => Rejection::PasswordChanged,
         ChangeError::Elsewhere | ChangeError::NotStored => Rejection::Internal,
     })?;
     Ok(no_content())

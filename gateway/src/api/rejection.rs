@@ -1,5 +1,7 @@
 //! Every way to say no, in one table.
 
+mod step;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::{Response, compact_json, pretty_json};
+pub use step::Step;
 
 /// A request the gateway refuses. What the client reads is in [`Rejection::table`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,10 @@ pub enum Rejection {
     PasswordLength,
     /// The password of somebody else, or of the owner of a token.
     NotYourPassword,
+    /// A new password by the session alone, where the old one is wanted.
+    OldPasswordWanted,
+    /// A new password for one that is no longer what it was when the change was asked for.
+    PasswordChanged,
     /// A body that is longer than the endpoint reads.
     TooLarge,
     /// The request target is not a path, nor a URL with one.
@@ -76,34 +83,6 @@ pub enum Rejection {
     Internal,
 }
 
-/// What the gateway was doing when the upstream failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Finding its address.
-    Resolve,
-    /// Opening a connection.
-    Connect,
-    /// Agreeing on TLS.
-    Handshake,
-    /// Sending the request.
-    Send,
-    /// Waiting for the response, or receiving it.
-    Receive,
-}
-
-impl Step {
-    /// The `op` of the error body.
-    pub fn op(self) -> &'static str {
-        match self {
-            Self::Resolve => "gateway/upstream.resolve",
-            Self::Connect => "gateway/upstream.connect",
-            Self::Handshake => "gateway/upstream.handshake",
-            Self::Send => "gateway/upstream.send",
-            Self::Receive => "gateway/upstream.receive",
-        }
-    }
-}
-
 /// One row of the table: status, error code, message.
 type Row = (StatusCode, &'static str, &'static str);
 
@@ -139,6 +118,17 @@ impl Rejection {
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 "the gateway changes only the password of the user who is signed in",
+            ),
+            Self::OldPasswordWanted => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "the gateway sets a new password for the old password only: \
+                 PUT /api/v2/me/password with the old one as Basic",
+            ),
+            Self::PasswordChanged => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "conflict",
+                "the password was changed in the meantime; it stays as it is now",
             ),
             Self::CrossSite => {
                 (StatusCode::FORBIDDEN, "forbidden", "a page of another site may not do this")

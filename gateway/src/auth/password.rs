@@ -1,28 +1,64 @@
 //! New passwords, where they are kept here.
 
-use super::{Auth, SignInError, event};
+use std::sync::Arc;
+
+use super::{Auth, SignInError, event, in_turn};
 use crate::audit::Kind;
-use crate::directory::Directory;
+use crate::clock::Moment;
+use crate::directory::edit::EditError;
 use crate::directory::file::SetError;
+use crate::directory::users::Account;
+use crate::directory::{Busy, Directory};
 use crate::session::Session;
 use crate::user::password::Password;
 use crate::visit::Visit;
+
+/// The password of a session's user that was in force when it was to be changed. If it is another
+/// one when the new one is to be set, that stays.
+pub struct InForce {
+    session: Arc<Session>,
+    account: Account,
+}
+
+impl InForce {
+    /// By which session it is to be changed.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
 
 /// Why a password was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeError {
     /// The directory keeps no passwords here.
     Elsewhere,
+    /// The session has ended, or is about to: the users file says something else of its user.
+    Ended,
+    /// Another password was set in the meantime, by the session itself.
+    Changed,
     /// The new password could not be stored; the log says why. The old one stays.
     NotStored,
     /// Too many are waiting to be hashed.
     Busy,
 }
 
+impl From<Busy> for ChangeError {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
+    }
+}
+
 impl Auth {
     /// Whether passwords are changed here, and not upstream.
     pub fn keeps_passwords(&self) -> bool {
         matches!(self.directory, Directory::File(_))
+    }
+
+    /// The password of the session's user; `None` if it is not kept here, or the user is gone.
+    pub fn password_of(&self, session: &Arc<Session>) -> Option<InForce> {
+        let Directory::File(file) = &self.directory else { return None };
+        let account = file.account(&session.user())?;
+        Some(InForce { session: Arc::clone(session), account })
     }
 
     /// Makes sure that `password` is that of the session's user. Slow by design, and a guess like
@@ -43,24 +79,44 @@ impl Auth {
         })
     }
 
-    /// Gives the session's user a new password and ends the user's other sessions.
+    /// Replaces the password `old` by a new one and ends the user's other sessions.
+    ///
+    /// Both or neither, whether the client waits for it or not; and never between an edit of the
+    /// users file and the end of the sessions that it ends.
     pub async fn change_password(
         &self,
-        session: &Session,
+        old: &InForce,
         new: Password,
         visit: &Visit<'_>,
     ) -> Result<(), ChangeError> {
         let Directory::File(file) = &self.directory else { return Err(ChangeError::Elsewhere) };
-        let user = session.user();
-        file.set_password(&user.name, new).await.map_err(|error| match error {
-            SetError::Busy => ChangeError::Busy,
-            SetError::File(error) => {
-                log::error!("the password of {} was not changed: {error}", user.name);
-                ChangeError::NotStored
+        let new = file.hash(new).await?;
+        let (file, sessions) = (Arc::clone(file), Arc::clone(&self.sessions));
+        let (session, account) = (Arc::clone(&old.session), old.account.clone());
+        let (reloading, audit) = (Arc::clone(&self.reloading), self.audit.clone());
+        let changed = event(Kind::PasswordChanged, &session).on(visit);
+        let set = move || {
+            let _turn = in_turn(&reloading);
+            if !sessions.is_live(&session, Moment::now()) {
+                return Err(ChangeError::Ended);
             }
-        })?;
-        self.audit.record(event(Kind::PasswordChanged, session).on(visit));
-        self.end_others(session);
-        Ok(())
+            file.set_password(&account, &new).map_err(|error| why(&account, &error))?;
+            audit.record(changed);
+            sessions.revoke(session.user_id(), Some(session.id()));
+            Ok(())
+        };
+        // It writes a file, which is nothing for a thread that serves requests.
+        tokio::task::spawn_blocking(set).await.unwrap_or(Err(ChangeError::NotStored))
+    }
+}
+
+fn why(account: &Account, error: &SetError) -> ChangeError {
+    match error {
+        SetError::Changed => ChangeError::Changed,
+        SetError::File(EditError::Changed(_) | EditError::Missing(_)) => ChangeError::Ended,
+        SetError::File(error) => {
+            log::error!("the password of {} was not changed: {error}", account.user.name);
+            ChangeError::NotStored
+        }
     }
 }

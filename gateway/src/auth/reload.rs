@@ -1,8 +1,8 @@
 //! The users file read anew, and what that means for those who are signed in.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use super::Auth;
+use super::{Auth, in_turn};
 use crate::audit::{Event, Kind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Reloaded};
@@ -31,7 +31,7 @@ impl Auth {
 
     fn take(&self, file: &FileDirectory, is_told: impl FnOnce(&Reloaded) -> bool) {
         // One after the other, or what an older file meant could be done after a newer one's.
-        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = in_turn(&self.reloading);
         match file.reload() {
             None => {}
             Some(Ok(reloaded)) => {

@@ -13,6 +13,8 @@ pub struct Users {
     source: Source,
     /// What becomes of clients that bring their own API token.
     pub tokens: TokenPolicy,
+    /// Whether a session alone may set a new password, without the old one.
+    pub password_by_session: bool,
     /// How often InfluxDB is asked about sessions.
     pub pace: Pace,
 }
@@ -58,6 +60,7 @@ pub(super) fn read(mut section: Section<'_>, upstream: Option<&Upstream>) -> Use
         ("deny", TokenPolicy::Deny),
     ];
     let tokens = section.choice("tokens", &policies).unwrap_or(TokenPolicy::Pass);
+    let password_by_session = section.boolean("password_by_session").unwrap_or(true);
     let renew = section.parsed("renew", duration).unwrap_or(Duration::from_secs(240));
     let refresh = section.parsed("refresh", duration).unwrap_or(Duration::from_secs(60));
     if upstream.is_some_and(|upstream| upstream.kind == Kind::Influxdb3) {
@@ -78,5 +81,5 @@ pub(super) fn read(mut section: Section<'_>, upstream: Option<&Upstream>) -> Use
     }
     section.close();
     let source = if is_influxdb { Source::Influxdb } else { Source::File(file.into()) };
-    Users { source, tokens, pace: Pace { renew, refresh } }
+    Users { source, tokens, password_by_session, pace: Pace { renew, refresh } }
 }

@@ -35,7 +35,7 @@ pub enum EditError {
     /// There is no such user.
     #[error("there is no user {0}; `influx-gateway user list` shows who there is")]
     Missing(Username),
-    /// The user has another hash in the file than the one that was to be replaced.
+    /// The user has another hash in the file than the one that was to be replaced, or another id.
     #[error("the password of {0} was changed in the meantime")]
     Changed(Username),
 }
@@ -46,8 +46,10 @@ pub enum Change<'a> {
     Add(&'a str),
     /// Replaces the password by this PHC string.
     SetPassword(&'a str),
-    /// Replaces this hash of the password by another one of the same password.
-    Rehash {
+    /// Replaces this hash of the password, if it is still there and still this user's.
+    Replace {
+        /// Whose it has to be.
+        id: UserId,
         /// What has to be there.
         old: &'a PasswordHash,
         /// The new PHC string.
@@ -115,10 +117,12 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
             let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
             set_password(table, hash);
         }
-        Change::Rehash { old, new } => {
+        Change::Replace { id, old, new } => {
             let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
-            let text = table.get("password").and_then(Item::as_str).unwrap_or_default();
-            if PasswordHash::parse(text).as_ref() != Ok(old) {
+            let text = |key| table.get(key).and_then(Item::as_str).unwrap_or_default();
+            let is_same = text("id").parse() == Ok(*id)
+                && PasswordHash::parse(text("password")).as_ref() == Ok(old);
+            if !is_same {
                 return Err(EditError::Changed(name.clone()));
             }
             set_password(table, new);

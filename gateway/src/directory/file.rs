@@ -42,10 +42,13 @@ pub enum SetError {
     /// The users file was left as it was.
     #[error(transparent)]
     File(#[from] EditError),
-    /// It was not its turn.
-    #[error("too many passwords are being hashed")]
-    Busy,
+    /// Another one has been set in the meantime.
+    #[error("another password has been set in the meantime")]
+    Changed,
 }
+
+/// A password that may be set.
+pub struct Hashed(Arc<PasswordHash>);
 
 /// What a users file that was read anew has brought.
 pub struct Reloaded {
@@ -111,23 +114,35 @@ impl FileDirectory {
         name.is_some_and(|name| self.users.load().account(name).is_some())
     }
 
-    /// Gives the user `name` a new password: in the file first, then for the next sign-in.
-    pub async fn set_password(
-        self: &Arc<Self>,
-        name: &Username,
-        new: Password,
-    ) -> Result<(), SetError> {
-        let (this, name) = (Arc::clone(self), name.clone());
-        let set = self.room.work(move |memory| {
-            let hash = Arc::new(PasswordHash::create(&new, this.room.cost(), memory));
-            let _editing = this.edit();
-            if let Some(kept) = &this.kept {
-                edit::apply(kept.watch.path(), &name, &Change::SetPassword(&hash.text()))?;
-            }
-            this.users.rcu(|users| users.with_password(&name, &hash));
-            Ok(())
-        });
-        set.await.map_err(|Busy| SetError::Busy)?
+    /// The account of `user` as it is now; `None` if the name is nobody's, or somebody else's.
+    pub fn account(&self, user: &User) -> Option<Account> {
+        let users = self.users.load();
+        users.account(&user.name).filter(|account| account.user.id == user.id).cloned()
+    }
+
+    /// Hashes a new password, when it is its turn.
+    pub async fn hash(self: &Arc<Self>, new: Password) -> Result<Hashed, Busy> {
+        let cost = self.room.cost();
+        let hash = move |memory: &mut Memory| PasswordHash::create(&new, cost, memory);
+        self.room.work(hash).await.map(|hash| Hashed(Arc::new(hash)))
+    }
+
+    /// Gives the owner of `account` a new password: in the file first, then for the next sign-in.
+    /// Neither if they have another one by now than they had then, here or in the file, or if the
+    /// name is somebody else's. Slow: it writes a file.
+    pub fn set_password(&self, account: &Account, new: &Hashed) -> Result<(), SetError> {
+        let name = &account.user.name;
+        let _editing = self.edit();
+        let users = self.users.load();
+        let now = users.account(name).filter(|now| now.is_still(account));
+        let now = now.ok_or(SetError::Changed)?;
+        if let Some(kept) = &self.kept {
+            // The same password may have been hashed anew.
+            let (id, old, new) = (now.user.id, &*now.password, &*new.0.text());
+            edit::apply(kept.watch.path(), name, &Change::Replace { id, old, new })?;
+        }
+        self.users.rcu(|users| users.with_password(name, &new.0));
+        Ok(())
     }
 
     /// Hashes the password anew, in the background, if its hash costs something else than new ones
@@ -147,7 +162,8 @@ impl FileDirectory {
     }
 
     fn rehash_now(&self, verified: &Verified, memory: &mut Memory) {
-        let (name, old) = (&verified.account.user.name, &verified.account.password);
+        let Account { user, password: old, .. } = &verified.account;
+        let (name, id) = (&user.name, user.id);
         let is_current = |users: &Users| {
             users.account(name).is_some_and(|account| Arc::ptr_eq(&account.password, old))
         };
@@ -160,7 +176,7 @@ impl FileDirectory {
             return;
         }
         if let Some(kept) = &self.kept {
-            let change = Change::Rehash { old, new: &hash.text() };
+            let change = Change::Replace { id, old, new: &hash.text() };
             if let Err(error) = edit::apply(kept.watch.path(), name, &change) {
                 kept.is_read_only.store(true, Ordering::Relaxed);
                 log::warn!("a password hash of another cost was not renewed: {error}");

@@ -11,7 +11,7 @@ use super::{Downstream, exchange};
 use crate::api::rejection::Rejection;
 use crate::api::route::{Proof, Route};
 use crate::api::{Response, authorization, options, password};
-use crate::session::Session;
+use crate::auth::InForce;
 
 impl Gateway {
     /// Reads a body away that the endpoint does not want, which must be short.
@@ -25,7 +25,7 @@ impl Gateway {
         let request = downstream.req_header();
         let route = Route::of(&request.method, request.uri.path(), &self.forwarding);
         if matches!(route, Route::SignIn(_) | Route::SignOut(_) | Route::Me) {
-            exchange::read_body(downstream, self.limits.local_body_bytes, self.limits.body).await?;
+            exchange::read_body(downstream, &self.limits).await?;
         }
         Ok(())
     }
@@ -34,15 +34,16 @@ impl Gateway {
     pub(super) async fn change_password(
         &self,
         downstream: &mut Downstream,
-        session: &Session,
+        password: &InForce,
         proof: Proof,
         context: &Context,
     ) -> Result<Response, Rejection> {
-        let body =
-            exchange::read_body(downstream, self.limits.local_body_bytes, self.limits.body).await?;
+        let body = exchange::read_body(downstream, &self.limits).await?;
         let body = Zeroizing::new(body.to_vec());
+        // The head came some time ago: whose it was then says nothing of now.
+        self.look_again(password.session())?;
         let old = authorization::basic(&downstream.req_header().headers);
-        password::change(&self.auth, session, proof, old, &body, &context.visit()).await
+        password::change(&self.auth, password, proof, old, &body, &context.visit()).await
     }
 
     /// `Strict-Transport-Security` of an answer to this request.

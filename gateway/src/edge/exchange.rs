@@ -14,6 +14,7 @@ use super::Downstream;
 use super::guard::Guard;
 use crate::api::Response;
 use crate::api::rejection::Rejection;
+use crate::limits::Limits;
 
 /// What guards the client's connection, if it is HTTP/1.
 pub fn guard(downstream: &Downstream) -> Option<&Guard> {
@@ -78,17 +79,18 @@ pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::
     Ok(())
 }
 
-/// Reads the whole body of the request, which must not be longer than `most` bytes, and of which
-/// the next bytes must come within `patience`.
-pub async fn read_body(
-    downstream: &mut Downstream,
-    most: usize,
-    patience: Duration,
-) -> Result<Bytes, Rejection> {
+/// Reads the whole body of the request: no longer than a local one may be, and no later. However
+/// often a byte of it comes, all of it has one deadline.
+pub async fn read_body(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
     let declared = declared_length(&downstream.req_header().headers);
-    if declared.is_some_and(|length| length > most as u64) {
+    if declared.is_some_and(|length| length > limits.local_body_bytes as u64) {
         return Err(Rejection::TooLarge);
     }
+    let whole = tokio::time::timeout(limits.local_body, read_pieces(downstream, limits)).await;
+    whole.unwrap_or(Err(Rejection::ClientTimedOut))
+}
+
+async fn read_pieces(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
     let client = downstream.as_downstream_mut();
     if client.req_header().headers.contains_key(EXPECT) {
         // Otherwise the client would wait for leave to send it.
@@ -97,10 +99,10 @@ pub async fn read_body(
     let mut body = BytesMut::new();
     loop {
         // Pingora itself knows no such limit with HTTP/2.
-        let read = tokio::time::timeout(patience, client.read_request_body());
+        let read = tokio::time::timeout(limits.body, client.read_request_body());
         let read = read.await.map_err(|_late| Rejection::ClientTimedOut)?;
         let Some(chunk) = read.map_err(|error| unreadable(&error))? else { break };
-        if body.len() + chunk.len() > most {
+        if body.len() + chunk.len() > limits.local_body_bytes {
             return Err(Rejection::TooLarge);
         }
         body.extend_from_slice(&chunk);

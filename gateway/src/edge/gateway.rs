@@ -17,13 +17,12 @@ use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
 use crate::api::route::{Account, Door, Forwarding, Proof, Route};
 use crate::api::{Response, authorization, me, options, password, path, route, signin, signout};
-use crate::auth::Auth;
 use crate::auth::credential::{Caller, Purpose, Shared};
 use crate::auth::tokens::TokenError;
+use crate::auth::{Auth, InForce};
 use crate::clock::Moment;
 use crate::directory::influxdb::Ask;
 use crate::limits::Limits;
-use crate::session::Session;
 use crate::user::Status;
 
 /// What the gateway is made of.
@@ -48,6 +47,8 @@ pub struct Settings {
     pub trusted: TrustedProxies,
     /// Whose pages may use a session, besides our own.
     pub origins: AllowedOrigins,
+    /// Whether a session alone may set a new password.
+    pub password_by_session: bool,
     /// `Strict-Transport-Security` of answers over TLS.
     pub hsts: Option<HeaderValue>,
 }
@@ -63,6 +64,7 @@ pub struct Gateway {
     pub(super) limits: Limits,
     pub(super) trusted: TrustedProxies,
     origins: AllowedOrigins,
+    password_by_session: bool,
     pub(super) hsts: Option<HeaderValue>,
 }
 
@@ -72,7 +74,7 @@ pub(super) enum Decision {
     /// The gateway answers by itself.
     Respond(Response),
     /// The gateway answers, once it has read what the new password is.
-    ChangePassword(Arc<Session>, Proof),
+    ChangePassword(InForce, Proof),
     /// The upstream answers.
     Forward(Caller),
 }
@@ -91,6 +93,7 @@ impl Gateway {
             limits,
             trusted,
             origins,
+            password_by_session,
             hsts,
         } = settings;
         let authority = upstream.authority();
@@ -108,6 +111,7 @@ impl Gateway {
             limits,
             trusted,
             origins,
+            password_by_session,
             hsts,
         }
     }
@@ -253,10 +257,14 @@ impl Gateway {
         proof: Proof,
         context: &mut Context,
     ) -> Result<Decision, Rejection> {
+        if proof == Proof::Session && caller.session().is_some() && !self.password_by_session {
+            return Err(Rejection::OldPasswordWanted);
+        }
         match caller {
             Caller::Session(session) if self.auth.keeps_passwords() => {
                 password::check_account(&session, account)?;
-                Ok(Decision::ChangePassword(session, proof))
+                let password = self.auth.password_of(&session).ok_or(Rejection::Unauthorized)?;
+                Ok(Decision::ChangePassword(password, proof))
             }
             // The upstream is not asked to change a password that is kept here.
             _ if self.auth.keeps_passwords() => Err(Rejection::NotYourPassword),

@@ -103,8 +103,8 @@ impl ProxyHttp for Gateway {
                 return Ok(false);
             }
             Ok(Decision::Respond(response)) => response,
-            Ok(Decision::ChangePassword(session, proof)) => {
-                let changed = self.change_password(downstream, &session, proof, context).await;
+            Ok(Decision::ChangePassword(password, proof)) => {
+                let changed = self.change_password(downstream, &password, proof, context).await;
                 changed.unwrap_or_else(Into::into)
             }
             Err(rejection) => rejection.into(),
