@@ -55,6 +55,8 @@ mod logs;
 mod me;
 /// gateway/openapi.yaml, held against the program.
 mod openapi;
+/// Standard output and standard error that take nothing.
+mod output;
 /// New passwords.
 mod password;
 /// What trusted proxies say of clients, in every spelling.

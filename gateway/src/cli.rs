@@ -7,6 +7,7 @@ mod log_writer;
 mod logging;
 mod password;
 mod run;
+mod say;
 mod user;
 
 use std::fmt::Display;
@@ -60,6 +61,8 @@ enum Failure {
     Configuration(Vec<Fault>),
     /// A file could not be changed: 78, for the same reader.
     File(String),
+    /// The answer could not be written to standard output: 74.
+    Output(std::io::Error),
 }
 
 impl Failure {
@@ -71,7 +74,19 @@ impl Failure {
         match self {
             Self::Usage(_) => 64,
             Self::Bind(_) => 69,
+            Self::Output(_) => 74,
             Self::Configuration(_) | Self::File(_) => 78,
+        }
+    }
+
+    /// What there is to say of it.
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Usage(text) | Self::Bind(text) | Self::File(text) => {
+                vec![format!("influx-gateway: {text}")]
+            }
+            Self::Output(error) => vec![format!("influx-gateway: standard output: {error}")],
+            Self::Configuration(faults) => faults.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -83,7 +98,6 @@ impl From<Vec<Fault>> for Failure {
 }
 
 /// Runs the command of this process's arguments.
-#[expect(clippy::print_stderr, reason = "the last word to whoever called")]
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -102,11 +116,8 @@ pub fn main() -> ExitCode {
         Command::Hash => hash::run(),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
-    match &failure {
-        Failure::Usage(text) | Failure::Bind(text) | Failure::File(text) => {
-            eprintln!("influx-gateway: {text}");
-        }
-        Failure::Configuration(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+    for line in failure.lines() {
+        say::complain(&line);
     }
     ExitCode::from(failure.code())
 }

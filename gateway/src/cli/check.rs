@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use super::Failure;
+use super::{Failure, say};
 use crate::app;
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let (config, users) = app::load(path)?;
     app::load_tls(&config)?;
     let users = users.map_or("InfluxDB's".to_owned(), |file| file.users.count().to_string());
-    println!("{}: good; users: {users}", path.display());
+    say::mention(&format!("{}: good; users: {users}", path.display()));
     Ok(())
 }

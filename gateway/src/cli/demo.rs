@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Failure, logging, run};
+use super::{Failure, logging, run, say};
 use crate::app;
 use crate::config::Config;
 use crate::directory::users::{Account, Users};
@@ -63,16 +63,17 @@ fn random_password() -> String {
     URL_SAFE_NO_PAD.encode(bytes).replace('-', "x").replace('_', "y")
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn explain(gateway: &str, upstream: &str, password: &str) {
-    println!("upstream     {upstream} (built in: it answers with what it saw)");
-    println!("user         demo");
-    println!("password     {password}");
-    println!();
-    println!("# sign in, who am I, a forwarded call, sign out:");
-    println!("curl -i -c demo.cookies -u demo:{password} -X POST {gateway}/api/v2/signin");
-    println!("curl -i -b demo.cookies {gateway}/api/v2/me");
-    println!("curl -i -b demo.cookies '{gateway}/api/v2/buckets?org=demo'");
-    println!("curl -i -b demo.cookies -X POST {gateway}/api/v2/signout");
-    println!();
+    say::mention(&format!(
+        "upstream     {upstream} (built in: it answers with what it saw)
+user         demo
+password     {password}
+
+# sign in, who am I, a forwarded call, sign out:
+curl -i -c demo.cookies -u demo:{password} -X POST {gateway}/api/v2/signin
+curl -i -b demo.cookies {gateway}/api/v2/me
+curl -i -b demo.cookies '{gateway}/api/v2/buckets?org=demo'
+curl -i -b demo.cookies -X POST {gateway}/api/v2/signout
+"
+    ));
 }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 
 use zeroize::Zeroizing;
 
-use super::Failure;
+use super::{Failure, say};
 use crate::user::password::Password;
 
 /// Longer ones cannot be used to sign in.
@@ -24,7 +24,8 @@ pub(super) fn read(from_stdin: bool) -> Result<Password, Failure> {
         }
         length => {
             if length < ADVISED {
-                warn("the password is shorter than 8 bytes, which InfluxDB does not accept");
+                let why = "the password is shorter than 8 bytes, which InfluxDB does not accept";
+                say::complain(&format!("influx-gateway: {why}"));
             }
             Ok(password)
         }
@@ -48,9 +49,4 @@ fn piped() -> Result<Password, Failure> {
     read.map_err(|error| Failure::usage(format!("standard input: {error}")))?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     Ok(Password::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
-}
-
-#[expect(clippy::print_stderr, reason = "a word to whoever called")]
-fn warn(text: &str) {
-    eprintln!("influx-gateway: {text}");
 }

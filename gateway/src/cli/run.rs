@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{Failure, log_writer, logging};
+use super::{Failure, log_writer, logging, say};
 use crate::app;
 use crate::limits::Limits;
 
@@ -25,13 +25,12 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 }
 
 /// One line a listener: the address as it turned out, which port 0 leaves to the system.
-#[expect(clippy::print_stdout, reason = "the answer")]
 pub(super) fn announce(urls: &[String]) {
     log_writer::start();
     for url in urls {
         // Where the log goes, so that one place has everything; and on standard output, for programs.
         log::info!("listening on {url}");
-        println!("listening on {url}");
+        say::mention(&format!("listening on {url}"));
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{ConfigFile, Failure, password};
+use super::{ConfigFile, Failure, password, say};
 use crate::app;
 use crate::directory::edit::{self, Change};
 use crate::user::name::Username;
@@ -83,15 +83,13 @@ fn users_file(file: &ConfigFile) -> Result<PathBuf, Failure> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn apply(user: &Named, change: &Change<'_>, done: &str) -> Result<(), Failure> {
     let path = users_file(&user.file)?;
     edit::apply(&path, &user.name, change).map_err(|error| Failure::File(error.to_string()))?;
-    println!("{}: {} {done}", path.display(), user.name);
+    say::mention(&format!("{}: {} {done}", path.display(), user.name));
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn list(listing: &Listing) -> Result<(), Failure> {
     let users = app::load_users(&users_file(&listing.file)?)?;
     let users = users.sorted();
@@ -105,14 +103,13 @@ fn list(listing: &Listing) -> Result<(), Failure> {
             })
         };
         let rows: Vec<_> = users.iter().map(row).collect();
-        println!("{}", serde_json::Value::from(rows));
-        return Ok(());
+        return say::answer(&serde_json::Value::from(rows).to_string());
     }
     let width = users.iter().map(|user| user.name.as_str().len()).max().unwrap_or(0).max(4);
-    println!("{:width$}  {:16}  {:8}  TOKEN", "NAME", "ID", "STATUS");
-    for user in users {
+    let mut lines = vec![format!("{:width$}  {:16}  {:8}  TOKEN", "NAME", "ID", "STATUS")];
+    lines.extend(users.iter().map(|user| {
         let token = if user.token.is_some() { "own" } else { "-" };
-        println!("{:width$}  {}  {:8}  {token}", user.name.as_str(), user.id, user.status.word());
-    }
-    Ok(())
+        format!("{:width$}  {}  {:8}  {token}", user.name.as_str(), user.id, user.status.word())
+    }));
+    say::answer(&lines.join("\n"))
 }

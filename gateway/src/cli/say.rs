@@ -1,0 +1,31 @@
+//! What commands say. A terminal that is gone, a full disk or a reader that has enough is no reason to
+//! panic, so nothing here does, and only an answer that is lost is a failure.
+
+use std::io::{self, ErrorKind, Write};
+
+use super::Failure;
+
+/// The answer itself. A reader that is gone has had enough of it; anything else is a failure.
+pub(super) fn answer(text: &str) -> Result<(), Failure> {
+    match print(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+/// A word on standard output beside what was done, which is done whether anybody reads it or not.
+pub(super) fn mention(text: &str) {
+    let _ = print(text);
+}
+
+/// A line on standard error to whoever called.
+pub(super) fn complain(text: &str) {
+    // There is nobody to tell that nobody can be told.
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(format!("{text}\n").as_bytes())?;
+    stdout.flush()
+}
