@@ -297,7 +297,7 @@ mod tests {
                 "gateway.toml:15: forward.public: \"health\" is not a plain path such as \
                  \"/health\"",
                 "gateway.toml:17: server.thread: unknown key; known here: threads, work_stealing, \
-                 listener_tasks_per_fd, daemon, error_log, pid_file, upgrade_sock, user, group, \
+                 listener_tasks_per_fd, daemon, error_log, pid_file, user, group, \
                  working_directory, grace_period_seconds, graceful_shutdown_timeout_seconds, \
                  upstream_keepalive_pool_size, max_retries, max_blocking_threads, \
                  client_bind_to_ipv4",

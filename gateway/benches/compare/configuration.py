@@ -53,7 +53,6 @@ hash_memory_kib = 8
 hash_passes = 1
 [server]
 threads = {threads}
-upgrade_sock = "{folder}/upgrade.sock"
 pid_file = "{folder}/gateway.pid"
 """
 

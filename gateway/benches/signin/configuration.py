@@ -38,7 +38,6 @@ file = "users.toml"
 file = "audit.jsonl"
 [server]
 threads = {threads}
-upgrade_sock = "{folder}/upgrade.sock"
 pid_file = "{folder}/gateway.pid"
 """
 

@@ -6,12 +6,13 @@ use crate::document::Section;
 
 /// The keys that have another default here than in Pingora.
 ///
-/// A grace period of five minutes would hold up every restart, a global temporary folder is no
-/// place for a socket that hands out listeners, and sixteen attempts at one request are too many.
+/// A grace period of five minutes would hold up every restart, nothing hands listeners out by a socket
+/// (least of all by one in a temporary folder that everybody may write to), and sixteen attempts at one
+/// request are too many.
 const DEFAULTS: [(&str, &str); 6] = [
     ("threads", "0"),
     ("pid_file", "\"/run/influx-gateway/gateway.pid\""),
-    ("upgrade_sock", "\"/run/influx-gateway/upgrade.sock\""),
+    (RETIRED, "\"\""),
     ("grace_period_seconds", "30"),
     ("graceful_shutdown_timeout_seconds", "5"),
     ("max_retries", "4"),
@@ -26,6 +27,13 @@ pub(super) fn read(section: Section<'_>) -> ServerConf {
     }
     let mut section = section;
     for key in section.other_keys() {
+        if key == RETIRED {
+            let _ = section.json(RETIRED);
+            log::warn!(
+                "server.{RETIRED} has no effect, as listeners are not given away: remove it"
+            );
+            continue;
+        }
         let Some(known) = KEYS.iter().find(|known| **known == key) else {
             section.fault(&key, &format!("unknown key; known here: {}", KEYS.join(", ")));
             continue;
@@ -46,15 +54,17 @@ pub(super) fn read(section: Section<'_>) -> ServerConf {
     serde_json::from_value(conf).expect("each value was checked on its own")
 }
 
+/// A key that there was once. A configuration that still has it is no reason not to start.
+const RETIRED: &str = "upgrade_sock";
+
 /// Pingora's keys that are of use here.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 15] = [
     "threads",
     "work_stealing",
     "listener_tasks_per_fd",
     "daemon",
     "error_log",
     "pid_file",
-    "upgrade_sock",
     "user",
     "group",
     "working_directory",

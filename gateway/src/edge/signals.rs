@@ -8,8 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::reload::Reload;
 
-/// Waits for a signal to stop: `TERM` answers the requests in flight first, `INT` does not, and
-/// `QUIT` hands the listeners to a new process. Until then, `HUP` reads anew what has changed.
+/// Waits for a signal to stop: `TERM` answers the requests in flight first, and so does `QUIT`; `INT`
+/// does not. Until then, `HUP` reads anew what has changed.
+///
+/// Pingora's own answer to `QUIT`, which gives the listeners to whoever waits at a socket, is never
+/// asked for.
 ///
 /// By the time Pingora asks, its services run. From the moment that the signals are heeded, and
 /// not before, the gateway may be called ready.
@@ -30,8 +33,9 @@ impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
         let listen = |kind| signal(kind).expect("these signals can be listened for");
         let mut terminate = listen(SignalKind::terminate());
-        let mut interrupt = listen(SignalKind::interrupt());
+        // Left alone it would end the process with a core dump, which holds every secret.
         let mut quit = listen(SignalKind::quit());
+        let mut interrupt = listen(SignalKind::interrupt());
         let mut hang_up = listen(SignalKind::hangup());
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ready) = ready {
@@ -40,8 +44,8 @@ impl ShutdownSignalWatch for Signals {
         loop {
             tokio::select! {
                 _ = terminate.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = quit.recv() => return ShutdownSignal::GracefulTerminate,
                 _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
-                _ = quit.recv() => return ShutdownSignal::GracefulUpgrade,
                 _ = hang_up.recv() => self.reload.now().await,
             }
         }
