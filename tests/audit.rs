@@ -218,3 +218,53 @@ fn fail2ban_takes_the_jail() {
     let dump = String::from_utf8(client("-d").stdout).unwrap();
     assert!(dump.contains("'influx-gateway', 'maxretry', 20"), "{dump}");
 }
+
+#[test]
+fn f_34_a_full_disk_tears_one_line_and_what_was_lost_is_counted() {
+    let folder = Gateway::prepare(&format!("http://{}", closed_port()), "", &users(&["ada"]));
+    let mut command = Command::new("sh");
+    // Beyond the largest size of a file, writing fails as on a full disk, and kills who does not mind.
+    let script = "trap '' XFSZ; exec \"$0\" \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_influx-gateway")]);
+    let gateway = Gateway::start_by(command, folder);
+    let largest = |size: &str| {
+        let (pid, size) = (gateway.pid().to_string(), format!("--fsize={size}:"));
+        assert!(Command::new("prlimit").args(["--pid", &pid, &size]).status().unwrap().success());
+    };
+    gateway.sign_in("ada");
+    gateway.audited(1);
+    let whole = gateway.audit().len();
+    for round in 1..=2 {
+        largest(&(gateway.audit().len() + 50).to_string());
+        let said = || gateway.log().matches("events were not written").count();
+        for _ in 0..3 {
+            let before = said();
+            gateway.sign_in("ada");
+            wait_until("it is said that the event is lost", || said() > before);
+        }
+        largest("unlimited");
+        gateway.sign_in("ada");
+        let audit = || gateway.audit();
+        wait_until("it goes on", || audit().matches("signed_in").count() == 1 + round);
+    }
+    let audit = gateway.audit();
+    let lines: Vec<_> = audit.lines().map(serde_json::from_str::<serde_json::Value>).collect();
+    let is_torn: Vec<_> = lines.iter().map(Result::is_err).collect();
+    assert_eq!(is_torn, [false, true, false, false, true, false, false], "{audit}");
+    assert_eq!(audit[whole..].find('\n'), Some(50), "{audit}");
+    for lost in [2, 5] {
+        let line = lines[lost].as_ref().unwrap();
+        assert_eq!((&line["event"], &line["count"]), (&"lost".into(), &3.into()), "{audit}");
+    }
+}
+
+#[test]
+fn f_34_a_line_that_an_earlier_process_has_torn_is_ended() {
+    let folder = Gateway::prepare(&format!("http://{}", closed_port()), "", &users(&["ada"]));
+    fs::write(folder.path().join("audit.jsonl"), "{\"time\":\"2026").unwrap();
+    let gateway = Gateway::start_in(folder);
+    gateway.sign_in("ada");
+    wait_until("it is written", || gateway.audit().ends_with("\"ada\"}\n"));
+    assert_eq!(gateway.audit().lines().next(), Some("{\"time\":\"2026"));
+    assert_eq!(gateway.audit().lines().count(), 2);
+}

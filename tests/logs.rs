@@ -161,3 +161,74 @@ fn f_38_everyday_business_is_neither_an_error_nor_a_warning() {
     assert!(odd.is_empty(), "{odd:#?}");
     assert!(log.contains("DEBUG influx_gateway::edge] Downstream handshake error"), "{log}");
 }
+
+/// MiB of memory that the process has.
+fn resident(gateway: &Gateway) -> usize {
+    let path = format!("/proc/{}/statm", gateway.pid());
+    let text = std::fs::read_to_string(path).unwrap();
+    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096 / (1024 * 1024)
+}
+
+#[test]
+fn f_23_a_log_that_nobody_reads_is_bounded_in_bytes_and_says_what_it_lacks() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let path = format!("/{}", "a".repeat(8000));
+    let burst = get(&path, &[]).repeat(50);
+    let at_first = resident(&gateway);
+    let grown = gateway.unread(|| {
+        let mut client = gateway.connect();
+        for _ in 0..400 {
+            client.write(burst.as_bytes());
+            for _ in 0..50 {
+                client.read();
+            }
+        }
+        resident(&gateway) - at_first
+    });
+    assert!(grown < 64, "{grown} MiB for 20,000 lines");
+    wait_until("what is lost is said", || gateway.has_logged("the log lacks"));
+    let log = gateway.stop();
+    let written = log.matches(" access] ").count();
+    let lost = log.lines().filter_map(|line| line.split("the log lacks ").nth(1));
+    let lost = lost.map(|rest| rest.split(' ').next().unwrap().parse::<usize>().unwrap());
+    assert_eq!(written + lost.sum::<usize>(), 20_000, "every line is there or counted");
+}
+
+#[test]
+fn f_23_what_clients_make_up_is_cut_at_1_kib_with_its_length() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let paths = [1024, 1025, 5000].map(|length| format!("/{}", "a".repeat(length - 1)));
+    for path in &paths {
+        gateway.connect().send(&get(path, &[]));
+    }
+    let umlauts = format!("/{}", "%C3%A9".repeat(700));
+    gateway.connect().send(&get(&umlauts, &[]));
+    let log = gateway.stop();
+    let path_of = |end: &str| {
+        let ends = |path: &&str| path.ends_with(end);
+        let mut paths = log.lines().filter_map(|line| line.split(" path=").nth(1));
+        let path = paths.find_map(|rest| rest.split(' ').next().filter(ends));
+        path.unwrap_or_else(|| panic!("{end}: {log}")).to_owned()
+    };
+    assert_eq!(path_of("aaa"), paths[0]);
+    assert_eq!(path_of("..[1025]"), format!("{}..[1025]", &paths[1][..1024]));
+    assert_eq!(path_of("..[5000]"), format!("{}..[5000]", &paths[2][..1024]));
+    assert_eq!(path_of("..[4201]"), format!("{}..[4201]", &umlauts[..1024]));
+}
+
+#[test]
+fn f_24_the_threads_that_write_are_there_before_the_gateway_is_called_ready() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let task = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    let names = || -> Vec<_> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
+        tasks.filter_map(|entry| task(entry.unwrap()).ok()).collect()
+    };
+    // A thread gives itself its name, so it may be there before it has one. Nothing is logged and
+    // nothing happens meanwhile for which one could be started.
+    wait_until("both are there", || {
+        let names = names();
+        ["log\n", "audit\n"].iter().all(|one| names.iter().any(|name| name == one))
+    });
+}

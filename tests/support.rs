@@ -171,6 +171,18 @@ impl Gateway {
         lines
     }
 
+    /// Does `work` while nobody reads the log.
+    pub(crate) fn unread<T>(&self, work: impl FnOnce() -> T) -> T {
+        // Whoever reads needs it to put what was read somewhere.
+        let _log = self.log.lock().unwrap();
+        work()
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
     /// Whether the log says `text`.
     pub(crate) fn has_logged(&self, text: &str) -> bool {
         self.log.lock().unwrap().contains(text)

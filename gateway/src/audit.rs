@@ -5,7 +5,7 @@ mod trail;
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::clock;
@@ -13,7 +13,7 @@ use crate::session::token::Fingerprint;
 use crate::user::name::Username;
 use crate::user::typed::TypedName;
 use crate::visit::Visit;
-use crate::writer::Writer;
+use crate::writer::{Sink, Writer};
 use trail::{Entry, Trail};
 
 /// What happened.
@@ -39,6 +39,8 @@ pub enum Kind {
     Reloaded(usize),
     /// The users file was read anew and is at fault: the old users stay.
     ReloadRefused(usize),
+    /// So many events could not be written down before this one.
+    Lost(usize),
 }
 
 /// Why a sign-in was refused. A closed list: never a client's own words.
@@ -81,6 +83,12 @@ impl Event {
         Self { kind, time, user: None, client: None, session: None, request_id: None }
     }
 
+    /// How many bytes it takes besides itself.
+    fn bytes(&self) -> usize {
+        let user = self.user.as_ref().map_or(0, |user| user.as_str().len());
+        user + self.request_id.as_ref().map_or(0, |id| id.len())
+    }
+
     /// On whose request.
     #[must_use]
     pub fn on(mut self, visit: &Visit<'_>) -> Self {
@@ -112,10 +120,13 @@ impl Event {
 
 /// Where events are written down.
 #[derive(Clone)]
-pub struct Audit(Arc<LazyWriter>);
+pub struct Audit(Arc<Desk>);
 
-/// Started at the first event: threads do not survive a process going to the background.
-type LazyWriter = LazyLock<Writer<Entry>, Box<dyn FnOnce() -> Writer<Entry> + Send>>;
+/// Whoever records writes, until there is a thread for it.
+struct Desk {
+    trail: Arc<Mutex<Trail>>,
+    thread: OnceLock<Writer<Entry>>,
+}
 
 impl Audit {
     /// Into the log, with the target `audit`.
@@ -125,27 +136,76 @@ impl Audit {
 
     /// Into the file at `path`, at its end; made if it is not there, with mode 0600.
     pub fn to_file(path: &Path) -> std::io::Result<Self> {
-        trail::open(path).map(|file| Self::to(Trail::File(path.to_owned(), file)))
+        Trail::open(path).map(Self::to)
     }
 
     fn to(trail: Trail) -> Self {
-        let start = || Writer::start("audit", trail).expect("the system has a thread");
-        Self(Arc::new(LazyLock::new(Box::new(start))))
+        let desk = Desk { trail: Arc::new(Mutex::new(trail)), thread: OnceLock::new() };
+        Self(Arc::new(desk))
     }
 
-    /// Writes `event` down, soon. Never waits.
+    /// Starts the thread that writes. When the process serves, and not before: threads do not survive
+    /// its going to the background. Without one, whoever records writes.
+    pub fn start(&self) {
+        match Writer::start("audit", Shared(Arc::clone(&self.0.trail))) {
+            Ok(thread) => drop(self.0.thread.set(thread)),
+            Err(error) => log::error!("no thread for the audit trail: {error}"),
+        }
+    }
+
+    /// Writes `event` down, soon. Never waits once the thread has been started, and never panics.
     pub fn record(&self, event: Event) {
-        self.0.send(Entry::Event(event));
+        match self.0.thread.get() {
+            Some(thread) => thread.send(Entry::Event(event)),
+            None => self.write(Entry::Event(event)),
+        }
     }
 
     /// Opens the file anew, after somebody has moved it away.
     pub fn reopen(&self) {
-        // Waits if it has to: a signal is not a request.
-        self.0.send_surely(Entry::Reopen);
+        match self.0.thread.get() {
+            // Whether there is room or not: a signal is not a request.
+            Some(thread) => thread.send_surely(Entry::Reopen),
+            None => self.write(Entry::Reopen),
+        }
     }
 
     /// Waits, but not for long, until everything is written down.
     pub fn flush(&self) {
-        self.0.flush();
+        if let Some(thread) = self.0.thread.get() {
+            thread.flush();
+        }
     }
+
+    fn write(&self, entry: Entry) {
+        let (mut lines, mut trail) = (Vec::new(), lock(&self.0.trail));
+        trail.take(entry, &mut lines);
+        trail.write(&mut lines);
+    }
+}
+
+/// The trail, as the thread has it.
+struct Shared(Arc<Mutex<Trail>>);
+
+impl Sink for Shared {
+    type Entry = Entry;
+
+    fn take(&mut self, entry: Entry, lines: &mut Vec<u8>) {
+        lock(&self.0).take(entry, lines);
+    }
+
+    fn write(&mut self, lines: &mut Vec<u8>) {
+        if !lines.is_empty() {
+            lock(&self.0).write(lines);
+        }
+    }
+
+    fn tell_lost(&mut self, count: usize) {
+        lock(&self.0).tell_lost(count);
+    }
+}
+
+/// Lines are written whole or counted, so what a panic has left behind is sound.
+fn lock(trail: &Mutex<Trail>) -> MutexGuard<'_, Trail> {
+    trail.lock().unwrap_or_else(PoisonError::into_inner)
 }

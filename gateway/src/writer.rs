@@ -1,14 +1,24 @@
 //! A thread that writes lines, so that nobody waits for a disk or for whoever reads them.
 
+mod lines;
+
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How many entries may wait to be written. Those beyond are lost, and the sink tells how many.
-const MOST_WAITING: usize = 65_536;
+pub use lines::WholeLines;
+
+/// How many bytes of entries may wait to be written. Those beyond are lost, and the sink tells how
+/// many.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
+
+/// What an entry takes besides its own bytes: its place in the line, and what its memory is rounded
+/// up to.
+const PLACE: usize = 64;
 
 /// How many bytes are written at once, about.
 const BATCH: usize = 64 * 1024;
@@ -19,7 +29,7 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Where lines go. All of this happens on the thread.
 pub trait Sink: Send + 'static {
     /// What the thread is sent.
-    type Entry: Send + 'static;
+    type Entry: Entry;
 
     /// Adds what there is to write of `entry` to `lines`.
     fn take(&mut self, entry: Self::Entry, lines: &mut Vec<u8>);
@@ -31,70 +41,119 @@ pub trait Sink: Send + 'static {
     fn tell_lost(&mut self, count: usize);
 }
 
-/// The way to the thread.
-pub struct Writer<Entry> {
-    messages: SyncSender<Message<Entry>>,
-    lost: Arc<AtomicUsize>,
+/// What waits to be written.
+pub trait Entry: Send + 'static {
+    /// How many bytes of memory it takes.
+    fn bytes(&self) -> usize;
 }
 
-enum Message<Entry> {
-    Entry(Entry),
+impl Entry for Vec<u8> {
+    fn bytes(&self) -> usize {
+        self.capacity()
+    }
+}
+
+/// The way to the thread.
+pub struct Writer<E> {
+    messages: Sender<Message<E>>,
+    line: Arc<Line>,
+}
+
+/// What waits, and what found no room.
+#[derive(Default)]
+struct Line {
+    bytes: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+enum Message<E> {
+    Entry(E),
     Flush(Sender<()>),
 }
 
-impl<Entry: Send + 'static> Writer<Entry> {
+impl<E: Entry> Writer<E> {
     /// Starts the thread. Not before the process serves: threads do not survive its going to the
     /// background.
-    pub fn start(name: &str, sink: impl Sink<Entry = Entry>) -> io::Result<Self> {
-        let (messages, receiver) = sync_channel(MOST_WAITING);
-        let lost = Arc::default();
-        let writer = Self { messages, lost: Arc::clone(&lost) };
+    pub fn start(name: &str, sink: impl Sink<Entry = E>) -> io::Result<Self> {
+        let (messages, receiver) = channel();
+        let line = Arc::default();
+        let writer = Self { messages, line: Arc::clone(&line) };
         let thread = thread::Builder::new().name(name.to_owned());
-        thread.spawn(move || run(sink, &receiver, &lost)).map(|_| writer)
+        thread.spawn(move || run(sink, &receiver, &line)).map(|_| writer)
     }
 
     /// Has `entry` written, soon. Never waits.
-    pub fn send(&self, entry: Entry) {
-        if let Err(TrySendError::Full(_)) = self.messages.try_send(Message::Entry(entry)) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    pub fn send(&self, entry: E) {
+        if self.line.bytes.load(Ordering::Relaxed) > MOST_WAITING {
+            self.line.lost.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.send_surely(entry);
         }
     }
 
-    /// Has `entry` written, soon. Waits if it has to, rather than lose it.
-    pub fn send_surely(&self, entry: Entry) {
+    /// Has `entry` written, soon, whether there is room for it or not.
+    pub fn send_surely(&self, entry: E) {
+        self.line.bytes.fetch_add(entry.bytes() + PLACE, Ordering::Relaxed);
+        // The thread never ends.
         let _ = self.messages.send(Message::Entry(entry));
     }
 
     /// Waits, but not for long, until everything is written.
     pub fn flush(&self) {
         let (done, is_done) = channel();
-        if self.messages.try_send(Message::Flush(done)).is_ok() {
+        if self.messages.send(Message::Flush(done)).is_ok() {
             let _ = is_done.recv_timeout(FLUSH);
         }
     }
 }
 
 /// Writes until nobody can send any more: what is waiting already together, and then at once.
-fn run<S: Sink>(mut sink: S, messages: &Receiver<Message<S::Entry>>, lost: &AtomicUsize) {
-    let mut lines = Vec::new();
+fn run<S: Sink>(sink: S, messages: &Receiver<Message<S::Entry>>, line: &Line) {
+    let mut desk = Desk { sink, lines: Vec::new() };
     let mut next = messages.recv().ok();
     while let Some(message) = next {
         match message {
-            Message::Entry(entry) => sink.take(entry, &mut lines),
+            Message::Entry(entry) => {
+                line.bytes.fetch_sub(entry.bytes() + PLACE, Ordering::Relaxed);
+                if !desk.survives(|sink, lines| sink.take(entry, lines)) {
+                    line.lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
             Message::Flush(done) => {
-                sink.write(&mut lines);
+                desk.write(line);
                 let _ = done.send(());
             }
         }
-        next = if lines.len() < BATCH { messages.try_recv().ok() } else { None };
+        next = if desk.lines.len() < BATCH { messages.try_recv().ok() } else { None };
         if next.is_none() {
-            sink.write(&mut lines);
-            let count = lost.swap(0, Ordering::Relaxed);
-            if count > 0 {
-                sink.tell_lost(count);
-            }
+            desk.write(line);
             next = messages.recv().ok();
         }
+    }
+}
+
+/// Where the thread works.
+struct Desk<S> {
+    sink: S,
+    lines: Vec<u8>,
+}
+
+impl<S: Sink> Desk<S> {
+    fn write(&mut self, line: &Line) {
+        if !self.survives(S::write) {
+            self.lines.clear();
+        }
+        let count = line.lost.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            self.survives(|sink, _lines| sink.tell_lost(count));
+        }
+    }
+
+    /// Does `work`; false if it panics, which costs an entry and not the thread.
+    fn survives(&mut self, work: impl FnOnce(&mut S, &mut Vec<u8>)) -> bool {
+        let length = self.lines.len();
+        let done = catch_unwind(AssertUnwindSafe(|| work(&mut self.sink, &mut self.lines)));
+        done.inspect_err(|_said_by_the_hook| self.lines.truncate(length)).is_ok()
     }
 }
 
@@ -103,14 +162,22 @@ mod tests {
     use super::*;
     use std::sync::Barrier;
 
-    /// Writes to a test, and stops at an entry without text until the test goes on.
+    /// Writes to a test, stops at an entry without text until the test goes on, and panics at one
+    /// that says so.
     struct Pipe(Sender<String>, Arc<Barrier>);
+
+    impl Entry for &'static str {
+        fn bytes(&self) -> usize {
+            self.len()
+        }
+    }
 
     impl Sink for Pipe {
         type Entry = &'static str;
 
         fn take(&mut self, entry: &'static str, lines: &mut Vec<u8>) {
             lines.extend_from_slice(entry.as_bytes());
+            assert_ne!(entry, "panic");
             if entry.is_empty() {
                 self.1.wait();
                 self.1.wait();
@@ -126,16 +193,44 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_waits_is_written_together_and_what_finds_no_room_is_counted() {
+    fn start() -> (Writer<&'static str>, Receiver<String>, Arc<Barrier>) {
         let (pipe, written) = channel();
         let stop = Arc::new(Barrier::new(2));
         let writer = Writer::start("test", Pipe(pipe, Arc::clone(&stop))).unwrap();
+        (writer, written, stop)
+    }
+
+    #[test]
+    fn f_23_what_waits_is_written_together_and_what_finds_no_room_is_counted() {
+        let long: &'static str = "b".repeat(BATCH - PLACE).leak();
+        let (writer, written, stop) = start();
         writer.send("");
         stop.wait();
-        (0..MOST_WAITING + 3).for_each(|_| writer.send("b"));
+        let room = MOST_WAITING / BATCH + 1;
+        (0..room + 3).for_each(|_| writer.send(long));
         stop.wait();
-        assert_eq!(written.recv().unwrap(), "b".repeat(BATCH));
-        assert_eq!(written.recv().unwrap(), "3 lost");
+        let mut bytes = 0;
+        while bytes < room * long.len() {
+            bytes += written.recv().unwrap().replace("3 lost", "").len();
+        }
+        assert_eq!(bytes, room * long.len());
+        assert_eq!(writer.line.lost.load(Ordering::Relaxed), 0);
+        // There is room again.
+        writer.send("last");
+        writer.flush();
+        assert!(written.try_iter().any(|text| text == "last"));
+    }
+
+    #[test]
+    fn f_24_a_panic_costs_one_entry_and_not_the_thread() {
+        let (writer, written, stop) = start();
+        writer.send("");
+        stop.wait();
+        for entry in ["a", "panic", "b"] {
+            writer.send(entry);
+        }
+        stop.wait();
+        assert_eq!(written.recv().unwrap(), "ab");
+        assert_eq!(written.recv().unwrap(), "1 lost");
     }
 }

@@ -59,6 +59,7 @@ fn words(kind: Kind) -> Words {
         Kind::PasswordChanged => ("password_changed", None, None, None),
         Kind::Reloaded(users) => ("reloaded", None, None, Some(users)),
         Kind::ReloadRefused(faults) => ("reload_refused", None, None, Some(faults)),
+        Kind::Lost(events) => ("lost", None, None, Some(events)),
     }
 }
 

@@ -1,23 +1,41 @@
 //! Where the audit trail goes: into the log or into a file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Event, line};
-use crate::writer::Sink;
+use super::{Event, Kind, line};
+use crate::writer::{self, Sink, WholeLines};
 
 /// Where events are written to.
 pub(super) enum Trail {
     Log,
-    File(PathBuf, File),
+    File(PathBuf, File, WholeLines),
 }
 
 /// What the trail is sent.
 pub(super) enum Entry {
     Event(Event),
     Reopen,
+}
+
+impl writer::Entry for Entry {
+    fn bytes(&self) -> usize {
+        let more = match self {
+            Self::Event(event) => event.bytes(),
+            Self::Reopen => 0,
+        };
+        size_of::<Self>() + more
+    }
+}
+
+impl Trail {
+    /// The file at `path`, to write at its end; made if it is not there, with mode 0600.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let (file, lines) = open(path)?;
+        Ok(Self::File(path.to_owned(), file, lines))
+    }
 }
 
 impl Sink for Trail {
@@ -28,9 +46,12 @@ impl Sink for Trail {
             Entry::Event(event) => line::write(&event, lines),
             Entry::Reopen => {
                 self.write(lines);
-                let Self::File(path, file) = self else { return };
+                let Self::File(path, file, lines) = self else { return };
                 match open(path) {
-                    Ok(new) => *file = new,
+                    Ok((new, fresh)) => {
+                        *file = new;
+                        lines.go_on(fresh);
+                    }
                     Err(error) => {
                         let path = path.display();
                         log::error!("{path}: not opened anew, the old file goes on: {error}");
@@ -47,9 +68,8 @@ impl Sink for Trail {
                     log::info!(target: "audit", "{line}");
                 }
             }
-            Self::File(path, file) => {
-                if let Err(error) = file.write_all(lines) {
-                    let count = String::from_utf8_lossy(lines).lines().count();
+            Self::File(path, file, whole) => {
+                if let Err((count, error)) = whole.write(file, lines, tell) {
                     log::error!("{}: {count} events were not written: {error}", path.display());
                 }
             }
@@ -59,10 +79,27 @@ impl Sink for Trail {
 
     fn tell_lost(&mut self, count: usize) {
         log::error!("the audit trail lacks {count} events: they came too fast");
+        if let Self::File(_, _, lines) = self {
+            lines.note_lost(count);
+            self.write(&mut Vec::new());
+        }
     }
 }
 
-/// The file at `path`, to write at its end; made if it is not there.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+fn tell(count: usize, lines: &mut Vec<u8>) {
+    line::write(&Event::now(Kind::Lost(count)), lines);
+}
+
+/// The file at `path`, and how it ends: an earlier process may have torn its last line.
+fn open(path: &Path) -> io::Result<(File, WholeLines)> {
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    Ok((file, WholeLines::after(last_byte(path))))
+}
+
+/// The last byte of the file at `path`. Whoever may write it need not be allowed to read it.
+fn last_byte(path: &Path) -> Option<u8> {
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let mut last = [0];
+    File::open(path).ok()?.read_exact_at(&mut last, metadata.len().checked_sub(1)?).ok()?;
+    Some(last[0])
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-use crate::writer::{Sink, Writer};
+use crate::writer::{Sink, WholeLines, Writer};
 
 /// The way to the thread that writes, once there is one.
 static WRITER: OnceLock<Writer<Vec<u8>>> = OnceLock::new();
@@ -17,10 +17,11 @@ pub(super) fn write(line: Vec<u8>) {
     }
 }
 
-/// Starts the thread, when the process serves.
+/// Starts the thread, when the process serves. Without one, whoever says something writes it.
 pub(super) fn start() {
-    if let Ok(writer) = Writer::start("log", StandardError) {
-        let _ = WRITER.set(writer);
+    match Writer::start("log", StandardError::default()) {
+        Ok(writer) => drop(WRITER.set(writer)),
+        Err(error) => log::error!("no thread for the log: {error}"),
     }
 }
 
@@ -31,8 +32,9 @@ pub(super) fn flush() {
     }
 }
 
-/// What cannot be written there is lost: there is nobody to tell that nobody can be told.
-struct StandardError;
+/// What cannot be written there is lost, and said when something can be written again.
+#[derive(Default)]
+struct StandardError(WholeLines);
 
 impl Sink for StandardError {
     type Entry = Vec<u8>;
@@ -42,12 +44,19 @@ impl Sink for StandardError {
     }
 
     fn write(&mut self, lines: &mut Vec<u8>) {
-        let _ = io::stderr().write_all(lines);
+        // There is nobody to tell that nobody can be told.
+        let _ = self.0.write(&mut io::stderr(), lines, tell);
         lines.clear();
     }
 
     fn tell_lost(&mut self, count: usize) {
-        let line = format!("the log lacks {count} lines: they came too fast\n");
-        self.write(&mut line.into_bytes());
+        self.0.note_lost(count);
+        self.write(&mut Vec::new());
     }
+}
+
+fn tell(count: usize, lines: &mut Vec<u8>) {
+    let line =
+        format!("the log lacks {count} lines: they came too fast, or could not be written\n");
+    lines.extend_from_slice(line.as_bytes());
 }

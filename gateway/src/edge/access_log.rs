@@ -73,21 +73,31 @@ impl fmt::Display for Entry<'_> {
 }
 
 /// `text` with everything but visible ASCII percent-encoded: no client can end the line, add a
-/// field to it, or turn a terminal's colours on.
-fn escaped(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+/// field to it, or turn a terminal's colours on. Beyond [`MOST_BYTES`] it is cut, and how many bytes
+/// the whole has is added.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if text.len() <= MOST_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Cow::Borrowed(text);
     }
-    let mut escaped = String::with_capacity(text.len() + 16);
+    let mut escaped = String::with_capacity(MOST_BYTES + 16);
     for byte in text.bytes() {
+        let length = escaped.len();
         if byte.is_ascii_graphic() {
             escaped.push(char::from(byte));
         } else {
             let _ = write!(escaped, "%{byte:02X}");
         }
+        if escaped.len() > MOST_BYTES {
+            escaped.truncate(length);
+            let _ = write!(escaped, "..[{}]", text.len());
+            break;
+        }
     }
     Cow::Owned(escaped)
 }
+
+/// What is logged of anything that a client makes up.
+const MOST_BYTES: usize = 1024;
 
 const ZAP_TRACE_SPAN: HeaderName = HeaderName::from_static("zap-trace-span");
 const UBER_TRACE_ID: HeaderName = HeaderName::from_static("uber-trace-id");
@@ -126,6 +136,16 @@ mod tests {
             escaped("/a b\r\nuser=x\u{1b}[31m\u{202e}"),
             "/a%20b%0D%0Auser=x%1B[31m%E2%80%AE"
         );
+    }
+
+    #[test]
+    fn f_23_what_is_long_is_cut_between_two_characters() {
+        let whole = "a".repeat(MOST_BYTES);
+        assert_eq!(escaped(&whole), whole);
+        assert_eq!(escaped(&format!("{whole}b")), format!("{whole}..[1025]"));
+        let short = &whole[..MOST_BYTES - 2];
+        assert_eq!(escaped(&format!("{short}é")), format!("{short}..[1024]"));
+        assert_eq!(escaped(&format!("{short}\u{7f}")), format!("{short}..[1023]"));
     }
 
     #[test]

@@ -217,7 +217,7 @@ impl ProxyHttp for Gateway {
         format!(
             "{} {} request_id={}",
             request.method,
-            request.uri.path(),
+            access_log::escaped(request.uri.path()),
             context.request_id.as_str()
         )
     }

@@ -97,6 +97,11 @@ impl Server {
     ///
     /// Calls `ready` once requests are served and signals are heeded.
     pub fn run(self, ready: impl FnOnce() + Send + 'static) {
+        let audit = self.auth.audit().clone();
+        let ready = move || {
+            audit.start();
+            ready();
+        };
         let signals = Signals::new(Reload(Arc::clone(&self.auth)), ready);
         self.server.run(RunArgs { shutdown_signal: Box::new(signals) });
         self.auth.audit().flush();

@@ -65,7 +65,7 @@ impl From<&Username> for CanonicalName {
 
 impl From<&Username> for TypedName {
     fn from(name: &Username) -> Self {
-        Self(name.as_str().to_owned())
+        Self::of(name.as_str().as_bytes())
     }
 }
 
