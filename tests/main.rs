@@ -7,6 +7,8 @@
 
 /// What a user may do, and InfluxDB 3.
 mod access;
+/// An upstream of several addresses, or of another one than before.
+mod addresses;
 /// Guessing, by one and by many: how slow it is, what it gives away, what it costs others.
 mod attack;
 /// The audit trail.

@@ -551,7 +551,8 @@ impl Upstream {
         address
     }
 
-    fn on(listener: TcpListener, behaviour: Arc<Behaviour>) -> Self {
+    /// The same on a listener that is open already.
+    pub(crate) fn on(listener: TcpListener, behaviour: Arc<Behaviour>) -> Self {
         let address = listener.local_addr().unwrap();
         let (sender, seen) = channel();
         let connections = Arc::new(Mutex::new(Vec::new()));

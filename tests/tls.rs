@@ -237,14 +237,14 @@ fn a_certificate_that_cannot_be_used_is_a_fault_at_start() {
 }
 
 /// An upstream that speaks TLS: it answers 200 with the user, and remembers heads of requests.
-struct SecureUpstream {
-    address: SocketAddr,
+pub(crate) struct SecureUpstream {
+    pub(crate) address: SocketAddr,
     seen: Mutex<Receiver<String>>,
 }
 
 impl SecureUpstream {
     /// With this certificate. Clients must have one signed by `clients`, if there is such.
-    fn start(pair: &Pair, clients: Option<&Authority>) -> Self {
+    pub(crate) fn start(pair: &Pair, clients: Option<&Authority>) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(rustls::ALL_VERSIONS)

@@ -54,8 +54,10 @@ fn main() {
         panic!("{file}: `influx-gateway check --config {file}` says what is wrong")
     };
     let listener = app::bind(config.listen.http[0]).expect("the address is free");
-    let upstream = Upstream::new(&config.upstream.authority, None, config.limits);
-    let peer = *upstream.peer(0).expect("upstream.url has an IP address");
+    let upstream = Upstream::new(&config.upstream.authority, None, config.limits, Vec::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let peer = runtime.expect("a runtime of one thread").block_on(upstream.peer());
+    let peer = *peer.expect("upstream.url has an IP address");
 
     let mut server = Server::new_with_opt_and_conf(None, config.server);
     server.bootstrap();

@@ -209,7 +209,8 @@ fn build(
     listeners: Vec<Listener>,
 ) -> Server {
     let at = &config.upstream;
-    let upstream = Arc::new(Upstream::new(&at.authority, upstream_tls, config.limits));
+    let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
+    let upstream = Upstream::new(&at.authority, upstream_tls, config.limits, sources.collect());
     let ask: Arc<dyn Ask> = Arc::new(Client::new(Arc::clone(&upstream)));
     let signin = config.signin;
     let line = Line { at_once: influxdb::AT_ONCE, ..signin.line };

@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::prelude::HttpPeer;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
@@ -44,9 +45,8 @@ impl Client {
         for (name, value) in &parts.headers {
             head.insert_header(name, value)?;
         }
-        let peer = self.upstream.peer(0)?;
         let connector = self.connector.get_or_init(|| Connector::new(None));
-        let (mut session, _reused) = connector.get_http_session(&*peer).await?;
+        let (mut session, peer) = self.connect(connector).await?;
         session.write_request_header(Box::new(head)).await?;
         session.finish_request_body().await?;
         let head = read_head(&mut session).await?;
@@ -56,6 +56,26 @@ impl Client {
         *response.body_mut() = read_body(&mut session).await?;
         connector.release_http_session(session, &*peer, peer.options.idle_timeout).await;
         Ok(response)
+    }
+
+    /// A connection to whichever of the upstream's addresses has one, and to which. Nothing has been
+    /// sent by then.
+    async fn connect(
+        &self,
+        connector: &Connector<()>,
+    ) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>)> {
+        let mut attempts = 0;
+        loop {
+            let peer = self.upstream.peer().await?;
+            let error = match connector.get_http_session(&*peer).await {
+                Ok((session, _reused)) => return Ok((session, peer)),
+                Err(error) => error,
+            };
+            attempts += 1;
+            if !self.upstream.may_try_again(&peer, &error, attempts) {
+                return Err(error);
+            }
+        }
     }
 }
 

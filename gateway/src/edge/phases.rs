@@ -8,13 +8,13 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource};
-use pingora_proxy::{FailToProxy, ProxyHttp};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::access_log::{self, Entry};
 use super::context::Context;
 use super::gateway::{Decision, Gateway};
 use super::request_id::RequestId;
-use super::upstream::TOO_LARGE;
+use super::upstream::{TOO_LARGE, Upstream};
 use super::{Downstream, exchange, head, http2, upstream};
 use crate::api::rejection::Rejection;
 use crate::auth::credential::{Caller, Purpose};
@@ -117,21 +117,21 @@ impl ProxyHttp for Gateway {
     async fn upstream_peer(
         &self,
         _downstream: &mut Downstream,
-        context: &mut Context,
+        _context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
-        self.upstream.peer(context.attempts)
+        self.upstream.peer().await
     }
 
-    /// Nothing was sent, so the next address may be tried, whatever the method.
+    /// Nothing was sent, so another address may be tried, whatever the method.
     fn fail_to_connect(
         &self,
         _downstream: &mut Downstream,
-        _peer: &HttpPeer,
+        peer: &HttpPeer,
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
         context.attempts += 1;
-        error.set_retry(context.attempts < self.upstream.addresses());
+        error.set_retry(self.upstream.may_try_again(peer, &error, context.attempts));
         error
     }
 
@@ -209,6 +209,17 @@ impl ProxyHttp for Gateway {
     /// A client that leaves is no error of ours.
     fn suppress_error_log(&self, _: &Downstream, _: &Context, error: &Error) -> bool {
         *error.esource() == ErrorSource::Downstream
+    }
+
+    /// That another address is the one to begin with is logged once, not for each request.
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Downstream,
+        _: &Context,
+        error: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        Upstream::is_overtaken(error)
     }
 
     /// For Pingora's error lines: without the query, which may hold credentials.
