@@ -36,18 +36,15 @@ fn only_the_gateway_can_be_reached_and_every_secret_is_declared() {
 }
 
 #[test]
-fn its_configuration_is_good_and_names_the_service_and_the_secret() {
+fn its_configuration_is_good_and_names_the_service() {
     let compose = compose();
     let command = compose["services"]["gateway"]["command"].as_array().unwrap();
     assert_eq!(command[2], "/etc/influx-gateway/compose.toml");
     let text = fs::read_to_string(repository().join("conf/compose.toml")).unwrap();
     assert!(compose["services"].get("influxdb").is_some() && text.contains("//influxdb:8086"));
-    let secret = "/run/secrets/influxdb_token";
-    assert!(text.contains(secret));
 
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("token"), "secret").unwrap();
-    fs::write(folder.path().join("compose.toml"), text.replace(secret, "token")).unwrap();
+    fs::write(folder.path().join("compose.toml"), text).unwrap();
     let config = folder.path().join("compose.toml");
     let output = program().args(["check", "--config"]).arg(config).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -67,6 +67,8 @@ mod proxies;
 mod reload;
 /// One process and the next, or another: what they have in common.
 mod restart;
+/// What a role may do, and what is done without one: routes by right.
+mod roles;
 /// What is left in the memory of the process.
 mod secrets;
 /// Certificates, and connections over TLS.

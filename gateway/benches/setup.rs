@@ -53,6 +53,7 @@ impl Setup {
             forwarding: Forwarding {
                 public,
                 setup: false,
+                credentials: false,
                 ui: false,
                 unversioned: Unversioned::Closed,
             },

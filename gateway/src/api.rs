@@ -2,6 +2,7 @@
 
 pub mod authorization;
 pub mod chunks;
+pub mod compatible;
 pub mod cookie;
 pub mod crosssite;
 pub mod framing;

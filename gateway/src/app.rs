@@ -1,5 +1,7 @@
 //! Composition: a configuration in, a running server out.
 
+pub mod warnings;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -75,6 +75,11 @@ impl Auth {
         self.tokens.resolve(authorization).await
     }
 
+    /// What becomes of clients that bring their own API token.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
     /// Ends the session of `token` at once and returns it; `None` if there was none.
     pub fn sign_out(
         &self,

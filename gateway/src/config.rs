@@ -16,7 +16,7 @@ use pingora::server::configuration::ServerConf;
 
 use crate::api::cookie::CookieRules;
 use crate::api::identity::IdentityHeaders;
-use crate::api::route::{Forwarding, Unversioned};
+use crate::api::route::{self, Forwarding, Unversioned};
 use crate::document::{Document, Fault, Section, Surroundings};
 use crate::limits::Limits;
 use crate::session::Lifetime;
@@ -172,12 +172,13 @@ fn forward(mut section: Section<'_>, upstream: Option<&Upstream>) -> Forwarding 
             && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\;".contains(&byte));
         if !is_path {
             section.fault("public", &format!("{path:?} is not a plain path such as \"/health\""));
-        } else if path.starts_with("/api/v2") {
-            section.fault("public", &format!("{path:?} is part of the API, which needs a session"));
+        } else if let Some(why) = route::why_not_public(path) {
+            section.fault("public", &format!("{path:?} {why}"));
         }
     }
     let mut switch = |key| section.boolean(key).unwrap_or(false);
-    let (setup, ui, v1) = (switch("setup"), switch("ui"), switch("v1"));
+    let (setup, credentials) = (switch("setup"), switch("credentials"));
+    let (ui, v1) = (switch("ui"), switch("v1"));
     let is_influxdb_3 = upstream.is_some_and(|upstream| upstream.kind == Kind::Influxdb3);
     if v1 && is_influxdb_3 {
         section.fault("v1", "InfluxDB 3 has its /query and /write by session already");
@@ -188,7 +189,7 @@ fn forward(mut section: Section<'_>, upstream: Option<&Upstream>) -> Forwarding 
         (false, true) => Unversioned::OnTheirOwn,
         (false, false) => Unversioned::Closed,
     };
-    Forwarding { public, setup, ui, unversioned }
+    Forwarding { public, setup, credentials, ui, unversioned }
 }
 
 fn limits(mut section: Section<'_>) -> Limits {

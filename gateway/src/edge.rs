@@ -22,6 +22,7 @@ pub mod phases;
 pub mod refusal;
 mod reload;
 pub mod request_id;
+mod rights;
 pub mod server;
 mod signals;
 pub mod tls;

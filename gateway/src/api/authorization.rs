@@ -27,15 +27,7 @@ pub fn token(headers: &HeaderMap) -> Option<&HeaderValue> {
 /// them are none: nothing is hashed for them.
 pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
     let header = headers.get(AUTHORIZATION)?;
-    let value = header.as_bytes().trim_ascii_end();
-    let encoded = after_scheme(value, b"Basic ")?;
-    if encoded.len() > MOST_BYTES.div_ceil(3) * 4 {
-        return None;
-    }
-    let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
-    if decoded.len() > MOST_BYTES {
-        return None;
-    }
+    let decoded = decoded_basic(headers)?;
     let colon = decoded.iter().position(|&byte| byte == b':')?;
     let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
     Some(Credentials {
@@ -44,6 +36,24 @@ pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
         password: Password::new(password.to_vec()),
         header: sensitive(header),
     })
+}
+
+/// What `Authorization: Basic` holds, with a colon in it.
+pub(super) fn decoded_basic(headers: &HeaderMap) -> Option<Zeroizing<Vec<u8>>> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii_end();
+    let encoded = after_scheme(value, b"Basic ")?;
+    if encoded.len() > MOST_BYTES.div_ceil(3) * 4 {
+        return None;
+    }
+    let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    (decoded.len() <= MOST_BYTES && decoded.contains(&b':')).then_some(decoded)
+}
+
+/// Whether the request brings `Authorization: Basic`, whatever it holds.
+pub fn is_basic(headers: &HeaderMap) -> bool {
+    headers
+        .get(AUTHORIZATION)
+        .is_some_and(|header| after_scheme(header.as_bytes(), b"Basic ").is_some())
 }
 
 /// The most bytes of a name and a password together, the colon included.

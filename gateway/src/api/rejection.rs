@@ -71,6 +71,8 @@ pub enum Rejection {
     DirectoryUnavailable,
     /// More than the user of the session may do.
     AccessDenied,
+    /// Credentials, by somebody with full access to a token that is not their own.
+    CredentialsClosed,
     /// The upstream was not reached, or broke off.
     UpstreamFailed(Step),
     /// The upstream took too long.
@@ -142,6 +144,12 @@ impl Rejection {
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 "your access at the gateway does not allow this",
+            ),
+            Self::CredentialsClosed => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "credentials are closed at the gateway; forward.credentials = true in its \
+                 configuration opens them",
             ),
             Self::UpstreamFailed(_) => {
                 (StatusCode::BAD_GATEWAY, "unavailable", "the upstream cannot be reached")

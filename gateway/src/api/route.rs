@@ -24,22 +24,25 @@ pub fn is_known(method: &Method) -> bool {
 pub struct Forwarding {
     /// Exact paths outside the API, forwarded without a session, `GET` and `HEAD` only.
     pub public: Vec<String>,
-    /// Whether `POST /api/v2/setup` is, which makes the first user of a fresh InfluxDB.
+    /// Whether what makes the first user of a fresh InfluxDB is.
     pub setup: bool,
+    /// Whether what makes or shows credentials is, for users who have no API token of their own.
+    pub credentials: bool,
     /// Whether InfluxDB's own pages are.
     pub ui: bool,
     /// Whether `/query` and `/write` are.
     pub unversioned: Unversioned,
 }
 
-/// What becomes of `/query` and `/write`.
+/// What becomes of InfluxDB 1's endpoints, `/query` and `/write` above all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unversioned {
     /// They are not forwarded.
     Closed,
-    /// They are InfluxDB 1's, which authenticate by themselves.
+    /// They take credentials of their own, and never the session.
     OnTheirOwn,
-    /// They are InfluxDB 3's, an API like `/api/v2`; and so is `/api/v3/`.
+    /// They are InfluxDB 3's, which take credentials of their own or the session; and `/api/v3/` is an
+    /// API like `/api/v2`.
     Api,
 }
 
@@ -62,8 +65,14 @@ pub enum Route<'a> {
     NoSuchPage,
     /// The set-up of a fresh InfluxDB, which is not to be had through the gateway.
     SetupClosed,
+    /// Whether the gateway is alive.
+    Health,
     /// The rest of InfluxDB's API: forwarded on behalf of somebody.
     Api,
+    /// One of InfluxDB 1's endpoints: forwarded with the credentials that it takes.
+    OnItsOwn,
+    /// The same; on behalf of whoever has a session, if it brings none.
+    OnItsOwnOrApi,
     /// Forwarded on behalf of nobody.
     Public,
     /// Neither ours nor the upstream's business.
@@ -121,7 +130,7 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
         _ if ["/signin/", "/signout/", "/me/"].iter().any(|head| below.starts_with(head)) => {
             Route::NoSuchPage
         }
-        "/setup" if door == Door::Open => setup(method, forwarding),
+        "/setup" => setup(method, door, forwarding),
         _ => match password_of(endpoint) {
             Some(id) => password_of_user(method, id),
             None => rest(method, below),
@@ -137,11 +146,13 @@ fn rest(method: &Method, below: &str) -> Route<'static> {
     }
 }
 
-fn setup(method: &Method, forwarding: &Forwarding) -> Route<'static> {
-    match method.as_str() {
-        "GET" => Route::Public,
-        "POST" | "OPTIONS" if forwarding.setup => Route::Public,
-        "POST" => Route::SetupClosed,
+/// With a slash behind it, InfluxDB wants somebody to ask, and does the same.
+fn setup(method: &Method, door: Door, forwarding: &Forwarding) -> Route<'static> {
+    match (method.as_str(), door) {
+        ("POST", _) if !forwarding.setup => Route::SetupClosed,
+        ("GET" | "POST", Door::Guarded) => Route::Api,
+        ("GET" | "POST", Door::Open) => Route::Public,
+        ("OPTIONS", Door::Open) if forwarding.setup => Route::Public,
         _ => other_than("GET, POST", method),
     }
 }
@@ -172,14 +183,23 @@ fn other_than(allow: &'static str, method: &Method) -> Route<'static> {
     }
 }
 
-/// Everything that is not the API.
+/// Everything that is not InfluxDB 2's API.
 fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a> {
-    let allowed = match path {
-        _ if forwarding.unversioned == Unversioned::Api && is_of_influxdb_3(path) => {
-            return Route::Api;
+    if let Some(below) = path.strip_prefix("/gateway")
+        && (below.is_empty() || below.starts_with('/'))
+    {
+        return own(method, below);
+    }
+    let allowed = match (path, forwarding.unversioned) {
+        (path, Unversioned::Api) if is_of_influxdb_3(path) => {
+            return influxdb_3(method, path, forwarding);
         }
-        "/query" if forwarding.unversioned == Unversioned::OnTheirOwn => "GET, POST",
-        "/write" if forwarding.unversioned == Unversioned::OnTheirOwn => "POST",
+        (path, Unversioned::Closed | Unversioned::OnTheirOwn) if is_private_api(path) => {
+            return if method == Method::OPTIONS { Route::Public } else { Route::Api };
+        }
+        (path, Unversioned::OnTheirOwn) if COMPATIBLE.contains(&path) => {
+            return on_its_own(method, path);
+        }
         _ if forwarding.public.iter().any(|open| open == path) => "GET, HEAD",
         _ if forwarding.ui && is_page(path) => "GET, HEAD",
         _ => return Route::Elsewhere,
@@ -191,8 +211,50 @@ fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a
     }
 }
 
+/// What the gateway has for itself; `below` is what follows `/gateway`.
+fn own(method: &Method, below: &str) -> Route<'static> {
+    match (below, method) {
+        ("/health", &(Method::GET | Method::HEAD)) => Route::Health,
+        ("/health", &Method::OPTIONS) => Route::Options("GET, HEAD"),
+        ("/health", _) => Route::WrongMethod(Door::Open, "GET, HEAD"),
+        _ => Route::Elsewhere,
+    }
+}
+
+/// Whether `path` is the one API of InfluxDB 2 that is not below `/api/v2`: the passwords and tokens for
+/// InfluxDB 1's endpoints.
+fn is_private_api(path: &str) -> bool {
+    path.strip_prefix("/private/legacy/authorizations")
+        .is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+/// InfluxDB 1's endpoints: queries, writes, and both by Prometheus.
+const COMPATIBLE: [&str; 4] = ["/query", "/write", "/api/v1/prom/read", "/api/v1/prom/write"];
+
+/// One of [`COMPATIBLE`]. What comes of `HEAD` and `OPTIONS` is InfluxDB's to say.
+fn on_its_own(method: &Method, path: &str) -> Route<'static> {
+    match (method.as_str(), path) {
+        ("POST" | "HEAD" | "OPTIONS", _) | ("GET", "/query") => Route::OnItsOwn,
+        (_, "/query") => Route::WrongMethod(Door::Open, "GET, POST"),
+        _ => Route::WrongMethod(Door::Open, "POST"),
+    }
+}
+
 fn is_of_influxdb_3(path: &str) -> bool {
     path == "/query" || path == "/write" || path.starts_with("/api/v3/")
+}
+
+fn influxdb_3(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'static> {
+    // The first to ask becomes the administrator, whoever it is.
+    let makes_administrator = path.strip_suffix('/').unwrap_or(path).ends_with("/token/admin");
+    match *method {
+        Method::OPTIONS => Route::Public,
+        Method::POST if makes_administrator && !forwarding.setup => Route::SetupClosed,
+        Method::POST if makes_administrator => Route::Public,
+        _ if makes_administrator => Route::WrongMethod(Door::Guarded, "POST"),
+        _ if COMPATIBLE.contains(&path) => Route::OnItsOwnOrApi,
+        _ => Route::Api,
+    }
 }
 
 /// Whether InfluxDB's own pages have `path`: not what is an API of some version, and not what
@@ -206,6 +268,20 @@ fn is_page(path: &str) -> bool {
     path.starts_with('/') && !path.starts_with("/v1") && !NO_PAGES.iter().any(|head| is_below(head))
 }
 
+/// Why `path` cannot be forwarded to everybody; `None` if it can.
+pub fn why_not_public(path: &str) -> Option<&'static str> {
+    let apis = ["/api/v2", "/api/v3/", "/private/"];
+    if path == "/gateway" || path.starts_with("/gateway/") {
+        Some("is the gateway's own")
+    } else if apis.iter().any(|api| path.starts_with(api)) {
+        Some("is part of the API, which needs a session")
+    } else if COMPATIBLE.contains(&path) {
+        Some("is part of the API of InfluxDB 1, which forward.v1 opens")
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,7 +290,7 @@ mod tests {
     fn forwarding(setup: bool, ui: bool, v1: bool) -> Forwarding {
         let public = vec!["/health".to_owned(), "/ping".to_owned()];
         let unversioned = if v1 { Unversioned::OnTheirOwn } else { Unversioned::Closed };
-        Forwarding { public, setup, ui, unversioned }
+        Forwarding { public, setup, credentials: false, ui, unversioned }
     }
 
     fn check(forwarding: &Forwarding, table: &[(&str, &str, Route<'_>)]) {
@@ -283,10 +359,21 @@ mod tests {
                 ("GET", "/api/v2/setup", Route::Public),
                 ("GET", "/api/v2/setup/", Route::Api),
                 ("POST", "/api/v2/setup", Route::SetupClosed),
+                ("POST", "/api/v2/setup/", Route::SetupClosed),
+                ("PUT", "/api/v2/setup/", wrong("GET, POST")),
+                ("POST", "/api/v2/setup/user", Route::Api),
                 ("GET", "/api/v2private/notebooks", Route::Api),
             ],
         );
-        check(&forwarding(true, false, false), &[("POST", "/api/v2/setup", Route::Public)]);
+        check(
+            &forwarding(true, false, false),
+            &[
+                ("POST", "/api/v2/setup", Route::Public),
+                ("OPTIONS", "/api/v2/setup", Route::Public),
+                ("POST", "/api/v2/setup/", Route::Api),
+                ("OPTIONS", "/api/v2/setup/", Route::Options("GET, POST")),
+            ],
+        );
     }
 
     #[test]
@@ -304,6 +391,19 @@ mod tests {
                 ("POST", "/write", Route::Elsewhere),
                 ("GET", "/API/v2/me", Route::Elsewhere),
                 ("POST", "//api/v2/signin", Route::Elsewhere),
+                ("GET", "/private/x", Route::Elsewhere),
+                ("GET", "/private/legacy/authorizationsX", Route::Elsewhere),
+                ("GET", "/private/legacy/authorizations", Route::Api),
+                ("POST", "/private/legacy/authorizations/1/password", Route::Api),
+                ("OPTIONS", "/private/legacy/authorizations", Route::Public),
+                ("POST", "/api/v1/prom/write", Route::Elsewhere),
+                ("GET", "/gateway/health", Route::Health),
+                ("HEAD", "/gateway/health", Route::Health),
+                ("POST", "/gateway/health", reads),
+                ("OPTIONS", "/gateway/health", Route::Options("GET, HEAD")),
+                ("GET", "/gateway/health/", Route::Elsewhere),
+                ("GET", "/gateway", Route::Elsewhere),
+                ("OPTIONS", "/gateway/x", Route::Elsewhere),
             ],
         );
         check(
@@ -322,14 +422,23 @@ mod tests {
                 ("GET", "/private/x", Route::Elsewhere),
                 ("GET", "/query", Route::Elsewhere),
                 ("GET", "/v1x", Route::Elsewhere),
+                ("GET", "/gateway", Route::Elsewhere),
+                ("GET", "/gateway/x", Route::Elsewhere),
+                ("GET", "/gateways", Route::Public),
             ],
         );
         check(
             &forwarding(false, false, true),
             &[
-                ("GET", "/query", Route::Public),
-                ("POST", "/query", Route::Public),
-                ("POST", "/write", Route::Public),
+                ("GET", "/query", Route::OnItsOwn),
+                ("POST", "/query", Route::OnItsOwn),
+                ("HEAD", "/query", Route::OnItsOwn),
+                ("OPTIONS", "/query", Route::OnItsOwn),
+                ("PUT", "/query", Route::WrongMethod(Door::Open, "GET, POST")),
+                ("POST", "/write", Route::OnItsOwn),
+                ("HEAD", "/write", Route::OnItsOwn),
+                ("POST", "/api/v1/prom/write", Route::OnItsOwn),
+                ("POST", "/api/v1/prom/write/", Route::Elsewhere),
                 ("GET", "/write", Route::WrongMethod(Door::Open, "POST")),
                 ("GET", "/query/x", Route::Elsewhere),
                 ("GET", "/", Route::Elsewhere),
@@ -345,9 +454,15 @@ mod tests {
             &forwarding,
             &[
                 ("POST", "/api/v3/query_sql", Route::Api),
-                ("GET", "/query", Route::Api),
-                ("POST", "/write", Route::Api),
+                ("GET", "/query", Route::OnItsOwnOrApi),
+                ("POST", "/write", Route::OnItsOwnOrApi),
+                ("OPTIONS", "/write", Route::Public),
                 ("POST", "/api/v2/write", Route::Api),
+                ("POST", "/api/v3/configure/token/admin", Route::SetupClosed),
+                ("POST", "/api/v3/configure/token/admin/", Route::SetupClosed),
+                ("DELETE", "/api/v3/configure/token/admin", wrong("POST")),
+                ("POST", "/api/v3/configure/token/admin/regenerate", Route::Api),
+                ("GET", "/private/legacy/authorizations", Route::Elsewhere),
                 ("GET", "/api/v3", Route::Elsewhere),
                 ("GET", "/metrics", Route::Elsewhere),
             ],

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Failure, log_writer, logging, say};
-use crate::app;
+use crate::app::{self, warnings};
 use crate::limits::Limits;
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
@@ -19,6 +19,9 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let audit = app::open_audit(&config)?;
     if let Some(file) = &users {
         warn_of_readable(&file.path);
+        for warning in warnings::of(&config, &file.users) {
+            log::warn!("{warning}");
+        }
     }
     app::serve(config, users, tls, audit, announce)
         .map_err(|error| Failure::Bind(error.to_string()))

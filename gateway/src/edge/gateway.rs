@@ -56,7 +56,7 @@ pub struct Settings {
 /// The public listener.
 pub struct Gateway {
     pub(super) auth: Arc<Auth>,
-    cookie: CookieRules,
+    pub(super) cookie: CookieRules,
     pub(super) forwarding: Forwarding,
     pub(super) preparation: Preparation,
     pub(super) upstream: Arc<Upstream>,
@@ -177,9 +177,17 @@ impl Gateway {
             Route::Api => {
                 let caller = self.authenticate(headers, now, context).await?;
                 self.check_site_of(&caller, request, context)?;
-                check_access(&caller, request)?;
+                self.check_access(&caller, request)?;
                 Ok(Decision::Forward(caller))
             }
+            Route::OnItsOwn => Ok(Decision::Forward(Box::pin(self.owner(request)).await?)),
+            Route::OnItsOwnOrApi => {
+                let caller = Box::pin(self.owner_or_session(request, now, context)).await?;
+                self.check_site_of(&caller, request, context)?;
+                self.check_access(&caller, request)?;
+                Ok(Decision::Forward(caller))
+            }
+            Route::Health => Ok(Decision::Respond(Response::default())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
             Route::Public => Ok(Decision::Forward(Caller::Public)),
             Route::Elsewhere => Err(Rejection::PathNotFound),
@@ -209,18 +217,14 @@ impl Gateway {
     }
 
     /// Who asks: by their own token if they bring one, good or bad; otherwise by the cookie.
-    async fn authenticate(
+    pub(super) async fn authenticate(
         &self,
         headers: &HeaderMap,
         now: Moment,
         context: &mut Context,
     ) -> Result<Caller, Rejection> {
         if let Some(token) = authorization::token(headers) {
-            let user = Box::pin(self.auth.resolve(token)).await.map_err(|error| match error {
-                TokenError::Refused => Rejection::Unauthorized,
-                TokenError::Inactive => Rejection::UserInactive,
-                TokenError::Unavailable => Rejection::DirectoryUnavailable,
-            })?;
+            let user = Box::pin(self.auth.resolve(token)).await.map_err(token_refused)?;
             return Ok(Caller::Token(user));
         }
         let token = self.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
@@ -261,6 +265,8 @@ impl Gateway {
             return Err(Rejection::OldPasswordWanted);
         }
         match caller {
+            // Whatever is asked for with a token of the upstream is the upstream's affair.
+            caller @ Caller::Token(_) => Ok(Decision::Forward(caller)),
             Caller::Session(session) if self.auth.keeps_passwords() => {
                 password::check_account(&session, account)?;
                 let password = self.auth.password_of(&session).ok_or(Rejection::Unauthorized)?;
@@ -280,12 +286,11 @@ impl Gateway {
     }
 }
 
-/// What a user of the users file may not do is refused before anything is forwarded.
-fn check_access(caller: &Caller, request: &Parts) -> Result<(), Rejection> {
-    let Some(session) = caller.session() else { return Ok(()) };
-    if session.user().access.allows(&request.method, request.uri.path()) {
-        Ok(())
-    } else {
-        Err(Rejection::AccessDenied)
+/// What a client reads whose token is not taken.
+pub(super) fn token_refused(error: TokenError) -> Rejection {
+    match error {
+        TokenError::Refused => Rejection::Unauthorized,
+        TokenError::Inactive => Rejection::UserInactive,
+        TokenError::Unavailable => Rejection::DirectoryUnavailable,
     }
 }

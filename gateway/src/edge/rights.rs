@@ -1,0 +1,69 @@
+//! Who may have what forwarded.
+
+use http::request::Parts;
+
+use super::context::Context;
+use super::gateway::{Gateway, token_refused};
+use crate::api::rejection::Rejection;
+use crate::api::{authorization, compatible};
+use crate::auth::credential::Caller;
+use crate::auth::tokens::Tokens;
+use crate::clock::Moment;
+use crate::user::access::{Access, Right};
+
+impl Gateway {
+    /// What a user of the users file may not do is refused before anything is forwarded.
+    ///
+    /// A user of InfluxDB, or with an API token of their own, is bounded by InfluxDB as well; the
+    /// shared token bounds nobody.
+    pub(super) fn check_access(&self, caller: &Caller, request: &Parts) -> Result<(), Rejection> {
+        let Some(session) = caller.session() else { return Ok(()) };
+        let (user, method, path) = (session.user(), &request.method, request.uri.path());
+        let trusted =
+            self.forwarding.credentials || user.token.is_some() || session.upstream().is_some();
+        if user.access == Access::Full {
+            // Nothing else needs to be known of nearly all requests.
+            let is_closed = !trusted && Right::is_credentials(method, path);
+            return if is_closed { Err(Rejection::CredentialsClosed) } else { Ok(()) };
+        }
+        let is_allowed = user.access.allows(Right::of(method, path), trusted);
+        if is_allowed { Ok(()) } else { Err(Rejection::AccessDenied) }
+    }
+
+    /// On whose behalf a request to one of InfluxDB 1's endpoints goes upstream, which it does with
+    /// the credentials that it brings, as clients with a token do everywhere.
+    pub(super) async fn owner(&self, request: &Parts) -> Result<Caller, Rejection> {
+        if !compatible::brings_any(request) {
+            return Ok(Caller::Public);
+        }
+        match self.auth.tokens() {
+            Tokens::Pass => Ok(Caller::Token(None)),
+            Tokens::Deny => Err(Rejection::Unauthorized),
+            Tokens::Resolve(_) => {
+                let token = compatible::only_token(request);
+                let Some(token) = token.map_err(|_ambiguous| Rejection::Unauthorized)? else {
+                    return Ok(Caller::Public);
+                };
+                let user = Box::pin(self.auth.resolve(&token)).await.map_err(token_refused)?;
+                Ok(Caller::Token(user))
+            }
+        }
+    }
+
+    /// The same where a session counts too: a token goes before it, `Basic` does not.
+    pub(super) async fn owner_or_session(
+        &self,
+        request: &Parts,
+        now: Moment,
+        context: &mut Context,
+    ) -> Result<Caller, Rejection> {
+        let headers = &request.headers;
+        let is_own = authorization::token(headers).is_none()
+            && (compatible::is_in_query(request)
+                || (authorization::is_basic(headers) && self.cookie.token(headers).is_none()));
+        if is_own {
+            return self.owner(request).await;
+        }
+        self.authenticate(headers, now, context).await
+    }
+}
