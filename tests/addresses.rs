@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
@@ -38,11 +38,12 @@ impl Dead {
 
 /// Says which addresses [`NAME`] has from now on; `turn` tells one time from the other.
 fn set_addresses(folder: &Path, addresses: &[Ipv4Addr], turn: u64) {
-    let lines: String = addresses.iter().map(|ip| format!("{ip} {NAME}\n")).collect();
+    let lines: Vec<_> = addresses.iter().map(|ip| format!("{ip} {NAME}\n")).collect();
     let fresh = folder.join("hosts.fresh");
-    fs::write(&fresh, lines).unwrap();
+    fs::write(&fresh, lines.concat()).unwrap();
     // Whoever reads it looks at seconds only.
-    let time = SystemTime::now() + Duration::from_secs(turn * 10);
+    let time = fs::metadata(&fresh).unwrap().modified().unwrap();
+    let time = time + Duration::from_secs(turn * 10);
     File::options().write(true).open(&fresh).unwrap().set_modified(time).unwrap();
     fs::rename(fresh, folder.join(HOSTS)).unwrap();
 }
@@ -73,7 +74,8 @@ fn f_29_a_dead_first_address_holds_up_one_connection_and_not_for_long() {
     // No connection is used twice.
     let upstream = Upstream::behaving(|seen, stream| {
         let method = seen.line().split(' ').next().unwrap().to_owned();
-        answer(stream, "200 OK\r\nConnection: close", &method) && false
+        answer(stream, "200 OK\r\nConnection: close", &method);
+        false
     });
     let port = upstream.address.port();
     let _dead = Dead::at((ip(2), port).into());
@@ -97,7 +99,10 @@ fn f_29_a_dead_first_address_holds_up_one_connection_and_not_for_long() {
 
 #[test]
 fn f_29_a_first_address_that_refuses_is_left_alone_too() {
-    let upstream = Upstream::behaving(|_, stream| answer(stream, "200 OK", "") && false);
+    let upstream = Upstream::behaving(|_, stream| {
+        answer(stream, "200 OK", "");
+        false
+    });
     let port = upstream.address.port();
     let gateway = start("http", port, &[ip(2), ip(3), ip(1)], LONG);
     let line = cookie(&gateway.sign_in("ada"));
