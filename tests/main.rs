@@ -55,6 +55,8 @@ mod listeners;
 mod logs;
 /// `GET /api/v2/me`.
 mod me;
+/// What may be written oddly, by clients and by the upstream: read in one way, or refused.
+mod oddities;
 /// gateway/openapi.yaml, held against the program.
 mod openapi;
 /// Standard output and standard error that take nothing.

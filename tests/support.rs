@@ -329,6 +329,13 @@ impl Client {
         line_of(&mut self.reader)
     }
 
+    /// Reads whatever comes up to the end of the connection.
+    pub(crate) fn read_rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.reader.read_to_end(&mut rest).unwrap();
+        rest
+    }
+
     /// Whether the other side has closed the connection, which must happen.
     pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.reader.read(&mut [0; 1]), Ok(0) | Err(_))

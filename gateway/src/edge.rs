@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod gateway;
 pub mod guard;
 pub mod head;
+mod http10;
 mod http2;
 pub mod identity;
 mod lasting;

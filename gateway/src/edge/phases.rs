@@ -7,7 +7,7 @@ use http::header::STRICT_TRANSPORT_SECURITY;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
-use pingora::{Error, ErrorSource};
+use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::access_log::{self, Entry};
@@ -15,7 +15,7 @@ use super::context::Context;
 use super::gateway::{Decision, Gateway};
 use super::request_id::RequestId;
 use super::upstream::{TOO_LARGE, Upstream};
-use super::{Downstream, exchange, head, http2, upstream};
+use super::{Downstream, exchange, head, http2, http10, upstream};
 use crate::api::rejection::Rejection;
 use crate::auth::credential::{Caller, Purpose};
 use crate::session::Session;
@@ -73,6 +73,7 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<()> {
         http2::translate(downstream)?;
         head::simplify(downstream.req_header_mut());
+        http10::expect_one_answer(downstream);
         let headers = &downstream.req_header().headers;
         context.request_id = RequestId::of(headers);
         let socket = downstream.digest().and_then(|digest| digest.socket_digest.as_deref());
@@ -156,6 +157,12 @@ impl ProxyHttp for Gateway {
         _downstream: &mut Downstream,
         response: &mut ResponseHeader,
         _context: &mut Context,
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody has asked for another protocol: no request goes upstream with an `Upgrade`. The
+            // client would wait for an answer for ever.
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 that nobody has asked for")
+                .map_err(|error: Box<Error>| error.into_up());
+        }
     ) -> pingora::Result<()> {
         self.preparation.clear(response)
     }
@@ -167,6 +174,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        http10::unchunk(downstream, response);
         if downstream.is_process_shutting_down() {
             downstream.set_keepalive(None);
         }
