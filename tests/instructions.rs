@@ -9,7 +9,7 @@ use crate::support::*;
 /// function works in its `{{closure}}`.
 const COUNTED: [(&str, &str); 14] = [
     ("request", "influx_gateway::edge::server::Front::serve::{{closure}}"),
-    ("read-head", "influx_gateway::edge::guard::Guard::look"),
+    ("read-head", "influx_gateway::edge::guard::framer::Framer::next"),
     ("request-id", "influx_gateway::edge::request_id::RequestId::of"),
     ("origin", "influx_gateway::edge::origin::TrustedProxies::origin"),
     ("decide", "influx_gateway::edge::gateway::Gateway::decide::{{closure}}"),

@@ -63,6 +63,8 @@ mod openapi;
 mod output;
 /// New passwords.
 mod password;
+/// One request after the other on one connection, before the answers are there.
+mod pipelining;
 /// What trusted proxies say of clients, in every spelling.
 mod proxies;
 /// The users file, changed while the gateway serves.

@@ -1,6 +1,8 @@
 use std::io::Write;
 
-use crate::frames::{Connection, head};
+use httlib_hpack::Encoder;
+
+use crate::frames::{Connection, END_HEADERS, END_STREAM, End, HEADERS, block, frame, head};
 use crate::secure::SecureGateway;
 use crate::support::*;
 
@@ -64,6 +66,46 @@ fn f_02_a_client_of_http_1_1_gets_them_still() {
 }
 
 #[test]
+fn f_03_up_to_four_empty_lines_before_a_request_are_nothing() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(upstream.address);
+    let write = with_body("POST", "/api/v2/write", &[TOKEN], "m v=1");
+    let question = get("/api/v2/query", &[TOKEN]);
+    for lines in 0..=4 {
+        let mut client = gateway.connect();
+        let gap = "\r\n".repeat(lines);
+        // At once, and so that the empty lines come alone.
+        assert_eq!(client.send(&format!("{gap}{write}{gap}{question}{gap}")).status, 200);
+        assert_eq!(client.read().status, 200, "{lines}");
+        assert_eq!(client.send(&question).status, 200, "{lines}");
+        for line in ["POST /api/v2/write HTTP/1.1", "GET /api/v2/query HTTP/1.1"] {
+            assert_eq!(upstream.next().line(), line);
+        }
+        assert_eq!(upstream.next().line(), "GET /api/v2/query HTTP/1.1");
+    }
+    let mut client = gateway.connect();
+    let refused = client.send(&format!("{}{question}", "\r\n".repeat(5)));
+    assert_eq!((refused.status, refused.header("connection")), (400, Some("close")));
+    assert!(client.is_closed());
+    assert!(upstream.saw_nothing());
+}
+
+#[test]
+fn f_03_an_empty_line_is_no_head_that_has_begun() {
+    let upstream = Upstream::start();
+    let config = "[limits]\nhead = \"50ms\"\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let mut client = gateway.connect();
+    let write = with_body("POST", "/api/v2/write", &[TOKEN], "m v=1");
+    assert_eq!(client.send(&format!("{write}\r\n")).status, 200);
+    // Longer than a head may take, by the gateway's own measure: one that is never whole ends.
+    let mut late = gateway.connect();
+    late.write(b"GET / HT");
+    assert_eq!(late.read().status, 408);
+    assert_eq!(client.send(&get("/api/v2/query", &[TOKEN])).status, 200);
+}
+
+#[test]
 fn f_04_an_answer_of_another_protocol_is_none() {
     let upstream = Upstream::behaving(move |seen, stream| {
         let has_body = seen.line().contains("more");
@@ -84,6 +126,7 @@ fn f_04_an_answer_of_another_protocol_is_none() {
     for target in ["/api/v2/query?odd", "/api/v2/query?odd&more"] {
         for text in [
             get(target, &[TOKEN]),
+            get(target, &[TOKEN, "Upgrade: h2c", "Connection: Upgrade"]),
             with_body("POST", target, &[TOKEN], "m v=1"),
             get(target, &[TOKEN]).replace("1.1", "1.0"),
         ] {
@@ -97,4 +140,238 @@ fn f_04_an_answer_of_another_protocol_is_none() {
         let stream = connection.send(&[&head("GET", target)[..], &token].concat(), None);
         assert_eq!(connection.finish(stream).answer().status, 502);
     }
+}
+
+#[test]
+fn f_06_an_extension_of_a_chunk_is_written_as_one_or_refused() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(upstream.address);
+    let chunked = request("POST", "/api/v2/write", &[TOKEN, "Transfer-Encoding: chunked"]);
+    for extension in [";", "; ", ";;", ";a;", ";=", ";a=", ";a b", ";a=\"", ";\"a\"", ";{a}"] {
+        for place in
+            [format!("2{extension}\r\nab\r\n0\r\n\r\n"), format!("2\r\nab\r\n0{extension}\r\n\r\n")]
+        {
+            let mut client = gateway.connect();
+            let answer = client.send(&format!("{chunked}{place}"));
+            assert_eq!(
+                (answer.status, &answer.json()["code"]),
+                (400, &"invalid".into()),
+                "{place:?}"
+            );
+            assert!(client.is_closed());
+            // It came whole, so nothing of it had to be passed on.
+            assert!(upstream.saw_nothing(), "{place:?}");
+
+            // The same when it comes after the head has been passed on.
+            let mut client = gateway.connect();
+            client.write(format!("{chunked}1\r\nx\r\n").as_bytes());
+            let answer = client.send(&place);
+            assert_eq!(
+                (answer.status, &answer.json()["code"]),
+                (400, &"invalid".into()),
+                "{place:?}"
+            );
+            assert!(client.is_closed());
+        }
+    }
+    for extension in [";a", ";a=b", "; a = \"b;c\" ;d"] {
+        let body = format!("2{extension}\r\nab\r\n0{extension}\r\n\r\n");
+        assert_eq!(
+            gateway.connect().send(&format!("{chunked}{body}")).status,
+            200,
+            "{extension:?}"
+        );
+        assert_eq!(upstream.next().body, b"ab");
+    }
+    assert!(upstream.saw_nothing());
+}
+
+/// The same path in Huffman's code, and through the table of fields.
+#[test]
+fn f_06_a_fragment_in_a_path_of_http_2_is_refused_however_it_is_written() {
+    let upstream = Upstream::start();
+    let secure = SecureGateway::start(upstream.address);
+    let others = [(":method", "GET"), (":scheme", "https"), (":authority", "gateway.test")];
+    let rest = block(&[&others[..], &[("authorization", "Token x")]].concat());
+    let kept = Encoder::WITH_INDEXING;
+    for flags in
+        [0, Encoder::HUFFMAN_VALUE, kept, kept | Encoder::HUFFMAN_VALUE | Encoder::BEST_FORMAT]
+    {
+        let mut encoder = Encoder::default();
+        let mut connection = Connection::open(&secure, &[]);
+        let mut ask = |path: &str, cut: usize| {
+            let mut fields = Vec::new();
+            encoder
+                .encode((b":path".to_vec(), path.as_bytes().to_vec(), flags), &mut fields)
+                .unwrap();
+            fields.extend(&rest);
+            let stream = connection.next_stream();
+            let (start, end) = fields.split_at(cut.min(fields.len()));
+            let first = frame(HEADERS, END_STREAM, stream, start);
+            let second = frame(crate::frames::CONTINUATION, END_HEADERS, stream, end);
+            connection.write(&[first, second].concat());
+            connection.finish(stream)
+        };
+        for cut in 0..30 {
+            assert_eq!(ask("/api/v2/query?fine", cut).answer().status, 200, "{flags} {cut}");
+            assert_eq!(upstream.next().line(), "GET /api/v2/query?fine HTTP/1.1");
+            for odd in ["/api/v2/query#fragment", "/api/v2/query?q=1#", "/api/v2/#/query"] {
+                let end = ask(odd, cut);
+                assert!(matches!(end, End::Reset(_)), "{flags} {cut}: {end:?}");
+            }
+        }
+    }
+    assert!(upstream.saw_nothing());
+}
+
+#[test]
+fn f_43_what_may_be_declined_quietly_is_and_every_other_protocol_is_refused() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(upstream.address);
+    let session = cookie(&gateway.sign_in("ada"));
+    let mut client = gateway.connect();
+    for quiet in ["TLS/1.2", "TLS/1.3", "TLS/1.0", "tls/1.2", "h2c", "H2C", "h2c, TLS/1.2"] {
+        let upgrade = format!("Upgrade: {quiet}");
+        let connection = "Connection: keep-alive, Upgrade, HTTP2-Settings";
+        let headers = [&*session, &upgrade, connection, "HTTP2-Settings: AAMAAABkAAQAAP__"];
+        assert_eq!(client.send(&get("/api/v2/buckets", &headers)).text(), "ada", "{quiet}");
+        let seen = upstream.next();
+        for gone in ["upgrade", "http2-settings", "connection"] {
+            assert_eq!(seen.header(gone), None, "{quiet}: {}", seen.head);
+        }
+        // With a body, and answered here.
+        assert_eq!(client.send(&with_body("POST", "/api/v2/write", &headers, "m v=1")).status, 200);
+        assert_eq!(upstream.next().body, b"m v=1");
+        let me = client.send(&get("/api/v2/me", &[&session, &upgrade, "Connection: Upgrade"]));
+        assert_eq!(me.json()["name"], "ada");
+    }
+    for other in
+        ["websocket", "h2", "HTTP/2.0", "foo", "", "h2c, websocket", "TLS/", "TLS/1.2, foo"]
+    {
+        let upgrade = format!("Upgrade: {other}");
+        let mut client = gateway.connect();
+        let answer =
+            client.send(&get("/api/v2/buckets", &[&session, &upgrade, "Connection: Upgrade"]));
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &"invalid".into()), "{other:?}");
+        assert!(client.is_closed());
+    }
+    assert!(upstream.saw_nothing());
+}
+
+#[test]
+fn f_44_what_a_query_holds_raw_goes_upstream_encoded() {
+    let upstream = Upstream::start();
+    let secure = SecureGateway::start(upstream.address);
+    let mut client = secure.gateway.connect();
+    for (query, encoded) in [
+        ("q=SELECT+*+FROM+\"m\"+WHERE+v>1", "q=SELECT+*+FROM+%22m%22+WHERE+v%3E1"),
+        ("q=v<1&db=`x`", "q=v%3C1&db=%60x%60"),
+        ("q='gr\u{fc}n'&x={\"a\":[1]}", "q='gr%C3%BCn'&x={%22a%22:[1]}"),
+        ("q=%22\u{1f355}%22", "q=%22%F0%9F%8D%95%22"),
+    ] {
+        let line = format!("GET /api/v2/query?{encoded} HTTP/1.1");
+        for target in
+            [format!("/api/v2/query?{query}"), format!("http://gateway.test/api/v2/query?{query}")]
+        {
+            assert_eq!(client.send(&get(&target, &[TOKEN])).status, 200, "{query}");
+            assert_eq!(upstream.next().line(), line);
+        }
+        // With a body behind it, and another request.
+        let post = with_body("POST", &format!("/api/v2/query?{query}"), &[TOKEN], query);
+        client.write((post + &get("/api/v2/query", &[TOKEN])).as_bytes());
+        assert_eq!((client.read().status, client.read().status), (200, 200));
+        let seen = upstream.next();
+        assert_eq!(
+            (seen.line(), seen.body.as_slice()),
+            (&*line.replace("GET", "POST"), query.as_bytes())
+        );
+        assert_eq!(upstream.next().line(), "GET /api/v2/query HTTP/1.1");
+    }
+    // Not Unicode: byte for byte all the same.
+    client.write(b"GET /api/v2/query?q=\xfc\xff HTTP/1.1\r\nHost: gateway.test\r\nAuthorization: Token x\r\n\r\n");
+    assert_eq!(client.read().status, 200);
+    assert_eq!(upstream.next().line(), "GET /api/v2/query?q=%FC%FF HTTP/1.1");
+    // Paths have one spelling.
+    for path in ["/api/v2/\"", "/api/v2/>?x", "/api/v2/\u{fc}?q=1", "/api/v2/query?q=\"#\""] {
+        let mut client = secure.gateway.connect();
+        assert_eq!(client.send(&get(path, &[TOKEN])).status, 400, "{path}");
+    }
+    assert!(upstream.saw_nothing());
+}
+
+/// What every answer of the gateway's own has; the last two if it has a body.
+fn manners(answer: &Answer) -> [Option<&str>; 6] {
+    let names = ["cache-control", "x-content-type-options", "x-influxdb-version", "content-type"];
+    let [a, b, c, d] = names.map(|name| answer.header(name));
+    let is_there = |name| answer.header(name).map(|_| "");
+    [a, b, c, is_there("date"), d, is_there("x-platform-error-code")]
+}
+
+/// Stops the gateway and checks that it has said of each of these what its log says, in the way of
+/// `ordinary`, another refusal.
+fn check_manners(gateway: Gateway, ordinary: &Answer, refused: &[Answer]) {
+    let expected = manners(ordinary);
+    let log = gateway.stop();
+    for answer in refused {
+        let count = if answer.body.is_empty() { 4 } else { 6 };
+        assert_eq!(manners(answer)[..count], expected[..count], "{answer:?}");
+        let id = answer.header("x-request-id").unwrap();
+        let line = log.lines().find(|line| line.ends_with(&format!(" request_id={id}")));
+        let line = line.unwrap_or_else(|| panic!("{id} is not in the log: {answer:?}"));
+        let told = format!(" status={} bytes={} ms=", answer.status, answer.body.len());
+        let (_, took) = line.split_once(&told).unwrap_or_else(|| panic!("not {told}: {line}"));
+        let took: f64 = took.split(' ').next().unwrap().parse().unwrap();
+        // As long as the head had for itself; else the time that writing takes, at least.
+        let least = if answer.status == 408 { 60.0 } else { 0.001 };
+        assert!(took >= least, "{line}");
+    }
+    assert!(!log.contains("request_id=-"), "{log}");
+}
+
+/// An answer of a gateway that knows its upstream's version.
+fn ordinary(client: &mut Client) -> Answer {
+    loop {
+        let answer = client.send(&get("/api/v2/buckets", &[]));
+        assert_eq!((answer.status, answer.header("cache-control")), (401, Some("no-store")));
+        if answer.header("x-influxdb-version").is_some() {
+            return answer;
+        }
+    }
+}
+
+#[test]
+fn f_41_an_early_refusal_is_answered_and_logged_as_any_other() {
+    let upstream = Upstream::start();
+    let config = "[limits]\nhead = \"60ms\"\nhead_bytes = 4096\ntarget_bytes = 1024\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let ordinary = ordinary(&mut gateway.connect());
+    let ask = |text: String| gateway.connect().send(&text);
+    let refused = [
+        ask("GET / HTTP/1.1\r\n\r\n".to_owned()),
+        ask("\0".to_owned()),
+        ask("GET / HT".to_owned()),
+        ask(get("/#", &[])),
+        ask(get("/", &["Upgrade: websocket"])),
+        ask(with_body("POST", "/", &["Transfer-Encoding: chunked"], "x")),
+        ask(request("POST", "/", &["Transfer-Encoding: chunked"]) + "x"),
+        ask(get(&format!("/{}", "x".repeat(2000)), &[])),
+        ask(get("/", &[&format!("X: {}", "x".repeat(5000))])),
+        ask(get("/", &["Expect: more"])),
+        ask("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned()),
+    ];
+    assert_eq!(refused[2].status, 408);
+    check_manners(gateway, &ordinary, &refused);
+}
+
+#[test]
+fn f_41_so_is_a_connection_for_which_there_is_no_room() {
+    let upstream = Upstream::start();
+    let config = "[limits]\nconnections_per_client = 1\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let mut first = gateway.connect();
+    let ordinary = ordinary(&mut first);
+    let refused = gateway.connect().read();
+    assert_eq!(refused.status, 503);
+    drop(first);
+    check_manners(gateway, &ordinary, &[refused]);
 }

@@ -16,6 +16,7 @@ pub mod route;
 pub mod signin;
 pub mod signout;
 mod split;
+pub mod target;
 
 use bytes::Bytes;
 

@@ -3,7 +3,7 @@
 //! Start at [`gateway`]: the life of a request.
 
 pub mod access_log;
-mod answer;
+pub mod answer;
 mod authority;
 pub mod client;
 mod connections;

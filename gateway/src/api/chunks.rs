@@ -1,22 +1,57 @@
 //! Chunked bodies, followed strictly, so that it is known where they end (RFC 9112 section 7.1).
 
+use super::framing::TOKEN;
+
 /// Where in a chunked body we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// In the size of a chunk, of which so many digits were read.
     Size { size: u64, digits: u8 },
     /// In what may follow the size, so many bytes of it.
-    Extension { size: u64, bytes: usize },
+    Extension { size: u64, bytes: usize, part: Part },
     /// After the carriage return that ends the line of the size.
     SizeEnd { size: u64 },
     /// In the data, of which so much is left.
     Data(u64),
     /// After the data: before its carriage return, and after that.
     DataEnd { has_cr: bool },
-    /// In the trailer: bytes of all its lines, and whether this line is still empty.
-    Trailer { bytes: usize, is_empty: bool, has_cr: bool },
+    /// In the trailer, so many bytes of it.
+    Trailer { bytes: usize, part: Line },
     /// After the end.
     Done,
+}
+
+/// Where in an extension (RFC 9112 section 7.1.1): `;name`, `;name=value`, `;name="value"`, and blanks
+/// around `;` and `=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Before the name.
+    Start,
+    Name,
+    /// After a blank that follows the name.
+    AfterName,
+    /// After the equals sign.
+    BeforeValue,
+    Value,
+    Quoted,
+    /// After a backslash in quotes.
+    Escaped,
+    /// After the closing quote.
+    Closed,
+    /// After a blank that follows the value.
+    AfterValue,
+}
+
+/// Where in a line of the trailer, which is written as a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Start,
+    Name,
+    Value,
+    /// After a carriage return, which ends a field or, on an empty line, the body.
+    End {
+        is_last: bool,
+    },
 }
 
 /// Follows a chunked body.
@@ -73,31 +108,71 @@ impl Place {
                 if fits { Ok(more) } else { Err(Broken) }
             }
             (Self::Size { digits: 0, .. }, _) => Err(Broken),
-            (Self::Size { size, .. } | Self::Extension { size, .. }, b'\r') => {
+            (Self::Size { size, .. }, b'\r') => Ok(Self::SizeEnd { size }),
+            (Self::Size { size, .. }, b';') => {
+                Ok(Self::Extension { size, bytes: 0, part: Part::Start })
+            }
+            (Self::Extension { size, part, .. }, b'\r') if part.may_end() => {
                 Ok(Self::SizeEnd { size })
             }
-            (Self::Size { size, .. }, b';') => Ok(Self::Extension { size, bytes: 0 }),
-            (Self::Extension { size, bytes }, b'\t' | 0x20..=0x7e) if bytes < MOST_EXTENSION => {
-                Ok(Self::Extension { size, bytes: bytes + 1 })
+            (Self::Extension { size, bytes, part }, _) if bytes < MOST_EXTENSION => {
+                Ok(Self::Extension { size, bytes: bytes + 1, part: part.step(byte)? })
             }
-            (Self::SizeEnd { size: 0 }, b'\n') => {
-                Ok(Self::Trailer { bytes: 0, is_empty: true, has_cr: false })
-            }
+            (Self::SizeEnd { size: 0 }, b'\n') => Ok(Self::Trailer { bytes: 0, part: Line::Start }),
             (Self::SizeEnd { size }, b'\n') => Ok(Self::Data(size)),
             (Self::DataEnd { has_cr: false }, b'\r') => Ok(Self::DataEnd { has_cr: true }),
             (Self::DataEnd { has_cr: true }, b'\n') => Ok(Self::Size { size: 0, digits: 0 }),
-            (Self::Trailer { bytes, is_empty, has_cr: false }, b'\r') => {
-                Ok(Self::Trailer { bytes, is_empty, has_cr: true })
+            (Self::Trailer { part: Line::End { is_last: true }, .. }, b'\n') => Ok(Self::Done),
+            (Self::Trailer { bytes, part }, _) if bytes < MOST_TRAILER => {
+                Ok(Self::Trailer { bytes: bytes + 1, part: part.step(byte)? })
             }
-            (Self::Trailer { is_empty: true, has_cr: true, .. }, b'\n') => Ok(Self::Done),
-            (Self::Trailer { bytes, has_cr: true, .. }, b'\n') => {
-                Ok(Self::Trailer { bytes, is_empty: true, has_cr: false })
+            _ => Err(Broken),
+        }
+    }
+}
+
+impl Part {
+    /// Whether the extension may end here.
+    fn may_end(self) -> bool {
+        matches!(self, Self::Name | Self::Value | Self::Closed)
+    }
+
+    /// The part after one byte, which is no return.
+    fn step(self, byte: u8) -> Result<Self, Broken> {
+        let is_of_token = TOKEN[usize::from(byte)];
+        match (self, byte) {
+            (Self::Start | Self::Name, _) if is_of_token => Ok(Self::Name),
+            (Self::BeforeValue | Self::Value, _) if is_of_token => Ok(Self::Value),
+            (
+                Self::Start | Self::AfterName | Self::BeforeValue | Self::AfterValue,
+                b' ' | b'\t',
+            ) => Ok(self),
+            (Self::Name, b' ' | b'\t') => Ok(Self::AfterName),
+            (Self::Value | Self::Closed, b' ' | b'\t') => Ok(Self::AfterValue),
+            (Self::Name | Self::AfterName, b'=') => Ok(Self::BeforeValue),
+            (Self::Quoted, b'\\') => Ok(Self::Escaped),
+            (Self::Quoted, b'"') => Ok(Self::Closed),
+            (Self::BeforeValue, b'"') | (Self::Quoted | Self::Escaped, b'\t' | 0x20..=0x7e) => {
+                Ok(Self::Quoted)
             }
-            (Self::Trailer { bytes, has_cr: false, .. }, b'\t' | 0x20..=0x7e | 0x80..)
-                if bytes < MOST_TRAILER =>
-            {
-                Ok(Self::Trailer { bytes: bytes + 1, is_empty: false, has_cr: false })
-            }
+            (
+                Self::Name | Self::AfterName | Self::Value | Self::Closed | Self::AfterValue,
+                b';',
+            ) => Ok(Self::Start),
+            _ => Err(Broken),
+        }
+    }
+}
+
+impl Line {
+    /// The place after one byte, but for the last.
+    fn step(self, byte: u8) -> Result<Self, Broken> {
+        match (self, byte) {
+            (Self::Start, b'\r') => Ok(Self::End { is_last: true }),
+            (Self::Start | Self::Name, _) if TOKEN[usize::from(byte)] => Ok(Self::Name),
+            (Self::Value, b'\r') => Ok(Self::End { is_last: false }),
+            (Self::Name, b':') | (Self::Value, b'\t' | 0x20..=0x7e | 0x80..) => Ok(Self::Value),
+            (Self::End { is_last: false }, b'\n') => Ok(Self::Start),
             _ => Err(Broken),
         }
     }
@@ -118,7 +193,10 @@ mod tests {
         for (body, rest) in [
             ("0\r\n\r\n", "GET /"),
             ("3\r\nabc\r\n0\r\n\r\n", ""),
-            ("A;x=y\r\n0123456789\r\n00\r\nT: v\r\nU: w\r\n\r\n", "x"),
+            ("A;x=y\r\n0123456789\r\n00\r\nT: v\r\nU:\r\n\r\n", "x"),
+            ("0;a\r\n\r\n", ""),
+            ("0;a;b=c;d=\"e;\\\" f\";g\r\n\r\n", ""),
+            ("0; a \t= b ; c = \"\" ;d\r\n\r\n", ""),
         ] {
             assert_eq!(follow(&format!("{body}{rest}")), Ok((body.len(), true)), "{body:?}");
         }
@@ -147,6 +225,34 @@ mod tests {
             "0\r\n\0",
             "1;\0\r\n",
             "0\r\n\rx",
+            "0\r\nT\r\n",
+            "0\r\n: v\r\n",
+            "0\r\n v\r\n",
+            "0\r\nT : v\r\n",
+            "0\r\nT: v\r\n w\r\n",
+            "0\r\nGET / HTTP/1.1\r\n",
+            "1;\r\n",
+            "1; \r\n",
+            "1;;\r\n",
+            "1;a;\r\n",
+            "1;=\r\n",
+            "1;=b\r\n",
+            "1;a=\r\n",
+            "1;a= \r\n",
+            "1;a \r\n",
+            "1;a b\r\n",
+            "1;a=b c\r\n",
+            "1;a==b\r\n",
+            "1;a=b=c\r\n",
+            "1;a=\"b\r\n",
+            "1;a=\"b\\\r\n",
+            "1;a=\"b\"c\r\n",
+            "1;a=b\"\r\n",
+            "1;\"a\"\r\n",
+            "1;a,b\r\n",
+            "1;a/b\r\n",
+            "1;(a)\r\n",
+            "1;\u{e9}\r\n",
             &long,
         ] {
             assert_eq!(follow(text), Err(Broken), "{text:?}");

@@ -8,6 +8,7 @@ use memchr::memchr;
 use super::path::is_unreserved;
 use super::rejection::Rejection;
 use super::split::split;
+use super::target::{Target, are_all, set};
 use crate::limits::Limits;
 
 /// How large a head may be.
@@ -25,6 +26,15 @@ impl From<&Limits> for HeadLimits {
     fn from(limits: &Limits) -> Self {
         Self { bytes: limits.head_bytes, fields: limits.head_fields, target: limits.target_bytes }
     }
+}
+
+/// What is known of a request once its head is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked<'a> {
+    /// What follows the head.
+    pub body: Body,
+    /// What it is for.
+    pub target: Target<'a>,
 }
 
 /// What follows the head.
@@ -86,8 +96,8 @@ fn may_stand_in_a_line(bytes: &[u8]) -> bool {
     bytes.iter().fold(0, |odd, &byte| odd | u8::from(is_odd(byte))) == 0
 }
 
-/// Checks a whole head, its final empty line included, and tells what follows it.
-pub fn check(head: &[u8], limits: &HeadLimits) -> Result<Body, Rejection> {
+/// Checks a whole head, its final empty line included.
+pub fn check<'a>(head: &'a [u8], limits: &HeadLimits) -> Result<Checked<'a>, Rejection> {
     let mut lines = split(head, b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let request = RequestLine::parse(lines.next().unwrap_or_default(), limits)?;
     let mut fields = Fields::default();
@@ -97,11 +107,11 @@ pub fn check(head: &[u8], limits: &HeadLimits) -> Result<Body, Rejection> {
         }
         fields.add(line)?;
     }
-    fields.body(&request)
+    Ok(Checked { body: fields.body(&request)?, target: request.target })
 }
 
 struct RequestLine<'a> {
-    target: &'a [u8],
+    target: Target<'a>,
     is_1_1: bool,
 }
 
@@ -116,32 +126,19 @@ impl<'a> RequestLine<'a> {
         if target.len() > limits.target {
             return Err(Rejection::TargetTooLong);
         }
-        if method.is_empty() || !are_all(method, &TOKEN) {
+        if !is_token(method) {
             return Err(Rejection::Unreadable);
         }
         if method == b"CONNECT" || method == b"TRACE" {
             return Err(Rejection::MethodNotAllowed(super::route::METHODS));
         }
-        let is_known_form = target.starts_with(b"/") || after_scheme(target).is_some();
-        if !is_known_form || !are_all(target, &OF_TARGET) {
-            return Err(Rejection::BadTarget);
-        }
+        let target = Target::parse(target)?;
         match version {
             b"HTTP/1.1" => Ok(Self { target, is_1_1: true }),
             b"HTTP/1.0" => Ok(Self { target, is_1_1: false }),
             _ => Err(Rejection::Unreadable),
         }
     }
-
-    /// The authority of a target in absolute form.
-    fn authority(&self) -> Option<&[u8]> {
-        after_scheme(self.target)?.split(|&byte| byte == b'/' || byte == b'?').next()
-    }
-}
-
-/// What follows the scheme of a target in absolute form.
-fn after_scheme(target: &[u8]) -> Option<&[u8]> {
-    target.strip_prefix(b"http://").or_else(|| target.strip_prefix(b"https://"))
 }
 
 /// The fields that say where a request ends and whom it is for.
@@ -158,7 +155,7 @@ impl<'a> Fields<'a> {
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         // A line that begins with a blank would continue the one before; a blank before the
         // colon is read in two ways.
-        if name.is_empty() || !are_all(name, &TOKEN) {
+        if !is_token(name) {
             return Err(Rejection::Unreadable);
         }
         // Upstreams that map headers to variables read these as the real ones.
@@ -181,7 +178,7 @@ impl<'a> Fields<'a> {
             self.is_chunked = true;
             return if is_fine { Ok(()) } else { Err(Rejection::Unreadable) };
         }
-        if folded(b"upgrade") {
+        if folded(b"upgrade") && !is_declined_quietly(value) {
             return Err(Rejection::UpgradeRefused);
         }
         if folded(b"expect") && !value.eq_ignore_ascii_case(b"100-continue") {
@@ -191,7 +188,7 @@ impl<'a> Fields<'a> {
     }
 
     fn body(&self, request: &RequestLine<'_>) -> Result<Body, Rejection> {
-        match (self.host, request.authority()) {
+        match (self.host, request.target.authority()) {
             (None, _) if request.is_1_1 => return Err(Rejection::BadHost),
             (Some(host), _) if !is_host(host) => return Err(Rejection::BadHost),
             (Some(host), Some(authority)) if host != authority => return Err(Rejection::BadHost),
@@ -205,6 +202,19 @@ impl<'a> Fields<'a> {
             (false, length) => Ok(Body::Length(length.unwrap_or(0))),
         }
     }
+}
+
+/// Whether an `Upgrade` asks for nothing but protocols that a server may decline by not answering it
+/// (RFC 9110 section 7.8), which clients offer beside ordinary requests: TLS and HTTP/2. It is not
+/// forwarded.
+fn is_declined_quietly(protocols: &[u8]) -> bool {
+    protocols.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).all(|protocol| {
+        let is_tls = |name: &[u8]| name.eq_ignore_ascii_case(b"TLS");
+        match memchr(b'/', protocol) {
+            None => is_tls(protocol) || protocol.eq_ignore_ascii_case(b"h2c"),
+            Some(slash) => is_tls(&protocol[..slash]) && is_token(&protocol[slash + 1..]),
+        }
+    })
 }
 
 fn set_once<T>(slot: &mut Option<T>, value: T) -> Result<(), Rejection> {
@@ -252,13 +262,12 @@ pub fn is_host(value: &[u8]) -> bool {
     !host.is_empty() && host.len() <= 255 && host.iter().all(|&byte| is_unreserved(byte)) && is_port
 }
 
-/// Whether all `bytes` are in `table`: tables, since every byte of every head is looked up.
-fn are_all(bytes: &[u8], table: &[bool; 256]) -> bool {
-    bytes.iter().all(|&byte| table[usize::from(byte)])
+fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && are_all(bytes, &TOKEN)
 }
 
 /// The characters of a token (RFC 9110 section 5.6.2).
-static TOKEN: [bool; 256] = {
+pub(super) static TOKEN: [bool; 256] = {
     let mut token = [false; 256];
     let mut byte = 0_u8;
     while byte < 0x80 {
@@ -267,26 +276,6 @@ static TOKEN: [bool; 256] = {
     }
     set(token, b"!#$%&'*+-.^_`|~", true)
 };
-
-/// The characters that may stand in a target: what a URI has, without a fragment.
-static OF_TARGET: [bool; 256] = {
-    let mut of_target = [false; 256];
-    let mut byte = 0x21;
-    while byte < 0x7f {
-        of_target[byte] = true;
-        byte += 1;
-    }
-    set(of_target, b"\"<>#`", false)
-};
-
-const fn set(mut table: [bool; 256], bytes: &[u8], value: bool) -> [bool; 256] {
-    let mut index = 0;
-    while index < bytes.len() {
-        table[bytes[index] as usize] = value;
-        index += 1;
-    }
-    table
-}
 
 #[cfg(test)]
 mod tests {
@@ -297,7 +286,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Body, Rejection> {
         let end = HeadScan::default().scan(text.as_bytes(), &LIMITS)?.expect("a whole head");
-        check(&text.as_bytes()[..end], &LIMITS)
+        check(&text.as_bytes()[..end], &LIMITS).map(|checked| checked.body)
     }
 
     fn head_end(bytes: &[u8]) -> Result<Option<usize>, Rejection> {
@@ -406,11 +395,38 @@ mod tests {
         ] {
             assert_eq!(read(head).err().map(|r| r.table().0.as_u16()), Some(400), "{head:?}");
         }
-        assert_eq!(with("Upgrade: websocket\r\n"), Err(Rejection::UpgradeRefused));
         assert_eq!(with("Expect: foo\r\n"), Err(Rejection::ExpectationFailed));
         let method = |name: &str| read(&format!("{name} / HTTP/1.1\r\nHost: h\r\n\r\n"));
         assert!(matches!(method("CONNECT"), Err(Rejection::MethodNotAllowed(_))));
         assert!(matches!(method("TRACE"), Err(Rejection::MethodNotAllowed(_))));
+    }
+
+    #[test]
+    fn what_may_be_declined_quietly_is() {
+        for odd in [
+            "websocket",
+            "",
+            "h2",
+            "h2c/1",
+            "HTTP/2.0",
+            "TLS/",
+            "TLS/1 2",
+            "TLS/1.2/3",
+            "xTLS/1.2",
+            "h2c, websocket",
+            "TLS/1.2,",
+            ",",
+            "TLS;1",
+        ] {
+            let upgrade = with(&format!("Upgrade: {odd}\r\n"));
+            assert_eq!(upgrade, Err(Rejection::UpgradeRefused), "{odd:?}");
+        }
+        for fine in ["TLS/1.0", "tls/1.3", "TLS", "h2c", "H2C", "TLS/1.2, h2c", "h2c,TLS/1.0"] {
+            let upgrade = with(&format!("Upgrade: {fine}\r\nContent-Length: 2\r\n"));
+            assert_eq!(upgrade, Ok(Body::Length(2)), "{fine:?}");
+        }
+        let both = with("Upgrade: h2c\r\nUpgrade: websocket\r\n");
+        assert_eq!(both, Err(Rejection::UpgradeRefused));
     }
 
     #[test]
@@ -564,7 +580,7 @@ mod tests {
                 }
             }
             let Ok(Some(end)) = HeadScan::default().scan(&bytes, &LIMITS) else { return Ok(()) };
-            let Ok(body) = check(&bytes[..end], &LIMITS) else { return Ok(()) };
+            let Ok(Checked { body, .. }) = check(&bytes[..end], &LIMITS) else { return Ok(()) };
             let fields = parsed_by_pingora(&bytes[..end]);
             prop_assert!(fields.is_some(), "{:?}", String::from_utf8_lossy(&bytes[..end]));
             let of = |wanted: &str| {

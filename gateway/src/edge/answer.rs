@@ -1,17 +1,55 @@
 //! What the gateway answers by itself: bodies read, responses completed.
 
-use http::HeaderValue;
+use std::sync::Arc;
+
 use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::gateway::Gateway;
-use super::request_id::X_REQUEST_ID;
+use super::request_id::{RequestId, X_REQUEST_ID};
+use super::version::Version;
 use super::{Downstream, exchange};
 use crate::api::rejection::Rejection;
 use crate::api::route::{Proof, Route};
 use crate::api::{Response, authorization, options, password};
 use crate::auth::InForce;
+
+/// What every answer of the gateway's own has, whoever writes it and however early.
+pub struct Manners {
+    /// `Strict-Transport-Security` of answers over TLS.
+    hsts: Option<HeaderValue>,
+    version: Arc<Version>,
+}
+
+impl Manners {
+    /// These, and what the upstream says of itself.
+    pub fn new(hsts: Option<HeaderValue>, version: Arc<Version>) -> Self {
+        Self { hsts, version }
+    }
+
+    /// What learns the upstream's version.
+    pub fn version(&self) -> Arc<Version> {
+        Arc::clone(&self.version)
+    }
+
+    /// `Strict-Transport-Security` of an answer over TLS or not.
+    pub fn hsts(&self, over_tls: bool) -> Option<&HeaderValue> {
+        self.hsts.as_ref().filter(|_| over_tls)
+    }
+
+    /// Adds to the headers of an answer what every one has.
+    pub fn complete(&self, headers: &mut HeaderMap, id: &RequestId, over_tls: bool) {
+        headers.insert(X_REQUEST_ID, id.header_value());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(hsts) = self.hsts(over_tls) {
+            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        self.version.add_to(headers);
+    }
+}
 
 impl Gateway {
     /// Reads a body away that the endpoint does not want, which must be short.
@@ -46,11 +84,6 @@ impl Gateway {
         password::change(&self.auth, password, proof, old, &body, &context.visit()).await
     }
 
-    /// `Strict-Transport-Security` of an answer to this request.
-    pub(super) fn hsts(&self, context: &Context) -> Option<&HeaderValue> {
-        self.hsts.as_ref().filter(|_| context.origin.over_tls)
-    }
-
     /// Writes a local answer, with the headers that every answer has.
     pub(super) async fn respond(
         &self,
@@ -58,14 +91,8 @@ impl Gateway {
         mut response: Response,
         context: &Context,
     ) -> pingora::Result<()> {
-        let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, context.request_id.header_value());
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Some(hsts) = self.hsts(context) {
-            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
-        self.version.add_to(response.headers_mut());
+        let over_tls = context.origin.over_tls;
+        self.manners.complete(response.headers_mut(), &context.request_id, over_tls);
         options::allow_origin(&downstream.req_header().headers, &mut response);
         exchange::write(downstream, response).await
     }

@@ -36,21 +36,17 @@ pub(super) async fn hold(
     let mut patience = pin!(sleep(FIRST));
     let mut settings = None;
     loop {
-        let has_request = tokio::select! {
+        let request = tokio::select! {
             // A request that is there is answered, whatever else has happened.
             biased;
-            has_request = guard.next_request(patience.as_mut()) => has_request,
-            () = &mut closing => false,
+            request = guard.next_request(patience.as_mut()) => request,
+            () = &mut closing => None,
         };
-        if !has_request {
-            return;
-        }
-        let head = guard.take_cleared();
+        let Some(request) = request else { return };
         let mut session = session(proxy, guard, settings.take(), shutdown);
-        if let Some(head) = head {
-            // As if it had come along with the request before: nothing is read or copied again.
-            session.set_pipelined_prefix(head);
-        }
+        // As if it had come along with the request before: nothing is read or copied again. It never
+        // has: of the next request the guard gives Pingora nothing to keep.
+        session.set_pipelined_prefix(request);
         let Some(reused) = proxy.process_new_http(session, shutdown).await else { return };
         let stream;
         (stream, settings) = reused.consume();

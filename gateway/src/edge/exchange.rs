@@ -27,6 +27,13 @@ pub fn is_over_tls(downstream: &Downstream) -> bool {
     downstream.digest().is_some_and(|digest| digest.ssl_digest.is_some())
 }
 
+/// Has the connection outlive an answer of this status before the end of the request's body, if it is
+/// an interim one: it asks for the rest. Any other is the last, and of the rest nothing can be said.
+pub fn keep_while_interim(downstream: &mut Downstream, status: StatusCode) {
+    let is_last = !status.is_informational();
+    downstream.as_downstream_mut().set_close_on_response_before_downstream_finish(is_last);
+}
+
 /// The address at the other end of the connection.
 pub fn peer_address(socket: Option<&SocketDigest>) -> Option<IpAddr> {
     let address = socket.and_then(SocketDigest::peer_addr).and_then(|address| address.as_inet());
@@ -63,6 +70,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::Result<()> {
     drain(downstream).await;
     let (parts, body) = response.into_parts();
+    keep_while_interim(downstream, parts.status);
     let mut header = ResponseHeader::build(parts.status, Some(parts.headers.len() + 4))?;
     for (name, value) in &parts.headers {
         header.append_header(name, value)?;
@@ -91,11 +99,13 @@ pub async fn read_body(downstream: &mut Downstream, limits: &Limits) -> Result<B
 }
 
 async fn read_pieces(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
-    let client = downstream.as_downstream_mut();
-    if client.req_header().headers.contains_key(EXPECT) {
+    if downstream.req_header().headers.contains_key(EXPECT) {
         // Otherwise the client would wait for leave to send it.
-        client.write_continue_response().await.map_err(|_gone| Rejection::Unreadable)?;
+        keep_while_interim(downstream, StatusCode::CONTINUE);
+        let asked = downstream.as_downstream_mut().write_continue_response().await;
+        asked.map_err(|_gone| Rejection::Unreadable)?;
     }
+    let client = downstream.as_downstream_mut();
     let mut body = BytesMut::new();
     loop {
         // Pingora itself knows no such limit with HTTP/2.

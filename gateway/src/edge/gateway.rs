@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use super::answer::Manners;
 use super::context::Context;
 use super::exchange;
 use super::identity::Preparation;
@@ -60,12 +61,11 @@ pub struct Gateway {
     pub(super) forwarding: Forwarding,
     pub(super) preparation: Preparation,
     pub(super) upstream: Arc<Upstream>,
-    pub(super) version: Arc<Version>,
+    pub(super) manners: Arc<Manners>,
     pub(super) limits: Limits,
     pub(super) trusted: TrustedProxies,
     origins: AllowedOrigins,
     password_by_session: bool,
-    pub(super) hsts: Option<HeaderValue>,
 }
 
 /// What is to be done with a request. [`Decision::Forward`] is the only way through, and it takes
@@ -98,7 +98,7 @@ impl Gateway {
         } = settings;
         let authority = upstream.authority();
         let ping = shared.token.as_ref().map(|token| token.authorization(shared.scheme));
-        let version = Arc::new(Version::new(ask, ping));
+        let manners = Arc::new(Manners::new(hsts, Arc::new(Version::new(ask, ping))));
         let preparation =
             Preparation { headers: identity, cookie: cookie.clone(), shared, authority };
         Self {
@@ -107,18 +107,12 @@ impl Gateway {
             forwarding,
             preparation,
             upstream,
-            version,
+            manners,
             limits,
             trusted,
             origins,
             password_by_session,
-            hsts,
         }
-    }
-
-    /// What learns the upstream's version.
-    pub fn version(&self) -> Arc<Version> {
-        Arc::clone(&self.version)
     }
 
     /// The whole life of a request, up to the point where the upstream takes over.

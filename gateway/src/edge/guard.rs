@@ -1,138 +1,120 @@
-//! The connection as Pingora gets to see it: strictly framed requests, and nothing else.
+//! The connection as Pingora gets to see it: one strictly framed request, and nothing else.
 //!
 //! Pingora has no limit that can be set for a header's size, no deadline for a whole header, and
-//! answers what it cannot parse by itself, without a body and without a log. So the bytes are read
-//! here first. A head is passed on when it is whole and has one meaning; a body is passed on up to
-//! its end; whatever is neither is answered here and goes no further.
+//! answers what it cannot parse by itself, without a body and without a log. While it waits for an
+//! answer it also reads a byte to see whether the client is still there, and what it reads then may
+//! get lost. So the bytes are read here first. A request is passed on when its head is whole and has
+//! one meaning; its body is passed on up to its end; of what comes after it nothing is, until the
+//! connection comes back and the [next request](Guard::next_request) is asked for. Whatever cannot be
+//! read is answered here and goes no further.
 
 mod framer;
+mod frames;
+mod hpack;
+mod http2;
+mod huffman;
 mod inbox;
 mod plumbing;
-mod preface;
+mod refusing;
 mod waiting;
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::refusal;
+use super::answer::Manners;
+use super::refusal::Refusal;
 use crate::api::framing::HeadLimits;
-use crate::api::rejection::Rejection;
-use framer::{Framer, Stop};
+use framer::Framer;
+use frames::Frames;
 
 /// What a connection is held to.
-#[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// How large a head may be.
     pub head: HeadLimits,
     /// How long a head may take from its first byte to its last.
     pub head_time: Duration,
+    /// How refusals are written.
+    pub manners: Arc<Manners>,
 }
 
 /// A guarded connection.
 pub struct Guard {
     io: Stream,
-    rules: Rules,
+    rules: Arc<Rules>,
     place: Place,
     framer: Framer,
-    /// Bytes that were read and not passed on, of which the first `cleared` may be.
+    /// Bytes that were read and belong to later requests.
     inbox: BytesMut,
-    cleared: usize,
     /// Until when the head that has begun must be whole.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Requests passed on, and those that were answered: a refusal waits for its turn.
-    passed: u64,
-    answered: Arc<AtomicU64>,
 }
 
 /// What is being done with the connection.
 enum Place {
     /// Requests are passed on.
     Open,
-    /// The next request cannot be read, and this is to be said.
-    Refused(Rejection),
-    /// It is being said, so much of it is left.
-    Answering(BytesMut),
-    /// It has been said. What still comes is not listened to.
-    Answered { ignored: usize },
+    /// The next request cannot be read, and this is being said.
+    Refused(Box<Refusal>),
+    /// It has been said.
+    Said,
+    /// We have hung up. What still comes is not listened to.
+    HungUp { ignored: usize },
     /// A body is broken in the middle.
     Broken,
-    /// HTTP/2, which frames its requests by itself, once so much more of its preface has come.
-    Http2 { preface: usize },
+    /// HTTP/2, which frames its requests by itself.
+    Http2(Box<Frames>),
 }
-
-/// After a refusal, so much is still read and dropped: a connection closed with bytes unread would
-/// be reset, and the refusal lost.
-const IGNORED: usize = 256 * 1024;
-
-/// For so long.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// How much is read at once when it has to be looked at before it is passed on.
 const PIECE: usize = 4096;
 
 impl Guard {
     /// Guards `io`.
-    pub fn new(io: Stream, rules: Rules) -> Self {
+    pub fn new(io: Stream, rules: Arc<Rules>) -> Self {
         Self {
             io,
             rules,
             place: Place::Open,
             framer: Framer::new(),
             inbox: BytesMut::new(),
-            cleared: 0,
             deadline: None,
-            passed: 0,
-            answered: Arc::default(),
         }
     }
 
-    /// Notes that the oldest request that was passed on has been answered.
-    pub fn note_answered(&self) {
-        self.answered.fetch_add(1, Ordering::AcqRel);
+    /// Whether the body of the request that was passed on is not what its head said.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.place, Place::Broken)
     }
 
-    /// Looks at `bytes`, which follow what was passed on; returns how many of them may be.
-    fn look(&mut self, bytes: &[u8]) -> usize {
-        let look = self.framer.look(bytes, &self.rules.head);
-        self.passed += look.heads;
-        if look.heads > 0 {
-            self.deadline = None;
-        }
-        match look.stop {
-            Some(Stop::Refused(rejection)) => self.place = Place::Refused(rejection),
-            Some(Stop::Broken) => self.place = Place::Broken,
-            None => {}
-        }
-        look.passed
-    }
-
-    /// Reads straight into `buf` and passes on what may be; the rest goes to the inbox. Nothing is
-    /// copied when all of it may be.
-    fn read_through(
+    /// Reads the rest of the request's body straight into `buf`; what comes after it goes to the
+    /// inbox. Nothing is copied as long as the body lasts.
+    fn read_body(
         &mut self,
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(context, buf))?;
-        let passed = {
-            let fresh = &buf.filled()[before..];
-            let passed = self.look(fresh);
-            self.inbox.extend_from_slice(&fresh[passed..]);
-            passed
+        let fresh = &buf.filled()[before..];
+        let read = if let Ok(count) = self.framer.body(fresh) {
+            self.inbox.extend_from_slice(&fresh[count..]);
+            buf.set_filled(before + count);
+            Ok(())
+        } else {
+            self.place = Place::Broken;
+            buf.set_filled(before);
+            Err(io::ErrorKind::InvalidData.into())
         };
-        buf.set_filled(before + passed);
-        Poll::Ready(Ok(()))
+        Poll::Ready(read)
     }
 
     /// Whether the head that has begun is late.
@@ -141,53 +123,9 @@ impl Guard {
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
         deadline.as_mut().poll(context).is_ready()
     }
-
-    /// Says no, once whatever came before has been answered; then hangs up.
-    fn refuse(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            match &mut self.place {
-                Place::Refused(rejection) => {
-                    if self.answered.load(Ordering::Acquire) < self.passed {
-                        // Pingora asks again when it wants the next request.
-                        return Poll::Pending;
-                    }
-                    let answer = refusal::write(*rejection);
-                    refusal::log(*rejection, self.io.get_socket_digest().as_deref());
-                    self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
-                    self.place = Place::Answering(answer);
-                }
-                Place::Answering(left) if left.is_empty() => {
-                    // Only our half: the client may still be sending.
-                    ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
-                    self.place = Place::Answered { ignored: 0 };
-                }
-                Place::Answering(left) => {
-                    let written = ready!(Pin::new(&mut self.io).poll_write(context, left))?;
-                    left.advance(written);
-                }
-                Place::Answered { ignored } => {
-                    let mut piece = [0; PIECE];
-                    let mut buf = ReadBuf::new(&mut piece);
-                    let read = Pin::new(&mut self.io).poll_read(context, &mut buf);
-                    let count = buf.filled().len();
-                    *ignored += count;
-                    let is_over =
-                        matches!(read, Poll::Ready(_)) && count == 0 || *ignored > IGNORED;
-                    if is_over || self.is_late(context) {
-                        return Poll::Ready(Ok(()));
-                    }
-                    ready!(read)?;
-                }
-                _ => return Poll::Ready(Ok(())),
-            }
-        }
-    }
-
-    fn has_been_refused(&self) -> bool {
-        matches!(self.place, Place::Answering(_) | Place::Answered { .. })
-    }
 }
 
+/// What Pingora reads: the rest of a request's body, and then whether the client is still there.
 impl AsyncRead for Guard {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -195,19 +133,13 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if let Place::Http2 { preface } = this.place {
-            return this.read_http_2(context, buf, preface);
+        match this.place {
+            Place::Http2(_) => this.read_http_2(context, buf),
+            Place::Open if this.framer.is_in_body() => this.read_body(context, buf),
+            Place::Open => this.watch(context),
+            Place::Broken => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            Place::Refused(_) | Place::Said | Place::HungUp { .. } => Poll::Ready(Ok(())),
         }
-        if matches!(this.place, Place::Open) && this.inbox.is_empty() {
-            let before = buf.filled().len();
-            ready!(this.read_through(context, buf))?;
-            if buf.filled().len() > before || this.inbox.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        ready!(this.clear(context))?;
-        this.hand_over(buf);
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -217,10 +149,6 @@ impl AsyncWrite for Guard {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.has_been_refused() {
-            // The last word has been said.
-            return Poll::Ready(Ok(bytes.len()));
-        }
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
@@ -237,9 +165,6 @@ impl AsyncWrite for Guard {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.has_been_refused() {
-            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
-        }
         Pin::new(&mut self.io).poll_write_vectored(context, slices)
     }
 

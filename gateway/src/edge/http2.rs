@@ -5,16 +5,18 @@
 //! same rules.
 
 use bytes::{BufMut, BytesMut};
-use http::HeaderValue;
 use http::header::{COOKIE, HOST};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Uri};
 use pingora::http::RequestHeader;
 
 use super::{Downstream, exchange};
 use crate::api::framing::{self, HeadLimits};
 use crate::api::rejection::Rejection;
+use crate::api::target::Target;
 
 /// Says in HTTP/1's words what HTTP/2 says in its own: the host, and all cookies in one field
-/// (RFC 9113 sections 8.3.1 and 8.2.3).
+/// (RFC 9113 sections 8.3.1 and 8.2.3); and what a query holds raw, encoded.
 pub(super) fn translate(downstream: &mut Downstream) -> pingora::Result<()> {
     if !is_http_2(downstream) {
         return Ok(());
@@ -30,7 +32,21 @@ pub(super) fn translate(downstream: &mut Downstream) -> pingora::Result<()> {
         let cookies = cookies.join(&b"; "[..]);
         request.insert_header(COOKIE, cookies)?;
     }
+    if let Some(uri) = with_encoded_query(&request.uri) {
+        request.set_uri(uri);
+    }
     Ok(())
+}
+
+/// The same URI, if its query has to be encoded for HTTP/1.
+fn with_encoded_query(uri: &Uri) -> Option<Uri> {
+    let target = Target::parse(uri.path_and_query()?.as_str().as_bytes()).ok()?;
+    if target.is_plain() {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target.encoded().ok()?).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Refuses what would be refused of a head of HTTP/1.
@@ -38,7 +54,10 @@ pub(super) fn check(downstream: &Downstream, limits: &HeadLimits) -> Result<(), 
     if !is_http_2(downstream) {
         return Ok(());
     }
-    framing::check(&written_out(downstream.req_header()), limits).map(|_body| ())
+    let head = written_out(downstream.req_header());
+    // What could not be encoded is too long.
+    let is_plain = framing::check(&head, limits)?.target.is_plain();
+    if is_plain { Ok(()) } else { Err(Rejection::TargetTooLong) }
 }
 
 fn is_http_2(downstream: &Downstream) -> bool {

@@ -13,6 +13,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 use super::access_log::{self, Entry};
 use super::context::Context;
 use super::gateway::{Decision, Gateway};
+use super::guard::Guard;
 use super::request_id::RequestId;
 use super::upstream::{TOO_LARGE, Upstream};
 use super::{Downstream, exchange, head, http2, http10, upstream};
@@ -72,8 +73,8 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<()> {
         http2::translate(downstream)?;
-        head::simplify(downstream.req_header_mut());
         http10::expect_one_answer(downstream);
+        head::simplify(downstream.req_header_mut());
         let headers = &downstream.req_header().headers;
         context.request_id = RequestId::of(headers);
         let socket = downstream.digest().and_then(|digest| digest.socket_digest.as_deref());
@@ -87,8 +88,6 @@ impl ProxyHttp for Gateway {
         connection.set_read_timeout(Some(self.limits.body));
         connection.set_write_timeout(Some(self.limits.body));
         connection.set_total_drain_timeout(Some(self.limits.body));
-        // Without it, an early byte of the next request ruins the answer to this one.
-        connection.set_pipelining_enabled(true);
         Ok(())
     }
 
@@ -157,13 +156,13 @@ impl ProxyHttp for Gateway {
         _downstream: &mut Downstream,
         response: &mut ResponseHeader,
         _context: &mut Context,
+    ) -> pingora::Result<()> {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody has asked for another protocol: no request goes upstream with an `Upgrade`. The
             // client would wait for an answer for ever.
             return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 that nobody has asked for")
                 .map_err(|error: Box<Error>| error.into_up());
         }
-    ) -> pingora::Result<()> {
         self.preparation.clear(response)
     }
 
@@ -175,6 +174,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<()> {
         http10::unchunk(downstream, response);
+        exchange::keep_while_interim(downstream, response.status);
         if downstream.is_process_shutting_down() {
             downstream.set_keepalive(None);
         }
@@ -185,7 +185,7 @@ impl ProxyHttp for Gateway {
                 _ => {}
             }
         }
-        if let Some(hsts) = self.hsts(context) {
+        if let Some(hsts) = self.manners.hsts(context.origin.over_tls) {
             response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
         }
         response.insert_header("X-Request-Id", context.request_id.header_value())
@@ -198,7 +198,10 @@ impl ProxyHttp for Gateway {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
-        let rejection = upstream::rejection(error);
+        // What breaks off a body is said as what breaks off a head is.
+        let is_broken = exchange::guard(downstream).is_some_and(Guard::is_broken);
+        let rejection =
+            if is_broken { Some(Rejection::Unreadable) } else { upstream::rejection(error) };
         let has_begun = downstream
             .response_written()
             .is_some_and(|response| !response.status.is_informational());
@@ -250,10 +253,6 @@ impl ProxyHttp for Gateway {
     ) {
         if access_log::is_wanted() {
             log(downstream, context);
-        }
-        // Whoever waits for their turn on this connection may have it.
-        if let Some(guard) = exchange::guard(downstream) {
-            guard.note_answered();
         }
     }
 }

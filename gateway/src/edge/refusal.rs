@@ -1,51 +1,92 @@
 //! Refusals that are written and logged before there is a request.
 
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use http::HeaderValue;
-use http::header::{CONNECTION, CONTENT_LENGTH};
-use pingora::protocols::SocketDigest;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use pingora::protocols::http::date::get_cached_date;
+use pingora::protocols::{SocketDigest, Stream};
+use tokio::io::AsyncWrite;
 
 use super::access_log::Entry;
+use super::answer::Manners;
 use super::exchange;
-use super::request_id::{RequestId, X_REQUEST_ID};
+use super::request_id::RequestId;
 use crate::api::Response;
 use crate::api::rejection::Rejection;
 
-/// The whole answer, as bytes: nobody else is there to write it.
-pub fn write(rejection: Rejection) -> BytesMut {
-    let mut response = Response::from(rejection);
-    let length = response.body().len();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(X_REQUEST_ID, RequestId::make().header_value());
-
-    let mut bytes = BytesMut::with_capacity(512);
-    bytes.extend_from_slice(format!("HTTP/1.1 {}\r\n", response.status()).as_bytes());
-    exchange::put_fields(&mut bytes, response.headers());
-    bytes.extend_from_slice(response.body());
-    bytes
+/// One refusal, while it is being written: nobody else is there to write it.
+pub struct Refusal {
+    rejection: Rejection,
+    id: RequestId,
+    started: Instant,
+    /// What is not written yet.
+    left: BytesMut,
+    body_bytes: usize,
 }
 
-/// One line for a request that was refused before it could be read.
-pub fn log(rejection: Rejection, socket: Option<&SocketDigest>) {
-    let (status, _, message) = rejection.table();
-    let address = exchange::peer_address(socket);
-    let client = address.map_or_else(|| "-".to_owned(), |ip| ip.to_canonical().to_string());
-    log::debug!("{client}: {message}");
-    Entry {
-        client: &client,
-        user: None,
-        session: None,
-        method: "-",
-        path: "-",
-        status: status.as_u16(),
-        bytes: 0,
-        started: Instant::now(),
-        request_id: "-",
-        trace_id: None,
+impl Refusal {
+    /// The answer to a request that began at `started`.
+    pub fn new(rejection: Rejection, manners: &Manners, over_tls: bool, started: Instant) -> Self {
+        let id = RequestId::make();
+        let mut response = Response::from(rejection);
+        let body_bytes = response.body().len();
+        let headers = response.headers_mut();
+        manners.complete(headers, &id, over_tls);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+        headers.insert(DATE, get_cached_date());
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+
+        let mut left = BytesMut::with_capacity(1024);
+        left.extend_from_slice(format!("HTTP/1.1 {}\r\n", response.status()).as_bytes());
+        exchange::put_fields(&mut left, response.headers());
+        left.extend_from_slice(response.body());
+        Self { rejection, id, started, left, body_bytes }
     }
-    .log();
+
+    /// Writes it, and is ready when all of it is written.
+    pub fn poll_write(
+        &mut self,
+        mut stream: Pin<&mut Stream>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.left.has_remaining() {
+            match ready!(stream.as_mut().poll_write(context, &self.left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.left.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes it.
+    pub async fn write(&mut self, stream: &mut Stream) -> io::Result<()> {
+        poll_fn(|context| self.poll_write(Pin::new(stream), context)).await
+    }
+
+    /// One line for it, under the id that the answer has.
+    pub fn log(&self, socket: Option<&SocketDigest>) {
+        let (status, _, message) = self.rejection.table();
+        let address = exchange::peer_address(socket);
+        let client = address.map_or_else(|| "-".to_owned(), |ip| ip.to_canonical().to_string());
+        log::debug!("{client}: {message}");
+        Entry {
+            client: &client,
+            user: None,
+            session: None,
+            method: "-",
+            path: "-",
+            status: status.as_u16(),
+            bytes: self.body_bytes,
+            started: self.started,
+            request_id: self.id.as_str(),
+            trace_id: None,
+        }
+        .log();
+    }
 }

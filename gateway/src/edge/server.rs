@@ -1,7 +1,7 @@
 //! The process: services started, connections let in, an orderly end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pingora::apps::{HttpServerOptions, ServerApp};
@@ -11,7 +11,6 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use pingora_proxy::{HttpProxy, http_proxy};
-use tokio::io::AsyncWriteExt;
 
 use super::connections::Connections;
 use super::conversation;
@@ -20,7 +19,7 @@ use super::gateway::Gateway;
 use super::guard::{Guard, Rules};
 use super::lasting::Lasting;
 use super::listener::{Bound, Listener};
-use super::refusal;
+use super::refusal::Refusal;
 use super::reload::Reload;
 use super::signals::Signals;
 use super::tls::Renewal;
@@ -51,7 +50,8 @@ impl Server {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
         let auth = Arc::clone(&gateway.auth);
-        let version = gateway.version();
+        let version = gateway.manners.version();
+        let manners = Arc::clone(&gateway.manners);
         let limits = gateway.limits;
         let connections = Connections::new(limits.connections, limits.connections_per_client);
         let mut proxy = http_proxy(&server.configuration, gateway);
@@ -69,7 +69,7 @@ impl Server {
             proxy: Arc::new(proxy),
             connections: connections.clone(),
             keepalive: limits.keepalive,
-            rules: Rules { head: (&limits).into(), head_time: limits.head },
+            rules: Arc::new(Rules { head: (&limits).into(), head_time: limits.head, manners }),
         };
         let certificates = listeners.iter().filter_map(|listener| listener.certificate.clone());
         let renewal = Renewal(certificates.collect());
@@ -114,7 +114,7 @@ struct Front {
     proxy: Arc<HttpProxy<Gateway>>,
     connections: Connections,
     keepalive: Duration,
-    rules: Rules,
+    rules: Arc<Rules>,
 }
 
 #[async_trait]
@@ -126,11 +126,13 @@ impl ServerApp for Front {
     ) -> Option<Stream> {
         let socket = stream.get_socket_digest();
         let Some(open) = self.connections.open(exchange::peer_address(socket.as_deref())) else {
-            let rejection = Rejection::TooManyConnections;
-            refusal::log(rejection, socket.as_deref());
-            let answer = refusal::write(rejection);
+            let (rejection, over_tls) =
+                (Rejection::TooManyConnections, stream.get_ssl_digest().is_some());
+            let mut refusal =
+                Refusal::new(rejection, &self.rules.manners, over_tls, Instant::now());
             // A client that does not take it is not waited for.
-            let _ = tokio::time::timeout(REFUSAL, stream.write_all(&answer)).await;
+            let _ = tokio::time::timeout(REFUSAL, refusal.write(&mut stream)).await;
+            refusal.log(socket.as_deref());
             return None;
         };
         let (front, shutdown) = (Arc::clone(self), shutdown.clone());
@@ -152,10 +154,10 @@ impl Front {
     /// Serves a connection up to its end.
     async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            let guard = Box::new(Guard::for_http_2(stream, self.rules));
+            let guard = Box::new(Guard::for_http_2(stream, Arc::clone(&self.rules)));
             self.proxy.process_new(guard, shutdown).await;
         } else {
-            let guard = Box::new(Guard::new(stream, self.rules));
+            let guard = Box::new(Guard::new(stream, Arc::clone(&self.rules)));
             conversation::hold(&self.proxy, guard, self.keepalive, shutdown).await;
         }
     }

@@ -2,17 +2,18 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use tokio::time::Sleep;
 
 use super::{Guard, Place};
+use crate::api::rejection::Rejection;
 
 impl Guard {
-    /// Waits for the next request, whose head is whole then; `false` if none will come, or has not
-    /// begun when `patience` is over.
-    pub async fn next_request(&mut self, mut patience: Pin<&mut Sleep>) -> bool {
+    /// Waits for the next request: its whole head and what came of its body, and not a byte more.
+    /// `None` if none will come, or has not begun when `patience` is over.
+    pub async fn next_request(&mut self, mut patience: Pin<&mut Sleep>) -> Option<BytesMut> {
         poll_fn(|context| self.poll_next_request(context, patience.as_mut())).await
     }
 
@@ -20,20 +21,41 @@ impl Guard {
         &mut self,
         context: &mut Context<'_>,
         patience: Pin<&mut Sleep>,
-    ) -> Poll<bool> {
-        if self.answered.load(Ordering::Acquire) < self.passed {
-            // It came along with the one before, and has been passed on already.
-            return Poll::Ready(true);
+    ) -> Poll<Option<BytesMut>> {
+        while matches!(self.place, Place::Open) {
+            match self.look() {
+                Ok(Some(request)) => return Poll::Ready(Some(request)),
+                Ok(None) => {}
+                Err(rejection) => {
+                    self.refuse(rejection);
+                    break;
+                }
+            }
+            match self.read_more(context) {
+                // Of half a head nothing is passed on.
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending if self.inbox.is_empty() => {
+                    return patience.poll(context).map(|()| None);
+                }
+                Poll::Pending if self.is_late(context) => self.refuse(Rejection::ClientTimedOut),
+                Poll::Pending => return Poll::Pending,
+            }
         }
-        match self.clear(context) {
-            Poll::Ready(read) => Poll::Ready(read.is_ok() && self.cleared > 0),
-            Poll::Pending if self.is_in_half_a_head() => Poll::Pending,
-            Poll::Pending => patience.poll(context).map(|()| false),
-        }
+        // Whether or not the client takes the refusal, nothing comes after it.
+        self.poll_refusal(context).map(|_| None)
     }
 
-    /// Whether a head has begun, which has a time of its own.
-    fn is_in_half_a_head(&self) -> bool {
-        matches!(self.place, Place::Open) && !self.inbox.is_empty()
+    /// Looks for the next request in what has been read.
+    fn look(&mut self) -> Result<Option<BytesMut>, Rejection> {
+        if self.inbox.is_empty() {
+            return Ok(None);
+        }
+        let request = self.framer.next(&mut self.inbox, &self.rules.head)?;
+        if request.is_some() || self.inbox.is_empty() {
+            // It is whole, or was nothing but an empty line.
+            self.deadline = None;
+        }
+        Ok(request)
     }
 }
