@@ -65,6 +65,40 @@ fn f_02_a_client_of_http_1_1_gets_them_still() {
     }
 }
 
+/// What an upstream writes in its head, and what then is in the answer. Pingora takes some of it for
+/// impossible: in a build for development, or where all is logged, it would panic.
+#[test]
+fn f_01_no_head_of_an_upstream_ends_an_answer() {
+    for (written, name, read) in [
+        (&b"X-Note: caf\xe9"[..], "x-note", Some("caf\u{e9}")),
+        (b"X-Note: caf\xc3\xa9\xff", "x-note", None),
+        (b"X-Note: a\r\n b\r\n\tX-Forwarded-User: eve", "x-forwarded-user", None),
+        (b"X-Note: a\r\n b", "x-note", Some("a   b")),
+        (b"X-Note : a", "x-note", Some("a")),
+        (b"X-Note:", "x-note", Some("")),
+    ] {
+        let upstream = Upstream::behaving(move |_, stream| {
+            let head = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", written, b"\r\n\r\nok"];
+            stream.write_all(&head.concat()).is_ok()
+        });
+        let gateway = Gateway::start(upstream.address);
+        let mut client = gateway.connect();
+        client.write(get("/api/v2/query", &[TOKEN, "Connection: close"]).as_bytes());
+        // Latin-1: every byte is a character.
+        let answer: String = client.read_rest().into_iter().map(char::from).collect();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        assert_eq!(body, "ok", "{answer:?}");
+        let line = |line: &&str| line.to_ascii_lowercase().starts_with(&format!("{name}:"));
+        let found = head.split("\r\n").find(line);
+        if let Some(read) = read {
+            let found = found.unwrap_or_else(|| panic!("{name}: {head:?}"));
+            assert_eq!(found[name.len() + 1..].trim_start(), read, "{head:?}");
+        } else if name != "x-note" {
+            assert_eq!(found, None, "{head:?}");
+        }
+    }
+}
+
 #[test]
 fn f_03_up_to_four_empty_lines_before_a_request_are_nothing() {
     let upstream = Upstream::start();

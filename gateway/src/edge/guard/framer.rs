@@ -25,6 +25,9 @@ enum Place {
 /// request are nothing (RFC 9112 section 2.2).
 const EMPTY_LINES: u8 = 4;
 
+/// How many bytes a head has that is nothing but its end.
+const EMPTY_LINE: usize = 2;
+
 impl Framer {
     /// Before the first request.
     pub(super) fn new() -> Self {
@@ -47,7 +50,7 @@ impl Framer {
     ) -> Result<Option<BytesMut>, Rejection> {
         let Place::Head(scan) = &mut self.place else { return Err(Rejection::Unreadable) };
         let Some(end) = scan.scan(bytes, limits)? else { return Ok(None) };
-        if &bytes[..end] == b"\r\n" {
+        if end == EMPTY_LINE {
             self.skip_empty_line(bytes)?;
             return self.next(bytes, limits);
         }
@@ -90,7 +93,7 @@ impl Framer {
         }
         self.empty_lines += 1;
         self.place = Place::Head(HeadScan::default());
-        take(bytes, 2);
+        take(bytes, EMPTY_LINE);
         Ok(())
     }
 }
