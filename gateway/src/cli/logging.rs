@@ -39,7 +39,9 @@ pub(super) fn start(default: &str) {
     let (most, is_for_people) = (inner.filter(), std::io::stderr().is_terminal());
     // A second start is of no consequence: the first log stays.
     if log::set_boxed_logger(Box::new(Capped { inner, is_for_people })).is_ok() {
-        log::set_max_level(most);
+        // Nobody here has more to say than `debug`. Pingora has, but its lines are capped below, and one
+        // of them, on an answer's head that is not Unicode, would panic before it could be dropped.
+        log::set_max_level(most.min(LevelFilter::Debug));
         // A panic costs one request or one task, and belongs where everything else is said.
         std::panic::set_hook(Box::new(|panic| {
             let thread = std::thread::current();
