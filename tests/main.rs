@@ -34,6 +34,8 @@ mod corpus;
 mod demo;
 /// One suite for both directories.
 mod directories;
+/// The files that are read again while the gateway serves: half-written, unreadable, locked.
+mod files;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.
 mod forward;
 /// HTTP/2, frame by frame.

@@ -113,8 +113,7 @@ fn n_03_a_file_with_a_fault_changes_nothing_and_is_told() {
     let (of_ada, of_bob) = (stage.gateway.sign_in("ada"), stage.gateway.sign_in("bob"));
     let good = stage.read();
     let half = &good[..good.len() / 2 + 20];
-    for bad in ["", half, &good.replace("\"bob\"", "\"a,b\""), &(without(&good, "bob") + "x = 1\n")]
-    {
+    for bad in [half, &good.replace("\"bob\"", "\"a,b\""), &(without(&good, "bob") + "x = 1\n")] {
         stage.reload(bad);
         assert_eq!((stage.me(&of_ada), stage.me(&of_bob)), (200, 200), "{bad}");
         assert_eq!(stage.sign_in("bob", PASSWORD), 204, "{bad}");

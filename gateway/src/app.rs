@@ -2,7 +2,6 @@
 
 pub mod warnings;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +30,7 @@ use crate::edge::server::Server;
 use crate::edge::tls::{Certificate, UpstreamTls};
 use crate::edge::upstream::Upstream;
 use crate::session::memory::MemoryStore;
+use crate::stamp::Files;
 use crate::user::secret::Scheme;
 
 /// The users file, where there is one: its path and its users.
@@ -47,11 +47,12 @@ pub fn load(path: &Path) -> Result<(Config, Option<UsersFile>), Vec<Fault>> {
     match read_config(path) {
         Ok(config) => {
             let Some(file) = users_path(path, &config) else { return Ok((config, None)) };
-            let users = load_users(&file)?;
+            let users = load_users_at_start(&file)?;
             Ok((config, Some(UsersFile { path: file, users })))
         }
         Err(mut refused) => {
-            let users = refused.users_file.map(|file| load_users(&folder_of(path).join(file)));
+            let file = refused.users_file.map(|file| folder_of(path).join(file));
+            let users = file.map(|file| load_users_at_start(&file));
             refused.faults.extend(users.and_then(Result::err).unwrap_or_default());
             Err(refused.faults)
         }
@@ -65,8 +66,9 @@ pub fn load_config(path: &Path) -> Result<Config, Vec<Fault>> {
 
 fn read_config(path: &Path) -> Result<Config, Refused> {
     let name = path.display().to_string();
-    match read_file(path) {
-        Ok(text) => Config::parse(&name, &text, folder_of(path), surroundings()),
+    let read = |path: &Path| read_file(path, &Files::default());
+    match read(path) {
+        Ok(text) => Config::parse(&name, &text, folder_of(path), surroundings(&read)),
         Err(what) => {
             let faults = vec![Fault::of_file(&name, what)];
             Err(Refused { faults, users_file: None })
@@ -74,11 +76,22 @@ fn read_config(path: &Path) -> Result<Config, Refused> {
     }
 }
 
-/// Reads the users file at `path`.
-pub fn load_users(path: &Path) -> Result<Users, Vec<Fault>> {
+/// Reads the users file at `path`, and the tokens it names, by `files`.
+pub fn load_users(path: &Path, files: &Files) -> Result<Users, Vec<Fault>> {
     let name = path.display().to_string();
-    let text = read_file(path).map_err(|what| vec![Fault::of_file(&name, what)])?;
-    parse::parse(&name, &text, folder_of(path), surroundings())
+    let read = |path: &Path| read_file(path, files);
+    let text = read(path).map_err(|what| vec![Fault::of_file(&name, what)])?;
+    parse::parse(&name, &text, folder_of(path), surroundings(&read))
+}
+
+/// The same at the start, where a file without users is most likely not what was meant.
+fn load_users_at_start(path: &Path) -> Result<Users, Vec<Fault>> {
+    let users = load_users(path, &Files::default())?;
+    if users.count() > 0 {
+        return Ok(users);
+    }
+    let what = "no [[user]] in it, so nobody could sign in; add one with `influx-gateway user add`";
+    Err(vec![Fault::of_file(&path.display().to_string(), what)])
 }
 
 /// Where the users file of the configuration at `path` is; `None` if InfluxDB knows the users.
@@ -90,13 +103,13 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+fn read_file(path: &Path, files: &Files) -> Result<String, String> {
+    files.read_text(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read here and in main only")]
-fn surroundings() -> Surroundings<'static> {
-    Surroundings { variable: &|name| std::env::var(name).ok(), file: &read_file }
+fn surroundings(file: &dyn Fn(&Path) -> Result<String, String>) -> Surroundings<'_> {
+    Surroundings { variable: &|name| std::env::var(name).ok(), file }
 }
 
 /// A listening address that could not be had.
@@ -180,7 +193,10 @@ pub fn serve(
     audit: Audit,
     ready: impl FnOnce(&[String]) + Send + 'static,
 ) -> Result<(), BindError> {
-    let users = users.map(|file| (file.users, Some(Kept::new(file.path, Box::new(load_users)))));
+    let users = users.map(|UsersFile { path, users }| {
+        let file = path.clone();
+        (users, Some(Kept::new(path, Box::new(move |files| load_users(&file, files)))))
+    });
     let upstream_tls = tls.upstream.clone();
     let listeners = bind_all(&config, tls)?;
     let urls: Vec<_> = listeners.iter().map(Listener::url).collect();
@@ -257,5 +273,5 @@ fn build(
             .hsts
             .and_then(|time| HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok()),
     });
-    Server::new(gateway, listeners, upstream, (sessions, upkeep), config.server)
+    Server::new(gateway, listeners, upstream, (sessions, upkeep), Vec::new(), config.server)
 }

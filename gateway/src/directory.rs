@@ -7,7 +7,6 @@ pub mod influxdb;
 pub mod parse;
 mod turns;
 pub mod users;
-mod watch;
 
 use std::sync::Arc;
 

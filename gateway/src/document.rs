@@ -1,5 +1,6 @@
 //! TOML read with its positions, so that every fault can name file, line and key, all at once.
 
+mod place;
 mod section;
 
 use std::cell::RefCell;
@@ -10,6 +11,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::DeTable;
 
+pub use place::{Named, Place};
 pub use section::Section;
 
 /// Something wrong in a file, told to the operator.
@@ -56,6 +58,9 @@ pub struct Surroundings<'a> {
     pub file: &'a dyn Fn(&Path) -> Result<String, String>,
 }
 
+/// How the parser calls a key that stands there twice. Its span is that of the key.
+const DUPLICATE: &str = "duplicate key";
+
 /// A TOML document that remembers what was wrong with it.
 pub struct Document<'a> {
     name: &'a str,
@@ -77,7 +82,10 @@ impl<'a> Document<'a> {
             let line = error.span().map(|span| document.line(&span));
             // The message, not the error itself: that one quotes the line, secrets included.
             let what = error.message().replace('\n', ", ");
-            document.report(Fault { line, ..Fault::of_file(name, what) });
+            let key = error.span().filter(|_| what == DUPLICATE);
+            let key = key.map(|span| place::path_of(&document.root, text, &span));
+            let key = key.unwrap_or_default();
+            document.report(Fault { line, key, ..Fault::of_file(name, what) });
         }
         document
     }
@@ -188,8 +196,25 @@ pub(crate) mod tests {
             |root| {
                 root.count("a", 1);
             },
-            &["f.toml:2: duplicate key"],
+            &["f.toml:2: a: duplicate key"],
         );
+    }
+
+    #[test]
+    fn f_37_a_duplicate_key_is_named_with_its_tables() {
+        for (text, fault) in [
+            ("[t]\nb = 1\n\n[t.u]\nb = 1\nb = 's'\n", "f.toml:6: t.u.b: duplicate key"),
+            ("[[t]]\nb = 1\n[[t]]\nb = 1\n'b' = 2\n", "f.toml:5: t.b: duplicate key"),
+            ("[t]\nb = 1\n[u]\n[t]\nc = 1\n", "f.toml:4: t: duplicate key"),
+            ("[t]\nb = { c = 's', c = 's' }\n", "f.toml:2: t.b.c: duplicate key"),
+            ("a = {b = 1}\n[t]\nc.d = 1\nc.d = 's'\n", "f.toml:4: t.c.d: duplicate key"),
+            ("a = \"\"\"\n[s]\n\"\"\"\na = 's'\n", "f.toml:4: a: duplicate key"),
+            ("[t]\n[[t]]\n", "f.toml:2: t: duplicate key"),
+        ] {
+            let faults = Document::parse("f.toml", text, BARE).into_faults();
+            let told: Vec<_> = faults.iter().map(Fault::to_string).collect();
+            assert_eq!(told, [fault], "{text}");
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub enum ChangeError {
     Changed,
     /// The new password could not be stored; the log says why. The old one stays.
     NotStored,
+    /// Somebody else has the file for now; the log says so. The old one stays.
+    Locked,
     /// Too many are waiting to be hashed.
     Busy,
 }
@@ -95,12 +97,14 @@ impl Auth {
         let (session, account) = (Arc::clone(&old.session), old.account.clone());
         let (reloading, audit) = (Arc::clone(&self.reloading), self.audit.clone());
         let changed = event(Kind::PasswordChanged, &session).on(visit);
+        // Not in turn: whoever has locked the file holds up nobody who reads it.
+        let lock = file.lock().await.map_err(|error| why(&account, &error.into()))?;
         let set = move || {
             let _turn = in_turn(&reloading);
             if !sessions.is_live(&session, Moment::now()) {
                 return Err(ChangeError::Ended);
             }
-            file.set_password(&account, &new).map_err(|error| why(&account, &error))?;
+            file.set_password(&account, &new, lock).map_err(|error| why(&account, &error))?;
             audit.record(changed);
             sessions.revoke(session.user_id(), Some(session.id()));
             Ok(())
@@ -116,7 +120,10 @@ fn why(account: &Account, error: &SetError) -> ChangeError {
         SetError::File(EditError::Changed(_) | EditError::Missing(_)) => ChangeError::Ended,
         SetError::File(error) => {
             log::error!("the password of {} was not changed: {error}", account.user.name);
-            ChangeError::NotStored
+            match error {
+                EditError::Locked { .. } => ChangeError::Locked,
+                _ => ChangeError::NotStored,
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ mod history;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use history::History;
 
@@ -21,7 +21,6 @@ use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hashing::tests::{CHEAP, room};
 use crate::directory::users::{Account, Users};
-use crate::document::Fault;
 use crate::session::memory::{Capacity, MemoryStore};
 use crate::session::token::SessionId;
 use crate::session::{End, Lifetime, Session};
@@ -55,7 +54,7 @@ fn name_of(name: usize) -> Username {
     NAMES[name].parse().unwrap()
 }
 
-fn users(file: &File) -> Result<Users, Vec<Fault>> {
+fn users(file: &File) -> Users {
     let account = |(name, entry): (usize, &Option<(usize, Status)>)| {
         let (password, status) = (*entry)?;
         let user = User {
@@ -68,12 +67,11 @@ fn users(file: &File) -> Result<Users, Vec<Fault>> {
         Some(Account::new(user, PasswordHash::parse(&HASHES[password]).unwrap()))
     };
     Users::new(file.iter().enumerate().filter_map(account).collect())
-        .ok_or_else(|| vec![Fault::of_file("users.toml", "nobody")])
 }
 
 /// A file of users that can be changed, and everything that serves them.
 struct Stage {
-    auth: Auth,
+    auth: Arc<Auth>,
     file: Arc<FileDirectory>,
     text: Arc<Mutex<File>>,
     ends: Arc<Mutex<Vec<(SessionId, End)>>>,
@@ -83,8 +81,8 @@ impl Stage {
     fn new(audit: &Audit) -> Self {
         let (text, ends) = (Arc::new(Mutex::new([Some((0, Status::Active)); 3])), Arc::default());
         let (read, told) = (Arc::clone(&text), Arc::clone(&ends));
-        let kept = Kept::new(PathBuf::new(), Box::new(move |_| users(&read.lock().unwrap())));
-        let first = users(&text.lock().unwrap()).ok().unwrap();
+        let kept = Kept::new(PathBuf::new(), Box::new(move |_| Ok(users(&read.lock().unwrap()))));
+        let first = users(&text.lock().unwrap());
         let file = Arc::new(FileDirectory::new(first, Some(kept), room()));
         let on_end = Arc::new(move |session: &Arc<Session>, why| {
             let ends: &Mutex<Vec<_>> = &told;
@@ -93,7 +91,7 @@ impl Stage {
         let store = Arc::new(MemoryStore::new(LIFETIME, CAPACITY, on_end));
         let directory = Directory::File(Arc::clone(&file));
         let auth = Auth::new(directory, store, Tokens::Pass, None, RULES, audit.clone());
-        Self { auth, file, text, ends }
+        Self { auth: Arc::new(auth), file, text, ends }
     }
 }
 
@@ -116,6 +114,7 @@ fn s_14_s_16_s_17_s_19_histories_in_random_order_end_as_the_model_says() {
 #[test]
 fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
     let stage = Stage::new(&Audit::to_log());
+    let watched = stage.auth.users_file().unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for name in 0..NAMES.len() {
@@ -134,7 +133,7 @@ fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
             let status = if round % 2 == 0 { Status::Active } else { Status::Inactive };
             let entry = |name| (round % 5 != name).then_some((round / 3 % 2, status));
             *stage.text.lock().unwrap() = [entry(0), entry(1), entry(2)];
-            stage.auth.reload();
+            watched.read_now(Instant::now());
         }
         done.store(true, Ordering::Relaxed);
     });

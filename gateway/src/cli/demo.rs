@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = Config::parse("demo", &text, Path::new(""), bare)
         .map_err(|refused| Failure::Configuration(refused.faults))?;
     let password = random_password();
-    let users = Users::new(vec![demo_account(&password)]).expect("there is one user");
+    let users = Users::new(vec![demo_account(&password)]);
 
     app::serve_with_whoami(config, users, vec![listener], vec![upstream], move || {
         run::announce(std::slice::from_ref(&url));

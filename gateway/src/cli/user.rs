@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::{ConfigFile, Failure, password, say};
 use crate::app;
 use crate::directory::edit::{self, Change};
+use crate::stamp::Files;
 use crate::user::name::Username;
 use crate::user::password::{Memory, PasswordHash};
 
@@ -91,7 +92,7 @@ fn apply(user: &Named, change: &Change<'_>, done: &str) -> Result<(), Failure> {
 }
 
 fn list(listing: &Listing) -> Result<(), Failure> {
-    let users = app::load_users(&users_file(&listing.file)?)?;
+    let users = app::load_users(&users_file(&listing.file)?, &Files::default())?;
     let users = users.sorted();
     if listing.json {
         let row = |user: &&std::sync::Arc<crate::user::User>| {

@@ -1,13 +1,15 @@
 //! The users file edited in place: comments stay, and no reader ever sees half a file.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+mod replace;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
-use crate::stamp::Stamp;
 use crate::user::UserId;
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
@@ -23,6 +25,26 @@ pub enum EditError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The file cannot be replaced by another one.
+    #[error("{path}: {what}")]
+    Place {
+        /// The users file.
+        path: PathBuf,
+        /// What is in the way, and how to mend it.
+        what: String,
+    },
+    /// Somebody else keeps the file locked.
+    #[error(
+        "{path}: another process has locked it (flock) for {}s and more; `lslocks` shows which",
+        PATIENCE.as_secs()
+    )]
+    Locked {
+        /// The users file.
+        path: PathBuf,
+    },
+    /// The process ends.
+    #[error("given up: the process ends")]
+    GivenUp,
     /// The file is not TOML.
     #[error("{path}: not TOML; `influx-gateway check` tells where")]
     NotToml {
@@ -59,35 +81,89 @@ pub enum Change<'a> {
     Remove,
 }
 
-/// Makes `change` to the user `name` in the users file at `path`.
-///
-/// The file is locked against other editors of this kind, written beside itself, flushed to disk and
-/// renamed over the old one with mode 0600 and the old owner. If somebody has written another one
-/// there in the meantime, without the lock, the change is made to that one. [`Change::Add`] creates a
-/// missing file.
-pub fn apply(path: &Path, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
-    let io_error = |source| EditError::Io { path: path.to_owned(), source };
-    if let Change::Add(_) = change {
-        create_if_missing(path).map_err(io_error)?;
-    }
-    loop {
-        // A symbolic link stays one: what it points at is replaced.
-        let path = fs::canonicalize(path).map_err(io_error)?;
-        let mut old = lock(&path).map_err(io_error)?;
-        let as_read = old.metadata().map_err(io_error)?;
-        let mut text = String::new();
-        old.read_to_string(&mut text).map_err(io_error)?;
+/// How long the lock of a users file is waited for. Whoever may read the file may hold it.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
-        let mut document: DocumentMut =
-            text.parse().map_err(|_| EditError::NotToml { path: path.clone() })?;
-        edit(&mut document, name, change).map_err(|error| match error {
-            EditError::NotToml { .. } => EditError::NotToml { path: path.clone() },
-            other => other,
-        })?;
-        if replace(&path, &as_read, document.to_string().as_bytes()).map_err(io_error)? {
-            return Ok(());
+/// How often it is tried meanwhile.
+pub const RETRY: Duration = Duration::from_millis(20);
+
+/// Makes `change` to the user `name` in the users file at `path`; waits for other editors, but not
+/// for ever. [`Change::Add`] creates a missing file.
+pub fn apply(path: &Path, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+    if let Change::Add(_) = change {
+        create_if_missing(path)
+            .map_err(|source| EditError::Io { path: path.to_owned(), source })?;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(locked) = Locked::try_new(path)? {
+            return locked.apply(name, change);
+        }
+        std::thread::park_timeout(RETRY);
+    }
+    Err(EditError::Locked { path: path.to_owned() })
+}
+
+/// A users file that nobody else edits: the lock ends with this.
+pub struct Locked {
+    path: PathBuf,
+    file: File,
+}
+
+impl Locked {
+    /// The users file at `path`; `None` while somebody else has it locked.
+    pub fn try_new(path: &Path) -> Result<Option<Self>, EditError> {
+        let io_error = |source| EditError::Io { path: path.to_owned(), source };
+        loop {
+            // A symbolic link stays one: what it points at is replaced.
+            let path = fs::canonicalize(path).map_err(io_error)?;
+            let file = File::open(&path).map_err(io_error)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(error)) => return Err(io_error(error)),
+            }
+            // The lock is of the file that has the name now, not of one that was renamed away.
+            let (locked, named) = (file.metadata(), fs::metadata(&path));
+            if locked.map_err(io_error)?.ino() == named.map_err(io_error)?.ino() {
+                return Ok(Some(Self { path, file }));
+            }
         }
     }
+
+    /// Makes `change` to the user `name`: the new file is written beside the old one, flushed to
+    /// disk and renamed over it. If somebody has written another one there in the meantime, without
+    /// the lock, the change is made to that one.
+    pub fn apply(self, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+        let Self { path, mut file } = self;
+        loop {
+            if edit_file(&path, &mut file, name, change)? {
+                return Ok(());
+            }
+            let again = Self::try_new(&path)?;
+            file = again.ok_or_else(|| EditError::Locked { path: path.clone() })?.file;
+        }
+    }
+}
+
+/// False if the file at `path` is not this one any more.
+fn edit_file(
+    path: &Path,
+    file: &mut File,
+    name: &Username,
+    change: &Change<'_>,
+) -> Result<bool, EditError> {
+    let io_error = |source| EditError::Io { path: path.to_owned(), source };
+    let not_toml = || EditError::NotToml { path: path.to_owned() };
+    let as_read = file.metadata().map_err(io_error)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(io_error)?;
+    let mut document: DocumentMut = text.parse().map_err(|_| not_toml())?;
+    edit(&mut document, name, change).map_err(|error| match error {
+        EditError::NotToml { .. } => not_toml(),
+        other => other,
+    })?;
+    replace::replace(path, &as_read, document.to_string().as_bytes())
 }
 
 fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
@@ -172,38 +248,6 @@ fn create_if_missing(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Opens and locks the file; waits for other editors. The lock is of the file that has the name
-/// now, not of one that was renamed away while we waited.
-fn lock(path: &Path) -> io::Result<File> {
-    loop {
-        let file = File::open(path)?;
-        file.lock()?;
-        if file.metadata()?.ino() == fs::metadata(path)?.ino() {
-            return Ok(file);
-        }
-    }
-}
-
-/// False if the file is no longer as it was read: it is left alone then.
-fn replace(path: &Path, as_read: &Metadata, text: &[u8]) -> io::Result<bool> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut new = tempfile::Builder::new().prefix(".users-").tempfile_in(folder)?;
-    new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
-    let mine = new.as_file().metadata()?;
-    if (as_read.uid(), as_read.gid()) != (mine.uid(), mine.gid()) {
-        // Edited by root: the gateway's own account must still be able to read it.
-        std::os::unix::fs::fchown(new.as_file(), Some(as_read.uid()), Some(as_read.gid()))?;
-    }
-    new.write_all(text)?;
-    new.as_file().sync_all()?;
-    if Stamp::of(path)? != as_read.into() {
-        return Ok(false);
-    }
-    new.persist(path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(true)
 }
 
 #[cfg(test)]

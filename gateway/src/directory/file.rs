@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
-use super::edit::{self, Change, EditError};
+use super::edit::{self, Change, EditError, Locked};
 use super::hashing::{Busy, HashingRoom};
 use super::users::{Account, Fate, Users};
-use super::watch::Watch;
 use crate::document::Fault;
+use crate::stamp::Files;
 use crate::user::User;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash};
@@ -27,14 +29,19 @@ pub struct FileDirectory {
 
 /// Where users are kept.
 pub struct Kept {
-    watch: Watch,
+    path: PathBuf,
     read: Box<ReadUsers>,
+    /// Held by whoever waits for the file's lock, which may take long, or has it.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// The file could not be changed: not tried again until somebody else has changed it.
     is_read_only: AtomicBool,
 }
 
-/// Reads a users file.
-pub type ReadUsers = dyn Fn(&Path) -> Result<Users, Vec<Fault>> + Send + Sync;
+/// Reads a users file, and those that it names.
+pub type ReadUsers = dyn Fn(&Files) -> Result<Users, Vec<Fault>> + Send + Sync;
+
+/// The right to change the users file, if there is one.
+pub struct Lock(Option<(OwnedMutexGuard<()>, Locked)>);
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +85,18 @@ pub struct Verified {
 impl Kept {
     /// In the file at `path`, which `read` reads.
     pub fn new(path: PathBuf, read: Box<ReadUsers>) -> Self {
-        Self { watch: Watch::new(path), read, is_read_only: AtomicBool::new(false) }
+        Self { path, read, turn: Arc::default(), is_read_only: AtomicBool::new(false) }
+    }
+
+    async fn lock(&self) -> Result<(OwnedMutexGuard<()>, Locked), EditError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        loop {
+            let path = self.path.clone();
+            if let Some(locked) = apart(move || Locked::try_new(&path)).await? {
+                return Ok((turn, locked));
+            }
+            tokio::time::sleep(edit::RETRY).await;
+        }
     }
 }
 
@@ -127,20 +145,33 @@ impl FileDirectory {
         self.room.work(hash).await.map(|hash| Hashed(Arc::new(hash)))
     }
 
+    /// Waits for the right to change the users file, but not for ever: whoever may read the file may
+    /// keep it locked. Nobody has to wait who hashes or reads the file.
+    pub async fn lock(&self) -> Result<Lock, EditError> {
+        let Some(kept) = &self.kept else { return Ok(Lock(None)) };
+        let deadline = Instant::now() + edit::PATIENCE;
+        let locked = tokio::time::timeout_at(deadline, kept.lock()).await;
+        let path = kept.path.clone();
+        locked.unwrap_or(Err(EditError::Locked { path })).map(|locked| Lock(Some(locked)))
+    }
+
     /// Gives the owner of `account` a new password: in the file first, then for the next sign-in.
     /// Neither if they have another one by now than they had then, here or in the file, or if the
     /// name is somebody else's. Slow: it writes a file.
-    pub fn set_password(&self, account: &Account, new: &Hashed) -> Result<(), SetError> {
+    pub fn set_password(
+        &self,
+        account: &Account,
+        new: &Hashed,
+        lock: Lock,
+    ) -> Result<(), SetError> {
         let name = &account.user.name;
         let _editing = self.edit();
         let users = self.users.load();
         let now = users.account(name).filter(|now| now.is_still(account));
         let now = now.ok_or(SetError::Changed)?;
-        if let Some(kept) = &self.kept {
-            // The same password may have been hashed anew.
-            let (id, old, new) = (now.user.id, &*now.password, &*new.0.text());
-            edit::apply(kept.watch.path(), name, &Change::Replace { id, old, new })?;
-        }
+        // The same password may have been hashed anew.
+        let (id, old, text) = (now.user.id, &*now.password, &*new.0.text());
+        lock.apply(name, &Change::Replace { id, old, new: text })?;
         self.users.rcu(|users| users.with_password(name, &new.0));
         Ok(())
     }
@@ -153,51 +184,55 @@ impl FileDirectory {
         if verified.account.password.cost() == self.room.cost() || is_read_only {
             return;
         }
-        let this = Arc::clone(self);
-        tokio::spawn(async move {
-            let again = Arc::clone(&this);
-            // Whoever is busy does it at the next sign-in.
-            let _ = this.room.work(move |memory| again.rehash_now(&verified, memory)).await;
-        });
+        tokio::spawn(Arc::clone(self).rehash_now(verified));
     }
 
-    fn rehash_now(&self, verified: &Verified, memory: &mut Memory) {
-        let Account { user, password: old, .. } = &verified.account;
-        let (name, id) = (&user.name, user.id);
-        let is_current = |users: &Users| {
-            users.account(name).is_some_and(|account| Arc::ptr_eq(&account.password, old))
-        };
-        if !is_current(&self.users.load()) {
+    async fn rehash_now(self: Arc<Self>, verified: Verified) {
+        let Verified { account, password } = verified;
+        if !self.users.load().has(&account) {
             return;
         }
-        let hash = Arc::new(PasswordHash::create(&verified.password, self.room.cost(), memory));
-        let _editing = self.edit();
-        if !is_current(&self.users.load()) {
-            return;
-        }
-        if let Some(kept) = &self.kept {
-            let change = Change::Replace { id, old, new: &hash.text() };
-            if let Err(error) = edit::apply(kept.watch.path(), name, &change) {
-                kept.is_read_only.store(true, Ordering::Relaxed);
-                log::warn!("a password hash of another cost was not renewed: {error}");
-                return;
+        // Whoever is busy does it at the next sign-in.
+        let Ok(new) = self.hash(password).await else { return };
+        let stored = match self.lock().await {
+            Ok(lock) => {
+                let this = Arc::clone(&self);
+                apart(move || this.store_again(&account, &new, lock)).await
             }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
+            if let Some(kept) = &self.kept {
+                kept.is_read_only.store(true, Ordering::Relaxed);
+            }
+            log::warn!("a password hash of another cost was not renewed: {error}");
         }
-        self.users.rcu(|users| users.with_hash(name, &hash));
     }
 
-    /// Whether the file has changed since this was last asked.
-    pub fn has_changed(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.watch.has_changed())
+    /// Stores the password of `account` hashed anew, if it still is as it was.
+    fn store_again(&self, account: &Account, new: &Hashed, lock: Lock) -> Result<(), EditError> {
+        let _editing = self.edit();
+        if !self.users.load().has(account) {
+            return Ok(());
+        }
+        let Account { user, password: old, .. } = account;
+        lock.apply(&user.name, &Change::Replace { id: user.id, old, new: &new.0.text() })?;
+        self.users.rcu(|users| users.with_hash(&user.name, &new.0));
+        Ok(())
     }
 
-    /// Reads the file anew, validates it as a whole and takes all of it at once; if anything is
-    /// wrong with it, nothing changes. `None` if there is no file.
-    pub fn reload(&self) -> Option<Result<Reloaded, Vec<Fault>>> {
+    /// Where the users are kept; `None` if nowhere.
+    pub fn path(&self) -> Option<&Path> {
+        self.kept.as_ref().map(|kept| &*kept.path)
+    }
+
+    /// Reads the file anew by `files`, validates it as a whole and takes all of it at once; if
+    /// anything is wrong with it, nothing changes. `None` if there is no file.
+    pub fn reload(&self, files: &Files) -> Option<Result<Reloaded, Vec<Fault>>> {
         let kept = self.kept.as_ref()?;
         let _editing = self.edit();
         kept.is_read_only.store(false, Ordering::Relaxed);
-        Some((kept.read)(kept.watch.path()).map(|users| {
+        Some((kept.read)(files).map(|users| {
             let old = self.users.load_full();
             let users = users.after(&old);
             let (fates, added, count) = (users.fates(&old), users.added(&old), users.count());
@@ -209,6 +244,20 @@ impl FileDirectory {
     fn edit(&self) -> MutexGuard<'_, ()> {
         self.editing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Lock {
+    fn apply(self, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+        self.0.map_or(Ok(()), |(_turn, file)| file.apply(name, change))
+    }
+}
+
+/// Files are neither read nor written on the threads that serve requests.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EditError> + Send + 'static,
+) -> Result<T, EditError> {
+    // It does not panic; but a process that ends waits for nobody.
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(EditError::GivenUp))
 }
 
 #[cfg(test)]

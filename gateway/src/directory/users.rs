@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::user::name::Username;
-use crate::user::password::PasswordHash;
+use crate::user::password::{Cost, PasswordHash};
 use crate::user::{User, UserId};
 
 /// A user and what the password is checked against.
@@ -48,13 +48,14 @@ pub enum Fate {
 }
 
 impl Users {
-    /// The directory of `accounts`; `None` if there are none.
-    pub fn new(accounts: Vec<Account>) -> Option<Self> {
-        let costliest = accounts.iter().max_by_key(|account| account.password.work())?;
-        let decoy = Arc::new(costliest.password.decoy());
+    /// The directory of `accounts`.
+    pub fn new(accounts: Vec<Account>) -> Self {
+        let costliest = accounts.iter().max_by_key(|account| account.password.work());
+        let decoy = costliest.map(|account| account.password.decoy());
+        let decoy = Arc::new(decoy.unwrap_or_else(|| PasswordHash::of_nobody(Cost::RECOMMENDED)));
         let by_name =
             accounts.into_iter().map(|account| (account.user.name.clone(), account)).collect();
-        Some(Self { by_name, decoy })
+        Self { by_name, decoy }
     }
 
     /// How many users there are.
@@ -72,6 +73,12 @@ impl Users {
     /// The account of `name`.
     pub(super) fn account(&self, name: &Username) -> Option<&Account> {
         self.by_name.get(name)
+    }
+
+    /// Whether `account` is in here as it is, with that very hash.
+    pub(super) fn has(&self, account: &Account) -> bool {
+        self.account(&account.user.name)
+            .is_some_and(|now| Arc::ptr_eq(&now.password, &account.password))
     }
 
     /// The hash that nobody's password has, and that takes as long as the dearest.
@@ -97,12 +104,15 @@ impl Users {
         if let Some(account) = by_name.get_mut(name) {
             change(account);
         }
-        Self::new(by_name.into_values().collect()).expect("there was somebody")
+        Self::new(by_name.into_values().collect())
     }
 
     /// These users, as what has become of `old`: whoever still has the hash they had, is who they
-    /// were.
+    /// were. Where nobody is left, a wrong password takes as long as before.
     pub(super) fn after(mut self, old: &Self) -> Self {
+        if self.by_name.is_empty() {
+            self.decoy = Arc::clone(&old.decoy);
+        }
         for (name, account) in &mut self.by_name {
             if let Some(before) = old.by_name.get(name)
                 && before.password == account.password

@@ -1,11 +1,12 @@
 //! One table of a document, read key by key.
 
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Document, Fault, Surroundings};
+use super::{Document, Named, Place, Surroundings};
 
 /// One table of a document. Each getter answers `None` where the key is absent or faulty;
 /// a faulty one has been reported by then.
@@ -157,14 +158,24 @@ impl<'d> Section<'d> {
 
     /// Reports a fault at `key`, or at the table's head where the key is absent.
     pub fn fault(&self, key: &str, what: &str) {
+        self.document.report(self.place(key).fault(what));
+    }
+
+    /// Where `key` stands, or the table's head where the key is absent.
+    pub fn place(&self, key: &str) -> Place {
         let entry = self.table.and_then(|table| table.get_key_value(key));
         let span = entry.map_or_else(|| self.span.clone(), |(key, _)| key.span());
-        self.document.report(Fault {
+        Place {
             file: self.document.name.to_owned(),
             line: (span != (0..0) || self.path.is_empty()).then(|| self.document.line(&span)),
             key: self.path_of(key),
-            what: what.to_owned(),
-        });
+        }
+    }
+
+    /// A file, looked for in `folder`.
+    pub fn file(&mut self, key: &'static str, folder: &Path) -> Option<Named> {
+        let path = folder.join(self.text(key)?);
+        Some(Named { path, place: self.place(key) })
     }
 
     /// Reports each key that no getter has asked for.

@@ -1,36 +1,57 @@
-//! The users file read anew while the gateway serves, and the audit file opened anew.
+//! Files read anew while the gateway serves, and the audit file opened anew.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
+use tokio::sync::Notify;
 
 use crate::auth::Auth;
-
-/// How often the users file is looked at.
-const EVERY: Duration = Duration::from_secs(1);
+use crate::stamp::watched::{EVERY, Watched};
 
 /// Reads what has changed, by itself or when told.
-pub(super) struct Reload(pub(super) Arc<Auth>);
+pub(super) struct Reload {
+    auth: Arc<Auth>,
+    watched: Arc<[Watched]>,
+    told: Arc<Notify>,
+}
 
 impl Reload {
-    /// Reads the users file anew, whether it has changed or not, and opens the audit file anew.
-    pub(super) async fn now(&self) {
-        self.apart(|auth| {
+    /// Looks after `watched` and the users file, and does so at once when `told`.
+    pub(super) fn new(auth: Arc<Auth>, watched: Vec<Watched>, told: Arc<Notify>) -> Self {
+        let watched = auth.users_file().into_iter().chain(watched).collect();
+        Self { auth, watched, told }
+    }
+
+    /// Files are not read on the threads that serve requests.
+    async fn apart(&self, work: impl FnOnce(&Auth, &[Watched]) + Send + 'static) {
+        let (auth, watched) = (Arc::clone(&self.auth), Arc::clone(&self.watched));
+        let done = tokio::task::spawn_blocking(move || work(&auth, &watched));
+        if let Err(error) = done.await {
+            log::error!("what has changed was not read anew: {error}");
+        }
+    }
+
+    /// Reads all anew, whether it has changed or not, and opens the audit file anew.
+    async fn read_now(&self) {
+        self.apart(|auth, watched| {
             auth.audit().reopen();
-            auth.reload();
+            for watched in watched {
+                watched.read_now(Instant::now());
+            }
         })
         .await;
     }
 
-    /// Files are not read on the threads that serve requests.
-    async fn apart(&self, work: impl FnOnce(&Auth) + Send + 'static) {
-        let auth = Arc::clone(&self.0);
-        if let Err(error) = tokio::task::spawn_blocking(move || work(&auth)).await {
-            log::error!("the users file was not read anew: {error}");
-        }
+    async fn look(&self) {
+        self.apart(|_, watched| {
+            for watched in watched {
+                watched.look(Instant::now());
+            }
+        })
+        .await;
     }
 }
 
@@ -38,8 +59,16 @@ impl Reload {
 impl BackgroundService for Reload {
     async fn start(&self, shutdown: ShutdownWatch) {
         while !*shutdown.borrow() {
-            self.apart(Auth::reload_if_changed).await;
-            tokio::time::sleep(EVERY).await;
+            self.look().await;
+            // Looks lie at least so far apart, whatever comes in between.
+            let next = tokio::time::sleep(EVERY);
+            tokio::pin!(next);
+            loop {
+                tokio::select! {
+                    () = &mut next => break,
+                    () = self.told.notified() => self.read_now().await,
+                }
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::sync::Notify;
 
 use super::connections::Connections;
 use super::conversation;
@@ -31,20 +32,23 @@ use crate::auth::Auth;
 use crate::auth::upkeep::Upkeep;
 use crate::clock::Moment;
 use crate::session::memory::MemoryStore;
+use crate::stamp::watched::Watched;
 
 /// A gateway with all that runs beside it, ready to be run.
 pub struct Server {
-    server: pingora::server::Server,
+    process: pingora::server::Server,
     auth: Arc<Auth>,
+    reload: Arc<Notify>,
 }
 
 impl Server {
-    /// A server for `gateway` on `listeners`.
+    /// A server for `gateway` on `listeners`; what is `watched` is read anew when it changes.
     pub fn new(
         gateway: Gateway,
         listeners: Vec<Listener>,
         upstream: Arc<Upstream>,
         (sessions, upkeep): (Arc<MemoryStore>, Option<Arc<Upkeep>>),
+        watched: Vec<Watched>,
         conf: ServerConf,
     ) -> Self {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
@@ -81,16 +85,17 @@ impl Server {
         if let Some(upkeep) = upkeep {
             server.add_service(Lasting::service("upkeep", Arc::new(Renew(upkeep))));
         }
-        let reload = Reload(Arc::clone(&auth));
-        server.add_service(Lasting::service("reload", Arc::new(reload)));
+        let reload = Arc::new(Notify::new());
+        let reader = Reload::new(Arc::clone(&auth), watched, Arc::clone(&reload));
+        server.add_service(Lasting::service("reload", Arc::new(reader)));
         let drain = Drain { connections, audit: auth.audit().clone() };
         server.add_service(Lasting::service("drain", Arc::new(drain)));
-        Self { server, auth }
+        Self { process: server, auth, reload }
     }
 
     /// Adds an upstream that answers with what it saw.
     pub fn add_whoami(&mut self, listeners: Vec<Listener>) {
-        self.server.add_service(Bound::new("whoami", Whoami, listeners));
+        self.process.add_service(Bound::new("whoami", Whoami, listeners));
     }
 
     /// Serves until the process is told to stop.
@@ -102,8 +107,8 @@ impl Server {
             audit.start();
             ready();
         };
-        let signals = Signals::new(Reload(Arc::clone(&self.auth)), ready);
-        self.server.run(RunArgs { shutdown_signal: Box::new(signals) });
+        let signals = Signals::new(self.reload, ready);
+        self.process.run(RunArgs { shutdown_signal: Box::new(signals) });
         self.auth.audit().flush();
         log::logger().flush();
     }

@@ -1,12 +1,11 @@
 //! What the process is told from outside.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
-
-use super::reload::Reload;
+use tokio::sync::Notify;
 
 /// Waits for a signal to stop: `TERM` answers the requests in flight first, and so does `QUIT`; `INT`
 /// does not. Until then, `HUP` reads anew what has changed.
@@ -18,12 +17,13 @@ use super::reload::Reload;
 /// not before, the gateway may be called ready.
 pub(super) struct Signals {
     ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    reload: Reload,
+    /// Told that everything is to be read anew: that may take its time, and is not waited for.
+    reload: Arc<Notify>,
 }
 
 impl Signals {
     /// Calls `ready` once signals are heeded.
-    pub(super) fn new(reload: Reload, ready: impl FnOnce() + Send + 'static) -> Self {
+    pub(super) fn new(reload: Arc<Notify>, ready: impl FnOnce() + Send + 'static) -> Self {
         Self { ready: Mutex::new(Some(Box::new(ready))), reload }
     }
 }
@@ -46,7 +46,7 @@ impl ShutdownSignalWatch for Signals {
                 _ = terminate.recv() => return ShutdownSignal::GracefulTerminate,
                 _ = quit.recv() => return ShutdownSignal::GracefulTerminate,
                 _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
-                _ = hang_up.recv() => self.reload.now().await,
+                _ = hang_up.recv() => self.reload.notify_one(),
             }
         }
     }

@@ -167,6 +167,16 @@ impl PasswordHash {
         cost_of(&self.params)
     }
 
+    /// A hash of this cost that no password has. Computes nothing.
+    ///
+    /// # Panics
+    /// If `cost` is outside what Argon2 is defined for.
+    pub fn of_nobody(cost: Cost) -> Self {
+        let params = cost.params().expect("the cost is within Argon2's bounds");
+        let (salt, output) = (vec![0; SALT_BYTES], vec![0; OUTPUT_BYTES]);
+        Self { params, salt: Zeroizing::new(salt), output: Zeroizing::new(output) }.decoy()
+    }
+
     /// A hash that costs as much as `self` and that no password has. Computes nothing.
     #[must_use]
     pub fn decoy(&self) -> Self {

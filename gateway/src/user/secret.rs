@@ -1,5 +1,7 @@
 //! What the upstream takes for a proof: API tokens and its own sessions.
 
+use std::path::Path;
+
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -20,6 +22,15 @@ impl ApiToken {
             return Err("a token is visible ASCII without blanks".to_owned());
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The token in the file at `path`, which `read` reads.
+    pub fn of_file(
+        path: &Path,
+        read: impl Fn(&Path) -> Result<String, String>,
+    ) -> Result<Self, String> {
+        let text = Zeroizing::new(read(path)?);
+        Self::parse(&text).map_err(|what| format!("{}: {what}", path.display()))
     }
 
     /// The value of an `Authorization` header that carries the token, marked as sensitive.

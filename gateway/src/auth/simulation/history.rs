@@ -12,6 +12,7 @@ use crate::directory::file::Verified;
 use crate::directory::users::Fate;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{End, Session};
+use crate::stamp::Files;
 use crate::user::{Status, UserId};
 
 /// How much happens in one.
@@ -155,13 +156,7 @@ impl History {
             other => Some((other - 2, Status::Active)),
         };
         *self.stage.text.lock().unwrap() = text;
-        let reloaded = self.stage.file.reload().unwrap().ok().unwrap_or_else(|| {
-            // Nobody is left in the file: it is refused, and nothing has changed.
-            assert!(text.iter().all(Option::is_none), "seed {}", self.seed);
-            text = [Some((0, Status::Active)); 3];
-            *self.stage.text.lock().unwrap() = text;
-            self.stage.file.reload().unwrap().ok().unwrap()
-        });
+        let reloaded = self.stage.file.reload(&Files::default()).unwrap().ok().unwrap();
         self.works.push(Work::Reload(reloaded.fates));
         for (name, (before, after)) in before.iter().zip(&text).enumerate() {
             let password = |entry: &Option<(usize, Status)>| entry.map(|(password, _)| password);
