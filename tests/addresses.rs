@@ -100,7 +100,7 @@ fn f_29_a_dead_first_address_holds_up_one_connection_and_not_for_long() {
 #[test]
 fn f_29_a_first_address_that_refuses_is_left_alone_too() {
     let upstream = Upstream::behaving(|_, stream| {
-        answer(stream, "200 OK", "");
+        answer(stream, "200 OK\r\nConnection: close", "");
         false
     });
     let port = upstream.address.port();
