@@ -258,6 +258,38 @@ fn f_17_the_first_administrator_of_influxdb_3_is_not_made_through_the_gateway() 
     assert_eq!(upstream.next().header("authorization"), None);
 }
 
+#[test]
+fn f_17_denied_tokens_reach_nobody_where_no_session_is_needed() {
+    let upstream = Upstream::start();
+    for (policy, passes) in [("deny", false), ("pass", true)] {
+        for keys in ["", "kind = \"influxdb3\"\n"] {
+            let config =
+                format!("[users]\ntokens = \"{policy}\"\n[forward]\nui = true\nsetup = true\n");
+            let gateway = start(&upstream, keys, &config);
+            for value in ["Token any", "Bearer any", "Basic YTpi"] {
+                for (method, path) in [
+                    ("GET", "/health"),
+                    ("HEAD", "/ping"),
+                    ("GET", "/orgs/1"),
+                    ("GET", "/api/v2"),
+                    ("POST", "/api/v2/setup"),
+                    ("OPTIONS", "/api/v2/buckets"),
+                ] {
+                    let headers = [&*format!("Authorization: {value}"), "Content-Length: 0"];
+                    let answer = gateway.connect().send(&request(method, path, &headers));
+                    assert_eq!(answer.status, 200, "{method} {path} {value}");
+                    let expected = passes.then_some(value);
+                    assert_eq!(
+                        upstream.next().header("authorization"),
+                        expected,
+                        "{method} {path}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// What InfluxDB 1's endpoints take as credentials, as a header and what is added to the query.
 const OWN: [(&str, &str); 7] = [
     ("Authorization: Token all", ""),

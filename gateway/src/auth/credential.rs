@@ -23,6 +23,8 @@ pub enum Caller {
 pub enum Purpose {
     /// Nothing: whatever is there is replaced.
     Ordinary,
+    /// Nothing, and it is not to reach the upstream: a path that needs no session, where tokens are denied.
+    Unwanted,
     /// To prove the old password, which goes along with the new one: that of whoever asks.
     OwnPassword,
     /// The same, for somebody else's password.
@@ -81,9 +83,14 @@ impl Caller {
     /// | session of a user of the file with a token | the user's token |
     /// | session of a user of the file without one | the shared token; none if there is none |
     /// | own token | as it came |
-    /// | public path | as it came |
+    /// | public path | as it came; none where tokens are denied |
     pub fn upstream_credential(&self, shared: &Shared, purpose: Purpose) -> UpstreamCredential {
-        let Self::Session(session) = self else { return UpstreamCredential::AsItCame };
+        let Self::Session(session) = self else {
+            return match purpose {
+                Purpose::Unwanted => UpstreamCredential::Nothing,
+                _ => UpstreamCredential::AsItCame,
+            };
+        };
         if let Some(half) = session.upstream() {
             return UpstreamCredential::Cookie {
                 cookie: half.session().cookie(),
@@ -147,6 +154,7 @@ mod tests {
                 UpstreamCredential::AsItCame,
             ),
             (Caller::Public, &all, Purpose::Ordinary, UpstreamCredential::AsItCame),
+            (Caller::Public, &all, Purpose::Unwanted, UpstreamCredential::Nothing),
         ] {
             assert_eq!(caller.upstream_credential(shared, purpose), expected);
         }

@@ -183,7 +183,7 @@ impl Gateway {
             }
             Route::Health => Ok(Decision::Respond(Response::default())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
-            Route::Public => Ok(Decision::Forward(Caller::Public)),
+            Route::Public => Ok(Decision::Forward(self.nobody(context))),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
     }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::gateway::{Gateway, token_refused};
 use crate::api::rejection::Rejection;
 use crate::api::{authorization, compatible};
-use crate::auth::credential::Caller;
+use crate::auth::credential::{Caller, Purpose};
 use crate::auth::tokens::Tokens;
 use crate::clock::Moment;
 use crate::user::access::{Access, Right};
@@ -28,6 +28,15 @@ impl Gateway {
         }
         let is_allowed = user.access.allows(Right::of(method, path), trusted);
         if is_allowed { Ok(()) } else { Err(Rejection::AccessDenied) }
+    }
+
+    /// On whose behalf a request goes upstream that needs nobody's. A denied token reaches nobody: some
+    /// upstreams look at it here too.
+    pub(super) fn nobody(&self, context: &mut Context) -> Caller {
+        if matches!(self.auth.tokens(), Tokens::Deny) {
+            context.purpose = Purpose::Unwanted;
+        }
+        Caller::Public
     }
 
     /// On whose behalf a request to one of InfluxDB 1's endpoints goes upstream, which it does with
