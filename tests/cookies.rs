@@ -158,3 +158,114 @@ fn s_13_a_session_is_found_behind_ten_thousand_cookies_of_others() {
     let seen = upstream.next();
     assert_eq!(seen.header("cookie"), Some(&*pairs));
 }
+
+/// A browser's cookies of one host, as far as paths go: name, path and value, that of the longest path
+/// first (RFC 6265 section 5.4).
+#[derive(Default)]
+struct Jar(Vec<(String, String, String)>);
+
+impl Jar {
+    /// Takes what `answer` sets and forgets what it deletes.
+    fn take(&mut self, answer: &Answer) {
+        for set in answer.all("set-cookie") {
+            let (pair, attributes) = set.split_once("; ").unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            let path = attributes.split("; ").find_map(|word| word.strip_prefix("Path=")).unwrap();
+            self.0.retain(|(other, at, _)| (&**other, &**at) != (name, path));
+            if !attributes.contains("Max-Age=0") {
+                self.0.push((name.to_owned(), path.to_owned(), value.to_owned()));
+            }
+        }
+        self.0.sort_by_key(|(_, path, _)| std::cmp::Reverse(path.len()));
+    }
+
+    /// Sends a request below `/api/` with all of them, and takes what comes.
+    fn send(&mut self, gateway: &Gateway, method: &str, target: &str, header: &str) -> Answer {
+        let pairs: Vec<_> =
+            self.0.iter().map(|(name, _, value)| format!("{name}={value}")).collect();
+        let line = cookie(&pairs.join("; "));
+        let mut lines = vec![header, "Content-Length: 0"];
+        lines.extend((!pairs.is_empty()).then_some(&*line));
+        let answer = gateway.connect().send(&request(method, target, &lines));
+        self.take(&answer);
+        answer
+    }
+}
+
+fn restart_with_path(gateway: Gateway, old: &str, new: &str) -> Gateway {
+    let path = gateway.folder().join("gateway.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let changed = text.replace(&format!("path = \"{old}\""), &format!("path = \"{new}\""));
+    assert_ne!(changed, text);
+    std::fs::write(&path, changed).unwrap();
+    gateway.restart("INT")
+}
+
+/// A browser that has cookies of two paths sends that of the longer one first, and it decides.
+#[test]
+fn f_33_browsers_are_signed_in_again_when_the_path_of_the_cookie_changes() {
+    for (old, new) in [("/api/", "/"), ("/api/", "/api"), ("/", "/api/"), ("/api/", "/api/v2")] {
+        let config = format!("[cookie]\npath = \"{old}\"\n");
+        let gateway = Gateway::start_with(closed_port(), &config, &users(&["ada"]));
+        let (mut jar, sign_in) = (Jar::default(), basic("ada", PASSWORD));
+        assert_eq!(jar.send(&gateway, "POST", "/api/v2/signin", &sign_in).status, 204);
+        assert_eq!(jar.send(&gateway, "GET", "/api/v2/me", "X-A: 1").status, 200);
+        let gateway = restart_with_path(gateway, old, new);
+        let is_hidden = old.len() > new.len();
+        for round in 0..2 {
+            let me = |jar: &mut Jar| jar.send(&gateway, "GET", "/api/v2/me", "X-A: 1").status;
+            assert_eq!(me(&mut jar), 401);
+            let answer = jar.send(&gateway, "POST", "/api/v2/signin", &sign_in);
+            assert_eq!(answer.status, 204);
+            let set = answer.all("set-cookie");
+            let is_first =
+                set[0].contains(&format!("; Path={new};")) && !set[0].contains("Max-Age");
+            assert!(is_first, "the session's own comes first: {set:?}");
+            if is_hidden && round == 0 {
+                assert_eq!(set.len(), 2, "{set:?}");
+                assert!(set[1].contains(&format!("; Path={old};")), "{set:?}");
+                assert!(set[1].contains("; Max-Age=0;"), "{set:?}");
+                assert_eq!(jar.0.len(), 1, "{old} to {new}: {:?}", jar.0);
+            }
+            assert_eq!(me(&mut jar), 200, "{old} to {new}");
+            let answer = jar.send(&gateway, "POST", "/api/v2/signout", "X-A: 1");
+            assert_eq!(answer.status, 204);
+            let cleared = answer.all("set-cookie");
+            assert!(cleared.iter().all(|set| set.contains("; Max-Age=0;")), "{cleared:?}");
+            assert!(cleared[0].contains(&format!("; Path={new};")), "{cleared:?}");
+            let paths = if is_hidden { 2 } else { 1 };
+            assert_eq!(cleared.len(), paths, "{old} to {new}: {cleared:?}");
+        }
+    }
+}
+
+/// Clients join several of them, or take the last.
+#[test]
+fn f_33_a_sign_in_without_a_cookie_sets_exactly_one() {
+    for path in ["/api/", "/", "/api/v2"] {
+        let config = format!("[cookie]\npath = \"{path}\"\n");
+        let gateway = Gateway::start_with(closed_port(), &config, &users(&["ada"]));
+        for header in [
+            "X-A: 1",
+            "Cookie: theme=dark; influxdb-oss-sessions=1",
+            "Cookie: INFLUXDB-OSS-SESSION=1",
+        ] {
+            let lines = [header, &basic("ada", PASSWORD)];
+            let answer = gateway.connect().send(&post("/api/v2/signin", &lines));
+            assert_eq!((answer.status, answer.all("set-cookie").len()), (204, 1), "{header}");
+        }
+        let refused = [&*basic("ada", "wrong horse"), "Cookie: influxdb-oss-session=x"];
+        let answer = gateway.connect().send(&post("/api/v2/signin", &refused));
+        assert_eq!((answer.status, answer.header("set-cookie")), (401, None));
+    }
+}
+
+/// Browsers take such a cookie with the path `/` alone, so there is no other to clear.
+#[test]
+fn f_33_a_host_cookie_never_had_another_path() {
+    let config = "[cookie]\nname = \"__Host-session\"\npath = \"/\"\n";
+    let secure = SecureGateway::start_with(closed_port(), "", config);
+    let lines = [&*basic("ada", PASSWORD), "Cookie: __Host-session=x"];
+    let answer = secure.connect().send(&post("/api/v2/signin", &lines));
+    assert_eq!((answer.status, answer.all("set-cookie").len()), (204, 1));
+}

@@ -63,10 +63,27 @@ impl CookieRules {
 
     /// `Set-Cookie` that makes the client forget the cookie: the same attributes, in the past.
     pub fn delete(&self, over_tls: bool) -> HeaderValue {
+        self.delete_at(&self.path, over_tls)
+    }
+
+    /// The same for the path that the cookie may have had before `path` was changed, if the request
+    /// brings one of the name: browsers keep both, and send that of the longer path first, which
+    /// decides. Where ours is the longer there is nothing to clear, and clients are spared a second
+    /// `Set-Cookie`: some take the last, and curl 7.88 forgets neither.
+    pub fn delete_elsewhere(&self, request: &HeaderMap, over_tls: bool) -> Option<HeaderValue> {
+        // Of names with this prefix, browsers take none with another path.
+        let may_hide = OF_INFLUXDB.starts_with(&self.path)
+            && self.path != OF_INFLUXDB
+            && !self.name.starts_with("__Host-");
+        let is_brought = |line: &HeaderValue| holds(line.as_bytes(), &[&self.name]);
+        (may_hide && request.get_all(COOKIE).iter().any(is_brought))
+            .then(|| self.delete_at(OF_INFLUXDB, over_tls))
+    }
+
+    fn delete_at(&self, path: &str, over_tls: bool) -> HeaderValue {
         header_value(&format!(
-            "{}=; Path={}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0{}",
+            "{}=; Path={path}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0{}",
             self.name,
-            self.path,
             self.attributes(over_tls)
         ))
     }
@@ -99,6 +116,9 @@ impl CookieRules {
         format!("; HttpOnly{}; SameSite={same_site}", if secure { "; Secure" } else { "" })
     }
 }
+
+/// The path that InfluxDB gives its session cookie, and the gateway by default.
+pub const OF_INFLUXDB: &str = "/api/";
 
 /// The name that InfluxDB gives its session cookie.
 pub const INFLUXDB: &str = "influxdb-oss-session";

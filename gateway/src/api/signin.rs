@@ -13,8 +13,8 @@ use crate::auth::{Auth, SignInError};
 use crate::session::Session;
 use crate::visit::Visit;
 
-/// Signs in by `Authorization: Basic`. Body, query and any cookie sent along are ignored: every
-/// sign-in makes a new session, and a presented cookie is never adopted.
+/// Signs in by `Authorization: Basic`. Body and query are ignored: every sign-in makes a new
+/// session, and a cookie that is sent along is never adopted.
 pub async fn post(
     auth: &Auth,
     cookie: &CookieRules,
@@ -28,7 +28,11 @@ pub async fn post(
     match auth.sign_in(credentials, visit).await {
         Ok((token, session)) => {
             let mut response = no_content();
+            // The session's own first: there are clients that know of one only.
             response.headers_mut().insert(SET_COOKIE, cookie.set(&token, visit.over_tls));
+            if let Some(deletion) = cookie.delete_elsewhere(headers, visit.over_tls) {
+                response.headers_mut().append(SET_COOKIE, deletion);
+            }
             Ok((response, Some(session)))
         }
         Err(SignInError::Told(answer)) => Ok((told(*answer), None)),

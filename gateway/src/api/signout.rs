@@ -26,5 +26,8 @@ pub fn post(
     let session = auth.sign_out(&token, now, visit).ok_or(Rejection::SignInOrOutRefused)?;
     let mut response = no_content();
     response.headers_mut().insert(SET_COOKIE, cookie.delete(visit.over_tls));
+    if let Some(deletion) = cookie.delete_elsewhere(headers, visit.over_tls) {
+        response.headers_mut().append(SET_COOKIE, deletion);
+    }
     Ok((response, session))
 }

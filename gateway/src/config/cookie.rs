@@ -45,7 +45,7 @@ pub(super) fn read(mut section: Section<'_>) -> CookieRules {
     section.close();
     CookieRules {
         name: name.unwrap_or_else(|| cookie::INFLUXDB.to_owned()),
-        path: path.unwrap_or_else(|| "/api/".to_owned()),
+        path: path.unwrap_or_else(|| cookie::OF_INFLUXDB.to_owned()),
         secure,
         same_site,
     }
