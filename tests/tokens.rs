@@ -5,7 +5,10 @@ use crate::influxdb::Influxdb;
 use crate::support::*;
 
 fn start(influxdb: &Influxdb, policy: &str) -> Gateway {
-    let config = format!("[users]\ntokens = \"{policy}\"\n[limits]\nupstream_ask = \"2s\"\n");
+    let config = format!(
+        "[users]\ntokens = \"{policy}\"\n[identity]\ntoken_prefix = \"influxdb:\"\n\
+         [limits]\nupstream_ask = \"2s\"\n"
+    );
     Gateway::start_with(influxdb.upstream.address, &config, &users(&["ada"]))
 }
 
@@ -33,15 +36,15 @@ fn a_resolved_token_has_its_user_told_and_is_asked_about_once() {
     let gateway = start(&influxdb, "resolve");
     thread::scope(|scope| {
         for _ in 0..20 {
-            scope.spawn(|| assert_eq!(send(&gateway, "Token all").text(), "ada"));
+            scope.spawn(|| assert_eq!(send(&gateway, "Token all").text(), "influxdb:ada"));
         }
     });
     for _ in 0..20 {
-        assert_eq!(send(&gateway, "Token all").text(), "ada");
+        assert_eq!(send(&gateway, "Token all").text(), "influxdb:ada");
     }
     assert_eq!(influxdb.state().asked["me"], 1);
     let log = gateway.stop();
-    assert!(log.contains("user=ada session=- method=GET path=/api/v2/buckets"), "{log}");
+    assert!(log.contains("user=influxdb:ada session=- method=GET path=/api/v2/buckets"), "{log}");
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn a_token_that_is_nobodys_is_refused_here_and_for_five_seconds() {
     wait_until("the refusal is forgotten", || send(&gateway, "Token fresh").status == 200);
     let waited = start.elapsed();
     assert!((Duration::from_secs(3)..PATIENCE).contains(&waited), "{waited:?}");
-    assert_eq!(send(&gateway, "Token fresh").text(), "bob");
+    assert_eq!(send(&gateway, "Token fresh").text(), "influxdb:bob");
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn the_token_of_an_inactive_user_is_refused_and_an_outage_is_none_of_the_clients
     let answer = send(&gateway, "Token all");
     assert_eq!((answer.status, &answer.json()["code"]), (503, &"unavailable".into()));
     influxdb.state().is_mute = false;
-    assert_eq!(send(&gateway, "Token all").text(), "ada");
+    assert_eq!(send(&gateway, "Token all").text(), "influxdb:ada");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn user(name: &str) -> Arc<User> {
 
 fn preparation(cookie: &CookieRules) -> Preparation {
     Preparation {
-        headers: IdentityHeaders { name: HeaderName::from_static("x-forwarded-user"), id: None },
+        headers: IdentityHeaders::new(HeaderName::from_static("x-forwarded-user"), None, &[]),
         cookie: cookie.clone(),
         shared: Shared { token: ApiToken::parse(&"s".repeat(88)).ok(), scheme: Scheme::Token },
         authority: HeaderValue::from_static("127.0.0.1:8087"),

@@ -8,6 +8,7 @@ pub mod crosssite;
 pub mod framing;
 pub mod identity;
 pub mod me;
+pub mod names;
 pub mod options;
 pub mod password;
 pub mod path;

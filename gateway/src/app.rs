@@ -1,5 +1,6 @@
 //! Composition: a configuration in, a running server out.
 
+mod names;
 pub mod warnings;
 
 use std::net::SocketAddr;
@@ -48,6 +49,7 @@ pub fn load(path: &Path) -> Result<(Config, Option<UsersFile>), Vec<Fault>> {
         Ok(config) => {
             let Some(file) = users_path(path, &config) else { return Ok((config, None)) };
             let users = load_users_at_start(&file)?;
+            let users = names::apart(users, config.identity.token_prefix.as_ref(), &file)?;
             Ok((config, Some(UsersFile { path: file, users })))
         }
         Err(mut refused) => {
@@ -193,9 +195,13 @@ pub fn serve(
     audit: Audit,
     ready: impl FnOnce(&[String]) + Send + 'static,
 ) -> Result<(), BindError> {
+    let prefix = config.identity.token_prefix.clone();
     let users = users.map(|UsersFile { path, users }| {
         let file = path.clone();
-        (users, Some(Kept::new(path, Box::new(move |files| load_users(&file, files)))))
+        let read = move |files: &Files| {
+            names::apart(load_users(&file, files)?, prefix.as_ref(), &file)
+        };
+        (users, Some(Kept::new(path, Box::new(read))))
     });
     let upstream_tls = tls.upstream.clone();
     let listeners = bind_all(&config, tls)?;
@@ -239,7 +245,10 @@ fn build(
     let sessions = Arc::new(MemoryStore::new(config.lifetime, config.capacity, on_end));
     let tokens = match config.users.tokens {
         TokenPolicy::Pass => Tokens::Pass,
-        TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(Arc::clone(&influxdb)))),
+        TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(
+            Arc::clone(&influxdb),
+            config.identity.token_prefix,
+        ))),
         TokenPolicy::Deny => Tokens::Deny,
     };
     let (directory, upkeep) = if let Some((users, kept)) = users {
@@ -260,7 +269,7 @@ fn build(
         auth: Arc::new(auth),
         cookie: config.cookie,
         forwarding: config.forwarding,
-        identity: config.identity,
+        identity: config.identity.headers,
         shared: Shared { token: config.upstream.token, scheme },
         upstream: Arc::clone(&upstream),
         ask,

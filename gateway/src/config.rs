@@ -15,13 +15,13 @@ use http::uri::Authority;
 use pingora::server::configuration::ServerConf;
 
 use crate::api::cookie::CookieRules;
-use crate::api::identity::IdentityHeaders;
 use crate::api::route::{self, Forwarding, Unversioned};
 use crate::document::{Document, Fault, Section, Surroundings};
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
 use crate::user::secret::ApiToken;
+pub use identity::Identity;
 pub use listen::{Https, Listen};
 pub use signin::SignIn;
 pub use users::{TokenPolicy, Users};
@@ -45,7 +45,7 @@ pub struct Config {
     /// The file of the audit trail; `None`: the log.
     pub audit: Option<PathBuf>,
     /// How the upstream is told who asks.
-    pub identity: IdentityHeaders,
+    pub identity: Identity,
     /// What is forwarded besides the API.
     pub forwarding: Forwarding,
     /// Time limits.
@@ -103,10 +103,10 @@ impl Config {
         let upstream = upstream::read(root.section("upstream"), folder);
         let (lifetime, capacity) = session(root.section("session"));
         let cookie = cookie::read(root.section("cookie"));
-        let users = users::read(root.section("users"), upstream.as_ref());
+        let identity = identity::read(root.section("identity"));
+        let users = users::read(root.section("users"), upstream.as_ref(), &identity);
         let signin = signin::read(root.section("signin"));
         let audit = audit(root.section("audit"), folder);
-        let identity = identity::read(root.section("identity"));
         let forwarding = forward(root.section("forward"), upstream.as_ref());
         let limits = limits(root.section("limits"));
         let server = server::read(root.section("server"));
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(config.lifetime.idle, Duration::from_secs(600));
         assert_eq!(config.lifetime.absolute, None);
         assert_eq!((config.capacity.total, config.capacity.per_user), (1_000_000, 64));
-        assert_eq!(config.identity.name, "x-forwarded-user");
+        assert_eq!(config.identity.headers.name, "x-forwarded-user");
         assert_eq!(config.forwarding.public, ["/health", "/ping", "/ready"]);
         assert!(config.server.threads > 0);
     }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::directory::influxdb::{InfluxdbDirectory, Owner, Unreachable};
 use crate::user::User;
+use crate::user::name::TokenPrefix;
 
 /// What becomes of clients that bring their own API token.
 pub enum Tokens {
@@ -37,6 +38,8 @@ type Key = [u8; 32];
 /// Asks InfluxDB, once for all who ask at the same time, and remembers the answer.
 pub struct Resolver {
     directory: Arc<InfluxdbDirectory>,
+    /// What its users' names begin with here, where another directory has names as well.
+    prefix: Option<TokenPrefix>,
     known: moka::future::Cache<Key, Option<Arc<User>>>,
     refused: moka::sync::Cache<Key, TokenError>,
 }
@@ -51,10 +54,11 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 const BAD_FOR: Duration = Duration::from_secs(5);
 
 impl Resolver {
-    /// Asks `directory`.
-    pub fn new(directory: Arc<InfluxdbDirectory>) -> Self {
+    /// Asks `directory`, whose users are called by their names behind `prefix`.
+    pub fn new(directory: Arc<InfluxdbDirectory>, prefix: Option<TokenPrefix>) -> Self {
         Self {
             directory,
+            prefix,
             known: moka::future::Cache::builder()
                 .max_capacity(MOST)
                 .eviction_policy(EvictionPolicy::lru())
@@ -84,7 +88,12 @@ impl Resolver {
 
     async fn ask(&self, authorization: &HeaderValue) -> Result<Option<Arc<User>>, TokenError> {
         match self.directory.owner_of_token(authorization.clone()).await {
-            Ok(Owner::User(user)) => Ok(Some(Arc::new(*user))),
+            Ok(Owner::User(mut user)) => {
+                if let Some(prefix) = &self.prefix {
+                    user.name = prefix.of(&user.name);
+                }
+                Ok(Some(Arc::new(*user)))
+            }
             // A good token that may not read its owner, for example one for writing only.
             Ok(Owner::Unsaid) => Ok(None),
             Ok(Owner::Nobody) => Err(TokenError::Refused),

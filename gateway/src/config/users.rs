@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Kind, Upstream, duration};
+use super::{Identity, Kind, Upstream, duration};
 use crate::auth::upkeep::Pace;
 use crate::document::Section;
 
@@ -50,7 +50,11 @@ impl Users {
 }
 
 /// Reads the section. An InfluxDB 3 has neither users nor a way to ask whose a token is.
-pub(super) fn read(mut section: Section<'_>, upstream: Option<&Upstream>) -> Users {
+pub(super) fn read(
+    mut section: Section<'_>,
+    upstream: Option<&Upstream>,
+    identity: &Identity,
+) -> Users {
     let is_influxdb = section.choice("source", &[("file", false), ("influxdb", true)]);
     let is_influxdb = is_influxdb.unwrap_or(false);
     let file = section.text("file").unwrap_or_else(|| "users.toml".to_owned());
@@ -78,6 +82,14 @@ pub(super) fn read(mut section: Section<'_>, upstream: Option<&Upstream>) -> Use
                                      choose \"pass\" or \"deny\"",
             );
         }
+    }
+    if tokens == TokenPolicy::Resolve && !is_influxdb && !identity.has_token_prefix {
+        section.fault(
+            "tokens",
+            "with \"resolve\" beside a users file, a user of InfluxDB could take the name of one of \
+             the file; set identity.token_prefix, for example to \"influxdb:\", which their names \
+             then begin with",
+        );
     }
     section.close();
     let source = if is_influxdb { Source::Influxdb } else { Source::File(file.into()) };

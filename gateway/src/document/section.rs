@@ -73,6 +73,11 @@ impl<'d> Section<'d> {
         self.kept(key, self.document.expand(text))
     }
 
+    /// Whether there is such a key, good or bad.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// An array of strings, their environment variables expanded.
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let value = self.value(key)?;
@@ -107,7 +112,7 @@ impl<'d> Section<'d> {
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        if !self.table.is_some_and(|table| table.contains_key(key)) {
+        if !self.has(key) {
             self.fault(key, "missing");
         }
         self.parsed(key, parse)

@@ -115,19 +115,21 @@ impl Preparation {
     }
 
     fn set_credential(&self, headers: &mut HeaderMap, caller: &Caller, purpose: Purpose) {
-        let own = self.cookie.name.as_str();
+        // InfluxDB would take one of its own name for its own, whoever has sent it.
+        let own = [self.cookie.name.as_str(), cookie::INFLUXDB];
+        let own = if own[0] == own[1] { &own[..1] } else { &own };
         match caller.upstream_credential(&self.shared, purpose) {
             UpstreamCredential::AsItCame => {
                 keep_first_authorization(headers);
-                remove_cookies(headers, &[own]);
+                remove_cookies(headers, own);
             }
             UpstreamCredential::Nothing => {
                 headers.remove(AUTHORIZATION);
-                remove_cookies(headers, &[own]);
+                remove_cookies(headers, own);
             }
             UpstreamCredential::Token(token) => {
                 headers.insert(AUTHORIZATION, token);
-                remove_cookies(headers, &[own]);
+                remove_cookies(headers, own);
             }
             UpstreamCredential::Cookie { cookie, keeps_authorization } => {
                 if keeps_authorization {
@@ -137,7 +139,7 @@ impl Preparation {
                 }
                 // One cookie of InfluxDB's name, ours: it reads the first.
                 let name = cookie::name_of(cookie.as_bytes());
-                remove_cookies(headers, &[own, name]);
+                remove_cookies(headers, &[own, &[name]].concat());
                 headers.append(COOKIE, cookie);
             }
         }
@@ -195,10 +197,11 @@ mod tests {
 
     fn preparation() -> Preparation {
         Preparation {
-            headers: IdentityHeaders {
-                name: HeaderName::from_static("x-forwarded-user"),
-                id: Some(HeaderName::from_static("x-forwarded-user-id")),
-            },
+            headers: IdentityHeaders::new(
+                HeaderName::from_static("x-forwarded-user"),
+                Some(HeaderName::from_static("x-forwarded-user-id")),
+                &[],
+            ),
             cookie: cookie::tests::rules(),
             shared: Shared {
                 token: Some(ApiToken::parse("shared").unwrap()),

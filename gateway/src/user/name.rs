@@ -42,6 +42,45 @@ impl Username {
     }
 }
 
+/// What the names of tokens' owners begin with where a users file knows the other users: neither can
+/// be taken for the other then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenPrefix(String);
+
+impl TokenPrefix {
+    /// The name of `owner` behind the prefix.
+    pub fn of(&self, owner: &Username) -> Username {
+        Username(Arc::from(format!("{}{}", self.0, owner.0)))
+    }
+
+    /// Whether `name` could be taken for one behind the prefix, in whatever letter case.
+    pub fn could_begin(&self, name: &Username) -> bool {
+        let head = name.0.as_bytes().get(..self.0.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(self.0.as_bytes()))
+    }
+}
+
+impl FromStr for TokenPrefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b',' && byte != b'%';
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a prefix is 1 to 64 visible ASCII characters without comma and %; write for \
+                 example \"influxdb:\""
+                .to_owned())
+        }
+    }
+}
+
+impl fmt::Display for TokenPrefix {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 impl FromStr for Username {
     type Err = String;
 
