@@ -1,6 +1,6 @@
-# demo, release, test, instructions, bench, bench-signin, profile: each installs what is missing (Debian
+# demo, release, test, instructions, compatibility, bench, bench-signin, profile: each installs what is missing (Debian
 # packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo release test instructions bench bench-signin profile \
+.PHONY: demo release test instructions compatibility bench bench-signin profile \
 	tools test-tools bench-tools bench-signin-tools
 
 CARGO ?= cargo
@@ -30,6 +30,12 @@ instructions: tools ## counts anew how many instructions a request takes, for th
 	@rm -f target/tmp/instructions.txt
 	$(CARGO) test --quiet --locked --test it instructions:: >/dev/null || test -s target/tmp/instructions.txt
 	cp target/tmp/instructions.txt gateway/benches/
+
+# As above: the test writes the page before it compares.
+compatibility: tools ## what differs from InfluxDB, into docs/compatibility.md
+	@rm -f target/tmp/compatibility.md
+	$(CARGO) test --quiet --locked --test it f_55_the_list >/dev/null || test -s target/tmp/compatibility.md
+	cp target/tmp/compatibility.md docs/
 
 bench: bench-tools ## what a request costs, beside other proxies; into docs/performance.md
 	python3 -B gateway/benches/compare --write $(BENCH)

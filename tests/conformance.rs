@@ -61,7 +61,7 @@ fn parse_exchange(text: &str) -> Exchange {
 }
 
 /// Whether `text` is as `pattern` says, where `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(pieces.next().unwrap()) else { return false };
     let mut last = None;

@@ -20,6 +20,8 @@ mod clients;
 mod clock;
 /// The command line: what it prints, which files it changes, its exit codes.
 mod command_line;
+/// What differs from InfluxDB, and that the documentation says so.
+mod compatibility;
 /// docker-compose.yml, as far as it can be checked without an engine.
 mod compose;
 /// Many users at once, none of whom ever sees another's name.

@@ -1,0 +1,73 @@
+//! `compatibility/differences.jsonl`: what the gateway does otherwise than InfluxDB on purpose. Each line says
+//! what, how InfluxDB has it, how the gateway, and why; and where it can be, what shows it: `ask` is
+//! a method, a target, who asks (`ada` with a session, `ada:` with a password, `nobody`) and perhaps
+//! a header; `status` and `has` are what the gateway answers.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::conformance::matches;
+use crate::support::*;
+
+fn differences() -> Vec<Value> {
+    let path = repository().join("tests/compatibility/differences.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn text<'a>(difference: &'a Value, key: &str) -> &'a str {
+    difference[key].as_str().unwrap_or_else(|| panic!("{key}: {difference}"))
+}
+
+/// The list as docs/compatibility.md has it.
+fn page() -> String {
+    let mut page = String::from(
+        "# What differs from InfluxDB\n\n\
+         Clients of InfluxDB 2 work through the gateway as they work without it. What the gateway does\n\
+         otherwise, it does on purpose, and it is all here. `make compatibility` writes this page from\n\
+         `tests/compatibility/differences.jsonl`, and a test asks the gateway.\n\n\
+         | what | InfluxDB | the gateway | why |\n|---|---|---|---|\n",
+    );
+    for difference in differences() {
+        let [what, influxdb, gateway, why] =
+            ["what", "influxdb", "gateway", "why"].map(|key| text(&difference, key));
+        writeln!(page, "| {what} | {influxdb} | {gateway} | {why} |").unwrap();
+    }
+    page
+}
+
+#[test]
+fn f_55_the_list_of_differences_is_as_documented() {
+    let page = page();
+    // Where `make compatibility` takes it from.
+    let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compatibility.md");
+    std::fs::write(written, &page).unwrap();
+    let documented = std::fs::read_to_string(repository().join("docs/compatibility.md"));
+    assert_eq!(documented.unwrap_or_default(), page, "`make compatibility` writes it anew");
+}
+
+#[test]
+fn f_55_the_gateway_differs_as_the_list_says() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let mut asked = 0;
+    for difference in differences() {
+        let Some(ask) = difference["ask"].as_array() else { continue };
+        let ask: Vec<_> = ask.iter().map(|word| word.as_str().unwrap()).collect();
+        let credentials = match ask[2] {
+            "ada" => cookie(&gateway.sign_in("ada")),
+            "ada:" => basic("ada", PASSWORD),
+            _ => "X-A: 1".to_owned(),
+        };
+        let headers = [&[&*credentials, "Content-Length: 0"], &ask[3..]].concat();
+        let answer = gateway.connect().send(&request(ask[0], ask[1], &headers));
+        assert_eq!(Some(u64::from(answer.status)), difference["status"].as_u64(), "{difference}");
+        for (name, pattern) in difference["has"].as_object().into_iter().flatten() {
+            let found = answer.header(name).unwrap_or_else(|| panic!("{difference}: {answer:?}"));
+            assert!(matches(pattern.as_str().unwrap(), found), "{difference}: {found}");
+        }
+        asked += 1;
+    }
+    assert!(asked > 8, "{asked}");
+}
