@@ -60,6 +60,7 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@$(call need,fail2ban-regex,fail2ban)
 	@$(call need,valgrind,valgrind)
 	@ls /usr/lib/*/libnss_wrapper.so >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libnss-wrapper; }
+	@$(call need,chromium,chromium)
 	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
 
 # Only the programs are wanted: while this is there, Debian starts no services of their packages.

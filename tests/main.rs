@@ -15,6 +15,8 @@ mod attack;
 mod audit;
 /// What is asked of a session counts while it lasts, to the last byte of the request.
 mod authority;
+/// Pages of other origins in a real browser.
+mod chromium;
 /// The real Python client, writing into a real database through the gateway.
 mod clients;
 mod clock;
@@ -32,6 +34,8 @@ mod conformance;
 mod cookies;
 /// Attacks in raw bytes: what must come out, what the upstream may see.
 mod corpus;
+/// Pages of other sites: what they may not do, and what those that are allowed may.
+mod crosssite;
 /// `influx-gateway demo`, its curl lines pasted.
 mod demo;
 /// One suite for both directories.
@@ -42,6 +46,8 @@ mod files;
 mod forward;
 /// HTTP/2, frame by frame.
 mod frames;
+/// Which hosts are answered.
+mod hosts;
 /// HTTP/2: the same answers, and attacks that HTTP/1 does not know.
 mod http2;
 /// Who the upstream is told is asking, and that nobody can forge it.

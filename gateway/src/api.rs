@@ -6,6 +6,7 @@ pub mod compatible;
 pub mod cookie;
 pub mod crosssite;
 pub mod framing;
+pub mod hosts;
 pub mod identity;
 pub mod me;
 pub mod names;

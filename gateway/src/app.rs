@@ -10,6 +10,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::api::crosssite::AllowedOrigins;
+use crate::api::hosts::AnsweredHosts;
 use crate::audit::Audit;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
@@ -275,6 +276,7 @@ fn build(
         ask,
         limits: config.limits,
         trusted: TrustedProxies::new(config.listen.trusted_proxies),
+        hosts: AnsweredHosts::new(config.listen.hosts),
         origins: AllowedOrigins::new(config.listen.allowed_origins),
         password_by_session: config.users.password_by_session,
         hsts: config

@@ -67,6 +67,11 @@ impl Auth {
         self.sessions.is_live(session, now)
     }
 
+    /// The live session of `token`, which is not renewed.
+    pub fn peek(&self, token: &SessionToken, now: Moment) -> Option<Arc<Session>> {
+        self.sessions.peek(&token.id(), now)
+    }
+
     /// Whose API token is in this `Authorization`, as far as that is asked.
     pub async fn resolve(
         &self,

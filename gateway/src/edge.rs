@@ -26,6 +26,7 @@ pub mod request_id;
 mod rights;
 pub mod server;
 mod signals;
+mod site;
 pub mod tls;
 pub mod upstream;
 pub mod version;

@@ -1,7 +1,7 @@
 //! Requests that another site has a browser send: refused where they would change something.
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::rejection::Rejection;
 
@@ -9,17 +9,33 @@ use super::rejection::Rejection;
 #[derive(Clone, Debug, Default)]
 pub struct AllowedOrigins(Vec<String>);
 
+/// By which browsers say how the page that sends a request stands to whom it is for.
+pub const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 impl AllowedOrigins {
     /// These origins, each as a browser writes it: scheme, host, and port if it is not the usual.
     pub fn new(origins: Vec<String>) -> Self {
         Self(origins)
     }
 
+    /// Whether there are none.
+    pub fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The origin of a request, if it is one of these.
+    pub fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let origin = origins.next().filter(|_| origins.next().is_none())?;
+        self.0.iter().any(|own| own.as_bytes() == origin.as_bytes()).then_some(origin)
+    }
+
     /// Refuses a request that changes something, relies on the cookie or is a sign-in, and comes
     /// from a page of another site.
     ///
-    /// Browsers say so in `Sec-Fetch-Site`, or in `Origin`; what is no browser sends neither.
-    /// `host` is the host that the client asked for.
+    /// Browsers say so in `Sec-Fetch-Site`, and know best: a proxy may have rewritten the host.
+    /// Where they do not, over plain HTTP, `Origin` is compared with `host`, which is what the
+    /// client asked for. What is no browser sends neither.
     pub fn check(
         &self,
         method: &Method,
@@ -30,19 +46,21 @@ impl AllowedOrigins {
             return Ok(());
         }
         let mut origins = headers.get_all(ORIGIN).iter();
-        let origin = origins.next().map(HeaderValue::as_bytes);
+        let origin = origins.next();
         if origins.next().is_some() {
             // No browser sends two; of two, somebody else might believe the other.
             return Err(Rejection::CrossSite);
         }
-        if origin.is_some_and(|origin| self.0.iter().any(|own| own.as_bytes() == origin)) {
-            return Ok(());
-        }
-        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-        let is_foreign = site == Some(b"cross-site") || site == Some(b"same-site");
-        let host = host.or_else(|| headers.get(HOST)).map(HeaderValue::as_bytes);
-        let is_other = origin.is_some_and(|origin| !is_of(origin, host));
-        if is_foreign || is_other { Err(Rejection::CrossSite) } else { Ok(()) }
+        let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+        let is_own = match (sites.next(), sites.next()) {
+            (Some(site), None) => site == "same-origin" || site == "none",
+            (Some(_), Some(_)) => false,
+            (None, _) => {
+                let host = host.or_else(|| headers.get(HOST)).map(HeaderValue::as_bytes);
+                origin.is_none_or(|origin| is_of(origin.as_bytes(), host))
+            }
+        };
+        if is_own || self.allowed(headers).is_some() { Ok(()) } else { Err(Rejection::CrossSite) }
     }
 }
 
@@ -86,6 +104,12 @@ mod tests {
         );
         check("POST", &[host, ("sec-fetch-site", "same-origin")], true);
         check("POST", &[host, ("sec-fetch-site", "none")], true);
+        for site in ["none", "same-origin"] {
+            check("POST", &[host, ("origin", "https://evil.test"), ("sec-fetch-site", site)], true);
+        }
+        for site in ["", "SAME-ORIGIN", "same-origin, none", "unheard-of"] {
+            check("POST", &[host, ("sec-fetch-site", site)], false);
+        }
         for foreign in [
             "https://evil.test",
             "http://gateway.test",

@@ -47,6 +47,8 @@ pub enum Rejection {
     BadTarget,
     /// A page of another site has sent it.
     CrossSite,
+    /// A host that is not answered.
+    Misdirected,
     /// A path that could be read in two ways.
     BadPath,
     /// No host, two, or what is none.
@@ -134,6 +136,9 @@ impl Rejection {
             ),
             Self::CrossSite => {
                 (StatusCode::FORBIDDEN, "forbidden", "a page of another site may not do this")
+            }
+            Self::Misdirected => {
+                (StatusCode::MISDIRECTED_REQUEST, "invalid", "this host is not answered here")
             }
             Self::DirectoryUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::duration;
+use crate::api::framing::is_host;
+use crate::api::hosts::HostName;
 use crate::document::Section;
 
 /// Where clients come from, and what is believed of them.
@@ -20,6 +22,8 @@ pub struct Listen {
     pub hsts: Option<Duration>,
     /// Proxies whose word about other clients counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// Hosts that are answered; none: all.
+    pub hosts: Vec<HostName>,
     /// Origins, besides the gateway's own, whose pages may use a session.
     pub allowed_origins: Vec<String>,
 }
@@ -71,15 +75,23 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Listen {
     if texts.is_empty() && https.is_empty() {
         section.fault("http", "at least one address to listen on is needed");
     }
-    let hsts = section.parsed("hsts", |text| match text {
+    let tls_only = section.parsed("hsts", |text| match text {
         "off" => Ok(None),
         text => duration(text).map(Some),
     });
     let trusted_proxies = all(&mut section, "trusted_proxies", network);
+    let hosts = all(&mut section, "hosts", host);
     let allowed_origins = all(&mut section, "allowed_origins", origin);
     section.close();
-    let hsts = hsts.unwrap_or(Some(Duration::from_secs(180 * 24 * 3600)));
-    Listen { http, https, hsts, trusted_proxies, allowed_origins }
+    let half_a_year = Duration::from_secs(180 * 24 * 3600);
+    Listen {
+        http,
+        https,
+        hsts: tls_only.unwrap_or(Some(half_a_year)),
+        trusted_proxies,
+        hosts,
+        allowed_origins,
+    }
 }
 
 fn read_https(mut section: Section<'_>, before: &[Https], folder: &Path) -> Option<Https> {
@@ -133,12 +145,31 @@ fn network(text: &str) -> Result<IpNet, String> {
     })
 }
 
+fn host(text: &str) -> Result<HostName, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
+    let host = text.bytes().all(is_plain).then(|| HostName::read(text.as_bytes())).flatten();
+    host.ok_or_else(|| {
+        format!(
+            "{text:?} is not a host; write for example \"influx.example.com\" or \"10.0.0.1\", \
+             each name by itself"
+        )
+    })
+}
+
+/// As browsers write it: in lower case, without the port that the scheme has anyway.
 fn origin(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match host {
-        Some(host) if crate::api::framing::is_host(host.as_bytes()) => Ok(text.to_owned()),
-        _ => Err(format!("{text:?} is not an origin; write for example \"https://grafana.test\"")),
-    }
+    let lower = text.to_ascii_lowercase();
+    let schemes = [("https://", ":443"), ("http://", ":80")];
+    schemes
+        .iter()
+        .find_map(|(scheme, port)| {
+            let host = lower.strip_prefix(scheme)?;
+            let host = host.strip_suffix(port).unwrap_or(host);
+            is_host(host.as_bytes()).then(|| format!("{scheme}{host}"))
+        })
+        .ok_or_else(|| {
+            format!("{text:?} is not an origin; write for example \"https://grafana.test\"")
+        })
 }
 
 fn all<T>(

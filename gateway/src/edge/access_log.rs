@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderName};
 
+use super::site::Compared;
 use crate::session::token::Fingerprint;
 
 /// What is told of a request. Nothing in it is a secret: of the session only a fingerprint, of
@@ -31,6 +32,8 @@ pub struct Entry<'a> {
     pub request_id: &'a str,
     /// The trace id of `Zap-Trace-Span`, if there is a sane one.
     pub trace_id: Option<&'a str>,
+    /// What was compared, if the request was refused as one of another site's page.
+    pub(super) compared: Option<Compared<'a>>,
 }
 
 /// Whether anybody wants lines: it is not worth collecting what is not written.
@@ -65,8 +68,11 @@ impl fmt::Display for Entry<'_> {
             micros % 1000,
             self.request_id
         )?;
-        match self.trace_id {
-            Some(trace_id) => write!(out, " trace_id={trace_id}"),
+        if let Some(trace_id) = self.trace_id {
+            write!(out, " trace_id={trace_id}")?;
+        }
+        match &self.compared {
+            Some(compared) => compared.fmt(out),
             None => Ok(()),
         }
     }

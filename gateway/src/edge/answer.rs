@@ -93,7 +93,8 @@ impl Gateway {
     ) -> pingora::Result<()> {
         let over_tls = context.origin.over_tls;
         self.manners.complete(response.headers_mut(), &context.request_id, over_tls);
-        options::allow_origin(&downstream.req_header().headers, &mut response);
+        let request = &downstream.req_header().headers;
+        options::share(&self.origins, request, response.headers_mut());
         exchange::write(downstream, response).await
     }
 }

@@ -21,6 +21,8 @@ pub struct Context {
     pub(super) purpose: Purpose,
     /// Whose session it is, for the log.
     pub(super) session: Option<Arc<Session>>,
+    /// Whether a page of another site has sent it, as far as that makes a difference.
+    pub(super) is_cross_site: bool,
     pub(super) attempts: usize,
     /// Bytes of the body forwarded so far.
     pub(super) body_bytes: u64,
@@ -36,6 +38,7 @@ impl Context {
             caller: None,
             purpose: Purpose::Ordinary,
             session: None,
+            is_cross_site: false,
             attempts: 0,
             body_bytes: 0,
         }

@@ -14,6 +14,7 @@ use super::upstream::Upstream;
 use super::version::Version;
 use crate::api::cookie::CookieRules;
 use crate::api::crosssite::AllowedOrigins;
+use crate::api::hosts::AnsweredHosts;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
 use crate::api::route::{Account, Door, Forwarding, Proof, Route};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whose word about other clients counts.
     pub trusted: TrustedProxies,
+    /// Which hosts are answered.
+    pub hosts: AnsweredHosts,
     /// Whose pages may use a session, besides our own.
     pub origins: AllowedOrigins,
     /// Whether a session alone may set a new password.
@@ -64,7 +67,8 @@ pub struct Gateway {
     pub(super) manners: Arc<Manners>,
     pub(super) limits: Limits,
     pub(super) trusted: TrustedProxies,
-    origins: AllowedOrigins,
+    pub(super) hosts: AnsweredHosts,
+    pub(super) origins: AllowedOrigins,
     password_by_session: bool,
 }
 
@@ -92,6 +96,7 @@ impl Gateway {
             ask,
             limits,
             trusted,
+            hosts,
             origins,
             password_by_session,
             hsts,
@@ -110,6 +115,7 @@ impl Gateway {
             manners,
             limits,
             trusted,
+            hosts,
             origins,
             password_by_session,
         }
@@ -126,12 +132,15 @@ impl Gateway {
             return Err(Rejection::MethodNotAllowed(route::METHODS));
         }
         path::check(request.uri.path())?;
+        if let Some(response) = options::preflight(&self.origins, request) {
+            return Ok(Decision::Respond(response));
+        }
         self.check_declared_length(headers)?;
         match Route::of(&request.method, request.uri.path(), &self.forwarding) {
             Route::SignIn(door) => {
                 // Nobody is to be signed in, unknowingly, as somebody else.
                 self.check_site(request, context)?;
-                self.pass(door, headers, now, context).await?;
+                self.pass(door, request, now, context).await?;
                 // In a box, as all that is long and seldom: whoever only passes carries none of it.
                 let visit = context.visit();
                 let post = Box::pin(signin::post(&self.auth, &self.cookie, headers, &visit)).await;
@@ -141,13 +150,13 @@ impl Gateway {
             }
             Route::SignOut(door) => {
                 self.check_site(request, context)?;
-                self.pass(door, headers, now, context).await?;
+                self.pass(door, request, now, context).await?;
                 let (response, session) =
                     signout::post(&self.auth, &self.cookie, headers, &context.visit(), now)?;
                 context.session = Some(session);
                 Ok(Decision::Respond(response))
             }
-            Route::Me => match self.authenticate(headers, now, context).await? {
+            Route::Me => match self.authenticate(request, now, context).await? {
                 Caller::Session(session) => {
                     Ok(Decision::Respond(me::get(&self.auth.user_of(&session, now))))
                 }
@@ -155,29 +164,29 @@ impl Gateway {
                 caller => Ok(Decision::Forward(caller)),
             },
             Route::Password(account, proof) => {
-                let caller = self.authenticate(headers, now, context).await?;
-                self.check_site_of(&caller, request, context)?;
+                let caller = self.authenticate(request, now, context).await?;
+                Self::check_site_of(&caller, context)?;
                 self.decide_password(caller, account, proof, context)
             }
             Route::Options(allow) => options::answer(headers, allow).map(Decision::Respond),
             Route::WrongMethod(door, allow) => {
-                self.pass(door, headers, now, context).await?;
+                self.pass(door, request, now, context).await?;
                 Err(Rejection::MethodNotAllowed(allow))
             }
             Route::NoSuchPage => {
-                self.authenticate(headers, now, context).await?;
+                self.authenticate(request, now, context).await?;
                 Err(Rejection::NoSuchPage)
             }
             Route::Api => {
-                let caller = self.authenticate(headers, now, context).await?;
-                self.check_site_of(&caller, request, context)?;
+                let caller = self.authenticate(request, now, context).await?;
+                Self::check_site_of(&caller, context)?;
                 self.check_access(&caller, request)?;
                 Ok(Decision::Forward(caller))
             }
             Route::OnItsOwn => Ok(Decision::Forward(Box::pin(self.owner(request)).await?)),
             Route::OnItsOwnOrApi => {
                 let caller = Box::pin(self.owner_or_session(request, now, context)).await?;
-                self.check_site_of(&caller, request, context)?;
+                Self::check_site_of(&caller, context)?;
                 self.check_access(&caller, request)?;
                 Ok(Decision::Forward(caller))
             }
@@ -186,20 +195,6 @@ impl Gateway {
             Route::Public => Ok(Decision::Forward(self.nobody(context))),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
-    }
-
-    fn check_site(&self, request: &Parts, context: &Context) -> Result<(), Rejection> {
-        self.origins.check(&request.method, &request.headers, context.origin.host.as_ref())
-    }
-
-    /// A browser sends the cookie by itself, but no token.
-    fn check_site_of(
-        &self,
-        caller: &Caller,
-        request: &Parts,
-        context: &Context,
-    ) -> Result<(), Rejection> {
-        caller.session().map_or(Ok(()), |_| self.check_site(request, context))
     }
 
     /// Says no to a body that is too long before any of it is read.
@@ -213,16 +208,22 @@ impl Gateway {
     /// Who asks: by their own token if they bring one, good or bad; otherwise by the cookie.
     pub(super) async fn authenticate(
         &self,
-        headers: &HeaderMap,
+        request: &Parts,
         now: Moment,
         context: &mut Context,
     ) -> Result<Caller, Rejection> {
+        let headers = &request.headers;
         if let Some(token) = authorization::token(headers) {
             let user = Box::pin(self.auth.resolve(token)).await.map_err(token_refused)?;
             return Ok(Caller::Token(user));
         }
         let token = self.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
-        let session = self.auth.authenticate(&token, now).ok_or(Rejection::Unauthorized)?;
+        let session = match self.check_site(request, context) {
+            Ok(()) => self.auth.authenticate(&token, now),
+            // What will be refused renews no session.
+            Err(_) => self.auth.peek(&token, now),
+        };
+        let session = session.ok_or(Rejection::Unauthorized)?;
         context.session = Some(Arc::clone(&session));
         match session.user().status {
             Status::Active => Ok(Caller::Session(session)),
@@ -237,13 +238,13 @@ impl Gateway {
     async fn pass(
         &self,
         door: Door,
-        headers: &HeaderMap,
+        request: &Parts,
         now: Moment,
         context: &mut Context,
     ) -> Result<(), Rejection> {
         match door {
             Door::Open => Ok(()),
-            Door::Guarded => self.authenticate(headers, now, context).await.map(|_caller| ()),
+            Door::Guarded => self.authenticate(request, now, context).await.map(|_caller| ()),
         }
     }
 

@@ -15,6 +15,7 @@ use super::context::Context;
 use super::gateway::{Decision, Gateway};
 use super::guard::Guard;
 use super::request_id::RequestId;
+use super::site::{self, Compared};
 use super::upstream::{TOO_LARGE, Upstream};
 use super::{Downstream, exchange, head, http2, http10, upstream};
 use crate::api::rejection::Rejection;
@@ -29,6 +30,7 @@ impl Gateway {
         context: &mut Context,
     ) -> Result<Decision, Rejection> {
         http2::check(downstream, &(&self.limits).into())?;
+        self.check_host(downstream, context)?;
         self.read_unwanted_body(downstream).await?;
         self.decide(downstream.req_header(), context).await
     }
@@ -185,6 +187,7 @@ impl ProxyHttp for Gateway {
                 _ => {}
             }
         }
+        site::share(&self.origins, &downstream.req_header().headers, response)?;
         if let Some(hsts) = self.manners.hsts(context.origin.over_tls) {
             response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
         }
@@ -263,17 +266,20 @@ fn log(downstream: &Downstream, context: &Context) {
     let by_token = || context.caller.as_ref().and_then(Caller::user);
     let user = session.map(Session::user).or_else(by_token);
     let trace_id = access_log::trace_id(&request.headers);
+    let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     Entry {
         client: context.origin.client.to_str().unwrap_or("-"),
         user: user.as_ref().map(|user| user.name.as_str()),
         session: session.map(|session| session.id().fingerprint()),
         method: request.method.as_str(),
         path: request.uri.path(),
-        status: downstream.response_written().map_or(0, |response| response.status.as_u16()),
+        status,
         bytes: downstream.body_bytes_sent(),
         started: context.started,
         request_id: context.request_id.as_str(),
         trace_id: trace_id.as_deref(),
+        compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())
+            .then(|| Compared { headers: &request.headers, host: context.origin.host.as_ref() }),
     }
     .log();
 }

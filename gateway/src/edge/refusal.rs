@@ -86,6 +86,7 @@ impl Refusal {
             started: self.started,
             request_id: self.id.as_str(),
             trace_id: None,
+            compared: None,
         }
         .log();
     }

@@ -73,6 +73,6 @@ impl Gateway {
         if is_own {
             return self.owner(request).await;
         }
-        self.authenticate(headers, now, context).await
+        self.authenticate(request, now, context).await
     }
 }

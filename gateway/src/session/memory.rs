@@ -103,6 +103,11 @@ impl MemoryStore {
         None
     }
 
+    /// The live session `id`, not renewed.
+    pub fn peek(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
+        self.cache.get(id).filter(|session| session.is_live(now, &self.lifetime))
+    }
+
     /// Ends the live session `id` and returns it; `None` if there is none.
     pub fn close(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
         let session = self.cache.get(id)?;
