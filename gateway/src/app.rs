@@ -199,9 +199,8 @@ pub fn serve(
     let prefix = config.identity.token_prefix.clone();
     let users = users.map(|UsersFile { path, users }| {
         let file = path.clone();
-        let read = move |files: &Files| {
-            names::apart(load_users(&file, files)?, prefix.as_ref(), &file)
-        };
+        let read =
+            move |files: &Files| names::apart(load_users(&file, files)?, prefix.as_ref(), &file);
         (users, Some(Kept::new(path, Box::new(read))))
     });
     let upstream_tls = tls.upstream.clone();

@@ -1,15 +1,14 @@
 //! Every way to say no, in one table.
 
+mod body;
 mod step;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
 
-use super::{Response, compact_json, pretty_json};
+use super::Response;
 pub use step::Step;
 
 /// A request the gateway refuses. What the client reads is in [`Rejection::table`].
@@ -237,35 +236,6 @@ impl Rejection {
             _ => None,
         }
     }
-
-    fn body(self) -> Bytes {
-        let (_, code, message) = self.table();
-        let (op, err) = match self {
-            Self::UpstreamFailed(step) => (Some(step.op()), Some("connection failed")),
-            Self::UpstreamTimedOut(step) => (Some(step.op()), Some("timeout")),
-            _ => (None, None),
-        };
-        let body = Body { code, message, op, err };
-        match self {
-            // InfluxDB's two encoders: handlers of sessions and users write indented, the
-            // authentication in front of everything writes compact.
-            Self::Unauthorized | Self::UserInactive => compact_json(&body),
-            Self::MethodNotAllowed(_) => Bytes::new(),
-            Self::NoSuchPage => Bytes::from_static(message.as_bytes()),
-            _ => pretty_json(&body),
-        }
-    }
-}
-
-/// InfluxDB's error body, with the two members of its API documents where they help.
-#[derive(Serialize)]
-struct Body {
-    code: &'static str,
-    message: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    op: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    err: Option<&'static str>,
 }
 
 impl From<Rejection> for Response {
