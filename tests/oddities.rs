@@ -409,3 +409,29 @@ fn f_41_so_is_a_connection_for_which_there_is_no_room() {
     drop(first);
     check_manners(gateway, &ordinary, &[refused]);
 }
+
+/// However much more is configured.
+#[test]
+fn f_41_so_is_what_pingora_cannot_hold() {
+    let upstream = Upstream::start();
+    let config = "[limits]\nhead_bytes = 4000000\nhead_fields = 100000\ntarget_bytes = 1000000\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let ordinary = ordinary(&mut gateway.connect());
+    let ask = |text: String| gateway.connect().send(&text);
+    let fields = |count: usize| {
+        let others = vec!["X: a"; count - 2];
+        get("/api/v2/query", &[&[TOKEN][..], &others].concat())
+    };
+    assert_eq!(ask(fields(256)).status, 200);
+    let target =
+        |length: usize| get(&format!("/api/v2/query?{}", "x".repeat(length - 14)), &[TOKEN]);
+    assert_eq!(ask(target(65_534)).status, 200);
+    let refused = [
+        ask(fields(257)),
+        ask(target(65_535)),
+        ask(get(&format!("/api/v2/query?{}", "\"".repeat(22_000)), &[TOKEN])),
+        ask(get("/", &[&format!("X: {}", "x".repeat(1_200_000))])),
+    ];
+    assert_eq!(refused.each_ref().map(|answer| answer.status), [431, 414, 414, 431]);
+    check_manners(gateway, &ordinary, &refused);
+}

@@ -8,7 +8,7 @@ use memchr::memchr;
 use super::path::is_unreserved;
 use super::rejection::Rejection;
 use super::split::split;
-use super::target::{Target, are_all, set};
+use super::target::{self, Target, are_all, set};
 use crate::limits::Limits;
 
 /// How large a head may be.
@@ -22,9 +22,16 @@ pub struct HeadLimits {
     pub target: usize,
 }
 
+/// What Pingora can hold. Beyond it, Pingora would say no in a way of its own, whatever is configured.
+const MOST: HeadLimits = HeadLimits { bytes: 1_000_000, fields: 256, target: target::MOST };
+
 impl From<&Limits> for HeadLimits {
     fn from(limits: &Limits) -> Self {
-        Self { bytes: limits.head_bytes, fields: limits.head_fields, target: limits.target_bytes }
+        Self {
+            bytes: limits.head_bytes.min(MOST.bytes),
+            fields: limits.head_fields.min(MOST.fields),
+            target: limits.target_bytes.min(MOST.target),
+        }
     }
 }
 

@@ -11,8 +11,8 @@ pub struct Target<'a> {
     is_plain: bool,
 }
 
-/// What the `http` crate can hold, in bytes; beyond it Pingora would say no in its own way.
-const MOST: usize = 65_534;
+/// What the `http` crate can hold, in bytes.
+pub(super) const MOST: usize = 65_534;
 
 impl<'a> Target<'a> {
     /// A target in one of the two forms that are read here: a path, or a URI of `http` or `https`
