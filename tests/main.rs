@@ -87,6 +87,8 @@ mod roles;
 mod secrets;
 /// Certificates, and connections over TLS.
 mod secure;
+/// What requests may use of the upstream at once.
+mod sharing;
 /// An orderly end.
 mod shutdown;
 /// `POST /api/v2/signin`.

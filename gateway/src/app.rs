@@ -235,7 +235,8 @@ fn build(
     let at = &config.upstream;
     let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
     let upstream = Upstream::new(&at.authority, upstream_tls, config.limits, sources.collect());
-    let ask: Arc<dyn Ask> = Arc::new(Client::new(Arc::clone(&upstream)));
+    let client = Arc::new(Client::new(Arc::clone(&upstream)));
+    let ask = Arc::clone(&client) as Arc<dyn Ask>;
     let signin = config.signin;
     let line = Line { at_once: influxdb::AT_ONCE, ..signin.line };
     let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask), line));
@@ -272,7 +273,7 @@ fn build(
         identity: config.identity.headers,
         shared: Shared { token: config.upstream.token, scheme },
         upstream: Arc::clone(&upstream),
-        ask,
+        client,
         limits: config.limits,
         trusted: TrustedProxies::new(config.listen.trusted_proxies),
         hosts: AnsweredHosts::new(config.listen.hosts),

@@ -62,6 +62,10 @@ pub enum Rejection {
     ExpectationFailed,
     /// As many connections as there may be, of all clients or of this one.
     TooManyConnections,
+    /// As many requests as there may be use the upstream.
+    UpstreamBusy,
+    /// As many requests of this client as there may be do, or wait on its connection.
+    TooManyAtOnce,
     /// There were too many failed sign-ins; come back after so long.
     TooManyFailures(Duration),
     /// Too many sign-ins are waiting to be looked at.
@@ -186,6 +190,16 @@ impl Rejection {
                 "unavailable",
                 "too many connections are open; try again later",
             ),
+            Self::UpstreamBusy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "too many requests use the upstream; try again later",
+            ),
+            Self::TooManyAtOnce => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests",
+                "too many requests of yours use the upstream; try again later",
+            ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "request too large",
@@ -232,6 +246,7 @@ impl Rejection {
         match self {
             Self::TooManySessions => Some(Duration::from_secs(60)),
             Self::TooManyFailures(wait) => Some(wait),
+            Self::UpstreamBusy | Self::TooManyAtOnce => Some(Duration::from_secs(1)),
             Self::DirectoryUnavailable | Self::TooManySignIns => Some(Duration::from_secs(5)),
             _ => None,
         }

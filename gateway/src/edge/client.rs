@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
 use pingora::connectors::http::Connector;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 use pingora::prelude::HttpPeer;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
@@ -17,6 +17,9 @@ use crate::directory::influxdb::{Ask, Unreachable};
 
 /// A longer answer is not one to these questions.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// How often a request is sent at most: a connection that was kept may turn out to be closed.
+const MOST_ATTEMPTS: usize = 4;
 
 /// How the gateway calls itself when it asks by itself.
 const AGENT: HeaderValue =
@@ -45,30 +48,55 @@ impl Client {
         for (name, value) in &parts.headers {
             head.insert_header(name, value)?;
         }
-        let connector = self.connector.get_or_init(|| Connector::new(None));
-        let (mut session, peer) = self.connect(connector).await?;
-        session.write_request_header(Box::new(head)).await?;
-        session.finish_request_body().await?;
-        let head = read_head(&mut session).await?;
+        let (mut session, peer) = self.begin(&head, false).await?;
+        let head = session.response_header();
+        let head = head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))?;
         let mut response = http::Response::new(Bytes::new());
         *response.status_mut() = head.status;
         response.headers_mut().clone_from(&head.headers);
         *response.body_mut() = read_body(&mut session).await?;
-        connector.release_http_session(session, &*peer, peer.options.idle_timeout).await;
+        self.release(session, &peer).await;
         Ok(response)
     }
 
-    /// A connection to whichever of the upstream's addresses has one, and to which. Nothing has been
-    /// sent by then.
-    async fn connect(
+    /// Sends a request that has no body, and reads as far as the head of the answer. One that
+    /// `may_repeat` is sent once more where a connection that was kept turns out to be closed.
+    pub(super) async fn begin(
         &self,
-        connector: &Connector<()>,
+        request: &RequestHeader,
+        may_repeat: bool,
     ) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>)> {
         let mut attempts = 0;
         loop {
+            let (mut session, peer, is_reused) = self.connect().await?;
+            session.set_read_timeout(peer.options.read_timeout);
+            session.set_write_timeout(peer.options.write_timeout);
+            attempts += 1;
+            match send(&mut session, request.clone()).await {
+                Ok(()) => return Ok((session, peer)),
+                Err(_) if is_reused && may_repeat && attempts < MOST_ATTEMPTS => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Keeps the connection for the next request, if it may be.
+    pub(super) async fn release(&self, session: HttpSession<()>, peer: &HttpPeer) {
+        self.connector().release_http_session(session, peer, peer.options.idle_timeout).await;
+    }
+
+    fn connector(&self) -> &Connector<()> {
+        self.connector.get_or_init(|| Connector::new(None))
+    }
+
+    /// A connection to whichever of the upstream's addresses has one, to which, and whether it was
+    /// used before. Nothing has been sent by then.
+    async fn connect(&self) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>, bool)> {
+        let mut attempts = 0;
+        loop {
             let peer = self.upstream.peer().await?;
-            let error = match connector.get_http_session(&*peer).await {
-                Ok((session, _reused)) => return Ok((session, peer)),
+            let error = match self.connector().get_http_session(&*peer).await {
+                Ok((session, is_reused)) => return Ok((session, peer, is_reused)),
                 Err(error) => error,
             };
             attempts += 1;
@@ -97,9 +125,16 @@ impl Ask for Client {
     }
 }
 
-/// The head of the answer. Those before it, of status 1xx, say only that it will come: Pingora hands
+/// Sends a request that has no body, and waits for the head of its answer.
+async fn send(session: &mut HttpSession<()>, request: RequestHeader) -> pingora::Result<()> {
+    session.write_request_header(Box::new(request)).await?;
+    session.finish_request_body().await?;
+    read_head(session).await
+}
+
+/// Reads the head of the answer. Those before it, of status 1xx, say only that it will come: Pingora hands
 /// them out too, and has no body to read until the answer's own head is there.
-async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<&ResponseHeader> {
+async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<()> {
     loop {
         session.read_response_header().await?;
         match session.response_header().map(|head| head.status) {
@@ -107,11 +142,9 @@ async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<&ResponseHe
                 return Error::e_explain(ErrorType::ReadError, "another protocol, not asked for");
             }
             Some(status) if status.is_informational() => {}
-            _ => break,
+            _ => return Ok(()),
         }
     }
-    let head = session.response_header();
-    head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))
 }
 
 async fn read_body(session: &mut HttpSession<()>) -> pingora::Result<Bytes> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::origin::Origin;
 use super::request_id::RequestId;
+use super::room::{Turn, Use};
 use crate::auth::credential::{Caller, Purpose};
 use crate::session::Session;
 use crate::visit::Visit;
@@ -24,6 +25,10 @@ pub struct Context {
     /// Whether a page of another site has sent it, as far as that makes a difference.
     pub(super) is_cross_site: bool,
     pub(super) attempts: usize,
+    /// The turn of a request without a session on its connection.
+    pub(super) turn: Option<Turn>,
+    /// The connection to the upstream that it uses.
+    pub(super) using: Option<Use>,
     /// Bytes of the body forwarded so far.
     pub(super) body_bytes: u64,
 }
@@ -40,6 +45,8 @@ impl Context {
             session: None,
             is_cross_site: false,
             attempts: 0,
+            turn: None,
+            using: None,
             body_bytes: 0,
         }
     }

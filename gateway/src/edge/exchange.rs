@@ -1,6 +1,7 @@
 //! What is asked of a request, and how a whole response is written.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -20,6 +21,11 @@ use crate::limits::Limits;
 pub fn guard(downstream: &Downstream) -> Option<&Guard> {
     let stream = downstream.as_downstream().as_http1()?.stream();
     (**stream).as_any().downcast_ref()
+}
+
+/// What is known of the socket of a connection of HTTP/2, which all its requests have in common.
+pub fn http_2(downstream: &Downstream) -> Option<Arc<SocketDigest>> {
+    downstream.as_downstream().as_http2()?.digest()?.socket_digest.clone()
 }
 
 /// Whether the client speaks TLS with us.

@@ -6,10 +6,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::answer::Manners;
+use super::client::Client;
 use super::context::Context;
 use super::exchange;
 use super::identity::Preparation;
 use super::origin::TrustedProxies;
+use super::room::Room;
 use super::upstream::Upstream;
 use super::version::Version;
 use crate::api::cookie::CookieRules;
@@ -42,7 +44,7 @@ pub struct Settings {
     /// Where requests go.
     pub upstream: Arc<Upstream>,
     /// What asks the upstream on the gateway's own behalf.
-    pub ask: Arc<dyn Ask>,
+    pub client: Arc<Client>,
     /// Limits.
     pub limits: Limits,
     /// Whose word about other clients counts.
@@ -65,6 +67,8 @@ pub struct Gateway {
     pub(super) preparation: Preparation,
     pub(super) upstream: Arc<Upstream>,
     pub(super) manners: Arc<Manners>,
+    pub(super) client: Arc<Client>,
+    pub(super) room: Arc<Room>,
     pub(super) limits: Limits,
     pub(super) trusted: TrustedProxies,
     pub(super) hosts: AnsweredHosts,
@@ -93,7 +97,7 @@ impl Gateway {
             identity,
             shared,
             upstream,
-            ask,
+            client,
             limits,
             trusted,
             hosts,
@@ -103,7 +107,8 @@ impl Gateway {
         } = settings;
         let authority = upstream.authority();
         let ping = shared.token.as_ref().map(|token| token.authorization(shared.scheme));
-        let manners = Arc::new(Manners::new(hsts, Arc::new(Version::new(ask, ping))));
+        let version = Version::new(Arc::clone(&client) as Arc<dyn Ask>, ping);
+        let manners = Arc::new(Manners::new(hsts, Arc::new(version)));
         let preparation =
             Preparation { headers: identity, cookie: cookie.clone(), shared, authority };
         Self {
@@ -113,6 +118,8 @@ impl Gateway {
             preparation,
             upstream,
             manners,
+            client,
+            room: Room::new(&limits),
             limits,
             trusted,
             hosts,

@@ -32,6 +32,7 @@ use tokio::time::Sleep;
 
 use super::answer::Manners;
 use super::refusal::Refusal;
+use super::room::Known;
 use crate::api::framing::HeadLimits;
 use framer::Framer;
 use frames::Frames;
@@ -56,6 +57,8 @@ pub struct Guard {
     inbox: BytesMut,
     /// Until when the head that has begun must be whole.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Who is at the other end.
+    client: Option<Arc<Known>>,
 }
 
 /// What is being done with the connection.
@@ -87,7 +90,18 @@ impl Guard {
             framer: Framer::new(),
             inbox: BytesMut::new(),
             deadline: None,
+            client: None,
         }
+    }
+
+    /// The same connection, of this client.
+    pub(super) fn of(self, client: Arc<Known>) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    /// Who is at the other end, if that was said.
+    pub(super) fn client(&self) -> Option<&Arc<Known>> {
+        self.client.as_ref()
     }
 
     /// Whether the body of the request that was passed on is not what its head said.

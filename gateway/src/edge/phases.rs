@@ -101,8 +101,17 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<bool> {
         let response = match self.receive(downstream, context).await {
             Ok(Decision::Forward(caller)) => {
+                let room = self.make_room(downstream, &caller, context).await;
+                let is_fetched = room.is_ok() && self.is_fetched(downstream, &caller);
                 context.caller = Some(caller);
-                return Ok(false);
+                match room {
+                    Ok(()) if is_fetched => {
+                        Box::pin(self.fetch(downstream, context)).await?;
+                        return Ok(true);
+                    }
+                    Ok(()) => return Ok(false),
+                    Err(rejection) => rejection.into(),
+                }
             }
             Ok(Decision::Respond(response)) => response,
             Ok(Decision::ChangePassword(password, proof)) => {
@@ -254,6 +263,8 @@ impl ProxyHttp for Gateway {
         _error: Option<&Error>,
         context: &mut Context,
     ) {
+        // By now it has its connection back.
+        context.using = None;
         if access_log::is_wanted() {
             log(downstream, context);
         }

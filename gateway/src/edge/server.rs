@@ -22,6 +22,7 @@ use super::lasting::Lasting;
 use super::listener::{Bound, Listener};
 use super::refusal::Refusal;
 use super::reload::Reload;
+use super::room::Room;
 use super::signals::Signals;
 use super::tls::Renewal;
 use super::upstream::Upstream;
@@ -58,6 +59,7 @@ impl Server {
         let manners = Arc::clone(&gateway.manners);
         let limits = gateway.limits;
         let connections = Connections::new(limits.connections, limits.connections_per_client);
+        let room = Arc::clone(&gateway.room);
         let mut proxy = http_proxy(&server.configuration, gateway);
         let mut options = HttpServerOptions::default();
         // Pingora counts the requests after the first.
@@ -72,6 +74,7 @@ impl Server {
         let front = Front {
             proxy: Arc::new(proxy),
             connections: connections.clone(),
+            room,
             keepalive: limits.keepalive,
             rules: Arc::new(Rules { head: (&limits).into(), head_time: limits.head, manners }),
         };
@@ -118,6 +121,7 @@ impl Server {
 struct Front {
     proxy: Arc<HttpProxy<Gateway>>,
     connections: Connections,
+    room: Arc<Room>,
     keepalive: Duration,
     rules: Arc<Rules>,
 }
@@ -162,7 +166,10 @@ impl Front {
             let guard = Box::new(Guard::for_http_2(stream, Arc::clone(&self.rules)));
             self.proxy.process_new(guard, shutdown).await;
         } else {
-            let guard = Box::new(Guard::new(stream, Arc::clone(&self.rules)));
+            let socket = stream.get_socket_digest();
+            let client = self.room.client(exchange::peer_address(socket.as_deref()));
+            let guard = Guard::new(stream, Arc::clone(&self.rules)).of(client);
+            let guard = Box::new(guard);
             conversation::hold(&self.proxy, guard, self.keepalive, shutdown).await;
         }
     }

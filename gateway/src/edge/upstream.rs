@@ -166,7 +166,7 @@ impl Upstream {
     }
 
     fn set_addresses(&self, found: &[SocketAddr]) {
-        if self.change(|order| order.set(found)) {
+        if self.change(|order| order.set(found)) && self.is_name {
             log::info!("upstream {}: at {found:?}", self.host);
         }
     }
