@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{BufReader, Write};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
+use crate::secure::{SecureGateway, SecureStream, connect};
 use crate::support::*;
 
 /// An upstream that answers each request with its own line once it is told to.
@@ -73,6 +75,40 @@ fn f_01_a_request_that_comes_in_two_pieces_while_the_one_before_is_answered() {
         assert_eq!(slow.next().line(), "GET /api/v2/query?third HTTP/1.1", "cut at {cut}");
         slow.answer();
         assert_eq!(client.read().status, 200, "cut at {cut}");
+    }
+}
+
+/// Over TLS what is read and what is there are two things: a record may hold more than was asked for.
+#[test]
+fn f_01_requests_that_come_over_tls_while_the_one_before_is_answered() {
+    let slow = Slow::start();
+    let secure = SecureGateway::start(slow.upstream.address);
+    let body = "x".repeat(60_000);
+    let second = with_body("POST", "/api/v2/write?second", &[TOKEN], &body);
+    for cut in [0, 1, 5, 100, second.len() - body.len(), 20_000, 40_000, second.len()] {
+        let roots = secure.authority.roots();
+        let stream = connect(secure.https, roots, &[b"http/1.1"], rustls::ALL_VERSIONS).unwrap();
+        let mut reader = BufReader::new(stream);
+        let write = |reader: &mut BufReader<SecureStream>, bytes: &[u8]| {
+            reader.get_mut().write_all(bytes).unwrap();
+            reader.get_mut().flush().unwrap();
+        };
+        write(&mut reader, get("/api/v2/query?first", &[TOKEN]).as_bytes());
+        assert_eq!(slow.next().line(), "GET /api/v2/query?first HTTP/1.1");
+        write(&mut reader, &second.as_bytes()[..cut]);
+        pause(Duration::from_millis(4));
+        slow.answer();
+        assert_eq!(Answer::read(&mut reader, "GET").status, 200, "cut at {cut}");
+        write(&mut reader, &second.as_bytes()[cut..]);
+        write(&mut reader, get("/api/v2/query?third", &[TOKEN]).as_bytes());
+        let seen = slow.next();
+        assert_eq!(seen.line(), "POST /api/v2/write?second HTTP/1.1", "cut at {cut}");
+        assert!(seen.body == body.as_bytes(), "cut at {cut}");
+        slow.answer();
+        assert_eq!(Answer::read(&mut reader, "POST").status, 200, "cut at {cut}");
+        assert_eq!(slow.next().line(), "GET /api/v2/query?third HTTP/1.1", "cut at {cut}");
+        slow.answer();
+        assert_eq!(Answer::read(&mut reader, "GET").status, 200, "cut at {cut}");
     }
 }
 
@@ -209,11 +245,11 @@ fn hold(gateway: &Gateway, number: usize, conversation: &Conversation) -> Vec<(S
     let sender = thread::spawn(move || {
         let mut sent = 0;
         for (cut, time) in cuts {
-            std::io::Write::write_all(&mut sending, &bytes[sent..cut]).unwrap();
+            sending.write_all(&bytes[sent..cut]).unwrap();
             sent = cut;
             pause(Duration::from_millis(time));
         }
-        std::io::Write::write_all(&mut sending, &bytes[sent..]).unwrap();
+        sending.write_all(&bytes[sent..]).unwrap();
     });
     for (_, forwarded) in &written {
         let mut answer = client.read();
