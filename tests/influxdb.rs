@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) is_mute: bool,
     /// What is written before each answer: whole heads of status 1xx.
     pub(crate) before: &'static str,
+    /// Header lines before those of the answer to a sign-in.
+    pub(crate) cookies_of_others: &'static str,
     /// Requests of `GET /api/v2/me` and `POST /api/v2/signin`.
     pub(crate) asked: HashMap<&'static str, usize>,
     /// Requests of inactive users.
@@ -70,6 +72,7 @@ impl Influxdb {
             ahead: Duration::ZERO,
             is_mute: false,
             before: "",
+            cookies_of_others: "",
             asked: HashMap::new(),
             asked_inactive: 0,
         }));
@@ -171,8 +174,9 @@ impl State {
         }
         let value = format!("{:086}==", COUNTER.fetch_add(1, Ordering::Relaxed));
         self.sessions.insert(value.clone(), (id, self.now() + self.length));
+        let others = self.cookies_of_others;
         let cookie = format!(
-            "Set-Cookie: influxdb-oss-session={value}; Path=/api/; \
+            "{others}Set-Cookie: influxdb-oss-session={value}; Path=/api/; \
              Expires=Sun, 22 Nov 2026 06:06:40 GMT; HttpOnly; SameSite=Strict\r\n"
         );
         Reply("204 No Content", cookie, String::new())
@@ -224,11 +228,10 @@ impl State {
                 Reply("200 OK", "Content-Type: application/json\r\n".to_owned(), user.to_string())
             }
             ("PUT", "/api/v2/me/password") => self.change_password(id, seen),
-            ("POST", "/api/v2/users/0000000000000002/password") => {
-                let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
-                let new = body["password"].as_str().unwrap();
-                new.clone_into(&mut self.users.get_mut(&2).unwrap().password);
-                empty()
+            (method, path) if path.starts_with("/api/v2/users/") => {
+                let mut rest = path["/api/v2/users/".len()..].split('/');
+                let id = rest.next().and_then(|id| u64::from_str_radix(id, 16).ok()).unwrap();
+                self.serve_user(method, id, rest.next(), seen)
             }
             ("GET", "/api/v2/forbidden") => {
                 error("401 Unauthorized", "unauthorized", "read:orgs/1 is unauthorized")
@@ -238,6 +241,29 @@ impl State {
                 Reply("200 OK", String::new(), user.to_owned())
             }
         }
+    }
+
+    fn serve_user(&mut self, method: &str, id: u64, below: Option<&str>, seen: &Seen) -> Reply {
+        if !self.users.contains_key(&id) {
+            return error("404 Not Found", "not found", "user not found");
+        }
+        let text = |key: &str| {
+            let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+            body[key].as_str().unwrap().to_owned()
+        };
+        match (method, below) {
+            ("PUT", Some("password")) => return self.change_password(id, seen),
+            ("POST", Some("password")) => {
+                self.users.get_mut(&id).unwrap().password = text("password");
+            }
+            ("PATCH", None) => {
+                self.users.get_mut(&id).unwrap().is_active = text("status") == "active";
+                return Reply("200 OK", String::new(), "{}".to_owned());
+            }
+            ("DELETE", None) => drop(self.users.remove(&id)),
+            _ => return Reply("200 OK", String::new(), "{}".to_owned()),
+        }
+        empty()
     }
 
     fn change_password(&mut self, id: u64, seen: &Seen) -> Reply {

@@ -363,3 +363,212 @@ fn f_50_whoever_is_refused_does_not_make_the_gateway_ask_without_end() {
     wait_until("it is asked", || influxdb.state().asked_inactive > asked);
     assert!(influxdb.state().asked_inactive - asked < 100);
 }
+
+fn change(gateway: &Gateway, session: &str, target: &str, old: &str, new: &str) -> Answer {
+    let body = serde_json::json!({ "password": new }).to_string();
+    let headers = [cookie(session), basic("whoever", old)];
+    gateway.connect().send(&with_body("PUT", target, &[&headers[0], &headers[1]], &body))
+}
+
+#[test]
+fn f_09_guesses_at_an_old_password_that_influxdb_keeps_are_throttled() {
+    for target in ["/api/v2/me/password", "/api/v2/users/0000000000000001/password"] {
+        let influxdb = Influxdb::start();
+        let gateway = start(&influxdb, "", "");
+        let session = gateway.sign_in("ada");
+        for _ in 0..5 {
+            let answer = change(&gateway, &session, target, "wrong horse", "battery staple");
+            assert_eq!(answer.status, 403);
+            assert_eq!(answer.json()["message"], "your username or password is incorrect");
+        }
+        influxdb.upstream.seen_by_clients();
+        // The right one is not told from others any more, and InfluxDB does not hear of it.
+        for old in ["wrong horse", PASSWORD] {
+            let answer = change(&gateway, &session, target, old, "battery staple");
+            assert_eq!(answer.status, 429, "{target}");
+            assert!(answer.header("retry-after").is_some());
+        }
+        assert!(influxdb.upstream.saw_nothing());
+        // Nor can the same client guess on at the door: it is one account.
+        let door = post("/api/v2/signin", &[&basic("ada", PASSWORD)]);
+        assert_eq!(gateway.connect().send(&door).status, 429);
+        assert_eq!(me(&gateway, &session).status, 200);
+        let trail = gateway.audited(1 + 5 + 1 + 3);
+        let refused = |reason: &str| trail.iter().filter(|line| line["reason"] == reason).count();
+        assert_eq!((refused("wrong_password"), refused("throttled")), (5, 3));
+        assert!(trail.iter().all(|line| line["user"] == "ada"));
+    }
+}
+
+#[test]
+fn f_09_of_many_guesses_at_once_no_more_are_judged_than_of_as_many_in_turn() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "", "");
+    let session = gateway.sign_in("ada");
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let guess = || {
+            let target = "/api/v2/me/password";
+            (0..8).map(|_| change(&gateway, &session, target, "wrong horse", "x").status).collect()
+        };
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(guess)).collect();
+        all.into_iter().flat_map(|one| -> Vec<u16> { one.join().unwrap() }).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 403).count(), 5, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [403, 429].contains(status)), "{statuses:?}");
+}
+
+#[test]
+fn f_09_a_right_old_password_ends_the_other_sessions_and_clears_the_failures() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "", "");
+    let (mine, other, bob) =
+        (gateway.sign_in("ada"), gateway.sign_in("ada"), gateway.sign_in("bob"));
+    let target = "/api/v2/me/password";
+    for _ in 0..3 {
+        for _ in 0..4 {
+            assert_eq!(change(&gateway, &mine, target, "wrong horse", PASSWORD).status, 403);
+        }
+        assert_eq!(change(&gateway, &mine, target, PASSWORD, PASSWORD).status, 204);
+    }
+    let statuses = [&mine, &other, &bob].map(|session| me(&gateway, session).status);
+    assert_eq!(statuses, [200, 401, 200]);
+    wait_until("the other is gone upstream", || influxdb.sessions() == 2);
+}
+
+#[test]
+fn f_09_what_is_done_to_another_through_the_gateway_counts_for_their_sessions() {
+    let influxdb = Influxdb::start();
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    let root = gateway.sign_in("ada");
+    let by_session = cookie(&root);
+    let by_token = "Authorization: Token all".to_owned();
+    let user = "/api/v2/users/0000000000000002";
+    let password = &*format!("{user}/password");
+    for who in [&by_session, &by_token] {
+        let send = |method: &str, target: &str, body: &str| {
+            gateway.connect().send(&with_body(method, target, &[who], body)).status
+        };
+        let bobs = || [gateway.sign_in("bob"), gateway.sign_in("bob")];
+        let statuses =
+            |sessions: &[String; 2]| [0, 1].map(|one| me(&gateway, &sessions[one]).status);
+
+        let sessions = bobs();
+        let new = serde_json::json!({ "password": PASSWORD }).to_string();
+        assert_eq!(send("POST", password, &new), 204);
+        assert_eq!(statuses(&sessions), [401, 401], "a new password");
+
+        let sessions = bobs();
+        assert_eq!(send("PATCH", user, "{\"status\":\"inactive\"}"), 200);
+        wait_until("they are inactive", || statuses(&sessions) == [403, 403]);
+        assert_eq!(send("PATCH", user, "{\"status\":\"active\"}"), 200);
+        wait_until("they are active", || statuses(&sessions) == [200, 200]);
+
+        let person = influxdb.state().users[&2].clone();
+        assert_eq!(send("DELETE", user, ""), 204);
+        assert_eq!(statuses(&sessions), [401, 401], "deleted");
+        influxdb.state().users.insert(2, person);
+        assert_eq!(me(&gateway, &root).status, 200);
+    }
+    wait_until("they are gone upstream", || influxdb.sessions() == 1);
+}
+
+#[test]
+fn f_09_an_inactive_user_of_any_name_signs_in_and_is_refused() {
+    let influxdb = Influxdb::start();
+    let long = "é".repeat(700);
+    let names = ["née Byron", "a,b", "日本", "a b", &long];
+    for (id, name) in (10..).zip(names) {
+        let person =
+            Person { name: name.to_owned(), password: PASSWORD.to_owned(), is_active: false };
+        influxdb.state().users.insert(id, person);
+    }
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    for (round, name) in names.iter().enumerate() {
+        let session = gateway.sign_in(name);
+        let signed_in = || get("/api/v2/buckets", &[&cookie(&session)]);
+        for request in [get("/api/v2/me", &[&cookie(&session)]), signed_in()] {
+            let answer = gateway.connect().send(&request);
+            assert_eq!(
+                (answer.status, &answer.json()["message"]),
+                (403, &"User is inactive".into())
+            );
+        }
+        assert_eq!(influxdb.sessions(), round + 1, "one session for one sign-in");
+        let activate = |user: &mut Person| user.is_active = user.is_active || user.name == *name;
+        influxdb.state().users.values_mut().for_each(activate);
+        wait_until("the user is let in", || me(&gateway, &session).status == 200);
+        assert_eq!(me(&gateway, &session).json()["name"], *name);
+        assert_eq!(gateway.connect().send(&signed_in()).status, 200);
+    }
+    let trail = gateway.audited(names.len());
+    assert!(trail.iter().all(|line| line["event"] == "signed_in"), "nobody has failed");
+}
+
+#[test]
+fn f_09_influxdbs_cookie_is_found_behind_others() {
+    let influxdb = Influxdb::start();
+    influxdb.state().cookies_of_others =
+        "Set-Cookie: AWSALB=abc; Path=/\r\nSet-Cookie: session=of-the-balancer\r\n";
+    let gateway = start(&influxdb, "", "");
+    let session = gateway.sign_in("ada");
+    let buckets = get("/api/v2/buckets", &[&cookie(&session)]);
+    assert_eq!(gateway.connect().send(&buckets).text(), "ada");
+}
+
+#[test]
+fn f_51_long_names_are_told_and_longer_ones_refused() {
+    let influxdb = Influxdb::start();
+    let names = ["x".repeat(300), "é".repeat(300), "y".repeat(10_000), "日".repeat(3_000)];
+    let too_long = "日".repeat(3_700);
+    for (id, name) in (10..).zip(names.iter().chain([&too_long])) {
+        let person = Person { name: name.clone(), password: PASSWORD.to_owned(), is_active: true };
+        influxdb.state().users.insert(id, person);
+    }
+    let gateway = start(&influxdb, "refresh = \"20ms\"\ntokens = \"resolve\"", "");
+    for name in &names {
+        let session = gateway.sign_in(name);
+        assert_eq!(me(&gateway, &session).json()["name"], **name);
+        let told = gateway.connect().send(&get("/api/v2/buckets", &[&cookie(&session)])).text();
+        let encoded = |byte: u8| match byte {
+            byte if byte.is_ascii_graphic() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        };
+        assert_eq!(told, name.bytes().map(encoded).collect::<String>());
+        gateway.connect().send(&post("/api/v2/signout", &[&cookie(&session)]));
+    }
+    wait_until("all are signed out", || influxdb.sessions() == 0);
+
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic(&too_long, PASSWORD)]));
+    assert_eq!((answer.status, answer.header("set-cookie")), (403, None));
+    assert_eq!(answer.json()["code"], "forbidden");
+    assert!(answer.json()["message"].as_str().unwrap().contains("too long"));
+    wait_until("nothing is left of it upstream", || influxdb.sessions() == 0);
+    let said = || gateway.log().matches("a name of 11100 bytes").count();
+    wait_until("it is said", || said() == 1);
+
+    // A user who is renamed so is no longer told by the old name.
+    let session = gateway.sign_in("ada");
+    influxdb.state().users.get_mut(&1).unwrap().name = too_long;
+    wait_until("the session ends", || me(&gateway, &session).status == 401);
+    let by_token = gateway.connect().send(&get("/api/v2/buckets", &["Authorization: Token all"]));
+    assert_eq!(by_token.status, 403);
+}
+
+#[test]
+fn f_50_a_deleted_user_is_not_told_to_be_inactive_where_that_can_be_told() {
+    let influxdb = Influxdb::start();
+    let url = format!("http://{}", influxdb.upstream.address);
+    let config = "token_file = \"own.token\"\n[users]\nsource = \"influxdb\"\nrefresh = \"1h\"\n";
+    let folder = Gateway::prepare(&url, config, "");
+    std::fs::write(folder.path().join("own.token"), "all").unwrap();
+    let gateway = Gateway::start_in(folder);
+    let (one, other) = (gateway.sign_in("bob"), gateway.sign_in("bob"));
+    let buckets = || gateway.connect().send(&get("/api/v2/buckets", &[&cookie(&one)]));
+    influxdb.state().users.get_mut(&2).unwrap().is_active = false;
+    assert_eq!(buckets().status, 403);
+    wait_until("the user is inactive", || me(&gateway, &other).status == 403);
+    influxdb.state().users.remove(&2);
+    wait_until("the user is gone", || me(&gateway, &one).status == 401);
+    assert_eq!((me(&gateway, &other).status, buckets().status), (401, 401));
+    wait_until("nothing is left upstream", || influxdb.sessions() == 0);
+}

@@ -19,6 +19,7 @@ pub mod signin;
 pub mod signout;
 mod split;
 pub mod target;
+pub mod users;
 
 use bytes::Bytes;
 

@@ -239,7 +239,12 @@ fn build(
     let ask = Arc::clone(&client) as Arc<dyn Ask>;
     let signin = config.signin;
     let line = Line { at_once: influxdb::AT_ONCE, ..signin.line };
-    let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask), line));
+    let scheme = match at.kind {
+        Kind::Influxdb2 => Scheme::Token,
+        Kind::Influxdb3 => Scheme::Bearer,
+    };
+    let own = at.token.as_ref().map(|token| token.authorization(scheme));
+    let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask), line, own));
 
     let (on_end, ended) = upkeep::line();
     let on_end = auth::audited(audit.clone(), on_end);
@@ -259,10 +264,6 @@ fn build(
         let pace = config.users.pace;
         let upkeep = Upkeep::new(Arc::clone(&influxdb), Arc::clone(&sessions), ended, pace);
         (Directory::Influxdb(influxdb), Some(Arc::new(upkeep)))
-    };
-    let scheme = match at.kind {
-        Kind::Influxdb2 => Scheme::Token,
-        Kind::Influxdb3 => Scheme::Bearer,
     };
     let store = Arc::clone(&sessions);
     let auth = Auth::new(directory, store, tokens, upkeep.clone(), signin.rules, audit);

@@ -60,6 +60,8 @@ pub enum Reason {
     Busy,
     /// There are as many sessions as there may be.
     Full,
+    /// The name is too long to be told upstream.
+    NameTooLong,
     /// InfluxDB could not be asked.
     Unavailable,
     /// InfluxDB has refused by itself: it wants a new password.

@@ -1,6 +1,7 @@
 //! The three verbs: sign in, authenticate, sign out.
 
 pub mod credential;
+pub mod errand;
 mod password;
 mod reload;
 mod signin;
@@ -22,6 +23,7 @@ use crate::session::token::SessionToken;
 use crate::session::{End, Session};
 use crate::user::User;
 use crate::visit::Visit;
+use errand::UnderWay;
 pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
 use throttle::{Rules, Throttle};
@@ -36,6 +38,7 @@ pub struct Auth {
     /// Looks after InfluxDB's half of sessions, where there is one.
     upkeep: Option<Arc<Upkeep>>,
     throttle: Arc<Throttle>,
+    under_way: Arc<UnderWay>,
     audit: Audit,
     /// Held while the users file is read anew and its changes are carried out, and while a new
     /// password is set: who changes a user, and whose sessions end for it, is one thing.
@@ -54,7 +57,8 @@ impl Auth {
     ) -> Self {
         let throttle = Arc::new(Throttle::new(rules));
         let reloading = Arc::default();
-        Self { directory, sessions, tokens, upkeep, throttle, audit, reloading }
+        let under_way = Arc::default();
+        Self { directory, sessions, tokens, upkeep, throttle, under_way, audit, reloading }
     }
 
     /// The live session of `token`, renewed.

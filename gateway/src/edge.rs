@@ -20,6 +20,7 @@ pub mod identity;
 mod lasting;
 pub mod listener;
 pub mod origin;
+mod password;
 pub mod phases;
 pub mod refusal;
 mod reload;

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::user::credentials::Credentials;
+use crate::user::name::Username;
 use crate::user::password::Password;
 use crate::user::typed::TypedName;
 
@@ -23,13 +24,16 @@ pub fn token(headers: &HeaderMap) -> Option<&HeaderValue> {
 /// The credentials of `Authorization: Basic`; `None` for anything else.
 ///
 /// One blank after the scheme, standard base64 with padding, split at the first colon. The
-/// decoded bytes need not be text: clients do not agree on an encoding. More than [`MOST_BYTES`] of
-/// them are none: nothing is hashed for them.
+/// decoded bytes need not be text: clients do not agree on an encoding. A name longer than any of
+/// InfluxDB's is none, nor is a password of more than [`MOST_BYTES`]: nothing is hashed for it.
 pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
     let header = headers.get(AUTHORIZATION)?;
     let decoded = decoded_basic(headers)?;
     let colon = decoded.iter().position(|&byte| byte == b':')?;
     let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
+    if name.len() > Username::MOST_BYTES || password.len() > MOST_BYTES {
+        return None;
+    }
     Some(Credentials {
         typed: TypedName::of(name),
         name: std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()),
@@ -42,11 +46,11 @@ pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
 pub(super) fn decoded_basic(headers: &HeaderMap) -> Option<Zeroizing<Vec<u8>>> {
     let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii_end();
     let encoded = after_scheme(value, b"Basic ")?;
-    if encoded.len() > MOST_BYTES.div_ceil(3) * 4 {
+    if encoded.len() > (Username::MOST_BYTES + 1 + MOST_BYTES).div_ceil(3) * 4 {
         return None;
     }
     let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
-    (decoded.len() <= MOST_BYTES && decoded.contains(&b':')).then_some(decoded)
+    decoded.contains(&b':').then_some(decoded)
 }
 
 /// Whether the request brings `Authorization: Basic`, whatever it holds.
@@ -56,7 +60,7 @@ pub fn is_basic(headers: &HeaderMap) -> bool {
         .is_some_and(|header| after_scheme(header.as_bytes(), b"Basic ").is_some())
 }
 
-/// The most bytes of a name and a password together, the colon included.
+/// The most bytes of a password.
 pub const MOST_BYTES: usize = 4096;
 
 fn sensitive(header: &HeaderValue) -> HeaderValue {

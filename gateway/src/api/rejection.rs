@@ -74,6 +74,8 @@ pub enum Rejection {
     TooManySessions,
     /// Whoever knows the users could not be asked. Says nothing about who asks.
     DirectoryUnavailable,
+    /// A user of InfluxDB's whose name no header can carry.
+    NameTooLong,
     /// More than the user of the session may do.
     AccessDenied,
     /// Credentials, by somebody with full access to a token that is not their own.
@@ -147,6 +149,11 @@ impl Rejection {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
                 "users cannot be verified at the moment; try again later",
+            ),
+            Self::NameTooLong => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "the name of this user is too long to be passed on",
             ),
             Self::AccessDenied => (
                 StatusCode::FORBIDDEN,

@@ -42,11 +42,12 @@ pub async fn post(
 }
 
 /// The refusal of credentials that nothing was said about.
-pub(super) fn not_looked_at(error: &SignInError) -> Rejection {
+pub fn not_looked_at(error: &SignInError) -> Rejection {
     match error {
         SignInError::Throttled(wait) => Rejection::TooManyFailures(*wait),
         SignInError::Busy => Rejection::TooManySignIns,
         SignInError::Full => Rejection::TooManySessions,
+        SignInError::NameTooLong => Rejection::NameTooLong,
         SignInError::Unavailable | SignInError::Told(_) | SignInError::Refused(..) => {
             Rejection::DirectoryUnavailable
         }

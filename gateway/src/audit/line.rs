@@ -73,6 +73,7 @@ impl Reason {
             Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::Full => "full",
+            Self::NameTooLong => "name_too_long",
             Self::Unavailable => "unavailable",
             Self::Told => "told",
         }

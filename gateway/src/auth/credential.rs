@@ -25,10 +25,8 @@ pub enum Purpose {
     Ordinary,
     /// Nothing, and it is not to reach the upstream: a path that needs no session, where tokens are denied.
     Unwanted,
-    /// To prove the old password, which goes along with the new one: that of whoever asks.
-    OwnPassword,
-    /// The same, for somebody else's password.
-    OthersPassword,
+    /// To prove the old password, which goes along with the new one.
+    NewPassword,
 }
 
 /// The token for users who have none of their own, and how tokens are written.
@@ -144,8 +142,7 @@ mod tests {
             (session(None, None), &bearer, Purpose::Ordinary, token("Bearer all")),
             (session(None, None), &none, Purpose::Ordinary, UpstreamCredential::Nothing),
             (session(None, Some("s=x")), &all, Purpose::Ordinary, cookie(false)),
-            (session(None, Some("s=x")), &all, Purpose::OwnPassword, cookie(true)),
-            (session(None, Some("s=x")), &all, Purpose::OthersPassword, cookie(true)),
+            (session(None, Some("s=x")), &all, Purpose::NewPassword, cookie(true)),
             (Caller::Token(None), &all, Purpose::Ordinary, UpstreamCredential::AsItCame),
             (
                 Caller::Token(Some(Arc::new(user("ada")))),

@@ -28,6 +28,8 @@ pub enum SignInError {
     Refused(Reason, Vec<Ban>),
     /// The directory's own answer.
     Told(Box<http::Response<Bytes>>),
+    /// The name is too long to be told upstream.
+    NameTooLong,
     /// The directory could not be asked.
     Unavailable,
     /// There are as many sessions as there may be.
@@ -43,6 +45,7 @@ impl SignInError {
         match self {
             Self::Refused(reason, _) => *reason,
             Self::Told(_) => Reason::Told,
+            Self::NameTooLong => Reason::NameTooLong,
             Self::Unavailable => Reason::Unavailable,
             Self::Full => Reason::Full,
             Self::Throttled(_) => Reason::Throttled,
@@ -185,6 +188,7 @@ impl Auth {
                 Err(SignInError::Refused(Reason::WrongCredentials, bans))
             }
             Err(Refusal::Told(answer)) => Err(SignInError::Told(answer)),
+            Err(Refusal::Unnamable) => Err(SignInError::NameTooLong),
             Err(Refusal::Unavailable) => Err(SignInError::Unavailable),
         }
     }

@@ -28,6 +28,8 @@ pub enum TokenError {
     Refused,
     /// Its owner is not allowed in.
     Inactive,
+    /// The name of its owner is too long to be told upstream.
+    Unnamable,
     /// InfluxDB could not be asked.
     Unavailable,
 }
@@ -98,6 +100,7 @@ impl Resolver {
             Ok(Owner::Unsaid) => Ok(None),
             Ok(Owner::Nobody) => Err(TokenError::Refused),
             Ok(Owner::Inactive) => Err(TokenError::Inactive),
+            Ok(Owner::Unnamable) => Err(TokenError::Unnamable),
             Err(Unreachable) => Err(TokenError::Unavailable),
         }
     }

@@ -128,7 +128,8 @@ impl Upkeep {
                 continue;
             }
             self.begin(&session, now);
-            if let Some(question) = Question::begin(&session) {
+            // Whoever asks already may have asked before it was due.
+            if let Some(question) = Question::doubt(&session) {
                 let upkeep = Arc::clone(self);
                 self.in_turn(async move { upkeep.put(question).await }).await;
             }
@@ -170,11 +171,18 @@ impl Upkeep {
         let answered = answer.is_ok().then(Moment::now);
         match answer {
             Ok(Owner::User(user)) => self.learn(&session, *user),
+            Ok(Owner::Inactive) if self.directory.has_deleted(&session.user()).await => {
+                self.sessions.revoke(session.user_id(), None);
+            }
             Ok(Owner::Inactive) => {
                 self.learn(&session, session.user().with_status(Status::Inactive));
             }
             Ok(Owner::Nobody) => {
                 half.forget();
+                self.sessions.end(&session, End::Revoked);
+            }
+            // Under the old name nothing may be forwarded any more.
+            Ok(Owner::Unnamable) => {
                 self.sessions.end(&session, End::Revoked);
             }
             Ok(Owner::Unsaid) | Err(_) => {}

@@ -13,6 +13,7 @@ use crate::user::access::Access;
 use crate::user::credentials::Credentials;
 use crate::user::name::Username;
 use crate::user::secret::UpstreamSession;
+use crate::user::typed::TypedName;
 use crate::user::{Status, User, UserId};
 
 /// Sends the gateway's own requests to the upstream. The network is above this floor.
@@ -40,6 +41,8 @@ pub enum Refusal {
     Wrong,
     /// InfluxDB has more to say, and says it itself: a new password is required.
     Told(Box<http::Response<Bytes>>),
+    /// It is a user whose name is too long to be told upstream.
+    Unnamable,
     /// InfluxDB could not be asked.
     Unavailable,
 }
@@ -54,6 +57,8 @@ pub enum Owner {
     Nobody,
     /// It is somebody's, but does not allow to say whose.
     Unsaid,
+    /// It is that of a user whose name is too long to be told upstream, or empty.
+    Unnamable,
 }
 
 /// How many sign-ins InfluxDB is asked for at once. Each costs it a password hash.
@@ -63,12 +68,15 @@ pub const AT_ONCE: usize = 32;
 pub struct InfluxdbDirectory {
     upstream: Arc<dyn Ask>,
     turns: Turns,
+    /// The gateway's own token, if it has one.
+    authorization: Option<HeaderValue>,
 }
 
 impl InfluxdbDirectory {
-    /// The users that `upstream` knows. Sign-ins wait for their turn in `line`.
-    pub fn new(upstream: Arc<dyn Ask>, line: Line) -> Self {
-        Self { upstream, turns: Turns::new(line) }
+    /// The users that `upstream` knows. Sign-ins wait for their turn in `line`. What users may not ask
+    /// themselves is asked with `authorization`.
+    pub fn new(upstream: Arc<dyn Ask>, line: Line, authorization: Option<HeaderValue>) -> Self {
+        Self { upstream, turns: Turns::new(line), authorization }
     }
 
     /// A turn at signing in, if there is room to wait for one.
@@ -91,23 +99,42 @@ impl InfluxdbDirectory {
             StatusCode::FORBIDDEN => return Err(Refusal::Told(Box::new(answer))),
             _ => return Err(Refusal::Unavailable),
         }
-        let cookie = answer.headers().get(SET_COOKIE).map(HeaderValue::as_bytes);
-        let session = cookie.and_then(UpstreamSession::parse).ok_or(Refusal::Unavailable)?;
-        let user = match self.owner_of_session(&session).await {
-            Ok(Owner::User(user)) => *user,
-            // InfluxDB signs such a user in too, and then refuses everything.
-            Ok(Owner::Inactive) => unknown(credentials.name.as_ref()).ok_or(Refusal::Wrong)?,
-            Ok(Owner::Nobody | Owner::Unsaid) | Err(Unreachable) => {
-                self.sign_out(&session).await;
-                return Err(Refusal::Unavailable);
-            }
+        let cookies = answer.headers().get_all(SET_COOKIE).iter().map(HeaderValue::as_bytes);
+        let Some(session) = UpstreamSession::find(&cookies.collect::<Vec<_>>()) else {
+            log::warn!("InfluxDB has signed a user in and set no cookie of its own for it");
+            return Err(Refusal::Unavailable);
         };
-        Ok(SignedIn { user: Arc::new(user), session })
+        let user = match self.owner_of_session(&session).await {
+            Ok(Owner::User(user)) => Ok(*user),
+            // InfluxDB signs such a user in too, and then refuses everything.
+            Ok(Owner::Inactive) => unknown(&credentials.typed).ok_or(Refusal::Unnamable),
+            Ok(Owner::Unnamable) => Err(Refusal::Unnamable),
+            Ok(Owner::Nobody | Owner::Unsaid) | Err(Unreachable) => Err(Refusal::Unavailable),
+        };
+        match user {
+            Ok(user) => Ok(SignedIn { user: Arc::new(user), session }),
+            Err(refusal) => {
+                self.sign_out(&session).await;
+                Err(refusal)
+            }
+        }
     }
 
     /// Whose InfluxDB's session is. To ask also renews it.
     pub async fn owner_of_session(&self, session: &UpstreamSession) -> Result<Owner, Unreachable> {
         self.owner((COOKIE, session.cookie())).await
+    }
+
+    /// Whether `user`, whom InfluxDB refuses everything, is no more. It refuses a deleted user in the
+    /// words it has for an inactive one, so only the gateway's own token can tell; without one, false.
+    pub async fn has_deleted(&self, user: &User) -> bool {
+        let Some(authorization) = &self.authorization else { return false };
+        if user.id == UserId::provisional(&user.name) {
+            return false;
+        }
+        let path = format!("/api/v2/users/{}", user.id);
+        let answer = self.ask(Method::GET, &path, (AUTHORIZATION, authorization.clone())).await;
+        answer.is_ok_and(|answer| answer.status() == StatusCode::NOT_FOUND)
     }
 
     /// Whose the token in this `Authorization` is.
@@ -126,7 +153,7 @@ impl InfluxdbDirectory {
     async fn owner(&self, header: (HeaderName, HeaderValue)) -> Result<Owner, Unreachable> {
         let answer = self.ask(Method::GET, "/api/v2/me", header).await?;
         match answer.status() {
-            StatusCode::OK => user(answer.body()).map(Box::new).map(Owner::User).ok_or(Unreachable),
+            StatusCode::OK => user(answer.body()).ok_or(Unreachable),
             StatusCode::FORBIDDEN => Ok(Owner::Inactive),
             // InfluxDB also answers 401 to a good credential that lacks a permission; only the
             // bare refusal means that the credential itself is not known.
@@ -139,7 +166,7 @@ impl InfluxdbDirectory {
     async fn ask(
         &self,
         method: Method,
-        path: &'static str,
+        path: &str,
         (name, value): (HeaderName, HeaderValue),
     ) -> Result<http::Response<Bytes>, Unreachable> {
         let request = Request::builder().method(method).uri(path).header(name, value).body(());
@@ -156,20 +183,29 @@ struct Resource {
     status: String,
 }
 
-fn user(body: &[u8]) -> Option<User> {
+fn user(body: &[u8]) -> Option<Owner> {
     let resource: Resource = serde_json::from_slice(body).ok()?;
+    let id = resource.id.parse().ok()?;
+    let Some(name) = Username::of_influxdb(&resource.name) else {
+        log::warn!(
+            "InfluxDB's user {id} is refused: a name of {} bytes is told upstream by no header",
+            resource.name.len()
+        );
+        return Some(Owner::Unnamable);
+    };
     let status = match resource.status.as_str() {
         "inactive" => Status::Inactive,
         _ => Status::Active,
     };
-    let (name, id) = (Username::of_influxdb(&resource.name)?, resource.id.parse().ok()?);
     // What the user may do is InfluxDB's to say, by the user's own session.
-    Some(User { name, id, status, access: Access::Full, token: None })
+    let user = User { name, id, status, access: Access::Full, token: None };
+    Some(Owner::User(Box::new(user)))
 }
 
-/// An inactive user, of whom InfluxDB says nothing but that.
-fn unknown(name: Option<&Username>) -> Option<User> {
-    let name = name?.clone();
+/// An inactive user, of whom InfluxDB says nothing but that: the name is as it was typed, cut if it
+/// is long.
+fn unknown(name: &TypedName) -> Option<User> {
+    let name = Username::of_influxdb(name.as_str())?;
     let id = UserId::provisional(&name);
     Some(User { name, id, status: Status::Inactive, access: Access::Full, token: None })
 }
@@ -189,7 +225,10 @@ mod tests {
 
     #[test]
     fn the_user_resource_is_read() {
-        let read = |text: &str| user(text.as_bytes()).map(|u| (u.name.to_string(), u.status));
+        let read = |text: &str| match user(text.as_bytes()) {
+            Some(Owner::User(user)) => Some((user.name.to_string(), user.status)),
+            _ => None,
+        };
         let text = r#"{"id":"0a1b2c3d4e5f6071","name":"Jane Doe","status":"active","links":{}}"#;
         assert_eq!(read(text), Some(("Jane Doe".to_owned(), Status::Active)));
         let text = r#"{"id":"0a1b2c3d4e5f6071","name":"j","status":"inactive"}"#;

@@ -15,8 +15,8 @@ use pingora::{Error, ErrorType};
 use super::upstream::Upstream;
 use crate::directory::influxdb::{Ask, Unreachable};
 
-/// A longer answer is not one to these questions.
-const MOST_BYTES: usize = 64 * 1024;
+/// A longer answer is not one to these questions: a name of the longest, each byte of it escaped.
+const MOST_BYTES: usize = 256 * 1024;
 
 /// How often a request is sent at most: a connection that was kept may turn out to be closed.
 const MOST_ATTEMPTS: usize = 4;

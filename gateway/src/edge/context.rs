@@ -7,6 +7,7 @@ use super::origin::Origin;
 use super::request_id::RequestId;
 use super::room::{Turn, Use};
 use crate::auth::credential::{Caller, Purpose};
+use crate::auth::errand::Errand;
 use crate::session::Session;
 use crate::visit::Visit;
 
@@ -20,6 +21,8 @@ pub struct Context {
     pub(super) caller: Option<Caller>,
     /// What for.
     pub(super) purpose: Purpose,
+    /// What it does to a user. Seldom anything.
+    pub(super) errand: Option<Box<Errand>>,
     /// Whose session it is, for the log.
     pub(super) session: Option<Arc<Session>>,
     /// Whether a page of another site has sent it, as far as that makes a difference.
@@ -42,6 +45,7 @@ impl Context {
             request_id: RequestId::unset(),
             caller: None,
             purpose: Purpose::Ordinary,
+            errand: None,
             session: None,
             is_cross_site: false,
             attempts: 0,

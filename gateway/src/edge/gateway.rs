@@ -19,9 +19,9 @@ use crate::api::crosssite::AllowedOrigins;
 use crate::api::hosts::AnsweredHosts;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
-use crate::api::route::{Account, Door, Forwarding, Proof, Route};
-use crate::api::{Response, authorization, me, options, password, path, route, signin, signout};
-use crate::auth::credential::{Caller, Purpose, Shared};
+use crate::api::route::{Door, Forwarding, Proof, Route};
+use crate::api::{Response, authorization, me, options, path, route, signin, signout, users};
+use crate::auth::credential::{Caller, Shared};
 use crate::auth::tokens::TokenError;
 use crate::auth::{Auth, InForce};
 use crate::clock::Moment;
@@ -73,7 +73,7 @@ pub struct Gateway {
     pub(super) trusted: TrustedProxies,
     pub(super) hosts: AnsweredHosts,
     pub(super) origins: AllowedOrigins,
-    password_by_session: bool,
+    pub(super) password_by_session: bool,
 }
 
 /// What is to be done with a request. [`Decision::Forward`] is the only way through, and it takes
@@ -188,6 +188,9 @@ impl Gateway {
                 let caller = self.authenticate(request, now, context).await?;
                 Self::check_site_of(&caller, context)?;
                 self.check_access(&caller, request)?;
+                if let Some((deed, account)) = users::deed(&request.method, request.uri.path()) {
+                    self.send_on(deed, Some(account), &caller, context)?;
+                }
                 Ok(Decision::Forward(caller))
             }
             Route::OnItsOwn => Ok(Decision::Forward(Box::pin(self.owner(request)).await?)),
@@ -254,38 +257,6 @@ impl Gateway {
             Door::Guarded => self.authenticate(request, now, context).await.map(|_caller| ()),
         }
     }
-
-    /// A new password is the business of whoever keeps the old one.
-    fn decide_password(
-        &self,
-        caller: Caller,
-        account: Account<'_>,
-        proof: Proof,
-        context: &mut Context,
-    ) -> Result<Decision, Rejection> {
-        if proof == Proof::Session && caller.session().is_some() && !self.password_by_session {
-            return Err(Rejection::OldPasswordWanted);
-        }
-        match caller {
-            // Whatever is asked for with a token of the upstream is the upstream's affair.
-            caller @ Caller::Token(_) => Ok(Decision::Forward(caller)),
-            Caller::Session(session) if self.auth.keeps_passwords() => {
-                password::check_account(&session, account)?;
-                let password = self.auth.password_of(&session).ok_or(Rejection::Unauthorized)?;
-                Ok(Decision::ChangePassword(password, proof))
-            }
-            // The upstream is not asked to change a password that is kept here.
-            _ if self.auth.keeps_passwords() => Err(Rejection::NotYourPassword),
-            caller => {
-                let is_own = caller
-                    .session()
-                    .is_some_and(|session| password::check_account(session, account).is_ok());
-                context.purpose =
-                    if is_own { Purpose::OwnPassword } else { Purpose::OthersPassword };
-                Ok(Decision::Forward(caller))
-            }
-        }
-    }
 }
 
 /// What a client reads whose token is not taken.
@@ -293,6 +264,7 @@ pub(super) fn token_refused(error: TokenError) -> Rejection {
     match error {
         TokenError::Refused => Rejection::Unauthorized,
         TokenError::Inactive => Rejection::UserInactive,
+        TokenError::Unnamable => Rejection::NameTooLong,
         TokenError::Unavailable => Rejection::DirectoryUnavailable,
     }
 }

@@ -19,7 +19,7 @@ use super::site::{self, Compared};
 use super::upstream::{TOO_LARGE, Upstream};
 use super::{Downstream, exchange, head, http2, http10, upstream};
 use crate::api::rejection::Rejection;
-use crate::auth::credential::{Caller, Purpose};
+use crate::auth::credential::Caller;
 use crate::session::Session;
 
 impl Gateway {
@@ -189,13 +189,12 @@ impl ProxyHttp for Gateway {
         if downstream.is_process_shutting_down() {
             downstream.set_keepalive(None);
         }
-        if let Some(session) = context.caller.as_ref().and_then(Caller::session) {
-            match (response.status, context.purpose) {
-                (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => self.auth.doubt(session),
-                (StatusCode::NO_CONTENT, Purpose::OwnPassword) => self.auth.end_others(session),
-                _ => {}
-            }
+        if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && let Some(session) = context.caller.as_ref().and_then(Caller::session)
+        {
+            self.auth.doubt(session);
         }
+        self.conclude(response.status, context);
         site::share(&self.origins, &downstream.req_header().headers, response)?;
         if let Some(hsts) = self.manners.hsts(context.origin.over_tls) {
             response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;

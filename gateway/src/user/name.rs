@@ -20,16 +20,22 @@ impl Username {
         &self.0
     }
 
+    /// InfluxDB's own bound of a name, in bytes: it is a key of its database. A name that is longer
+    /// as a header's value cannot be sent on either.
+    pub const MOST_BYTES: usize = 32_768;
+
     /// The name of a user of InfluxDB's, whatever it is; `None` if it is empty or too long to be
     /// sent on.
     pub fn of_influxdb(text: &str) -> Option<Self> {
-        (1..=255).contains(&text.len()).then(|| Self(Arc::from(text)))
+        let is_short = text.len() <= Self::MOST_BYTES / 3;
+        let is_right =
+            is_short || text.bytes().map(encoded_length).sum::<usize>() <= Self::MOST_BYTES;
+        (!text.is_empty() && is_right).then(|| Self(Arc::from(text)))
     }
 
     /// The name as the value of the identity header: visible ASCII but comma and `%` stands for
     /// itself, every other byte is `%` and two hex digits. Different names stay different.
     pub fn header_value(&self) -> HeaderValue {
-        let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b',' && byte != b'%';
         let text = if self.0.bytes().all(is_plain) {
             HeaderValue::from_str(&self.0)
         } else {
@@ -81,6 +87,15 @@ impl fmt::Display for TokenPrefix {
     }
 }
 
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b',' && byte != b'%'
+}
+
+/// In a header's value.
+fn encoded_length(byte: u8) -> usize {
+    if is_plain(byte) { 1 } else { 3 }
+}
+
 impl FromStr for Username {
     type Err = String;
 
@@ -128,6 +143,22 @@ mod tests {
             assert_eq!(Username::of_influxdb(name).unwrap().header_value(), header);
         }
         assert_eq!(Username::of_influxdb(""), None);
+    }
+
+    #[test]
+    fn f_51_a_name_is_as_long_as_influxdb_has_it_and_a_header_can_carry_it() {
+        let most = Username::MOST_BYTES;
+        let header = |text: &str| Username::of_influxdb(text).map(|name| name.header_value().len());
+        for (character, count, expected) in [
+            ("x", 300, Some(300)),
+            ("é", 300, Some(1800)),
+            ("x", most, Some(most)),
+            ("x", most + 1, None),
+            (" ", most / 3, Some(most / 3 * 3)),
+            (" ", most / 3 + 1, None),
+        ] {
+            assert_eq!(header(&character.repeat(count)), expected, "{count} × {character:?}");
+        }
     }
 
     proptest! {

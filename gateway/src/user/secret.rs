@@ -61,6 +61,19 @@ pub enum Scheme {
 pub struct UpstreamSession(HeaderValue);
 
 impl UpstreamSession {
+    /// The session in these values of `Set-Cookie`, by its name: others on the way may have cookies
+    /// of their own to set. `session` is how InfluxDB 2.0 called it.
+    pub fn find(set_cookies: &[&[u8]]) -> Option<Self> {
+        let named = |name: &[u8]| {
+            let has_name = |line: &&&[u8]| {
+                let rest = line.trim_ascii_start().strip_prefix(name);
+                rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+            };
+            set_cookies.iter().filter(has_name).find_map(|line| Self::parse(line))
+        };
+        named(b"influxdb-oss-session").or_else(|| named(b"session"))
+    }
+
     /// The session in the value of a `Set-Cookie`; `None` if there is no cookie in it.
     pub fn parse(set_cookie: &[u8]) -> Option<Self> {
         let pair = set_cookie.split(|&byte| byte == b';').next()?.trim_ascii();
@@ -91,6 +104,29 @@ mod tests {
         assert_eq!(cookie("session=x").unwrap(), "session=x");
         for odd in ["", "session", "session=", "=x", "; Path=/"] {
             assert!(cookie(odd).is_none(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn f_09_influxdbs_cookie_is_found_among_others() {
+        let find = |lines: &[&str]| {
+            let lines: Vec<_> = lines.iter().map(|line| line.as_bytes()).collect();
+            UpstreamSession::find(&lines)
+                .map(|session| session.cookie().to_str().unwrap().to_owned())
+        };
+        let own = "influxdb-oss-session=a==; Path=/api/; HttpOnly";
+        for lines in [
+            &[own][..],
+            &["AWSALB=x; Path=/", own, "AWSALBCORS=y"],
+            &["session=of the balancer", own],
+            &["influxdb-oss-session2=b", "my-influxdb-oss-session=c", own],
+            &["influxdb-oss-session=", "influxdb-oss-session", own],
+        ] {
+            assert_eq!(find(lines).as_deref(), Some("influxdb-oss-session=a=="), "{lines:?}");
+        }
+        assert_eq!(find(&["AWSALB=x", "session=b; Path=/"]).as_deref(), Some("session=b"));
+        for lines in [&[][..], &["AWSALB=x; Path=/"], &["sessions=x"], &["session="]] {
+            assert_eq!(find(lines), None, "{lines:?}");
         }
     }
 }

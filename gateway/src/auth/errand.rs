@@ -1,0 +1,177 @@
+//! What forwarded requests do to InfluxDB's users: who guesses at an old password that InfluxDB keeps,
+//! and whose sessions end when it has been told something else of them.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::StatusCode;
+
+use super::credential::Caller;
+use super::throttle::Guess;
+use super::{Auth, SignInError};
+use crate::audit::{Event, Kind, Reason};
+use crate::clock::Moment;
+use crate::session::Session;
+use crate::user::typed::TypedName;
+use crate::user::{User, UserId};
+use crate::visit::Visit;
+
+/// What a request is to do to a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// To set a new password. Whoever does that ends the sessions that the old one opened.
+    SetPassword,
+    /// The same by somebody who proves to know the old one, which is a guess like any other.
+    ReplacePassword,
+    /// To rename, activate or deactivate.
+    Update,
+    /// To delete.
+    Delete,
+}
+
+/// A forwarded request that does something to a user, until InfluxDB has answered.
+pub struct Errand {
+    deed: Deed,
+    /// Whose account it is; `None` if what stands there is nobody's id.
+    account: Option<UserId>,
+    guess: Option<Guessing>,
+}
+
+/// A guess that InfluxDB judges.
+struct Guessing {
+    guess: Guess,
+    /// At whose password.
+    name: TypedName,
+    /// Guesses of one user at one account are made one after the other: of many at once, all would be
+    /// judged before the first failure is counted.
+    _alone: Alone,
+}
+
+/// Who guesses at which account right now.
+#[derive(Default)]
+pub(super) struct UnderWay(Mutex<HashSet<(UserId, Option<UserId>)>>);
+
+struct Alone {
+    under_way: Arc<UnderWay>,
+    who: (UserId, Option<UserId>),
+}
+
+impl UnderWay {
+    fn begin(self: &Arc<Self>, who: (UserId, Option<UserId>)) -> Option<Alone> {
+        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who);
+        is_first.then(|| Alone { under_way: Arc::clone(self), who })
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let mut under_way = self.under_way.0.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.remove(&self.who);
+    }
+}
+
+impl Auth {
+    /// Lets `caller` have something done to the user whose id is written `account`; `None` if InfluxDB
+    /// knows no users here.
+    pub fn errand(
+        &self,
+        deed: Deed,
+        account: Option<UserId>,
+        caller: &Caller,
+        visit: &Visit<'_>,
+    ) -> Result<Option<Box<Errand>>, SignInError> {
+        if self.upkeep.is_none() {
+            return Ok(None);
+        }
+        let guess = match (deed, caller.session()) {
+            (Deed::ReplacePassword, Some(session)) => {
+                let name = self.name_of(account, session);
+                let guess = self.guess_at(&name, account, session, visit);
+                Some(guess.inspect_err(|error| {
+                    self.note_refused(error, |event| guessed(event, session, &name, visit));
+                })?)
+            }
+            _ => None,
+        };
+        Ok(Some(Box::new(Errand { deed, account, guess })))
+    }
+
+    /// What follows from InfluxDB's answer to it.
+    pub fn conclude(&self, errand: Errand, status: StatusCode, caller: &Caller, visit: &Visit<'_>) {
+        if let Some(Guessing { guess, name, _alone }) = &errand.guess {
+            match (status, caller.session()) {
+                (StatusCode::FORBIDDEN, Some(session)) => {
+                    let bans = self.throttle.fail(guess, Moment::now()).unwrap_or_default();
+                    let error = SignInError::Refused(Reason::WrongPassword, bans);
+                    self.note_refused(&error, |event| guessed(event, session, name, visit));
+                }
+                // It was right, and there is nothing to keep it from being so.
+                _ if status.is_success() => {
+                    let _ = self.throttle.succeed(guess, Moment::now());
+                }
+                _ => {}
+            }
+        }
+        if let Some(account) = errand.account.filter(|_| status.is_success()) {
+            self.follow_up(errand.deed, account, caller, visit);
+        }
+    }
+
+    fn follow_up(&self, deed: Deed, account: UserId, caller: &Caller, visit: &Visit<'_>) {
+        match deed {
+            Deed::SetPassword | Deed::ReplacePassword => {
+                let mut changed = Event::now(Kind::PasswordChanged).on(visit);
+                if let Some(user) = self.user_with(account) {
+                    changed = changed.to(&user.name);
+                }
+                let by = caller.session();
+                self.audit.record(match by {
+                    Some(session) => changed.within(session.id().fingerprint()),
+                    None => changed,
+                });
+                // Whoever changes their own stays.
+                self.sessions.revoke(account, by.map(|session| session.id()));
+            }
+            Deed::Delete => {
+                self.sessions.revoke(account, None);
+            }
+            Deed::Update => self.sessions.of(account).iter().for_each(|other| self.doubt(other)),
+        }
+    }
+
+    fn guess_at(
+        &self,
+        name: &TypedName,
+        account: Option<UserId>,
+        session: &Session,
+        visit: &Visit<'_>,
+    ) -> Result<Guessing, SignInError> {
+        let guess = self.throttle.guess(visit.network(), &name.into());
+        self.throttle.admit(&guess, Moment::now())?;
+        let alone = self.under_way.begin((session.user_id(), account));
+        let alone = alone.ok_or(SignInError::Busy)?;
+        // Another may have failed just now.
+        self.throttle.admit(&guess, Moment::now())?;
+        Ok(Guessing { guess, name: name.clone(), _alone: alone })
+    }
+
+    /// At whose password it is guessed. Of a user who is not signed in, only the id is known.
+    fn name_of(&self, account: Option<UserId>, session: &Session) -> TypedName {
+        match account {
+            Some(id) if id == session.user_id() => (&session.user().name).into(),
+            Some(id) => match self.user_with(id) {
+                Some(user) => (&user.name).into(),
+                None => TypedName::of(id.to_string().as_bytes()),
+            },
+            None => TypedName::of(b"-"),
+        }
+    }
+
+    fn user_with(&self, id: UserId) -> Option<Arc<User>> {
+        self.sessions.of(id).first().map(|session| session.user())
+    }
+}
+
+fn guessed(event: Event, session: &Session, name: &TypedName, visit: &Visit<'_>) -> Event {
+    event.on(visit).to_typed(name).within(session.id().fingerprint())
+}
