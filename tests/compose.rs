@@ -26,7 +26,7 @@ fn only_the_gateway_can_be_reached_and_every_secret_is_declared() {
     assert_eq!(published.len(), 1);
     assert_eq!(published[0].0, "gateway");
     for service in services.values() {
-        for secret in service["secrets"].as_array().unwrap() {
+        for secret in service["secrets"].as_array().into_iter().flatten() {
             assert!(compose["secrets"].get(secret.as_str().unwrap()).is_some(), "{secret}");
         }
         for dependency in service["depends_on"].as_object().iter().flat_map(|all| all.keys()) {
@@ -49,4 +49,22 @@ fn its_configuration_is_good_and_names_the_service() {
     let output = program().args(["check", "--config"]).arg(config).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.ends_with("good; users: InfluxDB's\n"), "{text}");
+}
+
+/// Compose copies a secret from the environment into the container's own file system.
+#[test]
+fn f_27_what_is_read_only_gets_no_secret_from_the_environment() {
+    let compose = compose();
+    for (name, service) in compose["services"].as_object().unwrap() {
+        if service["read_only"] == true {
+            for secret in service["secrets"].as_array().into_iter().flatten() {
+                let secret = &compose["secrets"][secret.as_str().unwrap()];
+                assert!(secret.get("file").is_some(), "{name}: {secret}");
+            }
+        }
+    }
+    let gateway = &compose["services"]["gateway"];
+    assert_eq!(gateway["read_only"], true);
+    assert_eq!(gateway["cap_drop"], serde_json::json!(["ALL"]));
+    assert_eq!(gateway["security_opt"], serde_json::json!(["no-new-privileges:true"]));
 }
