@@ -65,6 +65,8 @@ mod listeners;
 mod logs;
 /// `GET /api/v2/me`.
 mod me;
+/// The first hour with it: users, their tokens, and what is said where one is missing.
+mod newcomer;
 /// What may be written oddly, by clients and by the upstream: read in one way, or refused.
 mod oddities;
 /// gateway/openapi.yaml, held against the program.

@@ -31,6 +31,7 @@ pub mod server;
 mod signals;
 mod site;
 pub mod tls;
+mod tokenless;
 pub mod upstream;
 pub mod version;
 pub mod whoami;

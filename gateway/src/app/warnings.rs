@@ -1,8 +1,13 @@
 //! What is legal and yet, very likely, not what was meant.
 
+use crate::auth::credential::missing_token;
 use crate::config::Config;
 use crate::directory::users::Users;
 use crate::user::access::Access;
+use crate::user::{Status, User};
+
+/// How many users without a token are named. A file of thousands is meant that way, or mended in one place.
+const MOST_NAMED: usize = 20;
 
 /// One line for each thing that whoever runs the gateway should know about.
 pub fn of(config: &Config, users: &Users) -> Vec<String> {
@@ -22,6 +27,23 @@ pub fn of(config: &Config, users: &Users) -> Vec<String> {
                 if user.access == Access::Read { "read-only" } else { "narrow" },
             ));
         }
+    }
+    warnings.extend(tokenless(config, users));
+    warnings
+}
+
+/// Those for whom the upstream gets no token at all.
+fn tokenless(config: &Config, users: &Users) -> Vec<String> {
+    if config.upstream.token.is_some() {
+        return Vec::new();
+    }
+    let lacks = |user: &&User| user.status == Status::Active && user.token.is_none();
+    let sorted = users.sorted();
+    let lacking: Vec<_> = sorted.iter().map(|user| &***user).filter(lacks).collect();
+    let (named, others) = lacking.split_at(lacking.len().min(MOST_NAMED));
+    let mut warnings: Vec<_> = named.iter().map(|user| missing_token(&user.name)).collect();
+    if !others.is_empty() {
+        warnings.push(format!("no upstream token for {} others", others.len()));
     }
     warnings
 }

@@ -6,6 +6,7 @@ use http::HeaderValue;
 
 use crate::session::Session;
 use crate::user::User;
+use crate::user::name::Username;
 use crate::user::secret::{ApiToken, Scheme};
 
 /// On whose behalf a request goes upstream, and how they came.
@@ -35,6 +36,11 @@ pub struct Shared {
     pub token: Option<ApiToken>,
     /// The word before any token that the gateway injects.
     pub scheme: Scheme,
+}
+
+/// What to do about a user whose requests go upstream without a token.
+pub fn missing_token(name: &Username) -> String {
+    format!("no upstream token for {name}: set `token` or `upstream.token_file`")
 }
 
 /// What proves to the upstream who asks.

@@ -1,20 +1,23 @@
 //! `influx-gateway user`: the users file, changed in place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{ConfigFile, Failure, password, say};
 use crate::app;
-use crate::directory::edit::{self, Change};
+use crate::auth::credential::missing_token;
+use crate::config::Config;
+use crate::directory::edit::{self, Change, NewUser};
 use crate::stamp::Files;
 use crate::user::name::Username;
-use crate::user::password::{Memory, PasswordHash};
+use crate::user::password::{Cost, Memory, Password, PasswordHash};
+use crate::user::secret::ApiToken;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Add a user
-    Add(WithPassword),
+    Add(New),
     /// Change a user's password
     Passwd(WithPassword),
     /// Remove a user
@@ -42,6 +45,22 @@ pub(super) struct WithPassword {
 }
 
 #[derive(clap::Args)]
+pub(super) struct New {
+    #[command(flatten)]
+    user: WithPassword,
+    /// What the user may have forwarded; full if it is not said
+    #[arg(long, value_name = "ACCESS", value_parser = ["read", "write", "full"])]
+    access: Option<String>,
+    /// Where the InfluxDB API token that is used upstream for this user is read from, always anew
+    #[arg(long, value_name = "FILE", conflicts_with = "token_stdin")]
+    token_file: Option<PathBuf>,
+    /// Read that token from standard input and keep it in the users file; with --password-stdin from the
+    /// second line
+    #[arg(long)]
+    token_stdin: bool,
+}
+
+#[derive(clap::Args)]
 pub(super) struct Listing {
     #[command(flatten)]
     file: ConfigFile,
@@ -52,12 +71,10 @@ pub(super) struct Listing {
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Add(user) => {
-            let hash = new_hash(user)?;
-            apply(&user.user, &Change::Add(&hash), "added")
-        }
+        Command::Add(new) => add(new),
         Command::Passwd(user) => {
-            let hash = new_hash(user)?;
+            let cost = prepare(&user.user.file)?.signin.cost;
+            let hash = hash(&password::read(user.password_stdin)?, cost);
             apply(&user.user, &Change::SetPassword(&hash), "has a new password")
         }
         Command::Remove(user) => apply(user, &Change::Remove, "removed"),
@@ -65,13 +82,55 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// The PHC string of the new password, at the cost that the configuration says.
-fn new_hash(user: &WithPassword) -> Result<Zeroizing<String>, Failure> {
-    // Before anything is typed: the file must be there to be changed.
-    users_file(&user.user.file)?;
-    let cost = app::load_config(&user.user.file.config)?.signin.cost;
-    let password = password::read(user.password_stdin)?;
-    Ok(PasswordHash::create(&password, cost, &mut Memory::new(cost)).text())
+/// The configuration, before anything is typed: the file must be there to be changed.
+fn prepare(file: &ConfigFile) -> Result<Config, Failure> {
+    users_file(file)?;
+    Ok(app::load_config(&file.config)?)
+}
+
+/// The PHC string of a new password.
+fn hash(password: &Password, cost: Cost) -> Zeroizing<String> {
+    PasswordHash::create(password, cost, &mut Memory::new(cost)).text()
+}
+
+fn add(new: &New) -> Result<(), Failure> {
+    let named = &new.user.user;
+    let config = prepare(&named.file)?;
+    // A relative path is one from where the command is called, and in the file from where that is.
+    let token_file = match &new.token_file {
+        Some(path) => Some(token_file(path, &users_file(&named.file)?)?),
+        None => None,
+    };
+    let (password, token) = if new.token_stdin {
+        let (password, token) = password::read_with_token(new.user.password_stdin)?;
+        ApiToken::parse(&token).map_err(Failure::usage)?;
+        (password, Some(token))
+    } else {
+        (password::read(new.user.password_stdin)?, None)
+    };
+    let hash = hash(&password, config.signin.cost);
+    let mut more = Vec::new();
+    more.extend(new.access.as_deref().map(|access| ("access", access)));
+    more.extend(token_file.as_deref().map(|path| ("token_file", path)));
+    more.extend(token.as_ref().map(|token| ("token", token.as_str())));
+    let user = NewUser { hash: &hash, more: &more };
+    apply(named, &Change::Add(user), "added")?;
+    if token.is_none() && token_file.is_none() && config.upstream.token.is_none() {
+        say::complain(&format!("influx-gateway: {}", missing_token(&named.name)));
+    }
+    Ok(())
+}
+
+/// `path` as the users file at `users` is to name it, if there is a token in it.
+fn token_file(path: &Path, users: &Path) -> Result<String, Failure> {
+    let fault = |what: String| Failure::File(format!("{}: {what}", path.display()));
+    let absolute = |path| std::path::absolute(path).map_err(|error| fault(error.to_string()));
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    ApiToken::parse(&text.map_err(|error| fault(error.to_string()))?).map_err(fault)?;
+    let (path, users) = (absolute(path)?, absolute(users)?);
+    let beside = users.parent().and_then(|folder| path.strip_prefix(folder).ok());
+    let named = beside.unwrap_or(&path).to_str().map(str::to_owned);
+    named.ok_or_else(|| fault("a users file names files in UTF-8 only".to_owned()))
 }
 
 fn users_file(file: &ConfigFile) -> Result<PathBuf, Failure> {

@@ -64,8 +64,8 @@ pub enum EditError {
 
 /// A change to a users file.
 pub enum Change<'a> {
-    /// Adds a user with this PHC string.
-    Add(&'a str),
+    /// Adds a user.
+    Add(NewUser<'a>),
     /// Replaces the password by this PHC string.
     SetPassword(&'a str),
     /// Replaces this hash of the password, if it is still there and still this user's.
@@ -79,6 +79,14 @@ pub enum Change<'a> {
     },
     /// Removes the user.
     Remove,
+}
+
+/// What a new user has besides a name.
+pub struct NewUser<'a> {
+    /// The password's PHC string.
+    pub hash: &'a str,
+    /// Further keys and their values, as they are to be read again.
+    pub more: &'a [(&'static str, &'a str)],
 }
 
 /// How long the lock of a users file is waited for. Whoever may read the file may hold it.
@@ -178,12 +186,16 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
 
     match change {
         Change::Add(_) if position.is_some() => return Err(EditError::Exists(name.clone())),
-        Change::Add(hash) => {
+        Change::Add(new) => {
             let mut table = Table::new();
             table.insert("name", value(name.as_str()));
             table.insert("id", value(UserId::generate().to_string()));
-            table.insert("password", value(*hash));
+            table.insert("password", value(new.hash));
             table.insert("status", value("active"));
+            for (key, text) in new.more {
+                // Such a thing would be taken for a variable.
+                table.insert(key, value(text.replace("${", "$${")));
+            }
             let gap = if users.is_empty() && tail.is_empty() { "" } else { "\n" };
             table.decor_mut().set_prefix(format!("{tail}{gap}"));
             users.push(table);
@@ -281,7 +293,7 @@ mod tests {
         );
         check(
             "# head\n",
-            &Change::Add("hash"),
+            &Change::Add(NewUser { hash: "hash", more: &[] }),
             "# head\n\n[[user]]\nname = \"ada\"\npassword = \"hash\"\nstatus = \"active\"",
         );
         check("# head\n\n[[user]]\nname = \"ada\"\n# foot\n", &Change::Remove, "# head\n\n# foot");

@@ -193,6 +193,7 @@ impl ProxyHttp for Gateway {
             && let Some(session) = context.caller.as_ref().and_then(Caller::session)
         {
             self.auth.doubt(session);
+            self.tokenless.note(response.status, session, &self.preparation.shared);
         }
         self.conclude(response.status, context);
         site::share(&self.origins, &downstream.req_header().headers, response)?;

@@ -1,0 +1,35 @@
+//! Users whom the upstream refuses because it gets no token for them: said once for each.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use http::StatusCode;
+
+use crate::auth::credential::{Shared, missing_token};
+use crate::session::Session;
+use crate::user::UserId;
+
+/// How many users are remembered. Those beyond are not told of: the log has made its point.
+const MOST: usize = 1000;
+
+/// Who was told of.
+#[derive(Default)]
+pub(super) struct Tokenless(Mutex<HashSet<UserId>>);
+
+impl Tokenless {
+    /// Tells of a session's user whose request went upstream without a token and was answered with 401,
+    /// if nobody has yet.
+    #[cold]
+    pub(super) fn note(&self, status: StatusCode, session: &Session, shared: &Shared) {
+        let user = session.user();
+        let had_none =
+            session.upstream().is_none() && user.token.is_none() && shared.token.is_none();
+        if !had_none || status != StatusCode::UNAUTHORIZED {
+            return;
+        }
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MOST && told.insert(user.id) {
+            log::warn!("{}; the upstream answers 401", missing_token(&user.name));
+        }
+    }
+}
