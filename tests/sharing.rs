@@ -375,7 +375,7 @@ fn f_22_an_upstream_that_was_restarted_answers_at_once() {
 }
 
 #[test]
-fn f_22_a_stream_that_is_given_up_gives_its_connection_back() {
+fn f_22_a_client_that_leaves_gives_its_connection_back() {
     let gate = Gate::before("/health");
     let limits = "[limits]\nupstream_connections = 1\n";
     let secure = SecureGateway::start_with(gate.upstream.address, "", limits);
@@ -392,6 +392,12 @@ fn f_22_a_stream_that_is_given_up_gives_its_connection_back() {
         assert!(gate.upstream.next().line().contains("/health"));
         assert_eq!(ask(), 503);
         connection.write(&frame(frames::RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+        wait_until("there is room", || ask() == 200);
+        gate.upstream.seen_by_clients();
+        let mut client = secure.gateway.connect();
+        client.write(get("/health", &[]).as_bytes());
+        assert!(gate.upstream.next().line().contains("/health"));
+        drop(client);
         wait_until("there is room", || ask() == 200);
         gate.upstream.seen_by_clients();
     }

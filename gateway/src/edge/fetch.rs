@@ -130,19 +130,14 @@ impl Gateway {
         Ok(())
     }
 
-    /// Asks, unless the client leaves before there is an answer. With HTTP/1, to look whether it is
-    /// there would be to read its next request.
+    /// Asks, unless the client leaves before there is an answer.
     async fn begin(
         &self,
         downstream: &mut Downstream,
         request: &RequestHeader,
     ) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>)> {
-        let asking = self.client.begin(request, true);
-        if !downstream.as_downstream().is_http2() {
-            return asking.await.map_err(|error| error.into_up());
-        }
         tokio::select! {
-            asked = asking => asked.map_err(|error| error.into_up()),
+            asked = self.client.begin(request, true) => asked.map_err(|error| error.into_up()),
             _ = downstream.as_downstream_mut().read_body_or_idle(true) => {
                 Error::e_explain(ErrorType::ConnectionClosed, "the client is gone")
                     .map_err(|error: Box<Error>| error.into_down())
