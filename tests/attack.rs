@@ -26,7 +26,11 @@ fn start(config: &str) -> Gateway {
 
 /// A gateway that believes what tests say in `X-Forwarded-For`.
 fn behind_a_proxy(config: &str) -> Gateway {
-    let folder = Gateway::prepare("http://127.0.0.1:9", config, &users(&["ada", "bob"]));
+    behind_a_proxy_with(config, &users(&["ada", "bob"]))
+}
+
+fn behind_a_proxy_with(config: &str, users: &str) -> Gateway {
+    let folder = Gateway::prepare("http://127.0.0.1:9", config, users);
     let path = folder.path().join("gateway.toml");
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replace("[listen]", "[listen]\ntrusted_proxies = [\"127.0.0.0/8\"]");
@@ -452,4 +456,88 @@ fn influxdbs_own_users_are_protected_too() {
     assert_eq!(try_in(&gateway, "ada", PASSWORD).status, 429);
     assert!(influxdb.upstream.saw_nothing(), "InfluxDB is not asked during a ban");
     assert_eq!(try_in(&gateway, "bob", PASSWORD).status, 204);
+}
+
+/// Has `crowd` connections repeat what `each` does, one after the other; meanwhile bob signs in 18 times.
+/// Returns how often he was let in.
+fn sign_ins_of_bob_beside(
+    gateway: &Gateway,
+    crowd: usize,
+    each: impl Fn(&Gateway) + Sync,
+) -> usize {
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let is_over = &is_over;
+    thread::scope(|scope| {
+        for _ in 0..crowd {
+            let each = &each;
+            scope.spawn(move || {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    each(gateway);
+                }
+            });
+        }
+        // Once the line is full.
+        wait_until("somebody is sent away", || gateway.has_logged(" status=429 "));
+        let let_in = (0..18).filter(|_| try_in(gateway, "bob", PASSWORD).status == 204).count();
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        let_in
+    })
+}
+
+/// A line that a crowd of this size fills, and hashes that take a while.
+fn short_line() -> (String, String) {
+    let config = format!("{PATIENT}hash_workers = 1\nhash_queue = 8\nhash_wait = \"20s\"\n");
+    (config, users(&["ada", "bob"]))
+}
+
+#[test]
+fn f_21_sign_ins_of_one_user_shut_out_nobody_else() {
+    let (config, users) = short_line();
+    let gateway = Gateway::start_with(closed_port(), &config, &users);
+    let sign_in = |gateway: &Gateway| drop(try_in(gateway, "ada", PASSWORD));
+    assert_eq!(sign_ins_of_bob_beside(&gateway, 40, sign_in), 18);
+}
+
+#[test]
+fn f_21_nor_do_changes_of_one_users_password() {
+    let (config, users) = short_line();
+    let gateway = Gateway::start_with(closed_port(), &config, &users);
+    let session = cookie(&gateway.sign_in("ada"));
+    let change = |gateway: &Gateway| {
+        let body = "{\"password\":\"battery staple\"}";
+        let target = "/api/v2/users/0000000000000001/password";
+        gateway.connect().send(&with_body("POST", target, &[&session], body));
+    };
+    assert_eq!(sign_ins_of_bob_beside(&gateway, 40, change), 18);
+}
+
+#[test]
+fn f_21_nor_do_many_names_of_one_client_or_one_name_of_many() {
+    let (config, users) = short_line();
+    let names = std::sync::atomic::AtomicUsize::new(0);
+    let names = &names;
+    let next = || names.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let gateway = behind_a_proxy_with(&config, &users);
+    for is_one_name in [true, false] {
+        let guess = |gateway: &Gateway| {
+            let number = next();
+            let (name, from) = if is_one_name {
+                ("ada".to_owned(), format!("10.1.{}.{}", number / 250 % 250, number % 250))
+            } else {
+                (format!("name{number}"), "10.2.0.1".to_owned())
+            };
+            try_from(gateway, &from, &name, WRONG);
+        };
+        // Bob's address is that of nobody in the crowd.
+        assert_eq!(sign_ins_of_bob_beside(&gateway, 40, guess), 18, "{is_one_name}");
+    }
+}
+
+#[test]
+fn f_21_nor_does_a_crowd_before_influxdb() {
+    let influxdb = Influxdb::start();
+    let config = format!("{PATIENT}hash_queue = 8\n[users]\nsource = \"influxdb\"\n");
+    let gateway = Gateway::start_with(influxdb.upstream.address, &config, "");
+    let sign_in = |gateway: &Gateway| drop(try_in(gateway, "ada", PASSWORD));
+    assert_eq!(sign_ins_of_bob_beside(&gateway, 80, sign_in), 18);
 }

@@ -207,3 +207,72 @@ fn s_17_one_session_too_many_of_a_user_ends_the_least_recently_used() {
     assert_eq!(status(&second), 401);
     assert_eq!((status(&first), status(&third), status(&of_bob)), (200, 200, 200));
 }
+
+/// What commands do: each signs in, asks once, and leaves.
+#[test]
+fn f_46_commands_do_not_sign_a_browser_out() {
+    let gateway = Gateway::start(Upstream::start().address);
+    let browser = cookie(&gateway.sign_in("ada"));
+    let mut client = gateway.connect();
+    let mut status = |line: &str| client.send(&get("/api/v2/me", &[line])).status;
+    for _ in 0..3 {
+        assert_eq!(status(&browser), 200);
+    }
+    // Fewer than the default allows, and more.
+    let commands: Vec<_> = (0..300)
+        .map(|_| {
+            let session = cookie(&gateway.sign_in("ada"));
+            assert_eq!(status(&session), 200);
+            session
+        })
+        .collect();
+    assert_eq!(status(&browser), 200);
+    assert_eq!(commands.iter().filter(|line| status(line) == 200).count(), 255);
+}
+
+#[test]
+fn f_46_of_two_kinds_the_one_that_comes_in_crowds_goes_for_itself() {
+    let config = "[session]\nmax_sessions_per_user = 4\n";
+    let gateway = Gateway::start_with(Upstream::start().address, config, &users(&["ada"]));
+    let sign_in = |agent: &str| {
+        let request =
+            post("/api/v2/signin", &[&basic("ada", PASSWORD), &format!("User-Agent: {agent}")]);
+        cookie(&gateway.connect().send(&request).cookie())
+    };
+    let mut client = gateway.connect();
+    let mut status = |line: &str| client.send(&get("/api/v2/me", &[line])).status;
+    let browsers = [(); 2].map(|()| sign_in("Mozilla/5.0 (X11; Linux x86_64)"));
+    assert!(browsers.iter().all(|line| status(line) == 200));
+    for version in 0..20 {
+        let script = sign_in(&format!("influxdb-client-python/1.{version}"));
+        assert!((0..5).all(|_| status(&script) == 200), "oftener than once or twice");
+    }
+    assert!(browsers.iter().all(|line| status(line) == 200));
+}
+
+/// With sessions that would last for a day, what is left of those that were ended is little.
+#[test]
+fn f_26_what_has_ended_is_forgotten_at_once() {
+    const ROUNDS: u64 = 6000;
+    let config = "[session]\nidle = \"1day\"\n[signin]\nhash_workers = 2\n";
+    let gateway = Gateway::start_with(closed_port(), config, &users(&["ada"]));
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    };
+    let mut client = gateway.connect();
+    let mut rounds = |count: u64| {
+        for _ in 0..count {
+            let answer = client.send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+            let line = cookie(&answer.cookie());
+            assert_eq!(client.send(&post("/api/v2/signout", &[&line])).status, 204);
+        }
+    };
+    // Buffers and tables grow to their size first.
+    rounds(ROUNDS);
+    let before = resident();
+    rounds(ROUNDS);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < ROUNDS * 70, "{grown} bytes by {ROUNDS} sessions");
+}

@@ -36,6 +36,8 @@ mod cookies;
 mod corpus;
 /// Pages of other sites: what they may not do, and what those that are allowed may.
 mod crosssite;
+/// Requests that are cut off because their session has lost its authority.
+mod cut_off;
 /// `influx-gateway demo`, its curl lines pasted.
 mod demo;
 /// One suite for both directories.

@@ -1,5 +1,6 @@
 //! The three verbs: sign in, authenticate, sign out.
 
+mod changes;
 pub mod credential;
 pub mod errand;
 mod password;
@@ -20,9 +21,10 @@ use crate::clock::Moment;
 use crate::directory::Directory;
 use crate::session::memory::{MemoryStore, OnEnd};
 use crate::session::token::SessionToken;
-use crate::session::{End, Session};
+use crate::session::{End, Session, Watch};
 use crate::user::User;
 use crate::visit::Visit;
+use changes::Changes;
 use errand::UnderWay;
 pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
@@ -39,6 +41,7 @@ pub struct Auth {
     upkeep: Option<Arc<Upkeep>>,
     throttle: Arc<Throttle>,
     under_way: Arc<UnderWay>,
+    changes: Changes,
     audit: Audit,
     /// Held while the users file is read anew and its changes are carried out, and while a new
     /// password is set: who changes a user, and whose sessions end for it, is one thing.
@@ -57,8 +60,8 @@ impl Auth {
     ) -> Self {
         let throttle = Arc::new(Throttle::new(rules));
         let reloading = Arc::default();
-        let under_way = Arc::default();
-        Self { directory, sessions, tokens, upkeep, throttle, under_way, audit, reloading }
+        let (changes, under_way) = (Changes::default(), Arc::default());
+        Self { directory, sessions, tokens, upkeep, throttle, under_way, changes, audit, reloading }
     }
 
     /// The live session of `token`, renewed.
@@ -74,6 +77,11 @@ impl Auth {
     /// The live session of `token`, which is not renewed.
     pub fn peek(&self, token: &SessionToken, now: Moment) -> Option<Arc<Session>> {
         self.sessions.peek(&token.id(), now)
+    }
+
+    /// Watches over `session` while the rest of a request on its behalf is still coming.
+    pub fn watch(&self, session: &Arc<Session>) -> Watch {
+        self.sessions.watch(session)
     }
 
     /// Whose API token is in this `Authorization`, as far as that is asked.

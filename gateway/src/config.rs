@@ -140,7 +140,7 @@ fn session(mut section: Section<'_>) -> (Lifetime, Capacity) {
         text => duration(text).map(Some),
     });
     let total = section.count("max_sessions", 1).unwrap_or(1_000_000);
-    let per_user = section.count("max_sessions_per_user", 1).unwrap_or(64);
+    let per_user = section.count("max_sessions_per_user", 1).unwrap_or(256);
     section.choice("store", &[("memory", ())]);
     section.close();
     (Lifetime { idle, absolute: absolute.flatten() }, Capacity { total, per_user })
@@ -264,7 +264,7 @@ mod tests {
         assert!(!config.upstream.tls);
         assert_eq!(config.lifetime.idle, Duration::from_secs(600));
         assert_eq!(config.lifetime.absolute, None);
-        assert_eq!((config.capacity.total, config.capacity.per_user), (1_000_000, 64));
+        assert_eq!((config.capacity.total, config.capacity.per_user), (1_000_000, 256));
         assert_eq!(config.identity.headers.name, "x-forwarded-user");
         assert_eq!(config.forwarding.public, ["/health", "/ping", "/ready"]);
         assert!(config.server.threads > 0);

@@ -1,6 +1,7 @@
 //! Who may sign in, and who says so: a users file, or InfluxDB itself.
 
 pub mod edit;
+mod fair;
 pub mod file;
 pub mod hashing;
 pub mod influxdb;
@@ -10,6 +11,7 @@ pub mod users;
 
 use std::sync::Arc;
 
+pub use fair::Claim;
 use file::FileDirectory;
 use influxdb::InfluxdbDirectory;
 pub use turns::Busy;

@@ -5,6 +5,7 @@
 pub mod access_log;
 pub mod answer;
 mod authority;
+mod body;
 pub mod client;
 mod connections;
 pub mod context;

@@ -1,12 +1,15 @@
 //! A session: who is signed in, since when, and whether that still holds.
 
 mod deadlines;
+mod ledger;
 pub mod memory;
 pub mod token;
+mod underway;
 mod upstream;
+mod usage;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,8 +17,11 @@ use arc_swap::ArcSwap;
 use crate::clock::Moment;
 use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
+use crate::visit::ClientKind;
 use token::SessionId;
+pub use underway::{Notice, Watch};
 pub use upstream::{Question, UpstreamHalf};
+use usage::{MANY, Usage};
 
 /// How long sessions live.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +41,7 @@ pub enum End {
     SignedOut,
     /// It was not used for long enough, or had lived for as long as it may.
     Expired,
-    /// The user opened more than there may be, and this was the least recently used.
+    /// The user opened more than there may be, and this was the first that had to go for it.
     Evicted,
     /// The user is gone or has a new password, or InfluxDB no longer knows the session.
     Revoked,
@@ -50,13 +56,12 @@ pub struct Session {
     /// The other half, if it was InfluxDB that signed the user in.
     upstream: Option<Box<UpstreamHalf>>,
     started: Moment,
-    /// Milliseconds of the last use, or [`ENDED`]. One word, so that ending a session and
-    /// renewing it can race in any order and the end always wins.
-    last_used: AtomicU64,
+    /// The word of its [`Usage`].
+    usage: AtomicU64,
+    /// When the store will look at it, in the store's own count.
+    tick: AtomicU32,
+    kind: ClientKind,
 }
-
-/// The value of `last_used` once a session has been ended. Nothing overwrites it.
-const ENDED: u64 = u64::MAX;
 
 impl Session {
     /// A session that starts now; `upstream` is InfluxDB's own session, if it made one.
@@ -73,8 +78,20 @@ impl Session {
             user: ArcSwap::new(user),
             upstream: upstream.map(half),
             started: now,
-            last_used: AtomicU64::new(now.millis()),
+            usage: AtomicU64::new(Usage::none(now).word()),
+            tick: AtomicU32::new(0),
+            kind: ClientKind::default(),
         }
+    }
+
+    /// The same, of a client of this kind.
+    pub fn of_kind(self, kind: ClientKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// What kind of client has opened it.
+    pub fn kind(&self) -> ClientKind {
+        self.kind
     }
 
     /// The digest of the session's token.
@@ -110,45 +127,63 @@ impl Session {
 
     /// Whether the session still holds at `now`. Does not renew it.
     pub fn is_live(&self, now: Moment, lifetime: &Lifetime) -> bool {
-        self.holds(self.last_used.load(Ordering::Acquire), now, lifetime)
+        self.holds(self.usage(), now, lifetime)
     }
 
     /// Marks the session as used at `now`; false if it has ended, and nothing is renewed then.
     pub fn renew(&self, now: Moment, lifetime: &Lifetime) -> bool {
-        self.last_used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| {
-                self.holds(last, now, lifetime).then(|| last.max(now.millis()))
-            })
-            .is_ok()
+        let renew = |word| {
+            let usage = Usage::from_word(word);
+            self.holds(usage, now, lifetime).then(|| usage.again(now).word())
+        };
+        self.usage.fetch_update(Ordering::AcqRel, Ordering::Acquire, renew).is_ok()
     }
 
     /// Ends the session for good; false if it had been ended before.
     pub fn end(&self) -> bool {
-        self.last_used.swap(ENDED, Ordering::AcqRel) != ENDED
+        self.usage.swap(Usage::ENDED.word(), Ordering::AcqRel) != Usage::ENDED.word()
     }
 
     /// Ends the session if it does not hold at `now`; false if it does, or had been ended before.
     pub fn expire(&self, now: Moment, lifetime: &Lifetime) -> bool {
-        let end = |last| (last != ENDED && !self.holds(last, now, lifetime)).then_some(ENDED);
-        self.last_used.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).is_ok()
+        let end = |word| {
+            let usage = Usage::from_word(word);
+            let is_over = usage != Usage::ENDED && !self.holds(usage, now, lifetime);
+            is_over.then_some(Usage::ENDED.word())
+        };
+        self.usage.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).is_ok()
     }
 
     /// When the session ends if it is not used any more; `None` once it has ended.
     pub fn deadline(&self, lifetime: &Lifetime) -> Option<Moment> {
-        let last = self.last_used.load(Ordering::Acquire);
-        let idle = Moment::from_millis(last).after(lifetime.idle);
+        let usage = self.usage();
+        let idle = usage.last().after(lifetime.idle);
         let absolute = lifetime.absolute.map(|absolute| self.started.after(absolute));
-        (last != ENDED).then(|| absolute.map_or(idle, |absolute| absolute.min(idle)))
+        (usage != Usage::ENDED).then(|| absolute.map_or(idle, |absolute| absolute.min(idle)))
     }
 
     /// When the session was last used; the latest of all moments once it has ended.
     pub fn last_used(&self) -> Moment {
-        Moment::from_millis(self.last_used.load(Ordering::Acquire))
+        self.usage().last()
     }
 
-    fn holds(&self, last_used: u64, now: Moment, lifetime: &Lifetime) -> bool {
-        last_used != ENDED
-            && now.since(Moment::from_millis(last_used)) < lifetime.idle
+    /// Whether it was used more than once or twice.
+    pub fn is_in_steady_use(&self) -> bool {
+        self.usage().count() == MANY
+    }
+
+    /// Whether it has ended, by whatever.
+    pub fn has_ended(&self) -> bool {
+        self.usage() == Usage::ENDED
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::from_word(self.usage.load(Ordering::Acquire))
+    }
+
+    fn holds(&self, usage: Usage, now: Moment, lifetime: &Lifetime) -> bool {
+        usage != Usage::ENDED
+            && now.since(usage.last()) < lifetime.idle
             && lifetime.absolute.is_none_or(|absolute| now.since(self.started) < absolute)
     }
 }

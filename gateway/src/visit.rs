@@ -11,6 +11,25 @@ pub struct Visit<'a> {
     pub request_id: &'a str,
     /// Whether the client spoke TLS.
     pub over_tls: bool,
+    /// What kind of client it is, where that is asked.
+    pub kind: ClientKind,
+}
+
+/// What kind of client somebody uses: a browser, InfluxDB's command line, a library. Says nothing for
+/// certain, and nothing is allowed or forbidden by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientKind(u32);
+
+impl ClientKind {
+    /// The kind that calls itself so in `User-Agent`: its first product, whatever the version.
+    pub fn of(agent: &[u8]) -> Self {
+        let product = agent.split(|byte| matches!(byte, b'/' | b' ')).next().unwrap_or_default();
+        // FNV-1a: nothing hangs on two kinds that are taken for one.
+        let mix = |hash: u32, byte: &u8| {
+            (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(16_777_619)
+        };
+        Self(product.iter().fold(2_166_136_261, mix))
+    }
 }
 
 impl Visit<'_> {
@@ -44,6 +63,17 @@ impl ClientNetwork {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_of_a_client_are_one_kind() {
+        let of = |text: &str| ClientKind::of(text.as_bytes());
+        assert_eq!(
+            of("influx/2.7.5 (linux) Sha/a79a2a1b825867421d320428538f76a4c90aa34c"),
+            of("Influx/2")
+        );
+        assert_ne!(of("Mozilla/5.0 (X11; Linux x86_64)"), of("influx/2.7.5"));
+        assert_eq!(of("curl"), of("curl/8"));
+    }
 
     #[test]
     fn b_07_a_mapped_address_is_ipv4_and_a_network_of_64_bits_is_one_client() {

@@ -37,6 +37,8 @@ pub async fn change(
     visit: &Visit<'_>,
 ) -> Result<Response, Rejection> {
     let new = new_password(body)?;
+    // Each takes a hash or two, and a line of them shuts out those who sign in.
+    let _change = auth.begin_change(password.session()).map_err(|_| Rejection::TooManySignIns)?;
     if proof == Proof::OldPassword {
         let old = old.ok_or(Rejection::BadPasswordRequest(
             "error decoding password reset request: the old password is wanted as Basic",

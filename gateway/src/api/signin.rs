@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
-use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::header::{CONTENT_TYPE, SET_COOKIE, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
 
 use super::authorization::basic;
 use super::cookie::CookieRules;
@@ -11,7 +11,7 @@ use super::rejection::Rejection;
 use super::{Response, no_content};
 use crate::auth::{Auth, SignInError};
 use crate::session::Session;
-use crate::visit::Visit;
+use crate::visit::{ClientKind, Visit};
 
 /// Signs in by `Authorization: Basic`. Body and query are ignored: every sign-in makes a new
 /// session, and a cookie that is sent along is never adopted.
@@ -25,6 +25,8 @@ pub async fn post(
         auth.note_malformed(visit);
         return Err(Rejection::SignInOrOutRefused);
     };
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    let visit = &Visit { kind: ClientKind::of(agent), ..*visit };
     match auth.sign_in(credentials, visit).await {
         Ok((token, session)) => {
             let mut response = no_content();

@@ -122,6 +122,7 @@ impl Formatter for Ascii {
 mod tests {
     use super::*;
     use crate::session::token::SessionToken;
+    use crate::visit::ClientKind;
     use crate::visit::Visit;
     use proptest::prelude::*;
 
@@ -133,7 +134,8 @@ mod tests {
 
     fn refused(name: &[u8]) -> Event {
         let address = Some("::ffff:203.0.113.7".parse().unwrap());
-        let visit = Visit { address, request_id: "r1", over_tls: false };
+        let visit =
+            Visit { address, request_id: "r1", over_tls: false, kind: ClientKind::default() };
         Event::now(Kind::Refused(Reason::WrongPassword)).on(&visit).to_typed(&TypedName::of(name))
     }
 

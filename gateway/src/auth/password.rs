@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::changes::Change;
 use super::{Auth, SignInError, event, in_turn};
 use crate::audit::Kind;
 use crate::clock::Moment;
@@ -63,6 +64,12 @@ impl Auth {
         Some(InForce { session: Arc::clone(session), account })
     }
 
+    /// Lets the session's user change the password, if not too many such changes of theirs are under
+    /// way.
+    pub fn begin_change(&self, session: &Session) -> Result<Change, ChangeError> {
+        self.changes.begin(session.user_id()).ok_or(ChangeError::Busy)
+    }
+
     /// Makes sure that `password` is that of the session's user. Slow by design, and a guess like
     /// any other at that user's name.
     pub async fn check_password_of(
@@ -92,7 +99,9 @@ impl Auth {
         visit: &Visit<'_>,
     ) -> Result<(), ChangeError> {
         let Directory::File(file) = &self.directory else { return Err(ChangeError::Elsewhere) };
-        let new = file.hash(new).await?;
+        let name = &old.account.user.name;
+        let guess = self.throttle.guess(visit.network(), &name.into());
+        let new = file.hash(new, self.throttle.claim(&guess, Moment::now())).await?;
         let (file, sessions) = (Arc::clone(file), Arc::clone(&self.sessions));
         let (session, account) = (Arc::clone(&old.session), old.account.clone());
         let (reloading, audit) = (Arc::clone(&self.reloading), self.audit.clone());

@@ -9,7 +9,6 @@ use crate::directory::file::{FileDirectory, Reloaded};
 use crate::directory::users::Fate;
 use crate::stamp::Files;
 use crate::stamp::watched::{Occasion, Source, Watched};
-use crate::user::User;
 
 /// The users file, with what its changes mean for sessions.
 struct UsersFile {
@@ -35,7 +34,7 @@ impl Auth {
         for fate in fates {
             match fate {
                 Fate::Ended(user) => ended += self.sessions.revoke(user, None),
-                Fate::Changed(user) => changed += self.change(&user),
+                Fate::Changed(user) => changed += self.sessions.change(&user),
             }
         }
         if is_told {
@@ -48,15 +47,6 @@ impl Auth {
         if is_told && count == 0 {
             log::warn!("the users file has no [[user]] any more: nobody can sign in");
         }
-    }
-
-    /// Tells the sessions of `user` what has become of them; returns how many.
-    pub(super) fn change(&self, user: &Arc<User>) -> usize {
-        let sessions = self.sessions.of(user.id());
-        for session in &sessions {
-            session.set_user(Arc::clone(user));
-        }
-        sessions.len()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::user::credentials::Credentials;
 use crate::user::name::Username;
 use crate::user::password::Password;
 use crate::user::secret::UpstreamSession;
-use crate::visit::Visit;
+use crate::visit::{ClientKind, Visit};
 
 /// Why nobody was signed in.
 pub enum SignInError {
@@ -81,10 +81,11 @@ impl Auth {
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let typed = credentials.typed.clone();
         let guess = self.throttle.guess(visit.network(), &(&typed).into());
+        let kind = visit.kind;
         let signed_in = match &self.directory {
-            Directory::File(file) => self.sign_in_by_file(file, credentials, guess).await,
+            Directory::File(file) => self.sign_in_by_file(file, credentials, guess, kind).await,
             Directory::Influxdb(influxdb) => {
-                self.sign_in_by_influxdb(influxdb, credentials, guess).await
+                self.sign_in_by_influxdb(influxdb, credentials, guess, kind).await
             }
         };
         match &signed_in {
@@ -108,15 +109,16 @@ impl Auth {
         file: &Arc<FileDirectory>,
         credentials: Credentials,
         guess: Guess,
+        kind: ClientKind,
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let Credentials { name, password, .. } = credentials;
         let verified = self.verify(file, name.as_ref(), password, guess).await?;
         let user = Arc::clone(&verified.account.user);
-        let (token, session) = self.open(user, None, Moment::now())?;
+        let (token, session) = self.open(user, None, kind, Moment::now())?;
         if !self.confirm(file, &verified.account, &session) {
             return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
         }
-        file.rehash(verified);
+        file.rehash(verified, self.throttle.claim(&guess, Moment::now()));
         Ok((token, session))
     }
 
@@ -149,6 +151,7 @@ impl Auth {
         guess: Guess,
     ) -> Result<Verified, SignInError> {
         self.throttle.admit(&guess, Moment::now())?;
+        let claim = self.throttle.claim(&guess, Moment::now());
         let throttle = Arc::clone(&self.throttle);
         let judge = move |check: Check<'_>| {
             // Others may have failed while this one was waiting.
@@ -158,7 +161,7 @@ impl Auth {
                 None => throttle.fail(&guess, Moment::now()).map(Err),
             }
         };
-        file.verify(name, password, judge).await??.map_err(|bans| {
+        file.verify(name, password, claim, judge).await??.map_err(|bans| {
             let is_known = file.knows(name);
             let reason = if is_known { Reason::WrongPassword } else { Reason::UnknownUser };
             SignInError::Refused(reason, bans)
@@ -170,9 +173,10 @@ impl Auth {
         influxdb: &InfluxdbDirectory,
         credentials: Credentials,
         guess: Guess,
+        kind: ClientKind,
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         self.throttle.admit(&guess, Moment::now())?;
-        let turn = influxdb.turn().await?;
+        let turn = influxdb.turn(self.throttle.claim(&guess, Moment::now())).await?;
         self.throttle.admit(&guess, Moment::now())?;
         match influxdb.sign_in(turn, &credentials).await {
             Ok(SignedIn { user, session }) => {
@@ -181,7 +185,7 @@ impl Auth {
                     return Err(throttled.into());
                 }
                 // Not the moment of the request: it may have waited for its turn.
-                self.open(user, Some(session), Moment::now())
+                self.open(user, Some(session), kind, Moment::now())
             }
             Err(Refusal::Wrong) => {
                 let bans = self.throttle.fail(&guess, Moment::now())?;
@@ -198,10 +202,11 @@ impl Auth {
         &self,
         user: Arc<User>,
         upstream: Option<UpstreamSession>,
+        kind: ClientKind,
         now: Moment,
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let token = SessionToken::generate();
-        let session = Session::start(token.id(), user, upstream, now);
+        let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
         let session = self.sessions.open(session, now).map_err(|_full| SignInError::Full)?;
         if let Some(upkeep) = &self.upkeep {
             upkeep.begin(&session, now);

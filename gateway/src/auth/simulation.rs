@@ -28,6 +28,7 @@ use crate::user::access::Access;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash};
 use crate::user::{Status, User, UserId};
+use crate::visit::ClientKind;
 
 const SEEDS: u64 = 2000;
 const NAMES: [&str; 3] = ["ada", "bob", "eve"];
@@ -123,7 +124,9 @@ fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
                 while !done.load(Ordering::Relaxed) {
                     let Some(verified) = stage.file.verified(&name_of(name)) else { continue };
                     let user = Arc::clone(&verified.account.user);
-                    if let Ok((_, session)) = stage.auth.open(user, None, Moment::now()) {
+                    if let Ok((_, session)) =
+                        stage.auth.open(user, None, ClientKind::default(), Moment::now())
+                    {
                         stage.auth.confirm(&stage.file, &verified.account, &session);
                     }
                 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::directory::Claim;
 use crate::user::typed::CanonicalName;
 use crate::visit::ClientNetwork;
 use table::{Key, Table};
@@ -111,6 +112,13 @@ impl Throttle {
             client: tables.clients.key(&client),
             user: tables.users.key(name),
         }
+    }
+
+    /// What the guess's place in a line goes by: the client, and the name. A client that has signed
+    /// in with the name before is no part of the crowd that now tries it from elsewhere.
+    pub fn claim(&self, guess: &Guess, now: Moment) -> Claim {
+        let name = if self.lock().known.holds(guess.pair, now) { guess.pair } else { guess.user };
+        Claim { client: guess.client.number(), name: name.number() }
     }
 
     /// Lets a guess be made, or says when to come back.

@@ -198,9 +198,7 @@ impl Upkeep {
         if *session.user() != user {
             let user = Arc::new(user);
             session.set_user(Arc::clone(&user));
-            for other in self.sessions.of(user.id()) {
-                other.set_user(Arc::clone(&user));
-            }
+            self.sessions.change(&user);
         }
     }
 

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
+use super::Claim;
 use super::edit::{self, Change, EditError, Locked};
 use super::hashing::{Busy, HashingRoom};
 use super::users::{Account, Fate, Users};
@@ -111,13 +112,14 @@ impl FileDirectory {
         &self,
         name: Option<&Username>,
         password: Password,
+        claim: Claim,
         judge: impl FnOnce(Check<'_>) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let users = self.users.load();
         let account = name.and_then(|name| users.account(name)).cloned();
         let decoy = Arc::clone(users.decoy());
         drop(users);
-        self.room.work(move |memory| judge(Check { account, decoy, password, memory })).await
+        self.room.work(claim, move |memory| judge(Check { account, decoy, password, memory })).await
     }
 
     /// What `account` has become; `None` if it is gone or has another password.
@@ -139,10 +141,10 @@ impl FileDirectory {
     }
 
     /// Hashes a new password, when it is its turn.
-    pub async fn hash(self: &Arc<Self>, new: Password) -> Result<Hashed, Busy> {
+    pub async fn hash(&self, new: Password, claim: Claim) -> Result<Hashed, Busy> {
         let cost = self.room.cost();
         let hash = move |memory: &mut Memory| PasswordHash::create(&new, cost, memory);
-        self.room.work(hash).await.map(|hash| Hashed(Arc::new(hash)))
+        self.room.work(claim, hash).await.map(|hash| Hashed(Arc::new(hash)))
     }
 
     /// Waits for the right to change the users file, but not for ever: whoever may read the file may
@@ -178,22 +180,22 @@ impl FileDirectory {
 
     /// Hashes the password anew, in the background, if its hash costs something else than new ones
     /// do. If that cannot be stored, everything stays as it is.
-    pub fn rehash(self: &Arc<Self>, verified: Verified) {
+    pub fn rehash(self: &Arc<Self>, verified: Verified, claim: Claim) {
         let is_read_only =
             self.kept.as_ref().is_some_and(|kept| kept.is_read_only.load(Ordering::Relaxed));
         if verified.account.password.cost() == self.room.cost() || is_read_only {
             return;
         }
-        tokio::spawn(Arc::clone(self).rehash_now(verified));
+        tokio::spawn(Arc::clone(self).rehash_now(verified, claim));
     }
 
-    async fn rehash_now(self: Arc<Self>, verified: Verified) {
+    async fn rehash_now(self: Arc<Self>, verified: Verified, claim: Claim) {
         let Verified { account, password } = verified;
         if !self.users.load().has(&account) {
             return;
         }
         // Whoever is busy does it at the next sign-in.
-        let Ok(new) = self.hash(password).await else { return };
+        let Ok(new) = self.hash(password, claim).await else { return };
         let stored = match self.lock().await {
             Ok(lock) => {
                 let this = Arc::clone(&self);

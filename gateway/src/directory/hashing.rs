@@ -8,6 +8,7 @@ use std::thread;
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
+use super::Claim;
 use super::turns::Turns;
 pub use super::turns::{Busy, Line};
 use crate::user::password::{Cost, Memory};
@@ -42,15 +43,16 @@ impl HashingRoom {
         self.cost
     }
 
-    /// Does `work` when it is its turn.
+    /// Does `work` when it is the turn of whoever has this `claim`.
     ///
     /// # Panics
     /// If the work did.
     pub(super) async fn work<T: Send + 'static>(
         &self,
+        claim: Claim,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let turn = self.turns.take().await?;
+        let turn = self.turns.take(claim).await?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |memory| {
             let done = work(memory);
@@ -101,6 +103,8 @@ pub(crate) mod tests {
 
     pub(crate) const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 
+    const CLAIM: Claim = Claim { client: 1, name: 1 };
+
     /// A room with one thread, for cheap hashes.
     pub(crate) fn room() -> HashingRoom {
         let patience = Duration::from_secs(10);
@@ -113,10 +117,11 @@ pub(crate) mod tests {
         runtime.block_on(async {
             let room = Arc::new(room());
             let broken = Arc::clone(&room);
-            let broken =
-                tokio::spawn(async move { broken.work(|_| -> u8 { panic!("on purpose") }).await });
+            let broken = tokio::spawn(async move {
+                broken.work(CLAIM, |_| -> u8 { panic!("on purpose") }).await
+            });
             assert!(broken.await.is_err());
-            assert_eq!(room.work(|_| 7).await, Ok(7));
+            assert_eq!(room.work(CLAIM, |_| 7).await, Ok(7));
         });
     }
 }

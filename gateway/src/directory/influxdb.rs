@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Deserialize;
 
+use super::Claim;
 use super::turns::{Busy, Line, Turn, Turns};
 use crate::user::access::Access;
 use crate::user::credentials::Credentials;
@@ -80,8 +81,8 @@ impl InfluxdbDirectory {
     }
 
     /// A turn at signing in, if there is room to wait for one.
-    pub async fn turn(&self) -> Result<Turn, Busy> {
-        self.turns.take().await
+    pub async fn turn(&self, claim: Claim) -> Result<Turn, Busy> {
+        self.turns.take(claim).await
     }
 
     /// Signs in at InfluxDB with the very credentials that the client sent.

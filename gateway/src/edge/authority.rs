@@ -1,10 +1,19 @@
 //! Whether a request that was let in by its head may still go on.
 
+use http::request::Parts;
+use pingora::ErrorType;
+
+use super::context::Context;
 use super::gateway::Gateway;
+use super::{Downstream, exchange};
 use crate::api::rejection::Rejection;
+use crate::auth::credential::Caller;
 use crate::clock::Moment;
-use crate::session::Session;
+use crate::session::{Notice, Session};
 use crate::user::Status;
+
+/// The error when a request may not go on.
+pub(super) const CUT_OFF: ErrorType = ErrorType::Custom("the session was ended");
 
 impl Gateway {
     /// Whether `session` still holds and its user is still allowed in, when more of a request has
@@ -13,9 +22,52 @@ impl Gateway {
         if !self.auth.holds(session, Moment::now()) {
             return Err(Rejection::Unauthorized);
         }
-        match session.user().status {
-            Status::Active => Ok(()),
-            Status::Inactive => Err(Rejection::UserInactive),
+        check_status(session)
+    }
+
+    /// Makes sure that the session of a request still holds when it is forwarded, and watches over it if
+    /// the body is still to come.
+    pub(super) fn accompany(
+        &self,
+        downstream: &mut Downstream,
+        caller: &Caller,
+        context: &mut Context,
+    ) -> Result<(), Rejection> {
+        let Some(session) = caller.session() else { return Ok(()) };
+        let is_whole = downstream.as_downstream_mut().is_body_done();
+        let watch = (!is_whole).then(|| self.auth.watch(session));
+        // It may have waited for its turn; and of what has happened before now, no watch is told.
+        if session.has_ended() {
+            return Err(Rejection::Unauthorized);
         }
+        let Some(watch) = watch else { return Ok(()) };
+        self.check_again(caller, downstream.req_header())?;
+        if let Some(guard) = exchange::guard(downstream) {
+            guard.break_off_at(watch.bell());
+        }
+        context.watch = Some(watch);
+        Ok(())
+    }
+
+    /// Why a request of which more is to come may not go on: its session was ended, or its user may
+    /// do less than before. That a session has idled out meanwhile is no reason.
+    pub(super) fn cut_off(&self, request: &Parts, context: &Context) -> Option<Rejection> {
+        match context.watch.as_ref()?.notice() {
+            Notice::Nothing => None,
+            Notice::Revoked => Some(Rejection::Unauthorized),
+            Notice::Changed => self.check_again(context.caller.as_ref()?, request).err(),
+        }
+    }
+
+    fn check_again(&self, caller: &Caller, request: &Parts) -> Result<(), Rejection> {
+        caller.session().map_or(Ok(()), |session| check_status(session))?;
+        self.check_access(caller, request)
+    }
+}
+
+fn check_status(session: &Session) -> Result<(), Rejection> {
+    match session.user().status {
+        Status::Active => Ok(()),
+        Status::Inactive => Err(Rejection::UserInactive),
     }
 }

@@ -8,8 +8,8 @@ use super::request_id::RequestId;
 use super::room::{Turn, Use};
 use crate::auth::credential::{Caller, Purpose};
 use crate::auth::errand::Errand;
-use crate::session::Session;
-use crate::visit::Visit;
+use crate::session::{Session, Watch};
+use crate::visit::{ClientKind, Visit};
 
 /// What one request carries from phase to phase.
 pub struct Context {
@@ -27,6 +27,8 @@ pub struct Context {
     pub(super) session: Option<Arc<Session>>,
     /// Whether a page of another site has sent it, as far as that makes a difference.
     pub(super) is_cross_site: bool,
+    /// Watches over the session while the body of a request on its behalf is still coming.
+    pub(super) watch: Option<Watch>,
     pub(super) attempts: usize,
     /// The turn of a request without a session on its connection.
     pub(super) turn: Option<Turn>,
@@ -48,6 +50,7 @@ impl Context {
             errand: None,
             session: None,
             is_cross_site: false,
+            watch: None,
             attempts: 0,
             turn: None,
             using: None,
@@ -61,6 +64,7 @@ impl Context {
             address: self.origin.address,
             request_id: self.request_id.as_str(),
             over_tls: self.origin.over_tls,
+            kind: ClientKind::default(),
         }
     }
 }

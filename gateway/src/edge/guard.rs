@@ -8,6 +8,7 @@
 //! connection comes back and the [next request](Guard::next_request) is asked for. Whatever cannot be
 //! read is answered here and goes no further.
 
+mod bell;
 mod framer;
 mod frames;
 mod hpack;
@@ -34,6 +35,7 @@ use super::answer::Manners;
 use super::refusal::Refusal;
 use super::room::Known;
 use crate::api::framing::HeadLimits;
+use bell::Bell;
 use framer::Framer;
 use frames::Frames;
 
@@ -59,6 +61,7 @@ pub struct Guard {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Who is at the other end.
     client: Option<Arc<Known>>,
+    bell: Bell,
 }
 
 /// What is being done with the connection.
@@ -91,6 +94,7 @@ impl Guard {
             inbox: BytesMut::new(),
             deadline: None,
             client: None,
+            bell: Bell::default(),
         }
     }
 
@@ -147,6 +151,9 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if let rung @ Poll::Ready(_) = this.heed_bell(context) {
+            return rung;
+        }
         match this.place {
             Place::Http2(_) => this.read_http_2(context, buf),
             Place::Open if this.framer.is_in_body() => this.read_body(context, buf),

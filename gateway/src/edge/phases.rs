@@ -16,7 +16,7 @@ use super::gateway::{Decision, Gateway};
 use super::guard::Guard;
 use super::request_id::RequestId;
 use super::site::{self, Compared};
-use super::upstream::{TOO_LARGE, Upstream};
+use super::upstream::Upstream;
 use super::{Downstream, exchange, head, http2, http10, upstream};
 use crate::api::rejection::Rejection;
 use crate::auth::credential::Caller;
@@ -44,25 +44,15 @@ impl ProxyHttp for Gateway {
         Context::new()
     }
 
-    /// Counts what is forwarded.
+    /// Counts what is forwarded, and stops it where it may not go on.
     async fn request_body_filter(
         &self,
-        _downstream: &mut Downstream,
+        downstream: &mut Downstream,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        context.body_bytes += body.as_ref().map_or(0, |piece| piece.len() as u64);
-        if self.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {
-            return Error::e_explain(TOO_LARGE, "the body is too large")
-                .map_err(|e: Box<Error>| e.into_down());
-        }
-        // An empty last piece would be written as a second end of a chunked body, and poison the
-        // connection for whoever has it next.
-        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
-            *body = None;
-        }
-        Ok(())
+        self.pass_on(downstream.req_header(), body, end_of_stream, context)
     }
 
     /// None: nothing is compressed or rewritten here.
@@ -102,6 +92,7 @@ impl ProxyHttp for Gateway {
         let response = match self.receive(downstream, context).await {
             Ok(Decision::Forward(caller)) => {
                 let room = self.make_room(downstream, &caller, context).await;
+                let room = room.and_then(|()| self.accompany(downstream, &caller, context));
                 let is_fetched = room.is_ok() && self.is_fetched(downstream, &caller);
                 context.caller = Some(caller);
                 match room {
@@ -212,8 +203,10 @@ impl ProxyHttp for Gateway {
     ) -> FailToProxy {
         // What breaks off a body is said as what breaks off a head is.
         let is_broken = exchange::guard(downstream).is_some_and(Guard::is_broken);
-        let rejection =
-            if is_broken { Some(Rejection::Unreadable) } else { upstream::rejection(error) };
+        let rejection = self
+            .cut_off(downstream.req_header(), context)
+            .or(is_broken.then_some(Rejection::Unreadable))
+            .or_else(|| upstream::rejection(error));
         let has_begun = downstream
             .response_written()
             .is_some_and(|response| !response.status.is_informational());

@@ -5,6 +5,9 @@
 //! a time, and a session that is used costs nothing but one more look when it would have ended.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ptr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::Session;
@@ -13,22 +16,45 @@ use crate::clock::Moment;
 /// In how many milliseconds deadlines are taken for the same.
 const TICK: u64 = 100;
 
-/// Sessions by the tick in which they will have ended, unless they are used in the meantime.
+/// The tick of a session that is not in here.
+const NONE: u32 = 0;
+
+/// Sessions by the tick in which they will have ended, unless they are used in the meantime. Each knows
+/// its own.
 #[derive(Default)]
-pub(super) struct Deadlines(BTreeMap<u64, Vec<Weak<Session>>>);
+pub(super) struct Deadlines(BTreeMap<u32, Vec<Weak<Session>>>);
 
 impl Deadlines {
     /// Has `session` looked at when `end` is over.
     pub(super) fn enter(&mut self, session: &Arc<Session>, end: Moment) {
-        self.0.entry(end.millis().div_ceil(TICK)).or_default().push(Arc::downgrade(session));
+        // In thirteen years at the latest.
+        let tick = u32::try_from(end.millis().div_ceil(TICK)).unwrap_or(u32::MAX).max(NONE + 1);
+        session.tick.store(tick, Ordering::Relaxed);
+        self.0.entry(tick).or_default().push(Arc::downgrade(session));
+    }
+
+    /// Forgets `session`, which has ended: or the little that is kept of it here would be kept until it
+    /// would have idled out.
+    pub(super) fn remove(&mut self, session: &Session) {
+        let tick = session.tick.swap(NONE, Ordering::Relaxed);
+        let Entry::Occupied(mut entry) = self.0.entry(tick) else { return };
+        let sessions = entry.get_mut();
+        if let Some(place) = sessions.iter().position(|other| ptr::eq(other.as_ptr(), session)) {
+            sessions.swap_remove(place);
+        }
+        if sessions.is_empty() {
+            entry.remove();
+        } else if sessions.len() < sessions.capacity() / 4 {
+            sessions.shrink_to(sessions.len() * 2);
+        }
     }
 
     /// Takes out sessions whose deadline is over, `most` of them.
     pub(super) fn take_due(&mut self, now: Moment, most: usize) -> Vec<Weak<Session>> {
-        let mut due = Vec::new();
+        let mut due: Vec<Weak<Session>> = Vec::new();
         while due.len() < most
             && let Some(mut first) = self.0.first_entry()
-            && *first.key() <= now.millis() / TICK
+            && u64::from(*first.key()) <= now.millis() / TICK
         {
             let sessions = first.get_mut();
             due.extend(sessions.drain(sessions.len().saturating_sub(most - due.len())..));
@@ -36,6 +62,15 @@ impl Deadlines {
                 first.remove();
             }
         }
+        for session in due.iter().filter_map(Weak::upgrade) {
+            session.tick.store(NONE, Ordering::Relaxed);
+        }
         due
+    }
+
+    /// How many sessions are in here.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
     }
 }

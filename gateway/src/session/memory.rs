@@ -1,23 +1,24 @@
 //! Sessions in memory: a moka cache with time-to-idle, and a ledger that counts them.
 
-use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use moka::sync::Cache;
 
 use super::deadlines::Deadlines;
+use super::ledger::{self, Ledger};
 use super::token::{DigestHasher, SessionId};
-use super::{End, Lifetime, Session};
+use super::underway::Underway;
+use super::{End, Lifetime, Session, Watch};
 use crate::clock::Moment;
-use crate::user::UserId;
+use crate::user::{User, UserId};
 
 /// How many sessions there may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
     /// Of all users together. Beyond it a sign-in is refused; nobody is signed out.
     pub total: usize,
-    /// Of one user. Beyond it the user's least recently used session ends.
+    /// Of one user. Beyond it one of the user's own ends: see [`ledger::to_go`].
     pub per_user: usize,
 }
 
@@ -30,6 +31,8 @@ pub struct MemoryStore {
     cache: Cache<SessionId, Arc<Session>, BuildHasherDefault<DigestHasher>>,
     ledger: Arc<Mutex<Ledger>>,
     deadlines: Mutex<Deadlines>,
+    /// Requests that have not come in whole.
+    underway: Arc<Underway>,
     lifetime: Lifetime,
     capacity: Capacity,
     on_end: OnEnd,
@@ -65,7 +68,8 @@ impl MemoryStore {
                 }
             })
             .build_with_hasher(BuildHasherDefault::default());
-        Self { cache, ledger, deadlines: Mutex::default(), lifetime, capacity, on_end }
+        let (deadlines, underway) = (Mutex::default(), Arc::default());
+        Self { cache, ledger, deadlines, underway, lifetime, capacity, on_end }
     }
 
     /// Opens `session`, or refuses when the store is full.
@@ -110,6 +114,8 @@ impl MemoryStore {
 
     /// Ends the live session `id` and returns it; `None` if there is none.
     pub fn close(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
+        // Also what has idled out, but is still in use by a request: whoever signs out, means it.
+        self.underway.revoke(id);
         let session = self.cache.get(id)?;
         let was_live = session.is_live(now, &self.lifetime);
         // Of two sign-outs at once, one is told that it ended the session.
@@ -133,7 +139,25 @@ impl MemoryStore {
     /// Revokes all sessions of `user` but `keep`; returns how many.
     pub fn revoke(&self, user: UserId, keep: Option<&SessionId>) -> usize {
         let sessions = self.of(user).into_iter().filter(|session| Some(session.id()) != keep);
-        sessions.filter(|session| self.end(session, End::Revoked)).count()
+        let count = sessions.filter(|session| self.end(session, End::Revoked)).count();
+        self.underway.revoke_all(user, keep);
+        count
+    }
+
+    /// Tells the sessions of `user` what has become of them; returns how many.
+    pub fn change(&self, user: &Arc<User>) -> usize {
+        let sessions = self.of(user.id());
+        for session in &sessions {
+            session.set_user(Arc::clone(user));
+        }
+        self.underway.change(user);
+        sessions.len()
+    }
+
+    /// Watches over `session` for a request that has not come in whole. What has become of the
+    /// session before that is to be looked at after it.
+    pub fn watch(&self, session: &Arc<Session>) -> Watch {
+        Watch::over(session, &self.underway)
     }
 
     /// Whether `session` still holds. Does not renew it.
@@ -166,6 +190,9 @@ impl MemoryStore {
     pub fn end(&self, session: &Arc<Session>, why: End) -> bool {
         let ended = session.end();
         self.forget(session);
+        if why != End::Expired {
+            self.underway.revoke(session.id());
+        }
         if ended {
             (self.on_end)(session, why);
         }
@@ -174,13 +201,16 @@ impl MemoryStore {
 
     fn forget(&self, session: &Session) {
         lock(&self.ledger).strike(session);
+        lock(&self.deadlines).remove(session);
         self.cache.invalidate(session.id());
     }
 
     /// Has [`MemoryStore::tidy`] look at `session` when it would end.
     fn look_again(&self, session: &Arc<Session>) {
+        let mut deadlines = lock(&self.deadlines);
+        // Under the lock: a session that has ended by now is not entered, one that ends later removed.
         if let Some(deadline) = session.deadline(&self.lifetime) {
-            lock(&self.deadlines).enter(session, deadline);
+            deadlines.enter(session, deadline);
         }
     }
 
@@ -195,8 +225,8 @@ impl MemoryStore {
         let mut gone: Vec<_> = dead.map(|session| (Arc::clone(session), End::Expired)).collect();
         let live = ledger.of(user).iter().filter(|session| !is_dead(session));
         if live.clone().count() >= self.capacity.per_user {
-            let oldest = live.min_by_key(|session| session.last_used());
-            gone.extend(oldest.map(|session| (Arc::clone(session), End::Evicted)));
+            let first = ledger::to_go(live, session, now);
+            gone.extend(first.map(|session| (Arc::clone(session), End::Evicted)));
         }
         if ledger.count - gone.len() >= self.capacity.total {
             return Err(Full);
@@ -206,48 +236,6 @@ impl MemoryStore {
         }
         ledger.enter(Arc::clone(session));
         Ok(gone)
-    }
-}
-
-/// Who has which sessions. Every session is entered once and struck at most once.
-#[derive(Default)]
-struct Ledger {
-    by_user: HashMap<UserId, Vec<Arc<Session>>>,
-    count: usize,
-}
-
-impl Ledger {
-    fn of(&self, user: UserId) -> &[Arc<Session>] {
-        self.by_user.get(&user).map_or(&[], Vec::as_slice)
-    }
-
-    fn enter(&mut self, session: Arc<Session>) {
-        self.by_user.entry(session.user_id()).or_default().push(session);
-        self.count += 1;
-    }
-
-    /// A session that was struck stays so.
-    fn assign(&mut self, session: &Arc<Session>, user: UserId) {
-        let count = self.count;
-        self.strike(session);
-        if self.count < count {
-            session.set_user_id(user);
-            self.enter(Arc::clone(session));
-        }
-    }
-
-    fn strike(&mut self, session: &Session) {
-        self.retain(session.user_id(), |other| other.id() != session.id());
-    }
-
-    fn retain(&mut self, user: UserId, keep: impl Fn(&Session) -> bool) {
-        let Some(sessions) = self.by_user.get_mut(&user) else { return };
-        let before = sessions.len();
-        sessions.retain(|session| keep(session));
-        self.count -= before - sessions.len();
-        if sessions.is_empty() {
-            self.by_user.remove(&user);
-        }
     }
 }
 
@@ -428,6 +416,37 @@ mod tests {
             assert!(store.touch(&id, at(1)).is_none());
             assert_eq!(store.count(), 0);
         }
+    }
+
+    #[test]
+    fn f_26_of_a_session_that_has_ended_nothing_is_left() {
+        const DAY: Lifetime = Lifetime { idle: Duration::from_secs(24 * 3600), absolute: None };
+        let capacity = Capacity { total: 10_000, per_user: 2 };
+        let store = MemoryStore::new(DAY, capacity, Arc::new(|_, _| {}));
+        let ada = Arc::new(user("ada"));
+        let mut ended = Vec::new();
+        let mut enter = |now| {
+            let id = SessionToken::generate().id();
+            let session = Session::start(id, Arc::clone(&ada), None, now);
+            let session = store.open(session, now).unwrap();
+            ended.push(Arc::downgrade(&session));
+            id
+        };
+        for n in 0..1000 {
+            // Signed out of, displaced by others, revoked.
+            let id = enter(at(n));
+            enter(at(n));
+            assert!(store.close(&id, at(n)).is_some());
+            enter(at(n));
+            enter(at(n));
+        }
+        assert_eq!(lock(&store.deadlines).count(), 2);
+        assert_eq!(store.revoke(ada.id(), None), 2);
+        store.tidy(at(1000));
+        assert_eq!((store.count(), lock(&store.deadlines).count()), (0, 0));
+        // The memory itself is given back when the last one who looks at it has gone: the test.
+        assert!(ended.iter().all(|session| session.strong_count() == 0));
+        assert!(ended.iter().all(|session| session.weak_count() <= 1));
     }
 
     #[test]

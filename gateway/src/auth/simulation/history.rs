@@ -14,6 +14,7 @@ use crate::session::token::{SessionId, SessionToken};
 use crate::session::{End, Session};
 use crate::stamp::Files;
 use crate::user::{Status, UserId};
+use crate::visit::ClientKind;
 
 /// How much happens in one.
 const STEPS: usize = 150;
@@ -27,6 +28,7 @@ struct Known {
     password: usize,
     started: Moment,
     used: Moment,
+    uses: usize,
     ended: Option<End>,
 }
 
@@ -125,6 +127,7 @@ impl History {
             Some(session) => {
                 assert_eq!(session.user_id(), id_of(known.name), "seed {}", self.seed);
                 known.used = now;
+                known.uses += 1;
             }
             None if known.ended.is_none() => known.ended = Some(End::Expired),
             None => {}
@@ -182,7 +185,7 @@ impl History {
             Work::Reload(mut fates) => {
                 match fates.pop() {
                     Some(Fate::Ended(user)) => self.revoke(user),
-                    Some(Fate::Changed(user)) => drop(self.stage.auth.change(&user)),
+                    Some(Fate::Changed(user)) => drop(self.stage.auth.sessions.change(&user)),
                     None => {}
                 }
                 if !fates.is_empty() {
@@ -209,7 +212,7 @@ impl History {
         let evicted = self.live_of(name) >= CAPACITY.per_user;
         let mine = |known: &&mut Known| known.name == name && known.ended.is_none();
         let user = Arc::clone(&verified.account.user);
-        match self.stage.auth.open(user, None, now) {
+        match self.stage.auth.open(user, None, ClientKind::default(), now) {
             Err(error) => {
                 assert!(matches!(error, SignInError::Full), "seed {}", self.seed);
                 assert!(is_full, "seed {}", self.seed);
@@ -224,11 +227,14 @@ impl History {
                     known.ended = Some(End::Expired);
                 }
                 if evicted {
-                    let oldest = self.known.iter_mut().filter(mine).min_by_key(|known| known.used);
-                    oldest.unwrap().ended = Some(End::Evicted);
+                    // What was used once or twice goes before what is in steady use.
+                    let rank = |known: &&mut Known| (known.uses > 2, known.used);
+                    let first = self.known.iter_mut().filter(mine).min_by_key(rank);
+                    first.unwrap().ended = Some(End::Evicted);
                 }
                 let (at, ended) = (now, None);
-                let new = Known { token, id, name, password, started: at, used: at, ended };
+                let new =
+                    Known { token, id, name, password, started: at, used: at, uses: 0, ended };
                 self.known.push(new);
                 self.works.push(Work::Confirm(self.known.len() - 1, verified, session));
             }

@@ -30,6 +30,13 @@ pub(super) struct Key {
     mark: u64,
 }
 
+impl Key {
+    /// A number that stands for whose counter it is.
+    pub(super) fn number(self) -> u64 {
+        self.mark
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 struct Place {
     /// The key's mark; 0: the place is free.

@@ -14,6 +14,7 @@ impl Guard {
     /// Waits for the next request: its whole head and what came of its body, and not a byte more.
     /// `None` if none will come, or has not begun when `patience` is over.
     pub async fn next_request(&mut self, mut patience: Pin<&mut Sleep>) -> Option<BytesMut> {
+        self.mind_no_bell();
         poll_fn(|context| self.poll_next_request(context, patience.as_mut())).await
     }
 

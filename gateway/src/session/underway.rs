@@ -1,0 +1,135 @@
+//! Requests whose body is still coming, and what becomes of their sessions meanwhile.
+//!
+//! A session that idles out is forgotten, while a request that was begun with it may go on: it is kept here
+//! for as long as that takes, so that even then it can be revoked.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Session;
+use super::token::{DigestHasher, SessionId};
+use crate::user::{Status, User, UserId};
+
+/// What has become of the session of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Nothing that matters: that it has idled out, at most.
+    Nothing,
+    /// Its user is not the same any more.
+    Changed,
+    /// It was ended by somebody.
+    Revoked,
+}
+
+/// All such requests, by their sessions.
+#[derive(Default)]
+pub(super) struct Underway(Mutex<Requests>);
+
+type Requests = HashMap<SessionId, Vec<Arc<Request>>, BuildHasherDefault<DigestHasher>>;
+
+struct Request {
+    session: Arc<Session>,
+    /// A [`Notice`], as a number.
+    notice: AtomicU8,
+    /// Rings when the request must not go on.
+    bell: Arc<Notify>,
+}
+
+/// Watches over the session of one request, while it lasts.
+pub struct Watch {
+    request: Arc<Request>,
+    underway: Arc<Underway>,
+}
+
+impl Watch {
+    /// Watches over `session`, from now on: what has become of it before, is to be looked at.
+    pub(super) fn over(session: &Arc<Session>, underway: &Arc<Underway>) -> Self {
+        let request = Arc::new(Request {
+            session: Arc::clone(session),
+            notice: AtomicU8::new(Notice::Nothing as u8),
+            bell: Arc::default(),
+        });
+        underway.lock().entry(*session.id()).or_default().push(Arc::clone(&request));
+        Self { request, underway: Arc::clone(underway) }
+    }
+
+    /// What has become of it.
+    pub fn notice(&self) -> Notice {
+        match self.request.notice.load(Ordering::Acquire) {
+            nothing if nothing == Notice::Nothing as u8 => Notice::Nothing,
+            changed if changed == Notice::Changed as u8 => Notice::Changed,
+            _ => Notice::Revoked,
+        }
+    }
+
+    /// Rings, once, when the session is revoked or its user may do nothing any more.
+    pub fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.request.bell)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut requests = self.underway.lock();
+        let id = self.request.session.id();
+        let Some(of_session) = requests.get_mut(id) else { return };
+        of_session.retain(|request| !Arc::ptr_eq(request, &self.request));
+        if of_session.is_empty() {
+            requests.remove(id);
+        }
+    }
+}
+
+impl Underway {
+    /// The session `id` was ended by somebody.
+    pub(super) fn revoke(&self, id: &SessionId) {
+        for request in self.lock().get(id).into_iter().flatten() {
+            request.revoke();
+        }
+    }
+
+    /// So were all of `user`, but `keep`.
+    pub(super) fn revoke_all(&self, user: UserId, keep: Option<&SessionId>) {
+        self.each_of(user, |request| {
+            if Some(request.session.id()) != keep {
+                request.revoke();
+            }
+        });
+    }
+
+    /// This is what has become of a user.
+    pub(super) fn change(&self, user: &Arc<User>) {
+        self.each_of(user.id(), |request| {
+            request.session.set_user(Arc::clone(user));
+            request.notice.fetch_max(Notice::Changed as u8, Ordering::AcqRel);
+            if user.status == Status::Inactive {
+                request.bell.notify_one();
+            }
+        });
+    }
+
+    fn each_of(&self, user: UserId, tell: impl Fn(&Request)) {
+        let requests = self.lock();
+        requests
+            .values()
+            .flatten()
+            .filter(|it| it.session.user_id() == user)
+            .for_each(|it| tell(it));
+    }
+
+    /// What is done under the lock does not panic.
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Request {
+    fn revoke(&self) {
+        self.notice.store(Notice::Revoked as u8, Ordering::Release);
+        self.bell.notify_one();
+    }
+}
