@@ -284,3 +284,36 @@ fn what_is_the_upstreams_business_only_does_not_come_back() {
     }
     assert_eq!(answer.header("connection"), Some("keep-alive"));
 }
+
+/// What a user of InfluxDB's own pages meets is written down, where the gateway cannot mend it.
+#[test]
+fn f_53_the_ui_finds_no_metrics_and_answers_that_any_client_can_show() {
+    let upstream = Upstream::start();
+    let config = "[forward]\nui = true\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let session = cookie(&gateway.sign_in("ada"));
+    assert_eq!(gateway.connect().send(&get("/signin", &[])).status, 200);
+    upstream.seen_by_clients();
+    // InfluxDB, which would scrape them, brings nothing; nor does it help to be signed in.
+    for headers in [&[][..], &[&*session], &["User-Agent: InfluxDB/v2.9.1"]] {
+        assert_eq!(gateway.connect().send(&get("/metrics", headers)).status, 404);
+    }
+    assert!(upstream.saw_nothing());
+
+    let guess = || gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", "wrong horse")]));
+    let banned = (0..10).map(|_| guess()).find(|answer| answer.status == 429).unwrap();
+    assert!(banned.header("content-type").unwrap().starts_with("application/json"));
+    assert!(banned.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
+    let json = banned.json();
+    assert_eq!(json["code"], "too many requests");
+    assert!(json["message"].as_str().unwrap().contains("try again later"));
+
+    let text = std::fs::read_to_string(repository().join("docs/configuration.md")).unwrap();
+    let start = text.find("### InfluxDB's UI through the gateway").unwrap();
+    let part = text[start..].split("\n## ").next().unwrap();
+    for word in
+        ["session.lifetime", "upstream_read", "504", "restart", "/metrics", "Could not sign in"]
+    {
+        assert!(part.contains(word), "{word}");
+    }
+}
