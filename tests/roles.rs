@@ -382,7 +382,8 @@ fn f_32_a_session_counts_where_influxdb_3_is_asked_without_a_token() {
 #[test]
 fn f_32_own_credentials_are_resolved_to_their_user_or_refused() {
     let influxdb = Influxdb::start();
-    let config = "[users]\ntokens = \"resolve\"\n[forward]\nv1 = true\n";
+    let config = "[users]\ntokens = \"resolve\"\n[identity]\ntoken_prefix = \"influxdb:\"\n\
+                  [forward]\nv1 = true\n";
     let gateway = Gateway::start_with(influxdb.upstream.address, config, &users(&["bob"]));
     let seen = |target: &str| {
         let seen = influxdb.upstream.seen_by_clients();
@@ -393,7 +394,7 @@ fn f_32_own_credentials_are_resolved_to_their_user_or_refused() {
         let path = &line.1[..6];
         for own in [OWN[0], OWN[1], OWN[2], OWN[3], OWN[6]] {
             ask(&gateway, line, own, "A: b");
-            assert_eq!(seen(path), Some(Some("ada".to_owned())), "{line:?} {own:?}");
+            assert_eq!(seen(path), Some(Some("influxdb:ada".to_owned())), "{line:?} {own:?}");
         }
         for own in [
             // What InfluxDB knows as nobody's token: a password of its own for InfluxDB 1.
