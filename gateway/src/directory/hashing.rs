@@ -1,5 +1,6 @@
 //! The room in which passwords are hashed: threads of its own, a bounded line before it.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,6 +28,7 @@ pub struct HashingRoom {
     /// The way in. Opened at the first hash: threads do not survive a process going to the
     /// background.
     jobs: OnceLock<Sender<Job>>,
+    opening: Mutex<()>,
 }
 
 /// How much less a hash matters than a request that is forwarded, as the `nice` of its thread.
@@ -35,7 +37,13 @@ const NICE: i32 = 10;
 impl HashingRoom {
     /// A room with a thread for each turn of `line`; new hashes are made at `cost`.
     pub fn new(line: Line, cost: Cost) -> Self {
-        Self { turns: Turns::new(line), workers: line.at_once, cost, jobs: OnceLock::new() }
+        Self {
+            turns: Turns::new(line),
+            workers: line.at_once,
+            cost,
+            jobs: OnceLock::new(),
+            opening: Mutex::default(),
+        }
     }
 
     /// What a new hash costs.
@@ -61,22 +69,46 @@ impl HashingRoom {
             // A client that has left does not want it.
             let _ = answer.send(done);
         });
-        let jobs = self.jobs.get_or_init(|| start(self.workers, self.cost));
-        jobs.send(job).expect("the threads live as long as the room");
+        self.jobs()?.send(job).expect("the threads live as long as the room");
         Ok(answered.await.expect("hashing does not panic"))
+    }
+
+    /// The way in. Where the system has no thread to give, whoever comes next tries again.
+    fn jobs(&self) -> Result<&Sender<Job>, Busy> {
+        if let Some(jobs) = self.jobs.get() {
+            return Ok(jobs);
+        }
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = self.jobs.get() {
+            return Ok(jobs);
+        }
+        match start(self.workers, self.cost) {
+            Ok(jobs) => Ok(self.jobs.get_or_init(|| jobs)),
+            Err(error) => {
+                log::error!("no thread to hash passwords on: {error}");
+                Err(Busy)
+            }
+        }
     }
 }
 
-/// Starts the threads. They end when the way in is gone.
-fn start(workers: usize, cost: Cost) -> Sender<Job> {
+/// Starts the threads, as many as can be had. They end when the way in is gone.
+fn start(workers: usize, cost: Cost) -> io::Result<Sender<Job>> {
     let (jobs, queue) = channel();
     let queue = Arc::new(Mutex::new(queue));
     for number in 0..workers {
         let queue = Arc::clone(&queue);
         let thread = thread::Builder::new().name(format!("hash-{number}"));
-        thread.spawn(move || serve(&queue, cost)).expect("the system has a thread to give");
+        match thread.spawn(move || serve(&queue, cost)) {
+            Ok(_thread) => {}
+            Err(error) if number == 0 => return Err(error),
+            Err(error) => {
+                log::warn!("{number} threads to hash passwords on instead of {workers}: {error}");
+                break;
+            }
+        }
     }
-    jobs
+    Ok(jobs)
 }
 
 fn serve(queue: &Mutex<Receiver<Job>>, cost: Cost) {
