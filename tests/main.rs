@@ -15,6 +15,8 @@ mod attack;
 mod audit;
 /// What is asked of a session counts while it lasts, to the last byte of the request.
 mod authority;
+/// Files of certificates and tokens: read again, trusted, and told what is wrong with them.
+mod certificates;
 /// Pages of other origins in a real browser.
 mod chromium;
 /// The real Python client, writing into a real database through the gateway.

@@ -49,6 +49,17 @@ impl Authority {
         self.sign(about)
     }
 
+    /// A certificate for `name` that is its own authority, as `openssl req -x509` makes it; in force
+    /// up to this year.
+    pub(crate) fn of_itself(name: &str, until: i32) -> Pair {
+        let mut about = CertificateParams::new([name.to_owned()]).unwrap();
+        about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        about.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = about.self_signed(&key).unwrap().pem();
+        Pair { certificate, key: key.serialize_pem() }
+    }
+
     fn sign(&self, about: CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         let certificate = about.signed_by(&key, &self.0).unwrap().pem();

@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 9] = [
 const GROUND: [&str; 6] = ["clock", "document", "limits", "stamp", "visit", "writer"];
 
 /// By which files a foreign crate comes in.
-const DOORS: [(&str, &[&str]); 10] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("pingora", &["edge", "config/server", "config"]),
     ("pingora_proxy", &["edge"]),
     ("moka", &["session/memory", "auth/tokens"]),
@@ -32,6 +32,7 @@ const DOORS: [(&str, &[&str]); 10] = [
     ("clap", &["cli"]),
     ("env_logger", &["cli/logging"]),
     ("rpassword", &["cli/password"]),
+    ("rustls", &["edge/tls"]),
     ("rustix", &["cli/run", "directory/hashing"]),
 ];
 

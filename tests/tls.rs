@@ -159,7 +159,7 @@ fn a_renewed_certificate_is_taken_and_nothing_is_lost() {
     let (broken, odd) =
         (Pair { certificate: "junk".to_owned(), ..renewed.clone() }, Authority::new());
     let odd = Pair { key: odd.pair("127.0.0.1").key, ..renewed.clone() };
-    for (bad, told) in [(broken, "that can be read"), (odd, "the key is not the certificate's")] {
+    for (bad, told) in [(broken, "it is not PEM"), (odd, "the key is not the certificate's")] {
         bad.write(secure.gateway.folder(), "gateway");
         wait_until("the log says what is wrong", || secure.gateway.has_logged(told));
         assert!(secure.gateway.has_logged("the old certificate stays in use"));
@@ -175,7 +175,7 @@ fn a_renewed_certificate_is_taken_and_nothing_is_lost() {
 }
 
 /// Exit code and both outputs of `command` with this configuration.
-fn outcome(command: &str, folder: &Path) -> (Option<i32>, String) {
+pub(crate) fn outcome(command: &str, folder: &Path) -> (Option<i32>, String) {
     let config = folder.join("gateway.toml");
     let output = program().args([command, "--config"]).arg(config).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
@@ -213,10 +213,10 @@ fn a_certificate_that_cannot_be_used_is_a_fault_at_start() {
         (listen("good.crt", "other.key"), "the key is not the certificate's"),
         (listen("good.crt", "good.key") + &listen("other.crt", "good.key"), "other.crt"),
         (upstream("ca_file = \"none.crt\""), "none.crt"),
-        (upstream("ca_file = \"empty.pem\""), "empty.pem: not certificates in PEM"),
-        (upstream("ca_file = \"junk.pem\""), "junk.pem: not certificates in PEM"),
-        (upstream("ca_file = \"good.key\""), "good.key: not certificates in PEM"),
-        (upstream("ca_file = \"bad.pem\""), "bad.pem: not certificates"),
+        (upstream("ca_file = \"empty.pem\""), "empty.pem: it is empty"),
+        (upstream("ca_file = \"junk.pem\""), "junk.pem: it is not PEM"),
+        (upstream("ca_file = \"good.key\""), "good.key: it holds a key, and no certificate"),
+        (upstream("ca_file = \"bad.pem\""), "bad.pem: not certificates of authorities"),
         (
             upstream("client_certificate = \"good.crt\"\nclient_key = \"other.key\""),
             "the key is not the certificate's",
@@ -271,7 +271,7 @@ impl SecureUpstream {
         Self { address, seen: Mutex::new(seen) }
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().try_iter().collect()
     }
 }
@@ -314,7 +314,7 @@ fn forward(
     forward_from(folder, upstream, host, &format!("ca_file = \"ca.crt\"\n{keys}"))
 }
 
-fn forward_from(
+pub(crate) fn forward_from(
     folder: tempfile::TempDir,
     upstream: &SecureUpstream,
     host: &str,
@@ -341,7 +341,7 @@ fn forward_from(
 }
 
 /// What a handshake that fails is told.
-fn refused() -> (u16, String) {
+pub(crate) fn refused() -> (u16, String) {
     (502, "gateway/upstream.handshake".to_owned())
 }
 

@@ -83,7 +83,7 @@ fn preparation(cookie: &CookieRules) -> Preparation {
     Preparation {
         headers: IdentityHeaders::new(HeaderName::from_static("x-forwarded-user"), None, &[]),
         cookie: cookie.clone(),
-        shared: Shared { token: ApiToken::parse(&"s".repeat(88)).ok(), scheme: Scheme::Token },
+        shared: Arc::new(Shared::new(ApiToken::parse(&"s".repeat(88)).ok(), Scheme::Token)),
         authority: HeaderValue::from_static("127.0.0.1:8087"),
     }
 }

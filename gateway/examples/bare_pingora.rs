@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use influx_gateway::app;
+use influx_gateway::app::{self, Loaded};
 use influx_gateway::edge::listener::Bound;
 use influx_gateway::edge::upstream::Upstream;
 use influx_gateway::limits::Limits;
@@ -50,7 +50,7 @@ impl ProxyHttp for Bare {
 
 fn main() {
     let file = std::env::args().nth(1).expect("the gateway's configuration file");
-    let Ok((config, _users)) = app::load(Path::new(&file)) else {
+    let Ok(Loaded { config, .. }) = app::load(Path::new(&file)) else {
         panic!("{file}: `influx-gateway check --config {file}` says what is wrong")
     };
     let listener = app::bind(config.listen.http[0]).expect("the address is free");

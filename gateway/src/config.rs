@@ -16,7 +16,7 @@ use pingora::server::configuration::ServerConf;
 
 use crate::api::cookie::CookieRules;
 use crate::api::route::{self, Forwarding, Unversioned};
-use crate::document::{Document, Fault, Section, Surroundings};
+use crate::document::{Document, Fault, Named, Section, Surroundings};
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
@@ -72,22 +72,55 @@ pub struct Upstream {
     /// Whether it is spoken to over TLS; its certificate is verified then.
     pub tls: bool,
     /// Certificates that may have signed the upstream's; none: those of the system.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<Named>,
     /// The gateway's own certificate and its key, for an upstream that asks.
-    pub client: Option<(PathBuf, PathBuf)>,
+    pub client: Option<(Named, Named)>,
     /// The token for users who have none of their own.
     pub token: Option<ApiToken>,
+    /// Where it was read.
+    pub token_file: Option<Named>,
+}
+
+/// The files that a configuration names beside itself, as far as they could be made out: what is wrong
+/// with them is told with what is wrong in the configuration.
+#[derive(Default)]
+pub struct NamedFiles {
+    /// The users file.
+    pub users: Option<Named>,
+    /// Certificates of listeners, each with its key.
+    pub https: Vec<(Named, Named)>,
+    /// Certificates that may have signed the upstream's.
+    pub ca: Option<Named>,
+    /// The gateway's own certificate, and its key.
+    pub client: Option<(Named, Named)>,
+}
+
+impl NamedFiles {
+    fn of(listen: &Listen, upstream: &Upstream, users: &Users) -> Self {
+        let https = listen.https.iter().map(|https| (https.certificate.clone(), https.key.clone()));
+        Self {
+            users: users.file().cloned(),
+            https: https.collect(),
+            ca: upstream.ca_file.clone(),
+            client: upstream.client.clone(),
+        }
+    }
 }
 
 /// Why there is no [`Config`].
 pub struct Refused {
     /// Everything that is wrong, in the order of the lines.
     pub faults: Vec<Fault>,
-    /// The users file, as far as it could be made out, so that it can be checked as well.
-    pub users_file: Option<PathBuf>,
+    /// What else can be checked.
+    pub files: NamedFiles,
 }
 
 impl Config {
+    /// The files that are named in it.
+    pub fn files(&self) -> NamedFiles {
+        NamedFiles::of(&self.listen, &self.upstream, &self.users)
+    }
+
     /// Reads `text`, the configuration called `name` in faults; all faults at once.
     ///
     /// Files named in it are looked for relative to `folder`.
@@ -104,32 +137,32 @@ impl Config {
         let (lifetime, capacity) = session(root.section("session"));
         let cookie = cookie::read(root.section("cookie"));
         let identity = identity::read(root.section("identity"));
-        let users = users::read(root.section("users"), upstream.as_ref(), &identity);
+        let users = users::read(root.section("users"), folder, &upstream, &identity);
         let signin = signin::read(root.section("signin"));
         let audit = audit(root.section("audit"), folder);
-        let forwarding = forward(root.section("forward"), upstream.as_ref());
+        let forwarding = forward(root.section("forward"), &upstream);
         let limits = limits(root.section("limits"));
         let server = server::read(root.section("server"));
         root.close();
 
         let faults = document.into_faults();
-        match upstream {
-            Some(upstream) if faults.is_empty() => Ok(Self {
-                listen,
-                upstream,
-                lifetime,
-                capacity,
-                cookie,
-                users,
-                signin,
-                audit,
-                identity,
-                forwarding,
-                limits,
-                server,
-            }),
-            _ => Err(Refused { faults, users_file: users.file().cloned() }),
+        if !faults.is_empty() {
+            return Err(Refused { faults, files: NamedFiles::of(&listen, &upstream, &users) });
         }
+        Ok(Self {
+            listen,
+            upstream,
+            lifetime,
+            capacity,
+            cookie,
+            users,
+            signin,
+            audit,
+            identity,
+            forwarding,
+            limits,
+            server,
+        })
     }
 }
 
@@ -164,7 +197,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn forward(mut section: Section<'_>, upstream: Option<&Upstream>) -> Forwarding {
+fn forward(mut section: Section<'_>, upstream: &Upstream) -> Forwarding {
     let default = || ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
     let public = section.texts("public").unwrap_or_else(default);
     for path in &public {
@@ -179,7 +212,7 @@ fn forward(mut section: Section<'_>, upstream: Option<&Upstream>) -> Forwarding 
     let mut switch = |key| section.boolean(key).unwrap_or(false);
     let (setup, credentials) = (switch("setup"), switch("credentials"));
     let (ui, v1) = (switch("ui"), switch("v1"));
-    let is_influxdb_3 = upstream.is_some_and(|upstream| upstream.kind == Kind::Influxdb3);
+    let is_influxdb_3 = upstream.kind == Kind::Influxdb3;
     if v1 && is_influxdb_3 {
         section.fault("v1", "InfluxDB 3 has its /query and /write by session already");
     }

@@ -2,6 +2,7 @@
 //!
 //! Start at [`gateway`]: the life of a request.
 
+mod access_line;
 pub mod access_log;
 pub mod answer;
 mod authority;

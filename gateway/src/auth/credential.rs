@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::session::Session;
 use crate::user::User;
 use crate::user::name::Username;
-use crate::user::secret::{ApiToken, Scheme};
+pub use crate::user::secret::Shared;
 
 /// On whose behalf a request goes upstream, and how they came.
 pub enum Caller {
@@ -28,14 +28,6 @@ pub enum Purpose {
     Unwanted,
     /// To prove the old password, which goes along with the new one.
     NewPassword,
-}
-
-/// The token for users who have none of their own, and how tokens are written.
-pub struct Shared {
-    /// The token.
-    pub token: Option<ApiToken>,
-    /// The word before any token that the gateway injects.
-    pub scheme: Scheme,
 }
 
 /// What to do about a user whose requests go upstream without a token.
@@ -102,10 +94,9 @@ impl Caller {
             };
         }
         let user = session.user();
-        let token = user.token.as_ref().or(shared.token.as_ref());
-        token.map_or(UpstreamCredential::Nothing, |token| {
-            UpstreamCredential::Token(token.authorization(shared.scheme))
-        })
+        let own = user.token.as_ref().map(|token| token.authorization(shared.scheme));
+        let token = own.or_else(|| shared.authorization());
+        token.map_or(UpstreamCredential::Nothing, UpstreamCredential::Token)
     }
 }
 
@@ -114,7 +105,7 @@ mod tests {
     use super::*;
     use crate::clock::Moment;
     use crate::session::token::SessionToken;
-    use crate::user::secret::UpstreamSession;
+    use crate::user::secret::{ApiToken, Scheme, UpstreamSession};
     use crate::user::tests::user;
 
     fn session(own: Option<&str>, upstream: Option<&str>) -> Caller {
@@ -127,9 +118,8 @@ mod tests {
 
     #[test]
     fn the_table_of_credentials() {
-        let shared = |token: Option<&str>, scheme| Shared {
-            token: token.map(|text| ApiToken::parse(text).unwrap()),
-            scheme,
+        let shared = |token: Option<&str>, scheme| {
+            Shared::new(token.map(|text| ApiToken::parse(text).unwrap()), scheme)
         };
         let token = |text| UpstreamCredential::Token(HeaderValue::from_static(text));
         let cookie = |keeps_authorization| UpstreamCredential::Cookie {

@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use super::{Failure, say};
-use crate::app::{self, warnings};
+use crate::app::{self, Loaded, warnings};
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
-    let (config, users) = app::load(path)?;
-    app::load_tls(&config)?;
+    let Loaded { config, users, .. } = app::load(path)?;
     for warning in users.iter().flat_map(|file| warnings::of(&config, &file.users)) {
         say::complain(&format!("warning: {warning}"));
     }

@@ -13,18 +13,17 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     raise_open_files();
     // In the background the working folder is another one, and files are read and opened again.
     let path = &std::path::absolute(path).map_err(|error| Failure::File(error.to_string()))?;
-    let (config, users) = app::load(path)?;
+    let loaded = app::load(path)?;
+    let config = &loaded.config;
     warn_of_few_open_files(&config.limits);
-    let tls = app::load_tls(&config)?;
-    let audit = app::open_audit(&config)?;
-    if let Some(file) = &users {
-        warn_of_readable(&file.path);
-        for warning in warnings::of(&config, &file.users) {
+    let audit = app::open_audit(config)?;
+    if let Some(users) = &loaded.users {
+        warn_of_readable(&users.file.path);
+        for warning in warnings::of(config, &users.users) {
             log::warn!("{warning}");
         }
     }
-    app::serve(config, users, tls, audit, announce)
-        .map_err(|error| Failure::Bind(error.to_string()))
+    app::serve(loaded, audit, announce).map_err(|error| Failure::Bind(error.to_string()))
 }
 
 /// One line a listener: the address as it turned out, which port 0 leaves to the system.

@@ -9,6 +9,7 @@ use crate::app;
 use crate::auth::credential::missing_token;
 use crate::config::Config;
 use crate::directory::edit::{self, Change, NewUser};
+use crate::document;
 use crate::stamp::Files;
 use crate::user::name::Username;
 use crate::user::password::{Cost, Memory, Password, PasswordHash};
@@ -98,7 +99,7 @@ fn add(new: &New) -> Result<(), Failure> {
     let config = prepare(&named.file)?;
     // A relative path is one from where the command is called, and in the file from where that is.
     let token_file = match &new.token_file {
-        Some(path) => Some(token_file(path, &users_file(&named.file)?)?),
+        Some(path) => Some(token_file(path, &users_file(&named.file)?.path)?),
         None => None,
     };
     let (password, token) = if new.token_stdin {
@@ -133,9 +134,9 @@ fn token_file(path: &Path, users: &Path) -> Result<String, Failure> {
     named.ok_or_else(|| fault("a users file names files in UTF-8 only".to_owned()))
 }
 
-fn users_file(file: &ConfigFile) -> Result<PathBuf, Failure> {
+fn users_file(file: &ConfigFile) -> Result<document::Named, Failure> {
     let config = app::load_config(&file.config)?;
-    app::users_path(&file.config, &config).ok_or_else(|| {
+    config.users.file().cloned().ok_or_else(|| {
         Failure::File(format!(
             "{}: users.source is \"influxdb\": users are InfluxDB's, and changed there",
             file.config.display()
@@ -144,7 +145,7 @@ fn users_file(file: &ConfigFile) -> Result<PathBuf, Failure> {
 }
 
 fn apply(user: &Named, change: &Change<'_>, done: &str) -> Result<(), Failure> {
-    let path = users_file(&user.file)?;
+    let path = users_file(&user.file)?.path;
     edit::apply(&path, &user.name, change).map_err(|error| Failure::File(error.to_string()))?;
     say::mention(&format!("{}: {} {done}", path.display(), user.name));
     Ok(())

@@ -1,7 +1,7 @@
 //! `[listen]`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::duration;
 use crate::api::framing::is_host;
 use crate::api::hosts::HostName;
-use crate::document::Section;
+use crate::document::{Named, Section};
 
 /// Where clients come from, and what is believed of them.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ pub struct Https {
     /// The address.
     pub address: SocketAddr,
     /// The certificate and those that vouch for it, in PEM.
-    pub certificate: PathBuf,
+    pub certificate: Named,
     /// Its key, in PEM.
-    pub key: PathBuf,
+    pub key: Named,
 }
 
 impl Listen {
@@ -98,8 +98,8 @@ fn read_https(mut section: Section<'_>, before: &[Https], folder: &Path) -> Opti
     let others = || before.iter().map(|https| https.address);
     let address =
         section.required("address", |text| address(text).and_then(|one| free(one, others())));
-    let certificate = section.required("certificate", |path| Ok(folder.join(path)));
-    let key = section.required("key", |path| Ok(folder.join(path)));
+    let certificate = section.required_file("certificate", folder);
+    let key = section.required_file("key", folder);
     section.close();
     Some(Https { address: address?, certificate: certificate?, key: key? })
 }

@@ -3,28 +3,22 @@
 use std::path::Path;
 
 use http::uri::{Authority, Scheme, Uri};
-use zeroize::Zeroizing;
 
 use super::{Kind, Upstream};
 use crate::document::Section;
 use crate::user::secret::ApiToken;
 
 /// Reads the section; the token file is looked for in `folder`.
-pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<Upstream> {
-    let default = || upstream_url("http://127.0.0.1:8087").ok();
-    let url = if section.other_keys().iter().any(|key| key == "url") {
-        section.parsed("url", upstream_url)
-    } else {
-        section.parsed("url", upstream_url).or_else(default)
-    };
+pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Upstream {
+    let url = section.parsed("url", upstream_url);
     let files = section.surroundings().file;
-    let token = section
-        .parsed("token_file", |path| ApiToken::parse(&Zeroizing::new(files(&folder.join(path))?)));
+    let token = section.parsed("token_file", |path| ApiToken::of_file(&folder.join(path), files));
+    let token_file = section.file("token_file", folder);
     let kinds = [("influxdb2", Kind::Influxdb2), ("influxdb3", Kind::Influxdb3)];
     let kind = section.choice("kind", &kinds).unwrap_or(Kind::Influxdb2);
-    let ca_file = section.text("ca_file").map(|path| folder.join(path));
-    let certificate = section.text("client_certificate").map(|path| folder.join(path));
-    let key = section.text("client_key").map(|path| folder.join(path));
+    let ca_file = section.file("ca_file", folder);
+    let certificate = section.file("client_certificate", folder);
+    let key = section.file("client_key", folder);
     if certificate.is_some() != key.is_some() {
         section.fault("client_key", "client_certificate and client_key go together");
     }
@@ -34,7 +28,9 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<Upstream> 
     }
     let client = certificate.zip(key);
     section.close();
-    url.map(|(authority, tls)| Upstream { authority, kind, tls, ca_file, client, token })
+    // What stands for a faulty one is never used.
+    let (authority, tls) = url.unwrap_or((Authority::from_static("127.0.0.1:8087"), false));
+    Upstream { authority, kind, tls, ca_file, client, token, token_file }
 }
 
 fn upstream_url(text: &str) -> Result<(Authority, bool), String> {

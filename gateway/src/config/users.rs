@@ -1,11 +1,11 @@
 //! `[users]`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Identity, Kind, Upstream, duration};
 use crate::auth::upkeep::Pace;
-use crate::document::Section;
+use crate::document::{Named, Section};
 
 /// Who may sign in, and what becomes of clients that bring a token instead.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub struct Users {
 /// Who knows the users.
 #[derive(Debug)]
 enum Source {
-    /// A users file, relative to the configuration's folder as written.
-    File(PathBuf),
+    /// A users file.
+    File(Named),
     /// InfluxDB itself.
     Influxdb,
 }
@@ -41,7 +41,7 @@ pub enum TokenPolicy {
 
 impl Users {
     /// The users file; `None` if InfluxDB knows the users.
-    pub fn file(&self) -> Option<&PathBuf> {
+    pub fn file(&self) -> Option<&Named> {
         match &self.source {
             Source::File(file) => Some(file),
             Source::Influxdb => None,
@@ -52,12 +52,15 @@ impl Users {
 /// Reads the section. An InfluxDB 3 has neither users nor a way to ask whose a token is.
 pub(super) fn read(
     mut section: Section<'_>,
-    upstream: Option<&Upstream>,
+    folder: &Path,
+    upstream: &Upstream,
     identity: &Identity,
 ) -> Users {
     let is_influxdb = section.choice("source", &[("file", false), ("influxdb", true)]);
     let is_influxdb = is_influxdb.unwrap_or(false);
-    let file = section.text("file").unwrap_or_else(|| "users.toml".to_owned());
+    let named = section.file("file", folder);
+    let file = named
+        .unwrap_or_else(|| Named { path: folder.join("users.toml"), place: section.place("file") });
     let policies = [
         ("pass", TokenPolicy::Pass),
         ("resolve", TokenPolicy::Resolve),
@@ -67,7 +70,7 @@ pub(super) fn read(
     let password_by_session = section.boolean("password_by_session").unwrap_or(true);
     let renew = section.parsed("renew", duration).unwrap_or(Duration::from_secs(240));
     let refresh = section.parsed("refresh", duration).unwrap_or(Duration::from_secs(60));
-    if upstream.is_some_and(|upstream| upstream.kind == Kind::Influxdb3) {
+    if upstream.kind == Kind::Influxdb3 {
         if is_influxdb {
             section.fault(
                 "source",
@@ -92,6 +95,6 @@ pub(super) fn read(
         );
     }
     section.close();
-    let source = if is_influxdb { Source::Influxdb } else { Source::File(file.into()) };
+    let source = if is_influxdb { Source::Influxdb } else { Source::File(file) };
     Users { source, tokens, password_by_session, pace: Pace { renew, refresh } }
 }

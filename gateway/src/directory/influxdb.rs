@@ -13,7 +13,7 @@ use super::turns::{Busy, Line, Turn, Turns};
 use crate::user::access::Access;
 use crate::user::credentials::Credentials;
 use crate::user::name::Username;
-use crate::user::secret::UpstreamSession;
+use crate::user::secret::{Shared, UpstreamSession};
 use crate::user::typed::TypedName;
 use crate::user::{Status, User, UserId};
 
@@ -70,14 +70,14 @@ pub struct InfluxdbDirectory {
     upstream: Arc<dyn Ask>,
     turns: Turns,
     /// The gateway's own token, if it has one.
-    authorization: Option<HeaderValue>,
+    shared: Arc<Shared>,
 }
 
 impl InfluxdbDirectory {
     /// The users that `upstream` knows. Sign-ins wait for their turn in `line`. What users may not ask
-    /// themselves is asked with `authorization`.
-    pub fn new(upstream: Arc<dyn Ask>, line: Line, authorization: Option<HeaderValue>) -> Self {
-        Self { upstream, turns: Turns::new(line), authorization }
+    /// themselves is asked with the `shared` token.
+    pub fn new(upstream: Arc<dyn Ask>, line: Line, shared: Arc<Shared>) -> Self {
+        Self { upstream, turns: Turns::new(line), shared }
     }
 
     /// A turn at signing in, if there is room to wait for one.
@@ -129,12 +129,12 @@ impl InfluxdbDirectory {
     /// Whether `user`, whom InfluxDB refuses everything, is no more. It refuses a deleted user in the
     /// words it has for an inactive one, so only the gateway's own token can tell; without one, false.
     pub async fn has_deleted(&self, user: &User) -> bool {
-        let Some(authorization) = &self.authorization else { return false };
+        let Some(authorization) = self.shared.authorization() else { return false };
         if user.id == UserId::provisional(&user.name) {
             return false;
         }
         let path = format!("/api/v2/users/{}", user.id);
-        let answer = self.ask(Method::GET, &path, (AUTHORIZATION, authorization.clone())).await;
+        let answer = self.ask(Method::GET, &path, (AUTHORIZATION, authorization)).await;
         answer.is_ok_and(|answer| answer.status() == StatusCode::NOT_FOUND)
     }
 

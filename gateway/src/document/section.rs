@@ -118,6 +118,12 @@ impl<'d> Section<'d> {
         self.parsed(key, parse)
     }
 
+    /// A file that must be named, looked for in `folder`.
+    pub fn required_file(&mut self, key: &'static str, folder: &Path) -> Option<Named> {
+        let path = self.required(key, |path| Ok(folder.join(path)))?;
+        Some(Named { path, place: self.place(key) })
+    }
+
     /// One of a few words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         self.parsed(key, |text| {

@@ -96,7 +96,10 @@ impl Client {
         loop {
             let peer = self.upstream.peer().await?;
             let error = match self.connector().get_http_session(&*peer).await {
-                Ok((session, is_reused)) => return Ok((session, peer, is_reused)),
+                Ok((session, is_reused)) => match self.upstream.check(&peer, session.digest()) {
+                    Ok(()) => return Ok((session, peer, is_reused)),
+                    Err(error) => error,
+                },
                 Err(error) => error,
             };
             attempts += 1;

@@ -40,7 +40,7 @@ pub struct Settings {
     /// The headers that carry the user upstream.
     pub identity: IdentityHeaders,
     /// The token for users who have none of their own.
-    pub shared: Shared,
+    pub shared: Arc<Shared>,
     /// Where requests go.
     pub upstream: Arc<Upstream>,
     /// What asks the upstream on the gateway's own behalf.
@@ -107,8 +107,7 @@ impl Gateway {
             hsts,
         } = settings;
         let authority = upstream.authority();
-        let ping = shared.token.as_ref().map(|token| token.authorization(shared.scheme));
-        let version = Version::new(Arc::clone(&client) as Arc<dyn Ask>, ping);
+        let version = Version::new(Arc::clone(&client) as Arc<dyn Ask>, Arc::clone(&shared));
         let manners = Arc::new(Manners::new(hsts, Arc::new(version)));
         let preparation =
             Preparation { headers: identity, cookie: cookie.clone(), shared, authority };

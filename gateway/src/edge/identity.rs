@@ -1,5 +1,7 @@
 //! What the upstream learns of who asks, and what of its answer is nobody else's business.
 
+use std::sync::Arc;
+
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING,
 };
@@ -20,7 +22,7 @@ pub struct Preparation {
     /// The cookie that must not go upstream.
     pub cookie: CookieRules,
     /// The token for users who have none of their own.
-    pub shared: Shared,
+    pub shared: Arc<Shared>,
     /// The upstream's own host and port.
     pub authority: HeaderValue,
 }
@@ -203,10 +205,7 @@ mod tests {
                 &[],
             ),
             cookie: cookie::tests::rules(),
-            shared: Shared {
-                token: Some(ApiToken::parse("shared").unwrap()),
-                scheme: Scheme::Token,
-            },
+            shared: Arc::new(Shared::new(Some(ApiToken::parse("shared").unwrap()), Scheme::Token)),
             authority: HeaderValue::from_static("upstream:8086"),
         }
     }

@@ -1,5 +1,7 @@
 //! The phases of a request in which Pingora calls us, in their order.
 
+use std::os::fd::RawFd;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
@@ -7,20 +9,19 @@ use http::header::STRICT_TRANSPORT_SECURITY;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
-use super::access_log::{self, Entry};
 use super::context::Context;
 use super::gateway::{Decision, Gateway};
 use super::guard::Guard;
 use super::request_id::RequestId;
-use super::site::{self, Compared};
+use super::site;
 use super::upstream::Upstream;
-use super::{Downstream, exchange, head, http2, http10, upstream};
+use super::{Downstream, access_line, access_log, exchange, head, http2, http10, upstream};
 use crate::api::rejection::Rejection;
 use crate::auth::credential::Caller;
-use crate::session::Session;
 
 impl Gateway {
     /// Decides about a request once it is one that can be read.
@@ -135,6 +136,34 @@ impl ProxyHttp for Gateway {
         context.attempts += 1;
         error.set_retry(self.upstream.may_try_again(peer, &error, context.attempts));
         error
+    }
+
+    /// Nothing is sent to anybody but the upstream.
+    async fn connected_to_upstream(
+        &self,
+        _downstream: &mut Downstream,
+        _reused: bool,
+        peer: &HttpPeer,
+        _socket: RawFd,
+        digest: Option<&Digest>,
+        _context: &mut Context,
+    ) -> pingora::Result<()> {
+        self.upstream.check(peer, digest)
+    }
+
+    /// As Pingora does it by itself; except that nothing was sent to whoever is not the upstream.
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        downstream: &mut Downstream,
+        error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        if Upstream::is_not_sent(&error) {
+            return self.fail_to_connect(downstream, peer, context, error);
+        }
+        upstream::retried_by_itself(error, peer, downstream, reused)
     }
 
     /// Sets the identity, after Pingora has removed what is of this hop only.
@@ -259,31 +288,7 @@ impl ProxyHttp for Gateway {
         // By now it has its connection back.
         context.using = None;
         if access_log::is_wanted() {
-            log(downstream, context);
+            access_line::log(downstream, context);
         }
     }
-}
-
-fn log(downstream: &Downstream, context: &Context) {
-    let request = downstream.req_header();
-    let session = context.session.as_deref();
-    let by_token = || context.caller.as_ref().and_then(Caller::user);
-    let user = session.map(Session::user).or_else(by_token);
-    let trace_id = access_log::trace_id(&request.headers);
-    let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
-    Entry {
-        client: context.origin.client.to_str().unwrap_or("-"),
-        user: user.as_ref().map(|user| user.name.as_str()),
-        session: session.map(|session| session.id().fingerprint()),
-        method: request.method.as_str(),
-        path: request.uri.path(),
-        status,
-        bytes: downstream.body_bytes_sent(),
-        started: context.started,
-        request_id: context.request_id.as_str(),
-        trace_id: trace_id.as_deref(),
-        compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())
-            .then(|| Compared { headers: &request.headers, host: context.origin.host.as_ref() }),
-    }
-    .log();
 }

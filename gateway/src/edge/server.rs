@@ -24,7 +24,7 @@ use super::refusal::Refusal;
 use super::reload::Reload;
 use super::room::Room;
 use super::signals::Signals;
-use super::tls::Renewal;
+use super::tls::Certificate;
 use super::upstream::Upstream;
 use super::whoami::Whoami;
 use crate::api::rejection::Rejection;
@@ -49,7 +49,7 @@ impl Server {
         listeners: Vec<Listener>,
         upstream: Arc<Upstream>,
         (sessions, upkeep): (Arc<MemoryStore>, Option<Arc<Upkeep>>),
-        watched: Vec<Watched>,
+        mut watched: Vec<Watched>,
         conf: ServerConf,
     ) -> Self {
         let mut server = pingora::server::Server::new_with_opt_and_conf(None, conf);
@@ -78,10 +78,9 @@ impl Server {
             keepalive: limits.keepalive,
             rules: Arc::new(Rules { head: (&limits).into(), head_time: limits.head, manners }),
         };
-        let certificates = listeners.iter().filter_map(|listener| listener.certificate.clone());
-        let renewal = Renewal(certificates.collect());
+        let certificates = listeners.iter().filter_map(|listener| listener.certificate.as_ref());
+        watched.extend(certificates.map(Certificate::watched));
         server.add_service(Bound::new("gateway", front, listeners));
-        server.add_service(Lasting::service("certificates", Arc::new(renewal)));
         server.add_service(Lasting::service("upstream", upstream));
         server.add_service(Lasting::service("version", version));
         server.add_service(Lasting::service("tidy", Arc::new(Tidy(sessions))));

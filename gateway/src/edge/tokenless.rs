@@ -22,8 +22,9 @@ impl Tokenless {
     #[cold]
     pub(super) fn note(&self, status: StatusCode, session: &Session, shared: &Shared) {
         let user = session.user();
-        let had_none =
-            session.upstream().is_none() && user.token.is_none() && shared.token.is_none();
+        let had_none = session.upstream().is_none()
+            && user.token.is_none()
+            && shared.authorization().is_none();
         if !had_none || status != StatusCode::UNAUTHORIZED {
             return;
         }

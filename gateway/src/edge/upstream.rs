@@ -1,7 +1,9 @@
 //! The upstream: its addresses, its timeouts, and what its failures mean.
 
+mod failure;
 mod lookup;
 mod order;
+mod proof;
 mod race;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,15 +17,18 @@ use http::uri::Authority;
 use pingora::connectors::L4Connect;
 use pingora::connectors::l4::BindTo;
 use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
 use pingora::upstreams::peer::{HttpUpstreamRequestPolicy, Peer};
-use pingora::{Error, ErrorSource, ErrorType};
+use pingora::{Error, ErrorType};
 
 use super::tls::UpstreamTls;
-use crate::api::rejection::{Rejection, Step};
 use crate::limits::Limits;
+use failure::failed_to_connect;
+pub use failure::{rejection, retried_by_itself};
 use lookup::LookUps;
 use order::Order;
-use race::{Connector, LATE, OVERTAKEN};
+use proof::{NOT_ITS_OWN, Proof};
+use race::{Connector, OVERTAKEN};
 
 /// The error when nothing is known of where the upstream is.
 const NO_ADDRESS: ErrorType = ErrorType::Custom("upstream has no address");
@@ -37,7 +42,7 @@ pub struct Upstream {
     host: String,
     port: u16,
     /// By what it is known, if it is spoken to over TLS.
-    tls: Option<UpstreamTls>,
+    proof: Option<Proof>,
     limits: Limits,
     /// Local addresses that connections come from; none: any.
     sources: Vec<Ipv4Addr>,
@@ -72,12 +77,13 @@ impl Upstream {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
         let literal = host.parse::<IpAddr>().ok();
+        let proof = tls.map(|tls| Proof::new(tls, &host));
         let header = HeaderValue::from_str(authority.as_str());
         let upstream = Arc::new_cyclic(|this: &Weak<Self>| Self {
             authority: header.expect("an authority is a header value"),
             host,
             port,
-            tls,
+            proof,
             limits,
             sources,
             next_source: AtomicUsize::new(0),
@@ -129,6 +135,9 @@ impl Upstream {
         if *kind == OVERTAKEN {
             return attempts <= self.addresses() + 1;
         }
+        if self.may_turn(peer, kind) {
+            return attempts < 2;
+        }
         // Where the name has an address that connects, it was found by the race for a connection. What
         // is late beyond that is TLS.
         let has_raced = self.connector.is_some() && *kind != ErrorType::ConnectTimedout;
@@ -138,6 +147,41 @@ impl Upstream {
         let Some(address) = peer.address().as_inet() else { return false };
         self.note_failed(*address);
         attempts < self.addresses()
+    }
+
+    /// Makes sure that whoever is at the other end of a connection to `peer` is the upstream. To be
+    /// called before anything is sent: where Pingora cannot say so, it says nothing.
+    pub fn check(&self, peer: &HttpPeer, digest: Option<&Digest>) -> pingora::Result<()> {
+        match &self.proof {
+            Some(proof) if !peer.options.verify_cert => proof.check(digest),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an attempt failed for the way in which the upstream was to prove itself, and there is
+    /// another one, which is tried first then.
+    fn may_turn(&self, peer: &HttpPeer, kind: &ErrorType) -> bool {
+        let failed = *kind == NOT_ITS_OWN || *kind == ErrorType::TLSHandshakeFailure;
+        let turned = failed && self.proof.as_ref().is_some_and(|proof| proof.turn(peer));
+        if turned {
+            self.change(|_order| ());
+        }
+        turned
+    }
+
+    /// From now on it is known by `tls`; false if it already was. Connections that are open are not
+    /// used for another request.
+    pub(super) fn set_tls(&self, tls: UpstreamTls) -> bool {
+        let is_new = self.proof.as_ref().is_some_and(|proof| proof.replace(tls, &self.host));
+        if is_new {
+            self.change(|_order| ());
+        }
+        is_new
+    }
+
+    /// Whether nothing was sent, because whoever was connected to is not the upstream.
+    pub fn is_not_sent(error: &Error) -> bool {
+        *error.etype() == NOT_ITS_OWN
     }
 
     /// Whether `error` only says that another address is the one to begin with.
@@ -179,7 +223,7 @@ impl Upstream {
 
     fn note_connected(&self, address: SocketAddr) {
         // That TCP works says nothing of TLS.
-        if self.tls.is_none() && self.order().has_failed(address) {
+        if self.proof.is_none() && self.order().has_failed(address) {
             self.change(|order| order.note_connected(address));
             log::info!("upstream {}: {address} connects again", self.host);
         }
@@ -212,12 +256,12 @@ impl Upstream {
 
     fn peer_at(&self, address: SocketAddr) -> HttpPeer {
         // The name is what the certificate must have. Elsewhere it would be copied for nothing.
-        let name = if self.tls.is_some() { self.host.clone() } else { String::new() };
-        let mut peer = HttpPeer::new(address, self.tls.is_some(), name);
-        let tls = self.tls.clone().unwrap_or_default();
-        peer.client_cert_key = tls.client;
+        let name = if self.proof.is_some() { self.host.clone() } else { String::new() };
+        let mut peer = HttpPeer::new(address, self.proof.is_some(), name);
+        if let Some(proof) = &self.proof {
+            proof.prepare(&mut peer);
+        }
         let options = &mut peer.options;
-        options.ca = tls.authorities;
         options.connection_timeout = Some(self.limits.upstream_connect);
         options.total_connection_timeout = Some(self.limits.upstream_connect);
         options.read_timeout = Some(self.limits.upstream_read);
@@ -230,57 +274,4 @@ impl Upstream {
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
         peer
     }
-}
-
-/// What the client is told of `error`; `None` when the client is gone and is told nothing.
-pub fn rejection(error: &Error) -> Option<Rejection> {
-    let kind = error.etype();
-    match error.esource() {
-        ErrorSource::Upstream => Some(upstream_rejection(kind)),
-        ErrorSource::Downstream => match kind {
-            ErrorType::ReadTimedout => Some(Rejection::ClientTimedOut),
-            kind if *kind == TOO_LARGE => Some(Rejection::TooLarge),
-            ErrorType::ReadError
-            | ErrorType::WriteError
-            | ErrorType::WriteTimedout
-            | ErrorType::ConnectionClosed => None,
-            _ => Some(Rejection::Unreadable),
-        },
-        ErrorSource::Internal | ErrorSource::Unset => Some(Rejection::Internal),
-    }
-}
-
-fn upstream_rejection(kind: &ErrorType) -> Rejection {
-    match kind {
-        kind if *kind == LATE => Rejection::UpstreamTimedOut(Step::Connect),
-        ErrorType::ConnectTimedout => Rejection::UpstreamTimedOut(Step::Connect),
-        ErrorType::TLSHandshakeTimedout => Rejection::UpstreamTimedOut(Step::Handshake),
-        ErrorType::WriteTimedout => Rejection::UpstreamTimedOut(Step::Send),
-        ErrorType::ReadTimedout => Rejection::UpstreamTimedOut(Step::Receive),
-        ErrorType::TLSHandshakeFailure
-        | ErrorType::TLSWantX509Lookup
-        | ErrorType::InvalidCert
-        | ErrorType::HandshakeError => Rejection::UpstreamFailed(Step::Handshake),
-        kind if failed_to_connect(kind) || *kind == OVERTAKEN => {
-            Rejection::UpstreamFailed(Step::Connect)
-        }
-        ErrorType::WriteError => Rejection::UpstreamFailed(Step::Send),
-        kind if *kind == NO_ADDRESS => Rejection::UpstreamFailed(Step::Resolve),
-        _ => Rejection::UpstreamFailed(Step::Receive),
-    }
-}
-
-/// Whether there is no connection of TCP.
-fn failed_to_connect(kind: &ErrorType) -> bool {
-    let is_known = matches!(
-        kind,
-        ErrorType::ConnectTimedout
-            | ErrorType::ConnectRefused
-            | ErrorType::ConnectNoRoute
-            | ErrorType::ConnectError
-            | ErrorType::BindError
-            | ErrorType::SocketError
-            | ErrorType::ConnectProxyFailure
-    );
-    is_known || *kind == LATE
 }

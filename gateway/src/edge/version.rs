@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
+use crate::auth::credential::Shared;
 use crate::directory::influxdb::Ask;
 
 /// The headers.
@@ -28,15 +29,15 @@ const RETRY: Duration = Duration::from_millis(500);
 /// upstream has not answered, or says nothing, local answers are without.
 pub struct Version {
     upstream: Arc<dyn Ask>,
-    /// For an upstream that wants it even for a ping.
-    authorization: Option<HeaderValue>,
+    /// For an upstream that wants a token even for a ping.
+    shared: Arc<Shared>,
     known: ArcSwapOption<Vec<(HeaderName, HeaderValue)>>,
 }
 
 impl Version {
-    /// Nothing known yet of `upstream`.
-    pub fn new(upstream: Arc<dyn Ask>, authorization: Option<HeaderValue>) -> Self {
-        Self { upstream, authorization, known: ArcSwapOption::empty() }
+    /// Nothing known yet of `upstream`, which may want the `shared` token.
+    pub fn new(upstream: Arc<dyn Ask>, shared: Arc<Shared>) -> Self {
+        Self { upstream, shared, known: ArcSwapOption::empty() }
     }
 
     /// Adds what is known to the headers of a local answer.
@@ -50,8 +51,8 @@ impl Version {
 
     async fn learn(&self) {
         let mut request = Request::get("/ping").body(()).expect("a path is a valid request");
-        if let Some(authorization) = &self.authorization {
-            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        if let Some(authorization) = self.shared.authorization() {
+            request.headers_mut().insert(AUTHORIZATION, authorization);
         }
         // What was known stays: an upstream that is down has not changed its version.
         let Ok(answer) = self.upstream.ask(request).await else { return };

@@ -1,7 +1,9 @@
 //! What the upstream takes for a proof: API tokens and its own sessions.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -55,6 +57,34 @@ pub enum Scheme {
     Token,
     /// `Bearer`.
     Bearer,
+}
+
+/// The token for users who have none of their own, and how tokens are written.
+pub struct Shared {
+    token: ArcSwapOption<ApiToken>,
+    /// The word before any token that the gateway injects.
+    pub scheme: Scheme,
+}
+
+impl Shared {
+    /// `token`, if there is one, and the word before it and before those of users.
+    pub fn new(token: Option<ApiToken>, scheme: Scheme) -> Self {
+        Self { token: ArcSwapOption::from_pointee(token), scheme }
+    }
+
+    /// The `Authorization` of whoever has no token of their own.
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        self.token.load().as_ref().map(|token| token.authorization(self.scheme))
+    }
+
+    /// Lets `token` be used from the next request on; false if it already is.
+    pub fn replace(&self, token: ApiToken) -> bool {
+        let is_new = self.token.load().as_deref() != Some(&token);
+        if is_new {
+            self.token.store(Some(Arc::new(token)));
+        }
+        is_new
+    }
 }
 
 /// A session of InfluxDB's own: the cookie that it gave to the gateway. Cannot be printed.

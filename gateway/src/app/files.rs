@@ -1,0 +1,148 @@
+//! What is read at the start, and again later: the configuration, users, tokens and certificates.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::names;
+use crate::config::{Config, NamedFiles, Refused};
+use crate::directory::parse;
+use crate::directory::users::Users;
+use crate::document::{Fault, Named, Surroundings};
+use crate::edge::tls::{Certificate, Pair, UpstreamFiles, UpstreamTls};
+use crate::stamp::Files;
+use crate::user::name::TokenPrefix;
+
+/// All that is read at the start.
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The users file, where there is one.
+    pub users: Option<UsersFile>,
+    /// Certificates.
+    pub tls: Tls,
+}
+
+/// A users file and its users.
+pub struct UsersFile {
+    /// Where it is.
+    pub file: Named,
+    /// Who is in it.
+    pub users: Users,
+}
+
+/// What was read of certificates.
+pub struct Tls {
+    /// Those of listeners.
+    pub certificates: Vec<Arc<Certificate>>,
+    /// By what an `https` upstream is known.
+    pub upstream: Option<(UpstreamFiles, UpstreamTls)>,
+}
+
+/// Reads the configuration at `path` and all files that it names; all faults of all of them at once.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
+    let (config, named, mut faults) = match read_config(path) {
+        Ok(config) => {
+            let named = config.files();
+            (Some(config), named, Vec::new())
+        }
+        Err(Refused { faults, files }) => (None, files, faults),
+    };
+    let is_https = config.as_ref().is_some_and(|config| config.upstream.tls);
+    let tls = load_tls(&named, is_https).unwrap_or_else(|more| {
+        faults.extend(more);
+        None
+    });
+    let prefix = config.as_ref().and_then(|config| config.identity.token_prefix.as_ref());
+    let users = named.users.map(|file| load_users_at_start(file, prefix));
+    let users = users.transpose().unwrap_or_else(|more| {
+        faults.extend(more);
+        None
+    });
+    match (config, tls) {
+        (Some(config), Some(tls)) if faults.is_empty() => Ok(Loaded { config, users, tls }),
+        _ => {
+            // Those of the configuration itself first, in the order of its lines.
+            let own = path.display().to_string();
+            faults.sort_by_key(|fault| if fault.file == own { (0, fault.line) } else { (1, None) });
+            Err(faults)
+        }
+    }
+}
+
+/// Reads the configuration at `path` alone, for commands that edit the users file it names.
+pub fn load_config(path: &Path) -> Result<Config, Vec<Fault>> {
+    read_config(path).map_err(|refused| refused.faults)
+}
+
+fn read_config(path: &Path) -> Result<Config, Refused> {
+    let name = path.display().to_string();
+    let read = |path: &Path| read_file(path, &Files::default());
+    match read(path) {
+        Ok(text) => Config::parse(&name, &text, folder_of(path), surroundings(&read)),
+        Err(what) => {
+            let faults = vec![Fault::of_file(&name, what)];
+            Err(Refused { faults, files: NamedFiles::default() })
+        }
+    }
+}
+
+/// Reads the users file `file`, and the tokens it names, by `files`.
+pub fn load_users(file: &Named, files: &Files) -> Result<Users, Vec<Fault>> {
+    let text = files.read_text(&file.path).map_err(|error| vec![file.fault(error)])?;
+    let read = |path: &Path| read_file(path, files);
+    let name = file.path.display().to_string();
+    parse::parse(&name, &text, folder_of(&file.path), surroundings(&read))
+}
+
+/// The same at the start, where a file without users is most likely not what was meant.
+fn load_users_at_start(file: Named, prefix: Option<&TokenPrefix>) -> Result<UsersFile, Vec<Fault>> {
+    let users = load_users(&file, &Files::default())?;
+    if users.count() > 0 {
+        let users = names::apart(users, prefix, &file.path)?;
+        return Ok(UsersFile { file, users });
+    }
+    let what = "no [[user]] in it, so nobody could sign in; add one with `influx-gateway user add`";
+    Err(vec![Fault::of_file(&file.path.display().to_string(), what)])
+}
+
+/// Reads the certificates among `named`.
+fn load_tls(named: &NamedFiles, is_https: bool) -> Result<Option<Tls>, Vec<Fault>> {
+    let (mut certificates, mut faults) = (Vec::new(), Vec::new());
+    let pair = |(certificate, key): &(Named, Named)| Pair {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    };
+    for files in &named.https {
+        match Certificate::load(pair(files)) {
+            Ok(certificate) => certificates.push(Arc::new(certificate)),
+            Err(more) => faults.extend(more),
+        }
+    }
+    let client = named.client.as_ref().map(pair);
+    let files = UpstreamFiles { authorities: named.ca.clone(), client };
+    match files.read(&Files::default()) {
+        Ok(tls) if faults.is_empty() => {
+            let upstream = is_https.then_some((files, tls));
+            Ok(Some(Tls { certificates, upstream }))
+        }
+        Ok(_) => Err(faults),
+        Err(more) => {
+            faults.extend(more);
+            Err(faults)
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// The text of a file, or why there is none.
+pub(super) fn read_file(path: &Path, files: &Files) -> Result<String, String> {
+    files.read_text(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here and in main only")]
+fn surroundings(file: &dyn Fn(&Path) -> Result<String, String>) -> Surroundings<'_> {
+    Surroundings { variable: &|name| std::env::var(name).ok(), file }
+}
