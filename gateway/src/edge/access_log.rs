@@ -79,7 +79,7 @@ impl fmt::Display for Entry<'_> {
 }
 
 /// `text` with everything but visible ASCII percent-encoded: no client can end the line, add a
-/// field to it, or turn a terminal's colours on. Beyond [`MOST_BYTES`] it is cut, and how many bytes
+/// field to it, or turn a terminal's colours on. Beyond `MOST_BYTES` it is cut, and how many bytes
 /// the whole has is added.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if text.len() <= MOST_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -68,7 +68,7 @@ impl Gateway {
 
     /// Whether a request is one of those, of which it is known that nothing follows its head. Those
     /// that say more of their connection than whether it stays are left to Pingora.
-    pub(super) fn is_fetched(&self, downstream: &mut Downstream, caller: &Caller) -> bool {
+    pub(super) fn is_fetched(downstream: &mut Downstream, caller: &Caller) -> bool {
         let is_public = matches!(caller, Caller::Public);
         if !is_public || !downstream.as_downstream_mut().is_body_done() {
             return false;
@@ -104,7 +104,7 @@ impl Gateway {
 
         let mut body = BytesMut::new();
         let is_whole = loop {
-            match session.read_response_body().await.map_err(|error| error.into_up())? {
+            match session.read_response_body().await.map_err(Error::into_up)? {
                 Some(piece) => body.extend_from_slice(&piece),
                 None => break true,
             }
@@ -137,7 +137,7 @@ impl Gateway {
         request: &RequestHeader,
     ) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>)> {
         tokio::select! {
-            asked = self.client.begin(request, true) => asked.map_err(|error| error.into_up()),
+            asked = self.client.begin(request, true) => asked.map_err(Error::into_up),
             _ = downstream.as_downstream_mut().read_body_or_idle(true) => {
                 Error::e_explain(ErrorType::ConnectionClosed, "the client is gone")
                     .map_err(|error: Box<Error>| error.into_down())
@@ -186,15 +186,15 @@ async fn pass(
     session: &mut HttpSession<()>,
 ) -> pingora::Result<()> {
     let written = downstream.write_response_header(Box::new(head), false).await;
-    written.map_err(|error| error.into_down())?;
+    written.map_err(Error::into_down)?;
     let mut next = Some(piece);
     loop {
         let is_last = next.is_none();
         let written = downstream.write_response_body(next, is_last).await;
-        written.map_err(|error| error.into_down())?;
+        written.map_err(Error::into_down)?;
         if is_last {
             return Ok(());
         }
-        next = session.read_response_body().await.map_err(|error| error.into_up())?;
+        next = session.read_response_body().await.map_err(Error::into_up)?;
     }
 }

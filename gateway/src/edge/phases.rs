@@ -94,7 +94,7 @@ impl ProxyHttp for Gateway {
             Ok(Decision::Forward(caller)) => {
                 let room = self.make_room(downstream, &caller, context).await;
                 let room = room.and_then(|()| self.accompany(downstream, &caller, context));
-                let is_fetched = room.is_ok() && self.is_fetched(downstream, &caller);
+                let is_fetched = room.is_ok() && Self::is_fetched(downstream, &caller);
                 context.caller = Some(caller);
                 match room {
                     Ok(()) if is_fetched => {

@@ -18,7 +18,7 @@ use crate::user::{User, UserId};
 pub struct Capacity {
     /// Of all users together. Beyond it a sign-in is refused; nobody is signed out.
     pub total: usize,
-    /// Of one user. Beyond it one of the user's own ends: see [`ledger::to_go`].
+    /// Of one user. Beyond it one of the user's own ends: see `ledger::to_go`.
     pub per_user: usize,
 }
 
