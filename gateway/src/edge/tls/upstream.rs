@@ -132,7 +132,7 @@ impl Own {
     /// Those of `tls` that name `host`, and are for servers.
     pub fn of(tls: &UpstreamTls, host: &str) -> Self {
         let all = tls.authorities.iter().flat_map(|authorities| authorities.iter());
-        let ders = all.map(|certificate| certificate.borrow_raw_cert());
+        let ders = all.map(WrappedX509::borrow_raw_cert);
         let own = ders.filter(|der| names(der, host)).map(|der| OwnCertificate {
             hash: Sha256::digest(der).into(),
             certificate: WrappedX509::new(der.clone(), parse_x509),
