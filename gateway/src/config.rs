@@ -112,7 +112,7 @@ pub struct Refused {
     /// Everything that is wrong, in the order of the lines.
     pub faults: Vec<Fault>,
     /// What else can be checked.
-    pub files: NamedFiles,
+    pub files: Box<NamedFiles>,
 }
 
 impl Config {
@@ -147,7 +147,8 @@ impl Config {
 
         let faults = document.into_faults();
         if !faults.is_empty() {
-            return Err(Refused { faults, files: NamedFiles::of(&listen, &upstream, &users) });
+            let files = Box::new(NamedFiles::of(&listen, &upstream, &users));
+            return Err(Refused { faults, files });
         }
         Ok(Self {
             listen,

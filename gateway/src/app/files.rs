@@ -45,7 +45,7 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
             let named = config.files();
             (Some(config), named, Vec::new())
         }
-        Err(Refused { faults, files }) => (None, files, faults),
+        Err(Refused { faults, files }) => (None, *files, faults),
     };
     let is_https = config.as_ref().is_some_and(|config| config.upstream.tls);
     let tls = load_tls(&named, is_https).unwrap_or_else(|more| {
@@ -81,7 +81,7 @@ fn read_config(path: &Path) -> Result<Config, Refused> {
         Ok(text) => Config::parse(&name, &text, folder_of(path), surroundings(&read)),
         Err(what) => {
             let faults = vec![Fault::of_file(&name, what)];
-            Err(Refused { faults, files: NamedFiles::default() })
+            Err(Refused { faults, files: Box::default() })
         }
     }
 }
