@@ -1,7 +1,7 @@
-# demo, release, test, instructions, compatibility, bench, bench-signin, profile: each installs what is missing (Debian
-# packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo release test instructions compatibility bench bench-signin profile \
-	tools test-tools bench-tools bench-signin-tools
+# demo, release, test, test-compose, influxd, instructions, compatibility, bench, bench-signin, profile: each
+# installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+.PHONY: demo release test test-compose influxd instructions compatibility bench bench-signin profile \
+	tools test-tools compose-tools influxd-tools bench-tools bench-signin-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -23,6 +23,12 @@ release: tools ## the program as it is to be run, target/release/influx-gateway
 
 test: tools test-tools ## every test
 	$(CARGO) test --locked
+
+test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engine; BUILD=1 builds the program there too
+	$(CARGO) build --locked
+	$(SUDO) env "PATH=$$PATH:/usr/sbin" "HOME=$$HOME" python3 -B tests/compose/run.py $(if $(BUILD),--build)
+
+influxd: influxd-tools target/influxd/influx ## a real InfluxDB and its command, in target/influxd; ten minutes the first time
 
 # The test writes what it has counted before it compares, so its failure does not matter here.
 instructions: tools ## counts anew how many instructions a request takes, for the test to compare with
@@ -62,6 +68,39 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@ls /usr/lib/*/libnss_wrapper.so >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libnss-wrapper; }
 	@$(call need,chromium,chromium)
 	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
+
+# An engine, what its images are made of, and Docker's `compose`, which is no package.
+compose-tools: target/compose/docker-compose target/compose/debian.tar
+	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,dockerd,docker.io)
+	@$(call need,docker,docker.io)
+	@$(call need,git,git)
+	@$(call need,openssl,openssl)
+
+influxd-tools: tools
+	@$(call need,go,golang-go)
+	@$(call need,pkg-config,pkg-config)
+
+target/compose/docker-compose: $(wildcard tests/compose/go.*) tests/go
+	@$(call need,go,golang-go)
+	@mkdir -p $(@D)
+	cd tests/compose && ../go build -trimpath -ldflags "-s -w" -o $(CURDIR)/$@ github.com/docker/compose/v2/cmd
+
+target/compose/debian.tar:
+	@PATH="$$PATH:/usr/sbin"; $(call need,debootstrap,debootstrap)
+	@mkdir -p $(@D)
+	tests/compose/debian $@
+
+# Flux, which influxd is linked with, is Rust: built by the toolchain that is in use here, not by the one
+# that it asks for, and without that one's lints.
+target/influxd/influxd: $(wildcard tests/influxd/go.*) tests/go | influxd-tools
+	@mkdir -p $(@D)
+	cd tests/influxd && ../go build -o $(CURDIR)/$(@D)/ github.com/influxdata/pkg-config
+	toolchain=$$(rustup show active-toolchain | cut -d ' ' -f 1) && cd tests/influxd && \
+	RUSTUP_TOOLCHAIN=$$toolchain RUSTFLAGS="--cap-lints warn" PKG_CONFIG=$(CURDIR)/$(@D)/pkg-config \
+		../go build -tags sqlite_foreign_keys,sqlite_json -o $(CURDIR)/$(@D)/ github.com/influxdata/influxdb/v2/cmd/influxd
+
+target/influxd/influx: target/influxd/influxd
+	cd tests/influxd && ../go build -o $(CURDIR)/$(@D)/ github.com/influxdata/influx-cli/v2/cmd/influx
 
 # Only the programs are wanted: while this is there, Debian starts no services of their packages.
 policy = /usr/sbin/policy-rc.d
