@@ -17,14 +17,10 @@ pub fn check(path: &str) -> Result<(), Rejection> {
 
 /// Only the last segment may be empty: a slash at the end.
 fn has_odd_segment(path: &str) -> bool {
-    let mut segments = split(&path.as_bytes()[1..], b'/').peekable();
-    while let Some(segment) = segments.next() {
-        let is_last = segments.peek().is_none();
-        if segment == b"." || segment == b".." || (segment.is_empty() && !is_last) {
-            return true;
-        }
-    }
-    false
+    let below = &path.as_bytes()[1..];
+    let segments = below.strip_suffix(b"/").unwrap_or(below);
+    let is_odd = |segment: &[u8]| matches!(segment, b"" | b"." | b"..");
+    !below.is_empty() && split(segments, b'/').any(is_odd)
 }
 
 fn has_only_plain_characters(path: &str) -> bool {

@@ -71,7 +71,7 @@ fn line(record: &Record<'_>) -> String {
     let start = line.len();
     let _ = line.write_fmt(*record.args());
     // Most lines are plain: they are looked at byte by byte, and not taken apart.
-    if line[start..].bytes().any(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
+    if line[start..].bytes().any(|byte| !matches!(byte, b' '..=b'~')) {
         for said in line.split_off(start).chars() {
             match said {
                 '\n' => line.push_str("\n    "),

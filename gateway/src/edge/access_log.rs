@@ -82,7 +82,7 @@ impl fmt::Display for Entry<'_> {
 /// field to it, or turn a terminal's colours on. Beyond `MOST_BYTES` it is cut, and how many bytes
 /// the whole has is added.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    if text.len() <= MOST_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if text.len() <= MOST_BYTES && text.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(MOST_BYTES + 16);
