@@ -86,9 +86,10 @@ fn tool(folder: &Path, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Outp
     command.stdout(stdout).stderr(stderr).spawn().unwrap().wait_with_output().unwrap()
 }
 
-/// A folder with these users, and with a password that is shorter than advised.
+/// A folder with these users, a token for all of them, and a password that is shorter than advised.
 fn folder(users: &str) -> tempfile::TempDir {
-    let folder = Gateway::prepare("http://127.0.0.1:1", "", users);
+    let folder = Gateway::prepare("http://127.0.0.1:1", "token_file = \"token\"", users);
+    std::fs::write(folder.path().join("token"), "shared").unwrap();
     std::fs::write(folder.path().join("password"), "short").unwrap();
     folder
 }
