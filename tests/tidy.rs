@@ -36,9 +36,9 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("rustix", &["cli/run", "directory/hashing"]),
 ];
 
-/// The attacks that must have tests of their name, such as `fn s_08_…`: a group, from its first to its
-/// last. On sessions, and by guessing.
-const ATTACKS: [(&str, usize); 2] = [("s", 21), ("b", 14)];
+/// The cases that must have tests of their name, such as `fn s_08_…`: a group, from its first to its
+/// last. Attacks on sessions, attacks by guessing, and what real use has found.
+const CASES: [(&str, usize); 3] = [("s", 21), ("b", 14), ("f", 55)];
 
 /// Sources below `folder` with their names, such as `edge/gateway`.
 fn sources(folder: &str) -> BTreeMap<String, String> {
@@ -128,7 +128,7 @@ fn tests_neither_sleep_nor_hide() {
 }
 
 #[test]
-fn every_attack_has_a_test_of_its_name() {
+fn every_case_has_a_test_of_its_name() {
     let all: String = ["tests", "gateway/src"]
         .into_iter()
         .flat_map(sources)
@@ -139,7 +139,7 @@ fn every_attack_has_a_test_of_its_name() {
         all.lines().any(|line| line.trim_start().starts_with(&head))
     };
     let numbered = |(group, last)| (1..=last).map(move |number| format!("{group}_{number:02}"));
-    let wanted = ATTACKS.into_iter().flat_map(numbered);
+    let wanted = CASES.into_iter().flat_map(numbered);
     let missing: Vec<_> = wanted.filter(|name| !has_test(name)).collect();
     assert!(missing.is_empty(), "no test is named after {missing:?}");
 }
