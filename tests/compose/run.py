@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES = Path(__file__).resolve().parent / "images"
 TARGET = ROOT / "target"
 PATIENCE = 120
+# For images and programs that are built, and for a first start.
+LONG_PATIENCE = 1800
 
 
 class NoEngine(Exception):
@@ -124,7 +126,7 @@ def copy_toolchain(folder):
     def ask(*command):
         return Path(subprocess.check_output(command, text=True).strip())
     sysroot = ask("rustc", "--print", "sysroot")
-    skipped = shutil.ignore_patterns("share", "rustdoc*", "rust-lld*", "*clippy*", "rust-analyzer*", "miri*")
+    skipped = shutil.ignore_patterns("share", "rustdoc*", "*clippy*", "rust-analyzer*", "miri*")
     shutil.copytree(sysroot, folder / "toolchain", ignore=skipped, symlinks=True)
 
 
@@ -149,7 +151,7 @@ def make_images(engine, builds):
 
     program = TARGET / "debug" / "influx-gateway"
     if builds:
-        make(rust, "rust-full.Dockerfile", [copy_toolchain])
+        make(rust, "rust-full.Dockerfile", [copy_toolchain, "/etc/ssl/certs/ca-certificates.crt"])
     else:
         make(rust, "rust.Dockerfile", [program, IMAGES / "rust-cargo"])
     files = [TARGET / "influxd" / name for name in ("influxd", "influx")]
@@ -208,7 +210,7 @@ class Stack:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 return self.ask("GET", "/api/v2/me")[0] == 401
         try:
-            wait_until("the gateway answers", answers, 600)
+            wait_until("the gateway answers", answers, LONG_PATIENCE)
         except AssertionError:
             say(self.tail())
             raise
