@@ -259,7 +259,9 @@ fn a_body_that_stalls_is_cut_and_never_looks_complete() {
 #[test]
 fn a_body_that_keeps_coming_may_take_its_time() {
     let upstream = Upstream::start();
-    let gateway = clock::start(upstream.address, "", &users(&["ada"]));
+    // Nor is the upstream late when time passes while it is being connected to.
+    let config = "[limits]\nupstream_connect = \"1h\"\n";
+    let gateway = clock::start(upstream.address, config, &users(&["ada"]));
     let mut client = gateway.connect();
     let body = "x".repeat(50);
     let head = request("POST", "/api/v2/write", &[TOKEN, "Content-Length: 50"]);
