@@ -25,7 +25,7 @@ test: tools test-tools ## every test
 	$(CARGO) test --locked
 
 test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engine; BUILD=1 builds the program there too
-	$(CARGO) build --locked
+	$(CARGO) test --locked --no-run # the program with the dependencies that `make test` has built
 	$(SUDO) env "PATH=$$PATH:/usr/sbin" "HOME=$$HOME" python3 -B tests/compose/run.py $(if $(BUILD),--build)
 
 influxd: influxd-tools target/influxd/influx ## a real InfluxDB and its command, in target/influxd; ten minutes the first time
