@@ -6,19 +6,13 @@ use crate::support::*;
 
 /// Runs a command on the configuration in `folder`, away from any terminal.
 fn called(folder: &std::path::Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new("setsid")
+    let mut command = Command::new("setsid");
+    command
         .args(["--wait", env!("CARGO_BIN_EXE_influx-gateway")])
         .args(arguments)
         .args(["--config", "gateway.toml"])
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that wants no input may have ended by now.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
+        .current_dir(folder);
+    output_of(&mut command, input)
 }
 
 fn said(output: &Output) -> String {
