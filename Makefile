@@ -1,6 +1,6 @@
-# demo, release, test, test-compose, influxd, instructions, compatibility, bench, bench-signin, profile: each
+# demo, release, test, test-influxdb, test-compose, influxd, instructions, compatibility, bench, bench-signin, profile: each
 # installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo release test test-compose influxd instructions compatibility bench bench-signin profile \
+.PHONY: demo release test test-influxdb test-compose influxd instructions compatibility bench bench-signin profile \
 	tools test-tools compose-tools influxd-tools bench-tools bench-signin-tools
 
 CARGO ?= cargo
@@ -23,6 +23,9 @@ release: tools ## the program as it is to be run, target/release/influx-gateway
 
 test: tools test-tools ## every test
 	$(CARGO) test --locked
+
+test-influxdb: tools test-tools influxd ## real InfluxDBs, and real clients with real queries
+	$(CARGO) test --locked --test real
 
 test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engine; BUILD=1 builds the program there too
 	$(CARGO) test --locked --no-run # the program with the dependencies that `make test` has built

@@ -1,0 +1,13 @@
+//! Black-box tests before real InfluxDBs: `make test-influxdb` makes what they need and runs them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests and their helpers fail by panicking, and say so on standard error"
+)]
+
+mod influxd;
+/// The five ways in which a gateway stands before InfluxDB.
+mod modes;
+#[path = "../support.rs"]
+#[expect(dead_code, reason = "the other tests need more of it")]
+mod support;
