@@ -5,6 +5,8 @@
     reason = "tests and their helpers fail by panicking, and say so on standard error"
 )]
 
+/// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
+mod identity;
 mod influxd;
 /// The five ways in which a gateway stands before InfluxDB.
 mod modes;

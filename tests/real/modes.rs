@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use crate::influxd::{Influxd, OPERATOR_TOKEN, User};
 use crate::support::*;
 
@@ -30,20 +32,31 @@ impl Mode {
         matches!(self, Self::InfluxdbUsers | Self::OwnToken | Self::SharedToken)
     }
 
-    /// Such a gateway before `influxd`, with `known`, whom InfluxDB knows by the same name, id and password.
+    /// Such a gateway before `influxd`, with `known`, whom InfluxDB knows by the same name, id and
+    /// password.
     pub(crate) fn gateway(self, influxd: &Influxd, known: &[&User]) -> Gateway {
         self.gateway_with(influxd, known, "")
     }
 
     /// The same with more configuration, which consists of whole sections.
     pub(crate) fn gateway_with(self, influxd: &Influxd, known: &[&User], config: &str) -> Gateway {
+        self.gateway_before(influxd.address, known, config)
+    }
+
+    /// The same before whatever listens at `upstream`.
+    pub(crate) fn gateway_before(
+        self,
+        upstream: SocketAddr,
+        known: &[&User],
+        config: &str,
+    ) -> Gateway {
         let own = match self {
             Self::InfluxdbUsers => "[users]\nsource = \"influxdb\"\n",
             Self::SharedToken => "token_file = \"shared.token\"\n",
             Self::OwnToken | Self::TokenPassed => "",
             Self::TokenResolved => "[users]\nsource = \"influxdb\"\ntokens = \"resolve\"\n",
         };
-        let url = format!("http://{}", influxd.address);
+        let url = format!("http://{upstream}");
         let folder = Gateway::prepare(&url, &format!("{own}{config}"), &self.users_file(known));
         std::fs::write(folder.path().join("shared.token"), OPERATOR_TOKEN).unwrap();
         Gateway::start_in(folder)
