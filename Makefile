@@ -1,7 +1,7 @@
-# demo, release, test, test-influxdb, test-compose, influxd, instructions, compatibility, bench, bench-signin, profile: each
-# installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo release test test-influxdb test-compose influxd instructions compatibility bench bench-signin profile \
-	tools test-tools compose-tools influxd-tools bench-tools bench-signin-tools
+# demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, bench,
+# bench-signin, profile: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+.PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility \
+	bench bench-signin profile tools test-tools compose-tools influxd-tools bench-tools bench-signin-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -26,6 +26,9 @@ test: tools test-tools ## every test
 
 test-influxdb: tools test-tools influxd ## real InfluxDBs, and real clients with real queries
 	$(CARGO) test --locked --test real
+
+test-mutants: tools influxd ## whether the tests before a real InfluxDB see it when the gateway is broken
+	python3 -B tests/real/mutants
 
 test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engine; BUILD=1 builds the program there too
 	$(CARGO) test --locked --no-run # the program with the dependencies that `make test` has built

@@ -36,8 +36,11 @@ pub(crate) fn users(names: &[&str]) -> String {
 }
 
 /// The program under test.
+///
+/// `GATEWAY_PROGRAM` names another, such as one that is broken on purpose.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_influx-gateway"));
+    let built = || env!("CARGO_BIN_EXE_influx-gateway").into();
+    let mut command = Command::new(std::env::var_os("GATEWAY_PROGRAM").unwrap_or_else(built));
     command.env_remove("RUST_LOG");
     command
 }

@@ -144,6 +144,19 @@ fn every_case_has_a_test_of_its_name() {
     assert!(missing.is_empty(), "no test is named after {missing:?}");
 }
 
+/// `make test-mutants` breaks the gateway at these places; they must be there, and so must the tests.
+#[test]
+fn every_mutant_has_its_place_and_its_test() {
+    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let tests: String = sources("tests/real").into_values().collect();
+    for line in read("tests/real/mutants.jsonl").lines() {
+        let mutant: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| mutant[key].as_str().unwrap();
+        assert_eq!(read(text("file")).matches(text("find")).count(), 1, "{line}");
+        assert!(tests.contains(&format!("fn {}(", text("seen_by"))), "{line}");
+    }
+}
+
 #[test]
 fn every_configuration_key_is_explained() {
     let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
