@@ -1,7 +1,8 @@
 # demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, bench,
 # bench-signin, profile: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
 .PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility \
-	bench bench-signin profile tools test-tools compose-tools influxd-tools bench-tools bench-signin-tools
+	bench bench-signin profile tools test-tools compose-tools influxd-tools influxdb-tools bench-tools \
+	bench-signin-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -24,7 +25,7 @@ release: tools ## the program as it is to be run, target/release/influx-gateway
 test: tools test-tools ## every test
 	$(CARGO) test --locked
 
-test-influxdb: tools test-tools influxd ## real InfluxDBs, and real clients with real queries
+test-influxdb: tools test-tools influxdb-tools influxd ## real InfluxDBs, and real clients with real queries
 	$(CARGO) test --locked --test real
 
 test-mutants: tools influxd ## whether the tests before a real InfluxDB see it when the gateway is broken
@@ -112,6 +113,10 @@ target/influxd/influx: target/influxd/influxd
 policy = /usr/sbin/policy-rc.d
 no-services = [ -e $(policy) ] || { printf '\#!/bin/sh\nexit 101\n' | $(SUDO) tee $(policy) >/dev/null \
 	&& $(SUDO) chmod 755 $(policy) && trap '$(SUDO) rm $(policy)' EXIT; }
+
+# What stands before a gateway in tests.
+influxdb-tools:
+	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,nginx,nginx)
 
 bench-tools: tools
 	@PATH="$$PATH:/usr/sbin"; $(no-services); \

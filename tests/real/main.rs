@@ -5,11 +5,20 @@
     reason = "tests and their helpers fail by panicking, and say so on standard error"
 )]
 
+#[path = "../clock.rs"]
+#[expect(dead_code, reason = "the other tests need more of it")]
+mod clock;
 /// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
 mod identity;
 mod influxd;
 /// The five ways in which a gateway stands before InfluxDB.
 mod modes;
+mod nginx;
+/// The calls of InfluxDB's pages, from a page in a browser.
+mod pages;
+#[path = "../secure.rs"]
+#[expect(dead_code, reason = "the other tests need more of it")]
+mod secure;
 #[path = "../support.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod support;
