@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::conformance::matches;
+use crate::exchanges::matches;
 use crate::support::*;
 
 fn differences() -> Vec<Value> {

@@ -44,6 +44,9 @@ mod cut_off;
 mod demo;
 /// One suite for both directories.
 mod directories;
+/// Exchanges as data, which are asked of the gateway here and of a real InfluxDB elsewhere.
+#[expect(dead_code, reason = "what is said of InfluxDB is for its own tests")]
+mod exchanges;
 /// The files that are read again while the gateway serves: half-written, unreadable, locked.
 mod files;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.

@@ -10,6 +10,11 @@
 mod clock;
 /// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
 mod identity;
+/// InfluxDB's wire contract, asked of InfluxDB.
+mod contract;
+#[path = "../exchanges.rs"]
+#[expect(dead_code, reason = "what is said of the gateway alone is for its own tests")]
+mod exchanges;
 mod influxd;
 /// The five ways in which a gateway stands before InfluxDB.
 mod modes;
