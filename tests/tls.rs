@@ -92,11 +92,17 @@ fn what_is_no_tls_harms_nobody() {
 #[test]
 fn browsers_are_told_over_tls_to_come_over_tls() {
     let check = |listen: &str, expected: Option<&str>| {
-        let upstream = Upstream::start();
+        // It says that of itself, as InfluxDB 2.10 can, and the gateway's browsers must not hear it.
+        let upstream = Upstream::behaving(|_, stream| {
+            let own = "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n";
+            write!(stream, "HTTP/1.1 200 OK\r\n{own}Content-Length: 0\r\n\r\n").is_ok()
+        });
         let secure = SecureGateway::start_with(upstream.address, listen, "");
+        let session = cookie(&secure.gateway.sign_in("ada"));
         let own = get("/api/v2/me", &[]);
-        let forwarded = get("/health", &[]);
-        for request in [&own, &forwarded] {
+        let public = get("/health", &[]);
+        let forwarded = get("/api/v2/buckets", &[&session]);
+        for request in [&own, &public, &forwarded] {
             assert_eq!(secure.connect().send(request).header(HSTS), expected, "{listen}");
             assert_eq!(secure.gateway.connect().send(request).header(HSTS), None, "{listen}");
         }

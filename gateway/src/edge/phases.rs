@@ -217,6 +217,8 @@ impl ProxyHttp for Gateway {
         }
         self.conclude(response.status, context);
         site::share(&self.origins, &downstream.req_header().headers, response)?;
+        // What the upstream says of its own host is nothing for browsers of this one.
+        response.remove_header(&STRICT_TRANSPORT_SECURITY);
         if let Some(hsts) = self.manners.hsts(context.origin.over_tls) {
             response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
         }
