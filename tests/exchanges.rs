@@ -119,7 +119,11 @@ impl Exchange {
 
 impl Expected {
     /// Says what of `answer` is not as expected, if anything is. `expand` replaces what stands in braces.
-    pub(crate) fn check(&self, answer: &Answer, expand: impl Fn(&str) -> String) -> Result<(), String> {
+    pub(crate) fn check(
+        &self,
+        answer: &Answer,
+        expand: impl Fn(&str) -> String,
+    ) -> Result<(), String> {
         if answer.status != self.status {
             return Err(format!("{} instead of {}: {answer:?}", answer.status, self.status));
         }

@@ -137,7 +137,7 @@ impl SecureGateway {
         versions: &[&'static SupportedProtocolVersion],
     ) -> std::io::Result<SecureClient> {
         let stream = connect(self.https, self.authority.roots(), protocols, versions)?;
-        Ok(SecureClient(BufReader::new(stream)))
+        Ok(SecureClient::new(stream))
     }
 }
 
@@ -171,6 +171,11 @@ pub(crate) fn connect(
 pub(crate) struct SecureClient(BufReader<SecureStream>);
 
 impl SecureClient {
+    /// On a connection that is there.
+    pub(crate) fn new(stream: SecureStream) -> Self {
+        Self(BufReader::new(stream))
+    }
+
     /// Sends `request` and reads one answer.
     pub(crate) fn send(&mut self, request: &str) -> Answer {
         self.0.get_mut().write_all(request.as_bytes()).unwrap();

@@ -82,13 +82,17 @@ impl Influxd {
 
     /// As installed: nobody has set it up.
     pub(crate) fn start_fresh(flags: &[&str]) -> Self {
+        let influxd = Self::begin(flags);
+        influxd.wait_until_it_serves();
+        influxd
+    }
+
+    /// The same without waiting for it.
+    pub(crate) fn begin(flags: &[&str]) -> Self {
         let (folder, address) = (tempfile::tempdir().unwrap(), closed_port());
         let flags: Vec<_> = flags.iter().map(|&flag| flag.to_owned()).collect();
         let child = launch(&folder, address, &flags);
-        let influxd =
-            Self { address, org: String::new(), bucket: String::new(), folder, flags, child };
-        influxd.wait_until_it_serves();
-        influxd
+        Self { address, org: String::new(), bucket: String::new(), folder, flags, child }
     }
 
     /// SIGKILL, and its end.
@@ -101,6 +105,21 @@ impl Influxd {
     pub(crate) fn start_again(&mut self) {
         self.child = launch(&self.folder, self.address, &self.flags);
         self.wait_until_it_serves();
+    }
+
+    /// Starts it once more so that it fails, and does no more than say so, until it is killed.
+    pub(crate) fn start_in_vain(&mut self) {
+        let no_folder = self.folder.path().join("bolt");
+        let in_vain = [
+            format!("--engine-path={}", no_folder.display()),
+            "--startup-error-linger=30m".to_owned(),
+        ];
+        let flags = [&self.flags[..], &in_vain].concat();
+        self.child = launch(&self.folder, self.address, &flags);
+        wait_until("InfluxDB has failed to start", || {
+            std::net::TcpStream::connect(self.address).is_ok()
+                && self.send(&get("/health", &[])).status == 503
+        });
     }
 
     /// `/health` and `/ready` may be there before the rest is.

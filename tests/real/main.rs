@@ -15,12 +15,16 @@ mod contract;
 #[path = "../exchanges.rs"]
 #[expect(dead_code, reason = "what is said of the gateway alone is for its own tests")]
 mod exchanges;
+/// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
+mod identity;
 mod influxd;
 /// The five ways in which a gateway stands before InfluxDB.
 mod modes;
 mod nginx;
 /// The calls of InfluxDB's pages, from a page in a browser.
 mod pages;
+/// What InfluxDB 2.10 has and 2.9 had not: details that want a token, half a start, HSTS.
+mod news;
 #[path = "../secure.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod secure;
