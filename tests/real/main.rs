@@ -8,8 +8,6 @@
 #[path = "../clock.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod clock;
-/// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
-mod identity;
 /// InfluxDB's wire contract, asked of InfluxDB.
 mod contract;
 #[path = "../exchanges.rs"]
@@ -17,14 +15,16 @@ mod contract;
 mod exchanges;
 /// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
 mod identity;
+/// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
+mod identity;
 mod influxd;
 /// The five ways in which a gateway stands before InfluxDB.
 mod modes;
+/// What InfluxDB 2.10 has and 2.9 had not: details that want a token, half a start, HSTS.
+mod news;
 mod nginx;
 /// The calls of InfluxDB's pages, from a page in a browser.
 mod pages;
-/// What InfluxDB 2.10 has and 2.9 had not: details that want a token, half a start, HSTS.
-mod news;
 #[path = "../secure.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod secure;
