@@ -15,8 +15,6 @@ mod contract;
 mod exchanges;
 /// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
 mod identity;
-/// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
-mod identity;
 mod influxd;
 /// The five ways in which a gateway stands before InfluxDB.
 mod modes;
