@@ -71,6 +71,24 @@ fn a_token_that_may_not_say_whose_it_is_passes_without_a_name() {
     assert_eq!(send(&gateway, "Bearer write-only").text(), "nobody");
 }
 
+/// InfluxDB answers what lists things with 200 and nothing in the list, whoever the token is of.
+#[test]
+fn a_token_that_is_inactive_is_refused_and_does_not_pass_as_one_without_a_name() {
+    let upstream = Upstream::behaving(|seen, stream| {
+        if seen.line().starts_with("GET /api/v2/me ") {
+            let body = "{\n\t\"code\": \"unauthorized\",\n\t\"message\": \"token is inactive\"\n}";
+            return answer(stream, "401 Unauthorized", body);
+        }
+        answer(stream, "200 OK", "{\"buckets\":[]}")
+    });
+    let config = "[users]\ntokens = \"resolve\"\n[identity]\ntoken_prefix = \"influxdb:\"\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let refused = send(&gateway, "Token inactive");
+    assert_eq!((refused.status, refused.body.len()), (401, 55));
+    let seen = upstream.seen_by_clients();
+    assert!(seen.iter().all(|seen| seen.line().starts_with("GET /api/v2/me ")), "{seen:?}");
+}
+
 #[test]
 fn the_token_of_an_inactive_user_is_refused_and_an_outage_is_none_of_the_clients_fault() {
     let influxdb = Influxdb::start();

@@ -16,6 +16,8 @@ mod exchanges;
 /// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
 mod identity;
 mod influxd;
+/// Outages, changes and ends of sessions in InfluxDB.
+mod life;
 /// The five ways in which a gateway stands before InfluxDB.
 mod modes;
 /// What InfluxDB 2.10 has and 2.9 had not: details that want a token, half a start, HSTS.
