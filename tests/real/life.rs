@@ -55,7 +55,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
 }
 
-/// The rows of an InfluxQL query that InfluxDB is asked directly.
+/// The rows that a query has, which InfluxDB is asked directly.
 fn rows(influxd: &Influxd, query: &str) -> Vec<Vec<serde_json::Value>> {
     let target = format!("/query?db=weather&q={}", query.replace(' ', "+"));
     let answer = influxd.call("GET", &target, None);

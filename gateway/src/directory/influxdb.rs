@@ -54,7 +54,7 @@ pub enum Owner {
     User(Box<User>),
     /// It is that of somebody who is not allowed in.
     Inactive,
-    /// It is nobody's.
+    /// It is nobody's, or a token that is inactive.
     Nobody,
     /// It is somebody's, but does not allow to say whose.
     Unsaid,
@@ -156,9 +156,8 @@ impl InfluxdbDirectory {
         match answer.status() {
             StatusCode::OK => user(answer.body()).ok_or(Unreachable),
             StatusCode::FORBIDDEN => Ok(Owner::Inactive),
-            // InfluxDB also answers 401 to a good credential that lacks a permission; only the
-            // bare refusal means that the credential itself is not known.
-            StatusCode::UNAUTHORIZED if is_bare(answer.body()) => Ok(Owner::Nobody),
+            // InfluxDB also answers 401 to a good credential that lacks a permission.
+            StatusCode::UNAUTHORIZED if is_worthless(answer.body()) => Ok(Owner::Nobody),
             StatusCode::UNAUTHORIZED => Ok(Owner::Unsaid),
             _ => Err(Unreachable),
         }
@@ -211,13 +210,15 @@ fn unknown(name: &TypedName) -> Option<User> {
     Some(User { name, id, status: Status::Inactive, access: Access::Full, token: None })
 }
 
-fn is_bare(body: &[u8]) -> bool {
+/// Whether InfluxDB refuses the credential itself: it does not know it, or it is an inactive token.
+fn is_worthless(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Refused {
         message: String,
     }
-    serde_json::from_slice::<Refused>(body)
-        .is_ok_and(|refused| refused.message == "unauthorized access")
+    serde_json::from_slice::<Refused>(body).is_ok_and(|refused| {
+        ["unauthorized access", "token is inactive"].contains(&&*refused.message)
+    })
 }
 
 #[cfg(test)]
@@ -242,8 +243,11 @@ mod tests {
 
     #[test]
     fn a_missing_permission_is_not_a_bad_credential() {
-        assert!(is_bare(br#"{"code":"unauthorized","message":"unauthorized access"}"#));
-        assert!(!is_bare(br#"{"code":"unauthorized","message":"read:users/1 is unauthorized"}"#));
-        assert!(!is_bare(b"gone"));
+        let is_worthless = |message: &str| {
+            is_worthless(format!(r#"{{"code":"unauthorized","message":"{message}"}}"#).as_bytes())
+        };
+        assert!(is_worthless("unauthorized access") && is_worthless("token is inactive"));
+        assert!(!is_worthless("read:users/1 is unauthorized"));
+        assert!(!super::is_worthless(b"gone"));
     }
 }

@@ -157,6 +157,7 @@ fn an_outage_of_influxdb_under_load_is_said_as_such_and_passes() {
         wait_for("everybody is served", |tally| &tally.good);
         influxd.kill();
         wait_for("everybody is told of the outage", |tally| &tally.unavailable);
+        assert_sign_ins_without_influxdb(&gateways);
         story.is_restarting.store(true, Ordering::SeqCst);
         influxd.start_again();
         wait_for("everybody is served again", |tally| &tally.good);
@@ -170,6 +171,18 @@ fn an_outage_of_influxdb_under_load_is_said_as_such_and_passes() {
         assert_eq!(tally.signed_out.load(Ordering::SeqCst), expected, "{mode:?}-{number}");
     }
     assert_written_once(&influxd, &writes);
+}
+
+/// Whoever knows the users can be asked: InfluxDB cannot, the users file can.
+fn assert_sign_ins_without_influxdb(gateways: &[Gateway; Mode::ALL.len()]) {
+    for (mode, gateway) in
+        Mode::ALL.into_iter().zip(gateways).filter(|(mode, _)| mode.has_session())
+    {
+        let request = post("/api/v2/signin", &[&basic(&format!("{mode:?}"), PASSWORD)]);
+        let answer = gateway.connect().send(&request);
+        let expected = if mode == Mode::InfluxdbUsers { 503 } else { 204 };
+        assert_eq!(answer.status, expected, "{mode:?}: {answer:?}");
+    }
 }
 
 /// What was acknowledged is there once; what was not, once at most.
