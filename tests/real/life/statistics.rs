@@ -19,7 +19,9 @@ fn influxdbs_statistics_of_users_count_whose_credential_went_upstream() {
         let ada = influxd.add_user("ada");
         let operator = influxd.call("GET", "/api/v2/me", None)["id"].as_str().unwrap().to_owned();
         assert_eq!(influxd.call("GET", "/api/v2/me", None)["name"], OPERATOR);
-        let gateway = mode.gateway(&influxd, &[&ada]);
+        // A token of one's own goes before the shared one.
+        let both = if mode == Mode::OwnToken { "token_file = \"shared.token\"\n" } else { "" };
+        let gateway = mode.gateway_with(&influxd, &[&ada], both);
         let asker = Asker::new(mode, &gateway, &ada);
         assert_eq!(asker.write("m v=1").status, 204, "{mode:?}");
         let flux = "from(bucket: \"weather\") |> range(start: -1h)";
