@@ -115,7 +115,7 @@ no-services = [ -e $(policy) ] || { printf '\#!/bin/sh\nexit 101\n' | $(SUDO) te
 	&& $(SUDO) chmod 755 $(policy) && trap '$(SUDO) rm $(policy)' EXIT; }
 
 # What stands before a gateway in tests.
-influxdb-tools:
+influxdb-tools: target/java-clients/built
 	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,nginx,nginx)
 
 bench-tools: tools
@@ -148,6 +148,12 @@ tests/clients/javascript/node_modules/installed: tests/clients/javascript/packag
 target/go-clients/built: $(wildcard tests/clients/go/go.* tests/clients/go/*/*.go)
 	@$(call need,go,golang-go)
 	cd tests/clients/go && go build -o ../../../target/go-clients/ ./...
+	@touch $@
+
+target/java-clients/built: tests/clients/java/pom.xml $(wildcard tests/clients/java/src/main/java/*)
+	@$(call need,javac,default-jdk-headless)
+	@$(call need,mvn,maven)
+	cd tests/clients/java && mvn -q -B compile dependency:copy-dependencies
 	@touch $@
 
 target/h2spec/h2spec: $(wildcard tests/h2spec/*)

@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::programs::*;
 use crate::support::*;
 
 /// A running VictoriaMetrics, whose `/api/v2/write` is InfluxDB's; killed when dropped.
@@ -57,34 +58,6 @@ impl Drop for VictoriaMetrics {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A program below the root of the repository that `make test` puts there.
-fn made(path: &str) -> Command {
-    let program = repository().join(path);
-    assert!(program.exists(), "{} is missing; `make test` makes it", program.display());
-    Command::new(program)
-}
-
-/// A script for the Python that has the real clients installed.
-fn python(script: &str) -> Command {
-    let mut command = made(".venv/bin/python");
-    command.arg(repository().join("tests/clients").join(script));
-    command
-}
-
-/// A script of the real JavaScript client.
-fn javascript(script: &str) -> Command {
-    let folder = repository().join("tests/clients/javascript");
-    assert!(folder.join("node_modules").exists(), "`make test` installs the JavaScript client");
-    let mut command = Command::new("node");
-    command.arg(folder.join(script));
-    command
-}
-
-/// A program of the real Go client.
-fn go(program: &str) -> Command {
-    made(&format!("target/go-clients/{program}"))
 }
 
 /// As `ada` of `gateway`, `client` ends well and says this line and nothing else.

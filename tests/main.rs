@@ -84,6 +84,7 @@ mod output;
 mod password;
 /// One request after the other on one connection, before the answers are there.
 mod pipelining;
+mod programs;
 /// What trusted proxies say of clients, in every spelling.
 mod proxies;
 /// The users file, changed while the gateway serves.

@@ -5,9 +5,13 @@
     reason = "tests and their helpers fail by panicking, and say so on standard error"
 )]
 
+/// Every real client, by name and password and by token.
+mod clients;
 #[path = "../clock.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod clock;
+/// The `influx` command, with most of what it can do.
+mod command;
 /// InfluxDB's wire contract, asked of InfluxDB.
 mod contract;
 #[path = "../exchanges.rs"]
@@ -25,9 +29,13 @@ mod news;
 mod nginx;
 /// The calls of InfluxDB's pages, from a page in a browser.
 mod pages;
+#[path = "../programs.rs"]
+mod programs;
 #[path = "../secure.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod secure;
 #[path = "../support.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod support;
+/// Much data, and a query that is silent for long.
+mod volume;
