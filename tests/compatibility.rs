@@ -1,7 +1,8 @@
 //! `compatibility/differences.jsonl`: what the gateway does otherwise than InfluxDB on purpose. Each line says
 //! what, how InfluxDB has it, how the gateway, and why; and where it can be, what shows it: `ask` is
 //! a method, a target, who asks (`ada` with a session, `ada:` with a password, `nobody`) and perhaps
-//! a header; `status` and `has` are what the gateway answers.
+//! a header; `status` and `has` are what the gateway answers. `covers` says the same to the tests before real
+//! InfluxDBs (`real/differential/intended.rs`), which look for it in all that is asked there.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -27,7 +28,9 @@ fn page() -> String {
         "# What differs from InfluxDB\n\n\
          Clients of InfluxDB 2 work through the gateway as they work without it. What the gateway does\n\
          otherwise, it does on purpose, and it is all here. `make compatibility` writes this page from\n\
-         `tests/compatibility/differences.jsonl`, and a test asks the gateway.\n\n\
+         `tests/compatibility/differences.jsonl`, and tests ask the gateway. `make test-influxdb` asks a real\n\
+         InfluxDB each operation of its OpenAPI, and odder things, with and without the gateway: whatever\n\
+         differs in status, headers or body is here, for everything but `Date`.\n\n\
          | what | InfluxDB | the gateway | why |\n|---|---|---|---|\n",
     );
     for difference in differences() {

@@ -1,6 +1,7 @@
 //! A real InfluxDB 2, with a folder of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -128,6 +129,11 @@ impl Influxd {
             std::net::TcpStream::connect(self.address).is_ok()
                 && self.send(&get("/api/v2/setup", &[])).status == 200
         });
+    }
+
+    /// All that it keeps is in it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn pid(&self) -> u32 {

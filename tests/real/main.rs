@@ -14,6 +14,8 @@ mod clock;
 mod command;
 /// InfluxDB's wire contract, asked of InfluxDB.
 mod contract;
+/// The same requests of InfluxDB itself and through the gateway.
+mod differential;
 #[path = "../exchanges.rs"]
 #[expect(dead_code, reason = "what is said of the gateway alone is for its own tests")]
 mod exchanges;

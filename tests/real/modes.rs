@@ -4,7 +4,7 @@ use crate::influxd::{Influxd, OPERATOR_TOKEN, User};
 use crate::support::*;
 
 /// How a gateway knows who asks, and by which credential InfluxDB does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mode {
     /// `users.source = "influxdb"`: a session of the gateway's, one of InfluxDB's upstream.
     InfluxdbUsers,
