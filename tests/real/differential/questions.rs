@@ -86,15 +86,14 @@ fn parsed<'a, T: Deserialize<'a>>(line: &'a str) -> T {
 
 /// InfluxDB's `OpenAPI`, which comes with its Go client.
 fn contract() -> String {
-    let module = "github.com/influxdata/influxdb-client-go/v2";
     let output = Command::new("go")
-        .args(["list", "-m", "-f", "{{.Dir}}", module])
+        .args(["mod", "download", "-json", "github.com/influxdata/influxdb-client-go/v2"])
         .current_dir(repository().join("tests/clients/go"))
         .output()
         .unwrap();
-    let folder = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-    assert!(!folder.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    folder + "/domain/oss.yml"
+    let module: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let folder = module["Dir"].as_str().unwrap_or_else(|| panic!("{module}"));
+    format!("{folder}/domain/oss.yml")
 }
 
 impl Question {
