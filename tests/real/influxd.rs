@@ -136,10 +136,6 @@ impl Influxd {
         self.folder.path()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Asks it directly, on a connection of its own.
     pub(crate) fn send(&self, request: &str) -> Answer {
         Client::connect(self.address).send(request)

@@ -1,4 +1,4 @@
-//! Black-box tests before real InfluxDBs: `make test-influxdb` makes what they need and runs them.
+//! Black-box tests before a real InfluxDB: `make test-influxdb` makes what they need and runs them.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,

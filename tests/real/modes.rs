@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use crate::influxd::{Influxd, OPERATOR_TOKEN, User};
@@ -69,7 +70,7 @@ impl Mode {
             let one = users(&[&user.name]).replace(&format!("{:016x}", 1), &user.id);
             text += &one;
             if self == Self::OwnToken {
-                text += &format!("token = \"{}\"\n", user.token);
+                writeln!(text, "token = \"{}\"", user.token).unwrap();
             }
         }
         text
