@@ -67,7 +67,7 @@ fn start_in(folder: tempfile::TempDir, addresses: &[Ipv4Addr]) -> Gateway {
 const LONG: &str = "[limits]\nupstream_connect = \"60s\"\nupstream_ask = \"60s\"\n";
 
 /// That an address is tried last from now on.
-const LAST: &str = "does not connect; others go first";
+const LAST: &str = "trying other addresses first";
 
 #[test]
 fn f_29_a_dead_first_address_holds_up_one_connection_and_not_for_long() {

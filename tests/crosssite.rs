@@ -65,6 +65,9 @@ fn f_20_what_the_browser_says_of_the_site_decides_and_origin_only_where_it_says_
         for (request, good) in &sent {
             let answer = gateway.connect().send(request);
             assert_eq!(answer.status, if allowed { *good } else { 403 }, "{request}");
+            if !allowed {
+                assert_eq!(answer.json()["message"], "cross-site request blocked", "{request}");
+            }
         }
         let answer = gateway.connect().send(&get("/api/v2/buckets", &with_session));
         assert_eq!(answer.status, 200, "reading changes nothing: {lines:?}");

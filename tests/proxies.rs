@@ -45,7 +45,7 @@ fn f_28_every_spelling_of_a_client_is_read() {
     assert_eq!(upstream.next().header("x-forwarded-for"), Some(expected));
     let log = gateway.stop();
     assert!(log.contains("client=192.0.2.1 ") && log.contains("client=2001:db8::17 "), "{log}");
-    assert!(!log.contains("is no address"), "{log}");
+    assert!(!log.contains("is not an address"), "{log}");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn f_28_a_hop_that_cannot_be_read_is_warned_of_once() {
         assert_eq!(upstream.next().header("x-forwarded-for"), Some(client), "{header}");
     }
     let log = gateway.stop();
-    let warnings: Vec<_> = log.lines().filter(|line| line.contains("is no address")).collect();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("is not an address")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
         warnings[0].contains("127.0.0.1") && warnings[0].contains("\"unknown\""),

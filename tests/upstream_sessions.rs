@@ -69,6 +69,7 @@ fn a_new_password_that_is_required_is_told_in_influxdbs_words() {
     assert_eq!(json["code"], "forbidden");
     let message = json["message"].as_str().unwrap();
     assert!(message.starts_with("password change required\npasswords must be"), "{message}");
+    assert_eq!(gateway.audited(1)[0]["reason"], "password_change_required");
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub enum Reason {
     NameTooLong,
     /// InfluxDB could not be asked.
     Unavailable,
-    /// InfluxDB has refused by itself: it wants a new password.
+    /// InfluxDB requires a new password first.
     Told,
 }
 
@@ -151,7 +151,7 @@ impl Audit {
     pub fn start(&self) {
         match Writer::start("audit", Shared(Arc::clone(&self.0.trail))) {
             Ok(thread) => drop(self.0.thread.set(thread)),
-            Err(error) => log::error!("no thread for the audit trail: {error}"),
+            Err(error) => log::error!("no thread could be started for the audit trail: {error}"),
         }
     }
 

@@ -16,7 +16,7 @@ use pingora::server::configuration::ServerConf;
 
 use crate::api::cookie::CookieRules;
 use crate::api::route::{self, Forwarding, Unversioned};
-use crate::document::{Document, Fault, Named, Section, Surroundings};
+use crate::document::{self, Document, Fault, Named, Section, Surroundings};
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
@@ -232,7 +232,9 @@ fn limits(mut section: Section<'_>) -> Limits {
         value => {
             let bytes = value.as_u64();
             if bytes.is_none() {
-                section.fault("body_bytes", "\"none\" or a number of bytes is wanted");
+                let found = document::found(&value);
+                let fault = format!("expected \"none\" or a number of bytes, found {found}");
+                section.fault("body_bytes", &fault);
             }
             bytes
         }
@@ -319,7 +321,7 @@ mod tests {
                  query or user",
                 "gateway.toml:6: session.idle: \"10x\" is not a duration; write for example \
                  \"90s\" or \"10m\"",
-                "gateway.toml:7: session.max_sessions: a whole number of at least 1 is wanted",
+                "gateway.toml:7: session.max_sessions: expected a whole number of at least 1, found 0",
                 "gateway.toml:8: session.store: \"disk\" is not one of \"memory\"",
                 "gateway.toml:9: session.ttl: unknown key; known here: idle, lifetime, \
                  max_sessions, max_sessions_per_user, store",

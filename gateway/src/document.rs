@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 pub use place::{Named, Place};
-pub use section::Section;
+pub use section::{Section, found};
 
 /// Something wrong in a file, told to the operator.
 ///
@@ -177,9 +177,34 @@ pub(crate) mod tests {
                 table.close();
             },
             &[
-                "f.toml:1: a: a string is wanted, not an integer",
-                "f.toml:2: b: a whole number of at least 0 is wanted",
-                "f.toml:5: t.c: an array of strings is wanted, not a boolean",
+                "f.toml:1: a: expected a string, found an integer",
+                "f.toml:2: b: expected a whole number of at least 0, found a string",
+                "f.toml:5: t.c: expected an array of strings, found a boolean",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_say_what_is_expected_and_what_was_found() {
+        check(
+            "a = 1.5\nb = '${NAME}'\nc = 0\nd = [1]\ne = [[]]\nf = true\ng = [[['x']]]\n",
+            |root| {
+                assert_eq!(root.json("a"), None);
+                assert_eq!(root.boolean("b"), None);
+                assert_eq!(root.count("c", 1), None);
+                assert_eq!(root.texts("d"), None);
+                assert!(root.sections("e").is_empty() && root.sections("f").is_empty());
+                assert!(root.section("g").table.is_none());
+            },
+            &[
+                "f.toml:1: a: expected a string, a whole number, true or false, or an array of \
+                 them, found a float",
+                "f.toml:2: b: expected true or false, found a string",
+                "f.toml:3: c: expected a whole number of at least 1, found 0",
+                "f.toml:4: d: expected an array of strings, found one that holds an integer",
+                "f.toml:5: e: expected tables, each written [[e]], found an array that holds an array",
+                "f.toml:6: f: expected tables, each written [[f]], found a boolean",
+                "f.toml:7: g: expected a table, found an array",
             ],
         );
     }

@@ -41,7 +41,7 @@ pub async fn change(
     let _change = auth.begin_change(password.session()).map_err(|_| Rejection::TooManySignIns)?;
     if proof == Proof::OldPassword {
         let old = old.ok_or(Rejection::BadPasswordRequest(
-            "error decoding password reset request: the old password is wanted as Basic",
+            "error decoding password reset request: the old password is required as Basic",
         ))?;
         auth.check_password_of(password.session(), old.password, visit).await.map_err(|error| {
             match error {
@@ -72,7 +72,7 @@ fn new_password(body: &[u8]) -> Result<Password, Rejection> {
         .map(|body| Password::new(body.password.as_bytes().to_vec()))
         .map_err(|_| {
             Rejection::BadPasswordRequest(
-                "error decoding password reset request: a JSON object with a password is wanted",
+                "error decoding password reset request: expected a JSON object with a password",
             )
         })
 }

@@ -131,7 +131,7 @@ impl Rejection {
             Self::OldPasswordWanted => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
-                "the gateway sets a new password for the old password only: \
+                "the gateway requires the old password for a new one: \
                  PUT /api/v2/me/password with the old one as Basic",
             ),
             Self::PasswordChanged => (
@@ -139,11 +139,9 @@ impl Rejection {
                 "conflict",
                 "the password was changed in the meantime; it stays as it is now",
             ),
-            Self::CrossSite => {
-                (StatusCode::FORBIDDEN, "forbidden", "a page of another site may not do this")
-            }
+            Self::CrossSite => (StatusCode::FORBIDDEN, "forbidden", "cross-site request blocked"),
             Self::Misdirected => {
-                (StatusCode::MISDIRECTED_REQUEST, "invalid", "this host is not answered here")
+                (StatusCode::MISDIRECTED_REQUEST, "invalid", "the gateway does not serve this host")
             }
             Self::DirectoryUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -221,7 +219,7 @@ impl Rejection {
             Self::BadHost => (
                 StatusCode::BAD_REQUEST,
                 "invalid",
-                "one Host is wanted: a name or address, and a port",
+                "exactly one Host header is required: a name or an address, with or without a port",
             ),
             Self::HeadTooLarge => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -231,13 +229,15 @@ impl Rejection {
             Self::TargetTooLong => {
                 (StatusCode::URI_TOO_LONG, "request too large", "the request target is too long")
             }
-            Self::UpgradeRefused => {
-                (StatusCode::BAD_REQUEST, "invalid", "the protocol cannot be changed here")
-            }
+            Self::UpgradeRefused => (
+                StatusCode::BAD_REQUEST,
+                "invalid",
+                "switching to another protocol is not supported",
+            ),
             Self::ExpectationFailed => (
                 StatusCode::EXPECTATION_FAILED,
                 "invalid",
-                "only 100-continue can be expected here",
+                "the only supported expectation is 100-continue",
             ),
             Self::ClientTimedOut => {
                 (StatusCode::REQUEST_TIMEOUT, "invalid", "the request took too long to arrive")

@@ -75,7 +75,7 @@ impl Reason {
             Self::Full => "full",
             Self::NameTooLong => "name_too_long",
             Self::Unavailable => "unavailable",
-            Self::Told => "told",
+            Self::Told => "password_change_required",
         }
     }
 }

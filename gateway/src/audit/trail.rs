@@ -54,7 +54,9 @@ impl Sink for Trail {
                     }
                     Err(error) => {
                         let path = path.display();
-                        log::error!("{path}: not opened anew, the old file goes on: {error}");
+                        log::error!(
+                            "{path}: cannot be opened again, the old file stays in use: {error}"
+                        );
                     }
                 }
             }
@@ -78,7 +80,9 @@ impl Sink for Trail {
     }
 
     fn tell_lost(&mut self, count: usize) {
-        log::error!("the audit trail lacks {count} events: they came too fast");
+        log::error!(
+            "{count} events are missing from the audit trail: they came faster than they could be written"
+        );
         if let Self::File(_, _, lines) = self {
             lines.note_lost(count);
             self.write(&mut Vec::new());

@@ -39,7 +39,7 @@ impl Auth {
         }
         if is_told {
             log::info!(
-                "the users file was read anew: {count} users, {added} new; \
+                "the users file was read again: {count} users, {added} new; \
                  {ended} sessions ended, {changed} changed"
             );
             self.audit.record(Event::now(Kind::Reloaded(count)));
@@ -66,7 +66,7 @@ impl Source for UsersFile {
         for fault in faults {
             log::error!("{fault}");
         }
-        log::error!("the users file is at fault: the old users stay");
+        log::error!("the users file has faults: the old users stay");
         self.auth.audit.record(Event::now(Kind::ReloadRefused(faults.len())));
     }
 }

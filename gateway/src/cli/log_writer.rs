@@ -21,7 +21,7 @@ pub(super) fn write(line: Vec<u8>) {
 pub(super) fn start() {
     match Writer::start("log", StandardError::default()) {
         Ok(writer) => drop(WRITER.set(writer)),
-        Err(error) => log::error!("no thread for the log: {error}"),
+        Err(error) => log::error!("no thread could be started for the log: {error}"),
     }
 }
 
@@ -56,7 +56,8 @@ impl Sink for StandardError {
 }
 
 fn tell(count: usize, lines: &mut Vec<u8>) {
-    let line =
-        format!("the log lacks {count} lines: they came too fast, or could not be written\n");
+    let line = format!(
+        "{count} lines are missing from the log: they came too fast, or could not be written\n"
+    );
     lines.extend_from_slice(line.as_bytes());
 }

@@ -131,7 +131,7 @@ fn token_file(path: &Path, users: &Path) -> Result<String, Failure> {
     let (path, users) = (absolute(path)?, absolute(users)?);
     let beside = users.parent().and_then(|folder| path.strip_prefix(folder).ok());
     let named = beside.unwrap_or(&path).to_str().map(str::to_owned);
-    named.ok_or_else(|| fault("a users file names files in UTF-8 only".to_owned()))
+    named.ok_or_else(|| fault("a path in the users file must be UTF-8".to_owned()))
 }
 
 fn users_file(file: &ConfigFile) -> Result<document::Named, Failure> {

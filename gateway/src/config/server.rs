@@ -30,7 +30,7 @@ pub(super) fn read(section: Section<'_>) -> ServerConf {
         if key == RETIRED {
             let _ = section.json(RETIRED);
             log::warn!(
-                "server.{RETIRED} has no effect, as listeners are not given away: remove it"
+                "server.{RETIRED} has no effect: no other process can take over the listeners; remove it"
             );
             continue;
         }

@@ -24,7 +24,7 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Upstream {
     }
     let is_plain = url.as_ref().is_some_and(|(_, tls)| !tls);
     if is_plain && (ca_file.is_some() || certificate.is_some()) {
-        section.fault("url", "certificates are of use with https:// only");
+        section.fault("url", "ca_file and client_certificate need a URL that begins with https://");
     }
     let client = certificate.zip(key);
     section.close();

@@ -207,7 +207,7 @@ impl FileDirectory {
             if let Some(kept) = &self.kept {
                 kept.is_read_only.store(true, Ordering::Relaxed);
             }
-            log::warn!("a password hash of another cost was not renewed: {error}");
+            log::warn!("a password hash with outdated parameters was not replaced: {error}");
         }
     }
 

@@ -85,7 +85,7 @@ impl HashingRoom {
         match start(self.workers, self.cost) {
             Ok(jobs) => Ok(self.jobs.get_or_init(|| jobs)),
             Err(error) => {
-                log::error!("no thread to hash passwords on: {error}");
+                log::error!("no thread could be started to hash passwords: {error}");
                 Err(Busy)
             }
         }
@@ -122,7 +122,7 @@ fn serve(queue: &Mutex<Receiver<Job>>, cost: Cost) {
         let Ok(job) = job else { return };
         if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
             // Whoever waits for it is told by the answer that never comes.
-            log::error!("a hash was given up");
+            log::error!("a password could not be hashed: its thread panicked");
             memory = Memory::new(cost);
         }
     }

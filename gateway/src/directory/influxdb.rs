@@ -188,7 +188,7 @@ fn user(body: &[u8]) -> Option<Owner> {
     let id = resource.id.parse().ok()?;
     let Some(name) = Username::of_influxdb(&resource.name) else {
         log::warn!(
-            "InfluxDB's user {id} is refused: a name of {} bytes is told upstream by no header",
+            "InfluxDB's user {id} is refused: a name of {} bytes does not fit into a header",
             resource.name.len()
         );
         return Some(Owner::Unnamable);

@@ -33,7 +33,7 @@ impl<'d> Section<'d> {
             section.span = value.span();
             match value.get_ref() {
                 DeValue::Table(table) => section.table = Some(table),
-                other => self.fault(key, &format!("a table is wanted, not {}", kind(other))),
+                other => self.fault(key, &format!("expected a table, found {}", kind(other))),
             }
         }
         section
@@ -42,8 +42,11 @@ impl<'d> Section<'d> {
     /// The array of tables `key`, written `[[key]]`; empty where it is absent.
     pub fn sections(&mut self, key: &'static str) -> Vec<Section<'d>> {
         let Some(value) = self.value(key) else { return Vec::new() };
+        let not_tables = |found: &str| {
+            self.fault(key, &format!("expected tables, each written [[{key}]], found {found}"));
+        };
         let DeValue::Array(array) = value.get_ref() else {
-            self.fault(key, &format!("an array of tables is wanted: write [[{key}]]"));
+            not_tables(&kind(value.get_ref()));
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -57,7 +60,7 @@ impl<'d> Section<'d> {
                     known: Vec::new(),
                 });
             } else {
-                self.fault(key, &format!("an array of tables is wanted: write [[{key}]]"));
+                not_tables(&format!("an array that holds {}", kind(item.get_ref())));
             }
         }
         sections
@@ -67,7 +70,7 @@ impl<'d> Section<'d> {
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         let value = self.value(key)?;
         let DeValue::String(text) = value.get_ref() else {
-            self.fault(key, &format!("a string is wanted, not {}", kind(value.get_ref())));
+            self.fault(key, &format!("expected a string, found {}", kind(value.get_ref())));
             return None;
         };
         self.kept(key, self.document.expand(text))
@@ -84,13 +87,15 @@ impl<'d> Section<'d> {
         let DeValue::Array(array) = value.get_ref() else {
             self.fault(
                 key,
-                &format!("an array of strings is wanted, not {}", kind(value.get_ref())),
+                &format!("expected an array of strings, found {}", kind(value.get_ref())),
             );
             return None;
         };
         let texts = array.iter().map(|item| match item.get_ref() {
             DeValue::String(text) => self.document.expand(text),
-            other => Err(format!("an array of strings is wanted; it holds {}", kind(other))),
+            other => {
+                Err(format!("expected an array of strings, found one that holds {}", kind(other)))
+            }
         });
         let texts = texts.collect();
         self.kept(key, texts)
@@ -142,13 +147,22 @@ impl<'d> Section<'d> {
         let value = self.json(key)?;
         let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
         let count = count.filter(|count| *count >= least);
-        self.kept(key, count.ok_or_else(|| format!("a whole number of at least {least} is wanted")))
+        self.kept(
+            key,
+            count.ok_or_else(|| {
+                format!("expected a whole number of at least {least}, found {}", found(&value))
+            }),
+        )
     }
 
     /// A truth value.
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
-        let truth = self.json(key)?.as_bool();
-        self.kept(key, truth.ok_or_else(|| "true or false is wanted".to_owned()))
+        let value = self.json(key)?;
+        let truth = value.as_bool();
+        self.kept(
+            key,
+            truth.ok_or_else(|| format!("expected true or false, found {}", found(&value))),
+        )
     }
 
     /// Any plain value as JSON. A string that consists of an environment variable may stand for
@@ -235,9 +249,26 @@ impl<'d> Section<'d> {
             DeValue::Array(items) => {
                 items.iter().map(|item| self.json_of(item.get_ref())).collect()
             }
-            other => Err(format!("{} is of no use here", kind(other))),
+            other => Err(format!(
+                "expected a string, a whole number, true or false, or an array of them, found {}",
+                kind(other)
+            )),
         }
     }
+}
+
+/// What `value` is, for a fault: a number as it is, anything else by its kind, as a string may have come from
+/// an environment variable and be secret.
+pub fn found(value: &serde_json::Value) -> String {
+    let kind = match value {
+        serde_json::Value::Number(number) => return number.to_string(),
+        serde_json::Value::String(_) => "a string",
+        serde_json::Value::Bool(_) => "a boolean",
+        serde_json::Value::Array(_) => "an array",
+        serde_json::Value::Object(_) => "a table",
+        serde_json::Value::Null => "nothing",
+    };
+    kind.to_owned()
 }
 
 fn kind(value: &DeValue<'_>) -> String {

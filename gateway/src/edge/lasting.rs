@@ -36,7 +36,7 @@ impl<S: BackgroundService + Send + Sync + 'static> BackgroundService for Lasting
                 return;
             };
             let Ok(panic) = error.try_into_panic() else { return };
-            log::error!("{}: panicked and is begun again: {}", self.name, said(&*panic));
+            log::error!("{}: panicked and was started again: {}", self.name, said(&*panic));
             let is_over = shutdown.wait_for(|is_over| *is_over);
             if tokio::time::timeout(self.pause, is_over).await.is_ok() {
                 return;

@@ -116,7 +116,7 @@ impl TrustedProxies {
         }
         let from: String = from.chars().take(100).collect();
         log::warn!(
-            "the trusted proxy {proxy} says that a request comes from {from:?}, which is no address: \
+            "the trusted proxy {proxy} says that a request comes from {from:?}, which is not an address: \
              everybody behind it counts as one client, for limits and bans too; have it add the \
              client's address to X-Forwarded-For or Forwarded (said once)"
         );

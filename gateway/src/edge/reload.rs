@@ -30,7 +30,7 @@ impl Reload {
         let (auth, watched) = (Arc::clone(&self.auth), Arc::clone(&self.watched));
         let done = tokio::task::spawn_blocking(move || work(&auth, &watched));
         if let Err(error) = done.await {
-            log::error!("what has changed was not read anew: {error}");
+            log::error!("the changed files were not read again: {error}");
         }
     }
 

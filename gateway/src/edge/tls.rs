@@ -93,9 +93,11 @@ impl Pair {
 
     /// The two as one, if they fit each other.
     fn certify(&self, chain: Chain, key: PrivateKeyDer<'static>) -> Result<CertifiedKey, String> {
-        let provider = CryptoProvider::get_default().ok_or("no cryptography")?;
+        let provider =
+            CryptoProvider::get_default().ok_or("there is no provider of cryptography")?;
         let private = provider.key_provider.load_private_key(key);
-        let private = private.map_err(|error| format!("a key that is of no use here: {error}"))?;
+        let private =
+            private.map_err(|error| format!("this private key cannot be used: {error}"))?;
         let pair = CertifiedKey::new(chain, private);
         pair.keys_match().map_err(|error| {
             let certificate = self.certificate.path.display();

@@ -217,7 +217,10 @@ impl Upstream {
 
     fn note_failed(&self, address: SocketAddr) {
         if self.change(|order| order.note_failed(address, Instant::now())) {
-            log::warn!("upstream {}: {address} does not connect; others go first", self.host);
+            log::warn!(
+                "upstream {}: cannot connect to {address}; trying other addresses first",
+                self.host
+            );
         }
     }
 
@@ -225,7 +228,7 @@ impl Upstream {
         // That TCP works says nothing of TLS.
         if self.proof.is_none() && self.order().has_failed(address) {
             self.change(|order| order.note_connected(address));
-            log::info!("upstream {}: {address} connects again", self.host);
+            log::info!("upstream {}: connected to {address} again", self.host);
         }
     }
 

@@ -86,7 +86,7 @@ fn why_none(content: &[u8], kind: &Kind) -> String {
     } else {
         "it is not PEM".to_owned()
     };
-    format!("{what}; a file with lines `-----BEGIN {name}-----` is wanted")
+    format!("expected a file with lines `-----BEGIN {name}-----`; {what}")
 }
 
 fn has(content: &[u8], text: &str) -> bool {
