@@ -8,7 +8,7 @@ use crate::support::repository;
 /// on one floor are strangers.
 const FLOORS: [&[&str]; 9] = [
     &["main"],
-    &["cli"],
+    &["cli", "internals"],
     &["app"],
     &["config", "edge"],
     &["api"],

@@ -1,4 +1,4 @@
-//! How long the pieces of a forwarded request take: `cargo bench --bench pieces`.
+//! How long the pieces of a forwarded request take: `cargo bench --features internals`.
 
 mod setup;
 
@@ -8,14 +8,11 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Method};
-use influx_gateway::api::framing::{self, HeadLimits, HeadScan};
-use influx_gateway::api::path;
-use influx_gateway::api::route::Route;
-use influx_gateway::clock::Moment;
-use influx_gateway::edge::origin::TrustedProxies;
-use influx_gateway::edge::request_id::{RequestId, X_REQUEST_ID};
-use influx_gateway::session::memory::MemoryStore;
-use influx_gateway::session::token::{SessionId, SessionToken};
+use influx_gateway::internals::framing::{self, HeadLimits, HeadScan};
+use influx_gateway::internals::{
+    MemoryStore, Moment, RequestId, Route, SessionId, SessionToken, TrustedProxies, X_REQUEST_ID,
+    path,
+};
 use setup::{PATH, Setup, store};
 
 fn main() {

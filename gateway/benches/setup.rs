@@ -4,21 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use influx_gateway::api::cookie::{CookieRules, SameSite, Secure};
-use influx_gateway::api::identity::IdentityHeaders;
-use influx_gateway::api::route::{Forwarding, Unversioned};
-use influx_gateway::auth::credential::{Caller, Purpose, Shared};
-use influx_gateway::clock::Moment;
-use influx_gateway::edge::head;
-use influx_gateway::edge::identity::Preparation;
-use influx_gateway::edge::origin::{Origin, TrustedProxies};
-use influx_gateway::edge::request_id::RequestId;
-use influx_gateway::session::memory::{Capacity, MemoryStore};
-use influx_gateway::session::token::{SessionId, SessionToken};
-use influx_gateway::session::{Lifetime, Session};
-use influx_gateway::user::access::Access;
-use influx_gateway::user::secret::{ApiToken, Scheme};
-use influx_gateway::user::{Status, User, UserId};
+use influx_gateway::internals::{
+    Access, ApiToken, Caller, Capacity, CookieRules, Forwarding, IdentityHeaders, Lifetime,
+    MemoryStore, Moment, Origin, Preparation, Purpose, RequestId, SameSite, Scheme, Secure,
+    Session, SessionId, SessionToken, Shared, Status, TrustedProxies, Unversioned, User, UserId,
+    head,
+};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 /// The path of the request, without its query.

@@ -2,16 +2,13 @@
 //! none of the gateway's work: everything is forwarded. What that work costs is the difference
 //! between the two, and `docs/performance.md` has it.
 //!
-//! `cargo run --release --example bare_pingora -- gateway.toml` listens on the file's first
+//! `cargo run --release --features internals --example bare_pingora -- gateway.toml` listens on the file's first
 //! address.
 
 use std::path::Path;
 
 use async_trait::async_trait;
-use influx_gateway::app::{self, Loaded};
-use influx_gateway::edge::listener::Bound;
-use influx_gateway::edge::upstream::Upstream;
-use influx_gateway::limits::Limits;
+use influx_gateway::internals::{Bound, Limits, Loaded, Upstream, bind, load};
 use pingora::Result;
 use pingora::apps::HttpServerOptions;
 use pingora::modules::http::HttpModules;
@@ -50,10 +47,10 @@ impl ProxyHttp for Bare {
 
 fn main() {
     let file = std::env::args().nth(1).expect("the gateway's configuration file");
-    let Ok(Loaded { config, .. }) = app::load(Path::new(&file)) else {
+    let Ok(Loaded { config, .. }) = load(Path::new(&file)) else {
         panic!("{file}: `influx-gateway check --config {file}` says what is wrong")
     };
-    let listener = app::bind(config.listen.http[0]).expect("the address is free");
+    let listener = bind(config.listen.http[0]).expect("the address is free");
     let upstream = Upstream::new(&config.upstream.authority, None, config.limits, Vec::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let peer = runtime.expect("a runtime of one thread").block_on(upstream.peer());

@@ -102,12 +102,12 @@ impl Event {
     /// To whom.
     #[must_use]
     pub fn to(self, user: &Username) -> Self {
-        self.to_typed(&user.into())
+        self.for_typed(&user.into())
     }
 
     /// To whom, if the name is right.
     #[must_use]
-    pub fn to_typed(mut self, user: &TypedName) -> Self {
+    pub fn for_typed(mut self, user: &TypedName) -> Self {
         self.user = Some(user.clone());
         self
     }

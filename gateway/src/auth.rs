@@ -135,11 +135,6 @@ impl Auth {
             upkeep.doubt(session);
         }
     }
-
-    /// Ends the other sessions of the session's user.
-    pub fn end_others(&self, session: &Session) {
-        self.sessions.revoke(session.user_id(), Some(session.id()));
-    }
 }
 
 /// What a store tells of ends to: the audit trail, and `next`. A session that is signed out of

@@ -12,6 +12,7 @@ pub struct Moment(u64);
 
 impl Moment {
     /// The origin of the clock.
+    #[cfg(any(test, feature = "internals"))]
     pub const START: Self = Self(0);
 
     /// This moment, reading the clock.
@@ -32,12 +33,12 @@ impl Moment {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// Milliseconds since [`Moment::START`].
+    /// Milliseconds since the origin of the clock.
     pub fn millis(self) -> u64 {
         self.0
     }
 
-    /// The moment `millis` milliseconds after [`Moment::START`].
+    /// The moment `millis` milliseconds after the origin of the clock.
     pub fn from_millis(millis: u64) -> Self {
         Self(millis)
     }

@@ -22,7 +22,7 @@ use crate::session::Lifetime;
 use crate::session::memory::Capacity;
 use crate::user::secret::ApiToken;
 pub use identity::Identity;
-pub use listen::{Https, Listen};
+pub use listen::Listen;
 pub use signin::SignIn;
 pub use users::{TokenPolicy, Users};
 

@@ -22,30 +22,40 @@
 //! - A name is a header: a [`Username`](user::name::Username) always is a header's value.
 //! - Only [`edge`] and the composition know Pingora; only [`session`] knows moka.
 
+#![expect(
+    unreachable_pub,
+    reason = "`pub` is said to the other modules; outside, only what is below"
+)]
+
 /// What memory comes from.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-pub mod edge;
+mod edge;
 
-pub mod api;
+mod api;
 
-pub mod auth;
+mod auth;
 
-pub mod audit;
+mod audit;
 
-pub mod directory;
-pub mod session;
+mod directory;
+mod session;
 
-pub mod user;
+mod user;
 
-pub mod app;
-pub mod cli;
-pub mod config;
+mod app;
+mod cli;
+mod config;
 
-pub mod clock;
-pub mod document;
-pub mod limits;
-pub mod stamp;
-pub mod visit;
-pub mod writer;
+mod clock;
+mod document;
+mod limits;
+mod stamp;
+mod visit;
+mod writer;
+
+#[cfg(feature = "internals")]
+pub mod internals;
+
+pub use cli::main;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    influx_gateway::cli::main()
+    influx_gateway::main()
 }

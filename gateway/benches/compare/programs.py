@@ -47,7 +47,7 @@ def build(folder, elsewhere=None):
     else:
         symbols = system.release("rustc", "--bin", "influx-gateway", "--", "-C", "strip=none")
         shutil.copy(symbols, built["symbols"])
-        examples = [system.release("build", "--example", "bare_pingora"),
+        examples = [system.release("build", "--features", "internals", "--example", "bare_pingora"),
                     system.cargo("build", "--profile", "stock", "--example", "stock_pingora")]
     for example in map(Path, examples):
         built[example.name] = shutil.copy(example, folder)

@@ -41,7 +41,7 @@ def main():
     command.say("builds programs that count")
     # One by one, as they are built later: together they would get other features, and all names in
     # them would be others.
-    for program in (["--bin", "influx-gateway"], ["--example", "bare_pingora"]):
+    for program in (["--bin", "influx-gateway"], ["--features", "internals", "--example", "bare_pingora"]):
         system.cargo("build", "--release", "--target-dir", TARGET, *program,
                      flags=f"-Cprofile-generate={TARGET / 'raw'}")
     with command.workplace("train") as folder:

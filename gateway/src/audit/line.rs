@@ -136,7 +136,7 @@ mod tests {
         let address = Some("::ffff:203.0.113.7".parse().unwrap());
         let visit =
             Visit { address, request_id: "r1", over_tls: false, kind: ClientKind::default() };
-        Event::now(Kind::Refused(Reason::WrongPassword)).on(&visit).to_typed(&TypedName::of(name))
+        Event::now(Kind::Refused(Reason::WrongPassword)).on(&visit).for_typed(&TypedName::of(name))
     }
 
     #[test]

@@ -173,5 +173,5 @@ impl Auth {
 }
 
 fn guessed(event: Event, session: &Session, name: &TypedName, visit: &Visit<'_>) -> Event {
-    event.on(visit).to_typed(name).within(session.id().fingerprint())
+    event.on(visit).for_typed(name).within(session.id().fingerprint())
 }

@@ -90,7 +90,7 @@ impl Auth {
         };
         match &signed_in {
             Ok((_, session)) => self.audit.record(event(Kind::SignedIn, session).on(visit)),
-            Err(error) => self.note_refused(error, |event| event.on(visit).to_typed(&typed)),
+            Err(error) => self.note_refused(error, |event| event.on(visit).for_typed(&typed)),
         }
         signed_in
     }

@@ -166,7 +166,8 @@ impl MemoryStore {
     }
 
     /// How many sessions are counted, those included that idled out since the last tidying.
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    fn count(&self) -> usize {
         lock(&self.ledger).count
     }
 

@@ -20,11 +20,6 @@ impl Password {
     pub fn len(&self) -> usize {
         self.0.len()
     }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// What a hash costs to compute.

@@ -10,6 +10,7 @@ use crate::api::rejection::{Rejection, Step};
 use crate::edge::Downstream;
 
 /// `error`, tried again where Pingora by itself does so.
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
 pub fn retried_by_itself(
     error: Box<Error>,
     peer: &HttpPeer,
