@@ -14,18 +14,15 @@
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `config` and `edge`, `api`, `auth`, `audit`, `session` and `directory`,
 //!   `user`, then `clock`, `document`, `limits`, `stamp`, `visit` and `writer`. A test reads
-//!   the sources and says so.
-//! - Nobody is forwarded for nobody: the only way through takes a
-//!   [`Caller`](auth::credential::Caller).
+//!   the sources and says so. Beside `cli`, and not in the program: `internals`.
+//! - A request is forwarded for somebody, or because its path is public: the only way through takes
+//!   a [`Caller`](auth::credential::Caller).
 //! - A secret is not a key: stores take a [`SessionId`](session::token::SessionId), which only a
 //!   [`SessionToken`](session::token::SessionToken) can make.
 //! - A name is a header: a [`Username`](user::name::Username) always is a header's value.
-//! - Only [`edge`] and the composition know Pingora; only [`session`] knows moka.
-
-#![expect(
-    unreachable_pub,
-    reason = "`pub` is said to the other modules; outside, only what is below"
-)]
+//! - A foreign crate is used in few places, which a test knows. Pingora: in [`edge`], and in
+//!   [`config`], which reads the settings of its server. moka: in the store of sessions and in
+//!   [`auth::tokens`], which remembers whose a token is.
 
 /// What memory comes from.
 #[global_allocator]
