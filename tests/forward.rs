@@ -308,8 +308,8 @@ fn f_53_the_ui_finds_no_metrics_and_answers_that_any_client_can_show() {
     assert_eq!(json["code"], "too many requests");
     assert!(json["message"].as_str().unwrap().contains("try again later"));
 
-    let text = std::fs::read_to_string(repository().join("docs/configuration.md")).unwrap();
-    let start = text.find("### InfluxDB's UI through the gateway").unwrap();
+    let text = std::fs::read_to_string(repository().join("docs/guide.md")).unwrap();
+    let start = text.find("## InfluxDB's UI through the gateway").unwrap();
     let part = text[start..].split("\n## ").next().unwrap();
     for word in
         ["session.lifetime", "upstream_read", "504", "restart", "/metrics", "Could not sign in"]

@@ -53,6 +53,8 @@ mod files;
 mod forward;
 /// HTTP/2, frame by frame.
 mod frames;
+/// The guide: its examples are good, its commands work, and links in the documentation lead somewhere.
+mod guide;
 /// Which hosts are answered.
 mod hosts;
 /// HTTP/2: the same answers, and attacks that HTTP/1 does not know.

@@ -64,7 +64,7 @@ fn f_42_quit_ends_in_order_and_hands_nothing_over() {
 
 #[test]
 fn f_42_nothing_promises_that_listeners_are_handed_over() {
-    for file in ["conf/gateway.toml", "docs/configuration.md", "README.md"] {
+    for file in ["conf/gateway.toml", "docs/configuration.md", "docs/guide.md", "README.md"] {
         let text = std::fs::read_to_string(repository().join(file)).unwrap();
         for promise in ["upgrade_sock", "handed over"] {
             assert!(!text.contains(promise), "{file}: {promise}");

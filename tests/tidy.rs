@@ -157,17 +157,63 @@ fn every_mutant_has_its_place_and_its_test() {
     }
 }
 
-#[test]
-fn every_configuration_key_is_explained() {
-    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
-    let docs = read("docs/configuration.md");
-    for line in read("conf/gateway.toml").lines() {
-        let line = line.strip_prefix("# ").unwrap_or(line);
-        let Some((key, _)) = line.split_once(" = ") else { continue };
+/// The keys of conf/gateway.toml as `[section] key`, with the value of each that is not commented out.
+fn shipped_keys() -> BTreeMap<String, Option<String>> {
+    let text = fs::read_to_string(repository().join("conf/gateway.toml")).unwrap();
+    let (mut section, mut keys) = (String::new(), BTreeMap::new());
+    for line in text.lines() {
+        let (line, is_set) = line.strip_prefix("# ").map_or((line, true), |line| (line, false));
+        if line.starts_with('[') {
+            line.split(" #").next().unwrap().trim().clone_into(&mut section);
+        }
+        let Some((key, rest)) = line.split_once(" = ") else { continue };
         if key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()) {
-            assert!(docs.contains(&format!("`{key}`")), "docs/configuration.md: nothing of {key}");
+            let value = rest.split(" #").next().unwrap().trim().to_owned();
+            keys.insert(format!("{section} {key}"), is_set.then_some(value));
         }
     }
+    keys
+}
+
+/// The rows of the tables of docs/configuration.md below the heading of each section, in the same form.
+fn documented_keys() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(repository().join("docs/configuration.md")).unwrap();
+    let (mut section, mut is_table, mut keys) = (None, false, BTreeMap::new());
+    for line in text.lines() {
+        if line.starts_with('#') {
+            let title = line.trim_start_matches(['#', ' ']).trim_matches('`');
+            section = title.starts_with('[').then(|| title.to_owned());
+        }
+        is_table = line.starts_with("| key | default |") || is_table && line.starts_with('|');
+        let (Some(section), true) = (&section, is_table) else { continue };
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        if let [_, key, default, text, ..] = cells[..]
+            && let Some(key) = key.strip_prefix('`').and_then(|key| key.strip_suffix('`'))
+        {
+            assert!(text.len() > 5, "docs/configuration.md: {section} {key} is not explained");
+            let double = keys.insert(format!("{section} {key}"), default.to_owned());
+            assert_eq!(double, None, "docs/configuration.md: {section} {key} has two rows");
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_configuration_key_is_explained() {
+    let (shipped, mut documented) = (shipped_keys(), documented_keys());
+    assert!(shipped.len() > 80, "{shipped:?}");
+    for (key, value) in shipped {
+        let default = documented.remove(&key);
+        let default = default.unwrap_or_else(|| panic!("docs/configuration.md: no row for {key}"));
+        if let Some(value) = value {
+            assert_eq!(
+                default,
+                format!("`{value}`"),
+                "docs/configuration.md: the default of {key}"
+            );
+        }
+    }
+    assert!(documented.is_empty(), "conf/gateway.toml has not: {documented:?}");
 }
 
 /// How long something took says how busy the machine was. What must not take long is counted in work

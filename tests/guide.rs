@@ -1,0 +1,104 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::secure::Authority;
+use crate::support::*;
+
+fn read(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap()
+}
+
+/// The files of docs/examples, by name.
+fn examples() -> BTreeMap<String, String> {
+    let entries = fs::read_dir(repository().join("docs/examples")).unwrap();
+    let named = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    named.map(|name| (name.clone(), read(&format!("docs/examples/{name}")))).collect()
+}
+
+/// What the examples name: users, a token, a certificate.
+fn surround(folder: &Path) {
+    fs::write(folder.join("users.toml"), read("conf/users.toml")).unwrap();
+    for token in ["influxdb.token", "ada.token", "bob.token"] {
+        fs::write(folder.join(token), "a-token-of-influxdb\n").unwrap();
+    }
+    let pair = Authority::new().pair("influx.example.com");
+    fs::write(folder.join("fullchain.pem"), pair.certificate).unwrap();
+    fs::write(folder.join("privkey.pem"), pair.key).unwrap();
+}
+
+#[test]
+fn every_example_of_the_guide_is_good() {
+    let guide = read("docs/guide.md");
+    for (name, text) in examples() {
+        let shown = format!("[examples/{name}](examples/{name}):\n\n```");
+        let (_, block) = guide.split_once(&shown).unwrap_or_else(|| panic!("{name}: not shown"));
+        let (_, block) = block.split_once('\n').unwrap();
+        assert_eq!(block.split("```").next().unwrap(), text, "{name}: the guide shows another");
+        let Some(name) = name.strip_suffix(".toml") else { continue };
+        let folder = tempfile::tempdir().unwrap();
+        surround(folder.path());
+        let config = folder.path().join("gateway.toml");
+        fs::write(&config, text).unwrap();
+        let output = output_of(program().args(["check", "--config"]).arg(&config), "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{name}");
+    }
+    let blocks = guide.matches("```toml\n").count();
+    assert_eq!(blocks, examples().keys().filter(|name| name.ends_with(".toml")).count());
+}
+
+#[test]
+fn the_guides_commands_for_users_work() {
+    let guide = read("docs/guide.md");
+    let block = guide.lines().skip_while(|line| !line.starts_with("Add, change, remove"));
+    let commands: Vec<_> = block.skip(2).map_while(|line| line.strip_prefix("    ")).collect();
+    assert_eq!(commands.len(), 5, "{commands:?}");
+    let folder = tempfile::tempdir().unwrap();
+    surround(folder.path());
+    let config = folder.path().join("gateway.toml");
+    fs::write(config, read("docs/examples/users-file.toml")).unwrap();
+    for command in commands {
+        let arguments = command.strip_prefix("influx-gateway ").unwrap().split(' ');
+        let output = output_of(program().args(arguments).current_dir(folder.path()), PASSWORD);
+        assert_eq!(output.status.code(), Some(0), "{command}: {output:?}");
+    }
+    let kept = fs::read_to_string(folder.path().join("users.toml")).unwrap();
+    assert!(kept.contains("\"ada\"") && kept.contains("\"ada.token\""), "{kept}");
+    assert!(!kept.contains("\"bob\""), "removed: {kept}");
+}
+
+/// The anchor that a heading has on GitHub.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_of_the_documentation_lead_somewhere() {
+    let pages = fs::read_dir(repository().join("docs")).unwrap();
+    let pages = pages.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
+    let mut links = 0;
+    for page in pages.chain(["README.md".to_owned()]).filter(|page| page.ends_with(".md")) {
+        let text = read(&page);
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if link.starts_with("https://") {
+                continue;
+            }
+            links += 1;
+            let (file, part) = link.split_once('#').unwrap_or((link, ""));
+            let path = Path::new(&page).with_file_name(file);
+            let path = if file.is_empty() { Path::new(&page) } else { &path };
+            assert!(repository().join(path).exists(), "{page}: {link}");
+            let headings = read_if_text(path);
+            let mut headings = headings.lines().filter(|line| line.starts_with('#'));
+            assert!(part.is_empty() || headings.any(|it| anchor(it) == part), "{page}: {link}");
+        }
+    }
+    assert!(links > 40, "{links}");
+}
+
+fn read_if_text(path: &Path) -> String {
+    fs::read_to_string(repository().join(path)).unwrap_or_default()
+}
