@@ -1,6 +1,6 @@
-# demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, bench,
-# bench-signin, profile: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility \
+# demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, overview,
+# bench, bench-signin, profile: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+.PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility overview \
 	bench bench-signin profile tools test-tools compose-tools influxd-tools influxdb-tools bench-tools \
 	bench-signin-tools
 
@@ -44,8 +44,11 @@ instructions: tools ## counts anew how many instructions a request takes, for th
 	$(CARGO) test --quiet --locked --test it instructions:: >/dev/null || test -s target/tmp/instructions.txt
 	cp target/tmp/instructions.txt gateway/benches/
 
+overview: ## the picture of the README, into docs/overview.svg
+	python3 -B docs/overview.py > docs/overview.svg
+
 # As above: the test writes the page before it compares.
-compatibility: tools ## what differs from InfluxDB, into docs/compatibility.md
+compatibility: tools ## clients that were tried, and what differs from InfluxDB, into docs/compatibility.md
 	@rm -f target/tmp/compatibility.md
 	$(CARGO) test --quiet --locked --test it f_55_the_list >/dev/null || test -s target/tmp/compatibility.md
 	cp target/tmp/compatibility.md docs/

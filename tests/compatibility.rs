@@ -1,3 +1,6 @@
+//! `compatibility/clients.jsonl`: which real clients are run. Each line says what `make test` runs of a client
+//! (`test`), what `make test-influxdb` runs (`influxdb`), what nobody runs, and where its version is pinned.
+//!
 //! `compatibility/differences.jsonl`: what the gateway does otherwise than InfluxDB on purpose. Each line says
 //! what, how InfluxDB has it, how the gateway, and why; and where it can be, what shows it: `ask` is
 //! a method, a target, who asks (`ada` with a session, `ada:` with a password, `nobody`) and perhaps
@@ -13,7 +16,11 @@ use crate::exchanges::matches;
 use crate::support::*;
 
 fn differences() -> Vec<Value> {
-    let path = repository().join("tests/compatibility/differences.jsonl");
+    lines("differences.jsonl")
+}
+
+fn lines(name: &str) -> Vec<Value> {
+    let path = repository().join("tests/compatibility").join(name);
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -25,10 +32,29 @@ fn text<'a>(difference: &'a Value, key: &str) -> &'a str {
 /// The list as docs/compatibility.md has it.
 fn page() -> String {
     let mut page = String::from(
-        "# What differs from InfluxDB\n\n\
+        "# Compatibility\n\n\
+         Which clients of InfluxDB were tried, and what the gateway does otherwise than InfluxDB.\n\
+         `make compatibility` writes this page from `tests/compatibility/`.\n\n\
+         ## Clients\n\
+         `make test` runs real clients through the gateway. They write 10,000 points each into a real\n\
+         VictoriaMetrics, whose `/api/v2/write` is InfluxDB's. `make test-influxdb` runs them in front of a\n\
+         real InfluxDB 2.10. A test compares these versions with the ones that are installed.\n\n\
+         | client | version | `make test` | `make test-influxdb` | result | not run |\n|---|---|---|---|---|---|\n",
+    );
+    for client in lines("clients.jsonl") {
+        let cells = ["client", "version", "test", "influxdb", "result", "not_run"];
+        let cells = cells.map(|key| match text(&client, key) {
+            "" => "–",
+            cell => cell,
+        });
+        writeln!(page, "| {} |", cells.join(" | ")).unwrap();
+    }
+    page.push_str(
+        "\n\
+         ## What differs from InfluxDB\n\
          Clients of InfluxDB 2 work through the gateway as they work without it. What the gateway does\n\
-         otherwise, it does on purpose, and it is all here. `make compatibility` writes this page from\n\
-         `tests/compatibility/differences.jsonl`, and tests ask the gateway. `make test-influxdb` asks a real\n\
+         otherwise, it does on purpose, and it is all here. Tests ask the gateway\n\
+         (`tests/compatibility/differences.jsonl`). `make test-influxdb` asks a real\n\
          InfluxDB each operation of its OpenAPI, and odder things, with and without the gateway: whatever\n\
          differs in status, headers or body is here, for everything but `Date`.\n\n\
          | what | InfluxDB | the gateway | why |\n|---|---|---|---|\n",
@@ -49,6 +75,22 @@ fn f_55_the_list_of_differences_is_as_documented() {
     std::fs::write(written, &page).unwrap();
     let documented = std::fs::read_to_string(repository().join("docs/compatibility.md"));
     assert_eq!(documented.unwrap_or_default(), page, "`make compatibility` writes it anew");
+}
+
+#[test]
+fn the_clients_have_the_versions_that_the_page_names() {
+    let mut pinned = 0;
+    for client in lines("clients.jsonl") {
+        let Some(place) = client["pinned"].as_array() else { continue };
+        let [file, mark] = [0, 1].map(|index| place[index].as_str().unwrap());
+        let file = std::fs::read_to_string(repository().join(file)).unwrap();
+        assert!(file.contains(mark), "{client}");
+        let version = text(&client, "version").split([',', ' ']).next().unwrap();
+        let is_in_mark = mark.contains(version.trim_start_matches('v'));
+        assert!(is_in_mark || mark.contains("aiohttp"), "{client}");
+        pinned += 1;
+    }
+    assert!(pinned > 4, "{pinned}");
 }
 
 #[test]

@@ -16,6 +16,10 @@ fn examples() -> BTreeMap<String, String> {
     named.map(|name| (name.clone(), read(&format!("docs/examples/{name}")))).collect()
 }
 
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 /// What the examples name: users, a token, a certificate.
 fn surround(folder: &Path) {
     fs::write(folder.join("users.toml"), read("conf/users.toml")).unwrap();
@@ -35,7 +39,9 @@ fn every_example_of_the_guide_is_good() {
         let (_, block) = guide.split_once(&shown).unwrap_or_else(|| panic!("{name}: not shown"));
         let (_, block) = block.split_once('\n').unwrap();
         assert_eq!(block.split("```").next().unwrap(), text, "{name}: the guide shows another");
-        let Some(name) = name.strip_suffix(".toml") else { continue };
+        if !has_extension(&name, "toml") {
+            continue;
+        }
         let folder = tempfile::tempdir().unwrap();
         surround(folder.path());
         let config = folder.path().join("gateway.toml");
@@ -45,7 +51,7 @@ fn every_example_of_the_guide_is_good() {
         assert_eq!((output.status.code(), &*said), (Some(0), ""), "{name}");
     }
     let blocks = guide.matches("```toml\n").count();
-    assert_eq!(blocks, examples().keys().filter(|name| name.ends_with(".toml")).count());
+    assert_eq!(blocks, examples().keys().filter(|name| has_extension(name, "toml")).count());
 }
 
 #[test]
@@ -80,7 +86,7 @@ fn links_of_the_documentation_lead_somewhere() {
     let pages = fs::read_dir(repository().join("docs")).unwrap();
     let pages = pages.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
     let mut links = 0;
-    for page in pages.chain(["README.md".to_owned()]).filter(|page| page.ends_with(".md")) {
+    for page in pages.chain(["README.md".to_owned()]).filter(|page| has_extension(page, "md")) {
         let text = read(&page);
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
             if link.starts_with("https://") {
@@ -97,6 +103,37 @@ fn links_of_the_documentation_lead_somewhere() {
         }
     }
     assert!(links > 40, "{links}");
+}
+
+#[test]
+fn the_picture_of_the_readme_is_what_its_script_draws() {
+    let output = output_of(
+        std::process::Command::new("python3")
+            .args(["-B", "docs/overview.py"])
+            .current_dir(repository()),
+        "",
+    );
+    assert!(output.status.success(), "{output:?}");
+    let drawn = String::from_utf8(output.stdout).unwrap();
+    assert!(drawn == read("docs/overview.svg"), "`make overview` draws it anew");
+    assert!(read("README.md").contains("(docs/overview.svg)"));
+}
+
+/// Its examples of configuration, beside the files that they name.
+#[test]
+fn every_example_of_the_readme_is_good() {
+    let readme = read("README.md");
+    let blocks: Vec<_> = readme.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() >= 3, "{}", blocks.len());
+    for block in blocks {
+        let folder = tempfile::tempdir().unwrap();
+        surround(folder.path());
+        let config = folder.path().join("gateway.toml");
+        fs::write(&config, block.split("```").next().unwrap()).unwrap();
+        let output = output_of(program().args(["check", "--config"]).arg(&config), "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{block}");
+    }
 }
 
 fn read_if_text(path: &Path) -> String {
