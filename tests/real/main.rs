@@ -19,6 +19,8 @@ mod differential;
 #[path = "../exchanges.rs"]
 #[expect(dead_code, reason = "what is said of the gateway alone is for its own tests")]
 mod exchanges;
+/// nginx in front of the gateway, as the guide has it.
+mod guide_nginx;
 /// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
 mod identity;
 mod influxd;

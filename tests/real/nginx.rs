@@ -1,4 +1,4 @@
-//! Debian's nginx, as it is without any configuration but where it listens and what it passes on to.
+//! Debian's nginx: with no configuration but where it listens and what it passes on to, or as docs/guide.md has it.
 
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -24,11 +24,41 @@ impl Nginx {
         Self::launch(address, " ssl http2", gateway)
     }
 
+    /// By docs/examples/behind-nginx.conf, with addresses and certificate of this machine.
+    pub(crate) fn start_as_documented(address: SocketAddr, gateway: SocketAddr) -> Self {
+        let example = repository().join("docs/examples/behind-nginx.conf");
+        let mut server = std::fs::read_to_string(example).unwrap();
+        for (documented, here) in [
+            ("listen 443", format!("listen {address}")),
+            ("127.0.0.1:8086", gateway.to_string()),
+            ("/etc/ssl/influx.example.com.pem", "nginx.crt".to_owned()),
+            ("/etc/ssl/influx.example.com.key", "nginx.key".to_owned()),
+        ] {
+            assert_eq!(server.matches(documented).count(), 1, "{documented}: {server}");
+            server = server.replace(documented, &here);
+        }
+        Self::serve(address, &server)
+    }
+
     fn launch(address: SocketAddr, listen: &str, gateway: SocketAddr) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Authority::new().pair("127.0.0.1").write(folder.path(), "nginx");
         let certificate = "ssl_certificate nginx.crt; ssl_certificate_key nginx.key;";
         let certificate = if listen.is_empty() { "" } else { certificate };
+        let server = format!(
+            "server {{
+                 listen {address}{listen};
+                 {certificate}
+                 location / {{
+                     proxy_pass http://{gateway};
+                 }}
+             }}"
+        );
+        Self::serve(address, &server)
+    }
+
+    /// With this block, which listens at `address`.
+    fn serve(address: SocketAddr, server: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::new().pair("127.0.0.1").write(folder.path(), "nginx");
         let config = format!(
             "daemon off; master_process off; pid nginx.pid; error_log stderr;
              events {{}}
@@ -36,13 +66,7 @@ impl Nginx {
                  access_log off;
                  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
                  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-                 server {{
-                     listen {address}{listen};
-                     {certificate}
-                     location / {{
-                         proxy_pass http://{gateway};
-                     }}
-                 }}
+                 {server}
              }}"
         );
         let file = folder.path().join("nginx.conf");

@@ -208,7 +208,7 @@ fn know_umlauts(gateway: &Gateway) {
 }
 
 /// A gateway for InfluxDB's users with more of `[listen]`, and more sections.
-fn behind_nginx(influxd: &Influxd, listen: &str, config: &str) -> Gateway {
+pub(crate) fn behind_nginx(influxd: &Influxd, listen: &str, config: &str) -> Gateway {
     let url = format!("http://{}", influxd.address);
     let config = format!("[users]\nsource = \"influxdb\"\n{UI}{config}");
     let folder = Gateway::prepare(&url, &config, "");
