@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::document::Fault;
 
-/// A session gateway for InfluxDB: browser sign-in at the edge.
+/// A reverse proxy in front of InfluxDB that signs users in and keeps their sessions.
 #[derive(Parser)]
 #[command(name = "influx-gateway", version, about, propagate_version = true)]
 struct Arguments {
@@ -28,13 +28,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve
+    /// Run the gateway
     Run(ConfigFile),
-    /// Try it: a gateway in front of a built-in upstream, with one user
+    /// Try it: a gateway with one user, in front of a built-in upstream
     Demo(demo::Arguments),
     /// Check the configuration and the users file
     Check(ConfigFile),
-    /// Change the users file
+    /// Add, change, remove or list users of the users file
     #[command(subcommand)]
     User(user::Command),
     /// Print the hash of a password, for the users file
@@ -46,20 +46,20 @@ enum Command {
 
 #[derive(clap::Args)]
 struct ConfigFile {
-    /// The configuration
+    /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "conf/gateway.toml")]
     config: PathBuf,
 }
 
-/// Why a command failed: the exit code says it to programs, the text to people.
+/// Why a command failed. The exit code is for programs, the text for people.
 enum Failure {
-    /// The command was called in a wrong way: 64.
+    /// Wrong usage: 64.
     Usage(String),
-    /// An address to listen on cannot be had: 69.
+    /// An address to listen on is not available: 69.
     Bind(String),
-    /// The configuration or the users file is at fault: 78.
+    /// The configuration or the users file has faults: 78.
     Configuration(Vec<Fault>),
-    /// A file could not be changed: 78, for the same reader.
+    /// A file could not be changed: 78.
     File(String),
     /// The answer could not be written to standard output: 74.
     Output(std::io::Error),
@@ -79,7 +79,7 @@ impl Failure {
         }
     }
 
-    /// What there is to say of it.
+    /// The lines for standard error.
     fn lines(&self) -> Vec<String> {
         match self {
             Self::Usage(text) | Self::Bind(text) | Self::File(text) => {

@@ -49,13 +49,13 @@ pub(super) struct WithPassword {
 pub(super) struct New {
     #[command(flatten)]
     user: WithPassword,
-    /// What the user may have forwarded; full if it is not said
+    /// What the gateway forwards for the user; full by default
     #[arg(long, value_name = "ACCESS", value_parser = ["read", "write", "full"])]
     access: Option<String>,
-    /// Where the InfluxDB API token that is used upstream for this user is read from, always anew
+    /// File with the InfluxDB API token that is sent upstream for this user; the users file names it
     #[arg(long, value_name = "FILE", conflicts_with = "token_stdin")]
     token_file: Option<PathBuf>,
-    /// Read that token from standard input and keep it in the users file; with --password-stdin from the
+    /// Read that token from standard input and keep it in the users file; with --password-stdin it is the
     /// second line
     #[arg(long)]
     token_stdin: bool,
