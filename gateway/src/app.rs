@@ -1,4 +1,4 @@
-//! Composition: a configuration in, a running server out.
+//! Composition: makes a running server of a configuration.
 
 mod files;
 mod names;

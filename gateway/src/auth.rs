@@ -1,4 +1,4 @@
-//! The three verbs: sign in, authenticate, sign out.
+//! Authentication: sign in, authenticate a request, sign out.
 
 mod changes;
 pub mod credential;

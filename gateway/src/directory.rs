@@ -1,4 +1,4 @@
-//! Who may sign in, and who says so: a users file, or InfluxDB itself.
+//! The directory: who may sign in. It is a users file, or InfluxDB itself.
 
 pub mod edit;
 mod fair;

@@ -1,4 +1,4 @@
-//! TOML read with its positions, so that every fault can name file, line and key, all at once.
+//! Reading of TOML that reports all faults at once, each with file, line and key.
 
 mod place;
 mod section;

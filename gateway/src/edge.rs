@@ -1,4 +1,4 @@
-//! Where the gateway meets the network: the only place that knows Pingora.
+//! The network side of the gateway.
 //!
 //! Start at [`gateway`]: the life of a request.
 

@@ -1,4 +1,4 @@
-//! How long the gateway waits for whom, and how much it takes.
+//! Timeouts and limits on sizes and numbers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A session: who is signed in, since when, and whether that still holds.
+//! A session: its user, its times, and whether it is still valid.
 
 mod deadlines;
 mod ledger;

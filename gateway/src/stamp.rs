@@ -1,4 +1,4 @@
-//! Whether a file is still the one that was read.
+//! The identity of a file, to see whether it has changed since it was read.
 
 pub mod watched;
 

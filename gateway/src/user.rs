@@ -1,4 +1,4 @@
-//! The people who may sign in.
+//! Users: who may sign in.
 
 pub mod access;
 pub mod credentials;

@@ -1,4 +1,4 @@
-//! Where a request comes from, for those who decide by it or write it down.
+//! The client, request id and kind of client of a request, for decisions and logs.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! A thread that writes lines, so that nobody waits for a disk or for whoever reads them.
+//! A thread that writes lines, so that no request waits for a disk or a reader.
 
 mod lines;
 

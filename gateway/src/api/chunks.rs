@@ -1,4 +1,4 @@
-//! Chunked bodies, followed strictly, so that it is known where they end (RFC 9112 section 7.1).
+//! Strict parsing of chunked bodies, to know where they end (RFC 9112 section 7.1).
 
 use super::framing::TOKEN;
 

@@ -1,4 +1,4 @@
-//! The credentials that InfluxDB 1's endpoints take: of their own, and never a session.
+//! Credentials in requests to InfluxDB 1's endpoints, which never use a session.
 //!
 //! `Token token` and `Token name:token`, `Basic` of a name and a token, and `u` and `p` in the query.
 

@@ -1,4 +1,4 @@
-//! The session cookie: written, found among others, and taken out of what goes upstream.
+//! The session cookie: how it is set, how it is read, and how it is removed from forwarded requests.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};

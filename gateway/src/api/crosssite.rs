@@ -1,4 +1,4 @@
-//! Requests that another site has a browser send: refused where they would change something.
+//! Protection against cross-site requests (CSRF): those that would change something are refused.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};

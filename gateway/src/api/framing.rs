@@ -1,4 +1,4 @@
-//! The head of an HTTP/1 request, read strictly: one meaning, or none.
+//! Strict parsing of the head of an HTTP/1 request.
 //!
 //! What two parsers could read in two ways is refused here, before anybody reads it (RFC 9112
 //! sections 2.2, 3, 5.1, 5.2, 6 and 11).

@@ -1,4 +1,4 @@
-//! Which hosts are answered: a page whose own name was made to lead here is not.
+//! The hosts that the gateway serves. A page that points its own name at the gateway (DNS rebinding) is refused.
 
 use std::net::{IpAddr, Ipv6Addr};
 

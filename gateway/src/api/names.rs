@@ -1,4 +1,4 @@
-//! Sets of header names, in which every spelling of a name is the same.
+//! Sets of header names in which all spellings of a name are equal.
 
 /// Names of headers, and beginnings of names.
 ///

@@ -1,4 +1,4 @@
-//! `OPTIONS`, and which pages of other origins may read an answer.
+//! `OPTIONS` and CORS: which pages of other origins may read an answer.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,

@@ -1,4 +1,4 @@
-//! One reading of the path: what the gateway decides by is what the upstream sees.
+//! Unambiguous paths: the gateway decides by the same path that the upstream sees.
 
 use super::rejection::Rejection;
 use super::split::split;

@@ -1,4 +1,4 @@
-//! Every way to say no, in one table.
+//! All refusals: their status, error code and message, in one table.
 
 mod body;
 mod step;

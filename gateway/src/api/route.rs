@@ -1,4 +1,4 @@
-//! Which requests are ours, which go on, and which go nowhere.
+//! Routing: which requests the gateway answers itself, which it forwards, and which it refuses.
 
 use http::Method;
 

@@ -1,4 +1,4 @@
-//! What stands between separators.
+//! Splitting bytes at separators.
 
 use memchr::memchr_iter;
 

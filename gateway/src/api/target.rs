@@ -1,4 +1,4 @@
-//! The target of a request: a path of one reading, and a query that may be written carelessly.
+//! The request target: a path that must be unambiguous, and a query that may be written loosely.
 
 use super::path;
 use super::rejection::Rejection;

@@ -1,4 +1,4 @@
-//! `/api/v2/users/{id}`: requests that do something to a user of InfluxDB's.
+//! `/api/v2/users/{id}`: requests that change or delete one of InfluxDB's users.
 
 use http::Method;
 

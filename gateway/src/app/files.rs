@@ -1,4 +1,5 @@
-//! What is read at the start, and again later: the configuration, users, tokens and certificates.
+//! The files that are read at start and again when they change: users, tokens and certificates; and the
+//! configuration, which is read once.
 
 use std::path::Path;
 use std::sync::Arc;

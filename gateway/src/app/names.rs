@@ -1,4 +1,4 @@
-//! The names of a users file beside those of tokens' owners.
+//! Checks that names in the users file cannot be confused with names of tokens' owners.
 
 use std::path::Path;
 use std::sync::Arc;

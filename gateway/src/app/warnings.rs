@@ -1,4 +1,4 @@
-//! What is legal and yet, very likely, not what was meant.
+//! Warnings about settings that are allowed but probably not intended.
 
 use crate::auth::credential::missing_token;
 use crate::config::Config;

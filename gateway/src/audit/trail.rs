@@ -1,4 +1,4 @@
-//! Where the audit trail goes: into the log or into a file.
+//! The destination of the audit trail: a file or the log.
 
 use std::fs::{File, OpenOptions};
 use std::io;

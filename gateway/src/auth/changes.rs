@@ -1,4 +1,4 @@
-//! How many changes of one user's password are under way.
+//! Limits how many password changes of one user run at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

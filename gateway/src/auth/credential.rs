@@ -1,4 +1,4 @@
-//! Which credential the upstream gets: the rules, in one place.
+//! The rules that decide which credential is sent upstream.
 
 use std::sync::Arc;
 

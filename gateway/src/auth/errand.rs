@@ -1,5 +1,5 @@
-//! What forwarded requests do to InfluxDB's users: who guesses at an old password that InfluxDB keeps,
-//! and whose sessions end when it has been told something else of them.
+//! Forwarded requests that change one of InfluxDB's users. Wrong old passwords count as failed sign-ins, and a
+//! new password or a deletion ends the user's sessions.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! New passwords, where they are kept here.
+//! Changes of passwords that are kept in the users file.
 
 use std::sync::Arc;
 

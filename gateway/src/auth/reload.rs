@@ -1,4 +1,4 @@
-//! The users file read anew, and what that means for those who are signed in.
+//! Reloading the users file, and what it changes for sessions.
 
 use std::sync::Arc;
 

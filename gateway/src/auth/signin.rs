@@ -1,4 +1,4 @@
-//! Signing in: a guess that is let in, made and judged; then a session.
+//! Signing in: the throttle is asked, the password is checked, a session is created.
 
 use std::sync::Arc;
 use std::time::Duration;

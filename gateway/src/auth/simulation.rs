@@ -1,4 +1,4 @@
-//! Sessions and their fates on a simulated clock, in random order: a model says what has to come out.
+//! Random histories of sessions on a simulated clock, compared with a model.
 //!
 //! Each seed is a history of its own, the same each time it is run. `SIMULATION_SEED=7 cargo test
 //! simulation` runs one of them.

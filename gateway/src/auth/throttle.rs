@@ -1,4 +1,4 @@
-//! Guessing made slow: failures are counted, and whoever has too many has to wait.
+//! Brute-force protection: failures are counted, and whoever has too many has to wait.
 
 mod table;
 

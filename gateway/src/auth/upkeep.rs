@@ -1,4 +1,4 @@
-//! InfluxDB's half of sessions: renewed while ours lives, signed out of when ours has ended.
+//! InfluxDB's own sessions behind the gateway's: renewed while the gateway's session lives, signed out when it ends.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

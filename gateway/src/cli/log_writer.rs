@@ -1,4 +1,4 @@
-//! Standard error as the log writes to it, so that no request waits for whoever reads it.
+//! A thread that writes the log to standard error, so that no request waits for a slow reader.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;

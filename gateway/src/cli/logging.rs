@@ -1,4 +1,4 @@
-//! Logs: `env_logger`, capped so that no level shows a secret.
+//! Logging by `env_logger`, limited so that no level shows a secret.
 
 use std::fmt::Write;
 use std::io::IsTerminal;

@@ -1,5 +1,5 @@
-//! What commands say. A terminal that is gone, a full disk or a reader that has enough is no reason to
-//! panic, so nothing here does, and only an answer that is lost is a failure.
+//! Output of commands. A closed terminal, a full disk or a reader that stops reading never causes a panic. It is a
+//! failure only if the answer itself is lost.
 
 use std::io::{self, ErrorKind, Write};
 

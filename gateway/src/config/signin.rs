@@ -1,4 +1,4 @@
-//! `[signin]`: how passwords are hashed, and how guessing is made slow.
+//! `[signin]`: brute-force protection, and how passwords are hashed.
 
 use std::num::NonZero;
 use std::time::Duration;

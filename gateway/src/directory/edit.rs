@@ -1,4 +1,4 @@
-//! The users file edited in place: comments stay, and no reader ever sees half a file.
+//! Editing the users file: comments stay, and no reader ever sees half a file.
 
 mod replace;
 

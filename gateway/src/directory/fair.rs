@@ -1,4 +1,4 @@
-//! A line in which nobody is shut out by those who come in crowds.
+//! A fair queue: neither many requests of one client nor many for one name shut out the others.
 //!
 //! Turns are dealt out by client and by name: every other turn goes to the client that has waited longest
 //! for one, however many places it has in the line, and there to the name that has; the turns between

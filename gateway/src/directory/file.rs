@@ -1,4 +1,4 @@
-//! A users file as the directory: passwords verified away from the threads that serve requests.
+//! A users file as the directory. Passwords are verified on threads that do not serve requests.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The room in which passwords are hashed: threads of its own, a bounded line before it.
+//! The pool of threads that hash passwords, with a bounded queue.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! InfluxDB itself as the directory: it knows the users, and is asked.
+//! InfluxDB as the directory: sign-ins are sent to it.
 
 use std::sync::Arc;
 

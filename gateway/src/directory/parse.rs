@@ -1,4 +1,4 @@
-//! The users file, read: `[[user]]` tables.
+//! Parsing of the users file: its `[[user]]` tables.
 
 use std::collections::HashMap;
 use std::path::Path;

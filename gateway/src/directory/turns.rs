@@ -1,5 +1,4 @@
-//! Turns at something that is dear: a few at once, a short and fair line before it, no endless
-//! waiting.
+//! Admission to expensive work: a few at once, a short and fair queue, and a bounded wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The users of one users file, swapped as a whole.
+//! The users of a users file, replaced as a whole.
 
 use std::collections::HashMap;
 use std::sync::Arc;

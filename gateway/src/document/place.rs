@@ -1,4 +1,4 @@
-//! Where a document says something: for what shows later to be wrong with it.
+//! A place in a document, for faults that are found later.
 
 use std::fmt;
 use std::ops::Range;

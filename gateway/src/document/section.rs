@@ -1,4 +1,4 @@
-//! One table of a document, read key by key.
+//! A table of a document, read key by key.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What the access log says of one request.
+//! The access log line of a request.
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! One line a request.
+//! The access log: one line for each request.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};

@@ -1,4 +1,4 @@
-//! Whether a request that was let in by its head may still go on.
+//! Checks whether a request whose session was valid at its head may still go on.
 
 use http::request::Parts;
 use pingora::ErrorType;

@@ -1,4 +1,4 @@
-//! The body of a request on its way to the upstream, piece by piece.
+//! Forwarding of request bodies, piece by piece.
 
 use bytes::Bytes;
 use http::request::Parts;

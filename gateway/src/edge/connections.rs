@@ -1,4 +1,4 @@
-//! How many connections there are, of all clients and of each.
+//! Limits on connections: of all clients, and of each.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

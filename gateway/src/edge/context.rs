@@ -1,4 +1,4 @@
-//! What one request carries from phase to phase.
+//! The state of one request between Pingora's phases.
 
 use std::sync::Arc;
 use std::time::Instant;

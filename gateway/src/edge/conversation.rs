@@ -1,4 +1,4 @@
-//! A connection of HTTP/1, from request to request.
+//! An HTTP/1 connection: one request after the other (keep-alive).
 //!
 //! Pingora would do this by itself, and spend some 30 KiB on a connection that waits for its next
 //! request: it prepares for a request before there is one. Here the [`Guard`] waits, which takes

@@ -1,4 +1,4 @@
-//! What is asked of a request, and how a whole response is written.
+//! Access to a request of Pingora's, and writing of whole responses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The life of a request: what is decided about it. When, is in [`phases`](super::phases).
+//! Decides about each request: answer it, refuse it or forward it. [`phases`](super::phases) calls this from
+//! Pingora's phases.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The connection as Pingora gets to see it: one strictly framed request, and nothing else.
+//! The connection as Pingora sees it: one strictly framed request at a time.
 //!
 //! Pingora has no limit that can be set for a header's size, no deadline for a whole header, and
 //! answers what it cannot parse by itself, without a body and without a log. While it waits for an

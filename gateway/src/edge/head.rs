@@ -1,4 +1,4 @@
-//! The head of a request, out of Pingora's hands and back.
+//! Takes the head of a request from Pingora, and gives it back.
 
 use std::mem;
 

@@ -1,4 +1,4 @@
-//! Clients of HTTP/1.0, which know neither chunks nor interim answers.
+//! HTTP/1.0 clients: they get neither chunks nor interim answers.
 
 use http::Version;
 use http::header::{EXPECT, TRANSFER_ENCODING};

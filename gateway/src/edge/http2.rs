@@ -1,4 +1,4 @@
-//! A request of HTTP/2, brought under the rules of HTTP/1, which the upstream speaks.
+//! Applies the rules for HTTP/1 to a request of HTTP/2, since the upstream speaks HTTP/1.
 //!
 //! Pingora frames HTTP/2 by itself, so the [`guard`](super::guard) never sees such a request. What
 //! it would have refused in a head, a host for example that is none, is refused here by the very

@@ -1,4 +1,5 @@
-//! What the upstream learns of who asks, and what of its answer is nobody else's business.
+//! Rewrites a forwarded request: adds the user's name and the credential, removes what clients may not send. Removes
+//! what concerns the gateway alone from the response.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Background work that goes on after a panic.
+//! Background services that are started again after a panic.
 
 use std::any::Any;
 use std::sync::Arc;

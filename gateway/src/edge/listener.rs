@@ -1,4 +1,4 @@
-//! Listening sockets that are open before anything is started, and are then handed to Pingora.
+//! Listening sockets. They are opened before anything starts, then handed to Pingora.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;

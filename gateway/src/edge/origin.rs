@@ -1,4 +1,4 @@
-//! Where a request came from: what the connection says, or a proxy that is trusted.
+//! The client of a request: its address, scheme and host, from the connection or from a trusted proxy.
 
 mod hops;
 

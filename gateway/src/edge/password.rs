@@ -1,4 +1,4 @@
-//! New passwords: set here, or upstream; and what else is done to users there.
+//! Password changes: in the users file or upstream. Also other changes of InfluxDB's users.
 
 use http::StatusCode;
 

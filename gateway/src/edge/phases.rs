@@ -1,4 +1,4 @@
-//! The phases of a request in which Pingora calls us, in their order.
+//! Pingora's phases of a request, in their order.
 
 use std::os::fd::RawFd;
 

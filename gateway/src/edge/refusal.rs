@@ -1,4 +1,4 @@
-//! Refusals that are written and logged before there is a request.
+//! Refusals that are written and logged before Pingora has a request.
 
 use std::future::poll_fn;
 use std::io;

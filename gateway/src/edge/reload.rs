@@ -1,4 +1,4 @@
-//! Files read anew while the gateway serves, and the audit file opened anew.
+//! Reads changed files again while the gateway serves, and opens the audit file again.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! `X-Request-Id`: kept if the client brought a sane one, else made.
+//! `X-Request-Id`: the client's own if it is well-formed, otherwise a new one.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Who may have what forwarded.
+//! Checks whether a user may have a request forwarded.
 
 use http::request::Parts;
 

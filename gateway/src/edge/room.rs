@@ -1,5 +1,5 @@
-//! How much of the upstream requests may use at once: all of them, those of one client, and those of
-//! one connection that come without a session.
+//! Limits on requests that use the upstream at once: of all clients, of one client, and of those without a session
+//! on one connection.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! The process: services started, connections let in, an orderly end.
+//! Starts the services, accepts connections, and stops in order.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Which page has sent a request, for which host, and which page may read the answer.
+//! The checks of host and origin of a request, and the CORS headers of its answer.
 
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};

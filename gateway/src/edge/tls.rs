@@ -1,4 +1,4 @@
-//! Certificates of listeners: read from files, read again when the files change.
+//! Certificates of the listeners, read again when their files change.
 
 mod pem;
 mod upstream;

@@ -1,4 +1,4 @@
-//! Users whom the upstream refuses because it gets no token for them: said once for each.
+//! Warns, once for each user, that the upstream refuses a user who has no token.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The upstream: its addresses, its timeouts, and what its failures mean.
+//! The upstream: its addresses, timeouts and failures.
 
 mod failure;
 mod lookup;

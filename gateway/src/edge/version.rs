@@ -1,4 +1,4 @@
-//! The version headers that InfluxDB has on every answer, learnt from the upstream.
+//! InfluxDB's version headers, taken from the upstream and added to the gateway's own answers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! When to look at which session again, so that those that have idled out are forgotten.
+//! Deadlines at which sessions are checked again, so that idle ones are removed.
 //!
 //! moka forgets by itself, but all that has expired at once, and on the thread of a request: a million
 //! sessions that idle out together held one up for most of a second. Here they come a few at

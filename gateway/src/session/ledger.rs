@@ -1,4 +1,4 @@
-//! Who has how many sessions, and which of them has to go for another.
+//! An index of sessions by user: how many each has, and which one ends for another.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The session's secret, and the digest that stands for it everywhere else.
+//! The session token, which is secret, and the session id, which is its digest.
 
 use std::hash::{Hash, Hasher};
 

@@ -1,4 +1,4 @@
-//! Requests whose body is still coming, and what becomes of their sessions meanwhile.
+//! Requests whose body is still arriving, and the sessions that they depend on.
 //!
 //! A session that idles out is forgotten, while a request that was begun with it may go on: it is kept here
 //! for as long as that takes, so that even then it can be revoked.

@@ -1,4 +1,4 @@
-//! InfluxDB's half of a session: its cookie, and when InfluxDB was last asked about it.
+//! InfluxDB's own session behind a session: its cookie, and when InfluxDB was last asked about it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! When a session was last used, and how often so far: one word.
+//! When a session was last used and how often, packed into one atomic word.
 
 use crate::clock::Moment;
 

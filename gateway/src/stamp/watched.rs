@@ -1,4 +1,4 @@
-//! Files that are read again when they have changed: users, tokens and certificates alike.
+//! Watched files: users, tokens and certificates, read again when they change.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What a user may have the gateway forward: rules as data.
+//! The rules for what the gateway forwards for a role.
 
 mod routes;
 

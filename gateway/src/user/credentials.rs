@@ -1,4 +1,4 @@
-//! A name and a password, as a sign-in brings them.
+//! The name and password of a sign-in.
 
 use http::HeaderValue;
 

@@ -1,4 +1,4 @@
-//! What the upstream takes for a proof: API tokens and its own sessions.
+//! Credentials for the upstream: API tokens and InfluxDB's session cookies.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A name as somebody typed it, and which account a guess at it counts for.
+//! A name as somebody typed it, and the account that a failed sign-in with it counts for.
 
 use unicode_normalization::UnicodeNormalization;
 

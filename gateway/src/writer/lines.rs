@@ -1,4 +1,4 @@
-//! Whole lines, written to something that may run full.
+//! Writes whole lines to a file or a pipe that may be full.
 
 use std::io::{self, ErrorKind, Write};
 

@@ -1,4 +1,4 @@
-//! What a refusal says in its body.
+//! Bodies of refusals.
 
 use bytes::Bytes;
 use serde::Serialize;

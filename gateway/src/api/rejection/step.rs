@@ -1,4 +1,4 @@
-//! Where on the way to the upstream's answer it failed.
+//! The step at which a request to the upstream failed.
 
 /// What the gateway was doing when the upstream failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Counters in a table of fixed size, which no spray of names can make grow.
+//! Counters in a table of fixed size: it does not grow, however many names are tried.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What too many failures are, and what comes of them.
+//! Tests of the throttle: what counts as too many failures, and what follows.
 
 use super::*;
 use crate::user::typed::TypedName;

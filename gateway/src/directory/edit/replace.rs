@@ -1,5 +1,4 @@
-//! A file replaced by another one, with the same owner, group and mode, so that no reader ever sees
-//! half of it.
+//! Replaces a file atomically, with the same owner, group and mode.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! A body that is waited for until somebody rings.
+//! Waiting for a body that can be interrupted from outside.
 
 use std::future::Future;
 use std::io;

@@ -1,4 +1,4 @@
-//! Follows the bytes of a connection through one request to the next.
+//! Finds the end of each request in the bytes of a connection.
 
 use bytes::{BufMut, BytesMut};
 use zeroize::Zeroize;

@@ -1,4 +1,4 @@
-//! The frames that a client of HTTP/2 sends (RFC 9113 section 4), as far as they hold fields.
+//! HTTP/2 frames that hold header fields (RFC 9113 section 4).
 
 use super::hpack::{Blocks, Broken};
 

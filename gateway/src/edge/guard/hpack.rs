@@ -1,4 +1,4 @@
-//! Blocks of fields in HTTP/2 (RFC 7541), followed byte by byte for one thing: a `#` in a path.
+//! HPACK (RFC 7541), read for one purpose: to find a `#` in a path.
 //!
 //! The `http` crate cuts a path at a `#`, before Pingora or anybody else sees it, and what is left would
 //! be another request than the client's. So the `#` becomes a `>` here, which is as long in either

@@ -1,4 +1,4 @@
-//! HTTP/2 frames its requests by itself: its beginning is watched, and its paths.
+//! HTTP/2 connections: checks their preface and the paths of their requests.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The code that HTTP/2 shortens texts with (RFC 7541 appendix B), read bit by bit.
+//! The Huffman code of HTTP/2 (RFC 7541 appendix B), read bit by bit.
 
 /// Reads one text.
 #[derive(Clone, Copy, Debug, Default)]

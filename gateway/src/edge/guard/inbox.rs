@@ -1,4 +1,4 @@
-//! Bytes that are read before it is their turn, so that a client that leaves is seen.
+//! A read buffer for bytes that come early. It shows when a client has left.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -1,4 +1,4 @@
-//! What Pingora wants of any connection, handed down to the guarded one.
+//! The traits that Pingora requires of a connection, passed on to the inner one.
 
 use std::fmt;
 use std::sync::Arc;

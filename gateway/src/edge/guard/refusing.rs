@@ -1,4 +1,4 @@
-//! Saying no to what cannot be read, and hanging up.
+//! Refuses a request that cannot be read, and closes the connection.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Between two requests there is nothing but the wait for the next one.
+//! Waiting for the next request on a connection.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

@@ -1,5 +1,4 @@
-//! How proxies write the address of whoever came to them: in `X-Forwarded-For`, and in `Forwarded`
-//! (RFC 7239).
+//! Parsing of `X-Forwarded-For` and `Forwarded` (RFC 7239).
 
 use std::net::IpAddr;
 

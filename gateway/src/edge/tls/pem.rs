@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM, and what is wrong with those that are none.
+//! Reads certificates and keys in PEM, and explains what is wrong with a file.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! By what an `https` upstream is known, and by what it knows us.
+//! TLS to an `https` upstream: the authorities it is checked against, and the gateway's own certificate.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What failures of the upstream mean.
+//! Maps failures of the upstream to refusals.
 
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};

@@ -1,4 +1,4 @@
-//! Where the upstream is: its name, looked up again and again, and at once when nothing connects.
+//! Looks up the upstream's host name: regularly, and at once when no address connects.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! In which order the upstream's addresses are tried.
+//! The order in which the upstream's addresses are tried.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! By what an `https` upstream proves that it is the upstream.
+//! Verifies the certificate of an `https` upstream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Routes by what they need: data. From InfluxDB's `OpenAPI` and from what its servers answer besides.
+//! The routes and the access that each needs. From InfluxDB's `OpenAPI` and from what its servers answer besides.
 //!
 //! `*` is one segment of a path. What is not here is for full access only, so that a route that
 //! InfluxDB adds is not open before somebody has looked at it.
