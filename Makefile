@@ -28,7 +28,7 @@ test: tools test-tools ## every test
 test-influxdb: tools test-tools influxdb-tools influxd ## real InfluxDBs, and real clients with real queries
 	$(CARGO) test --locked --test real
 
-test-mutants: tools influxd ## whether the tests before a real InfluxDB see it when the gateway is broken
+test-mutants: tools test-tools influxdb-tools influxd ## whether the tests before a real InfluxDB see it when the gateway is broken
 	python3 -B tests/real/mutants
 
 test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engine; BUILD=1 builds the program there too

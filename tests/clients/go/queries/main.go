@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"sort"
 	"strings"
@@ -52,7 +53,6 @@ func main() {
 	things(client, *me.Id, seen)
 	if token == "" {
 		done(users.MeUpdatePassword(ctx, old, newPassword))
-		// A jar of one's own is not thrown away by signing out.
 		jar, err := cookiejar.New(nil)
 		done(err)
 		options := influxdb2.DefaultOptions().SetLogLevel(0).SetHTTPClient(&http.Client{Jar: jar})
@@ -62,7 +62,7 @@ func main() {
 		me, err := fresh.UsersAPI().Me(ctx)
 		done(err)
 		seen["new password"] = me.Name
-		seen["signed out"] = signedOut(fresh)
+		seen["signed out"] = signedOut(fresh, jar)
 		done(users.SignOut(ctx))
 	}
 	line, err := json.Marshal(seen)
@@ -163,10 +163,15 @@ func things(client influxdb2.Client, user string, seen map[string]any) {
 	seen["tasks left"] = taskNames()
 }
 
-// signedOut signs out, and is what the client is then told with the cookie that it still has.
-func signedOut(client influxdb2.Client) []string {
+// signedOut signs out, and is what the client is then told with the cookie that it had: signing out
+// clears it.
+func signedOut(client influxdb2.Client, jar http.CookieJar) []string {
 	users := client.UsersAPI()
+	api, err := url.Parse(os.Getenv("GATEWAY_URL") + "/api/v2/me")
+	done(err)
+	cookies := jar.Cookies(api)
 	done(users.SignOut(ctx))
+	jar.SetCookies(api, cookies)
 	_, me := users.Me(ctx)
 	_, query := client.QueryAPI("home").Query(ctx, count)
 	return []string{refusal(me), refusal(query), refusal(users.SignOut(ctx))}
