@@ -35,9 +35,9 @@ pub enum Kind {
     Banned(&'static str, u64),
     /// A user has a new password.
     PasswordChanged,
-    /// The users file was read anew: so many users.
+    /// The users file was read again: so many users.
     Reloaded(usize),
-    /// The users file was read anew and is at fault: the old users stay.
+    /// The users file was read again and has faults: the old users stay.
     ReloadRefused(usize),
     /// So many events could not be written down before this one.
     Lost(usize),
@@ -163,7 +163,7 @@ impl Audit {
         }
     }
 
-    /// Opens the file anew, after somebody has moved it away.
+    /// Opens the file again, after it was rotated.
     pub fn reopen(&self) {
         match self.0.thread.get() {
             // Whether there is room or not: a signal is not a request.

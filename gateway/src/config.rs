@@ -44,7 +44,7 @@ pub struct Config {
     pub signin: SignIn,
     /// The file of the audit trail; `None`: the log.
     pub audit: Option<PathBuf>,
-    /// How the upstream is told who asks.
+    /// The headers that tell the upstream who asks.
     pub identity: Identity,
     /// What is forwarded besides the API.
     pub forwarding: Forwarding,
@@ -54,7 +54,7 @@ pub struct Config {
     pub server: ServerConf,
 }
 
-/// What the upstream is.
+/// The kind of upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// InfluxDB 2.
@@ -81,8 +81,8 @@ pub struct Upstream {
     pub token_file: Option<Named>,
 }
 
-/// The files that a configuration names beside itself, as far as they could be made out: what is wrong
-/// with them is told with what is wrong in the configuration.
+/// The files that a configuration names, as far as they are known. Their faults are reported together with those of the
+/// configuration.
 #[derive(Default)]
 pub struct NamedFiles {
     /// The users file.
@@ -121,7 +121,7 @@ impl Config {
         NamedFiles::of(&self.listen, &self.upstream, &self.users)
     }
 
-    /// Reads `text`, the configuration called `name` in faults; all faults at once.
+    /// Reads `text`, or returns all its faults. They call the file `name`.
     ///
     /// Files named in it are looked for relative to `folder`.
     pub fn parse(

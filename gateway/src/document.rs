@@ -14,7 +14,7 @@ use toml::de::DeTable;
 pub use place::{Named, Place};
 pub use section::{Section, found};
 
-/// Something wrong in a file, told to the operator.
+/// A fault in a file, reported to the operator.
 ///
 /// Prints as `file:line: key: what is wrong; how to mend it`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What a document may refer to outside itself.
+/// Access to what a document refers to outside itself: environment variables and files.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The value of an environment variable.
@@ -61,7 +61,7 @@ pub struct Surroundings<'a> {
 /// How the parser calls a key that stands there twice. Its span is that of the key.
 const DUPLICATE: &str = "duplicate key";
 
-/// A TOML document that remembers what was wrong with it.
+/// A TOML document that collects its faults.
 pub struct Document<'a> {
     name: &'a str,
     root: Spanned<DeTable<'a>>,
@@ -90,7 +90,7 @@ impl<'a> Document<'a> {
         document
     }
 
-    /// The top of the document.
+    /// The root table of the document.
     pub fn root(&self) -> Section<'_> {
         Section {
             document: self,
@@ -101,12 +101,12 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// What the document may refer to.
+    /// The document's access to variables and files.
     pub fn surroundings(&self) -> Surroundings<'a> {
         self.surroundings
     }
 
-    /// Everything found wrong so far, in the order of the lines.
+    /// All faults found so far, in the order of the lines.
     pub fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
         faults.sort_by_key(|fault| fault.line);

@@ -5,24 +5,24 @@ use std::time::Duration;
 /// The limits, each a key of `[limits]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For a connection to the upstream, TLS included.
+    /// Time to connect to the upstream, TLS included.
     pub upstream_connect: Duration,
-    /// For the next bytes of the upstream's response. A query may compute for minutes.
+    /// Time to wait for the next bytes of the upstream's response. A query may compute for minutes.
     pub upstream_read: Duration,
-    /// For the upstream to take the next bytes.
+    /// Time for the upstream to take the next bytes of a request.
     pub upstream_write: Duration,
-    /// For the whole answer to a question of the gateway's own, such as a sign-in.
+    /// Timeout of the gateway's own requests to the upstream, such as a sign-in, for the whole answer.
     pub upstream_ask: Duration,
     /// How long a connection to the upstream is kept for the next request. Less than the
     /// upstream's own limit (InfluxDB: three minutes), or a write could meet a closing one.
     pub upstream_idle: Duration,
-    /// For the next bytes of a request's body, and for the client to take those of a response.
+    /// Time to wait for the next bytes of a request's body, and for the client to take those of a response.
     pub body: Duration,
-    /// For the whole of a body that the gateway itself reads.
+    /// Time for the whole of a body that the gateway itself reads.
     pub local_body: Duration,
-    /// For the next request on a connection.
+    /// Time to wait for the next request on a connection.
     pub keepalive: Duration,
-    /// For a request's head, from its first byte to its last.
+    /// Time for a request's head, from its first byte to its last.
     pub head: Duration,
     /// Bytes of a request's head.
     pub head_bytes: usize,
@@ -36,7 +36,7 @@ pub struct Limits {
     pub local_body_bytes: usize,
     /// Requests at once on one connection of HTTP/2.
     pub http2_streams: u32,
-    /// Requests of HTTP/2 that a client has begun and given up, and that are not cleared away yet.
+    /// HTTP/2 requests that a client has cancelled and that are not cleared away yet.
     pub http2_resets: usize,
     /// Requests on one connection, one after the other.
     pub requests: usize,
@@ -50,13 +50,12 @@ pub struct Limits {
     pub upstream_connections_per_client: usize,
 }
 
-/// What a process has open besides connections: listeners, logs, files that are read again, the
-/// gateway's own questions.
+/// Files that the process has open besides connections: listeners, logs, files that are read again, the gateway's own
+/// requests.
 const OTHER_FILES: usize = 256;
 
 impl Limits {
-    /// How many files may be open at once when everything comes that is allowed: each connection is
-    /// one.
+    /// How many files are open at most, if all limits are reached. Each connection is one.
     pub fn open_files(&self) -> usize {
         self.connections.saturating_add(self.upstream_connections).saturating_add(OTHER_FILES)
     }

@@ -15,8 +15,8 @@ pub struct Visit<'a> {
     pub kind: ClientKind,
 }
 
-/// What kind of client somebody uses: a browser, InfluxDB's command line, a library. Says nothing for
-/// certain, and nothing is allowed or forbidden by it.
+/// The kind of client: a browser, InfluxDB's command line, a library. It is what the client claims, so nothing is
+/// allowed or forbidden by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientKind(u32);
 
@@ -33,7 +33,7 @@ impl ClientKind {
 }
 
 impl Visit<'_> {
-    /// The client as throttles tell clients apart.
+    /// The client, as the throttle counts clients.
     pub fn network(&self) -> ClientNetwork {
         ClientNetwork::of(self.address)
     }

@@ -26,7 +26,7 @@ const BATCH: usize = 64 * 1024;
 /// How long the end of the process waits for the last line.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// Where lines go. All of this happens on the thread.
+/// The destination of lines. Its methods run on the writing thread.
 pub trait Sink: Send + 'static {
     /// What the thread is sent.
     type Entry: Entry;
@@ -53,7 +53,7 @@ impl Entry for Vec<u8> {
     }
 }
 
-/// The way to the thread.
+/// A handle to the writing thread.
 pub struct Writer<E> {
     messages: Sender<Message<E>>,
     line: Arc<Line>,
@@ -82,7 +82,7 @@ impl<E: Entry> Writer<E> {
         thread.spawn(move || run(sink, &receiver, &line)).map(|_| writer)
     }
 
-    /// Has `entry` written, soon. Never waits.
+    /// Queues `entry` to be written. Never waits.
     pub fn send(&self, entry: E) {
         if self.line.bytes.load(Ordering::Relaxed) > MOST_WAITING {
             self.line.lost.fetch_add(1, Ordering::Relaxed);
@@ -91,14 +91,14 @@ impl<E: Entry> Writer<E> {
         }
     }
 
-    /// Has `entry` written, soon, whether there is room for it or not.
+    /// Queues `entry` to be written, even if the queue is full.
     pub fn send_surely(&self, entry: E) {
         self.line.bytes.fetch_add(entry.bytes() + PLACE, Ordering::Relaxed);
         // The thread never ends.
         let _ = self.messages.send(Message::Entry(entry));
     }
 
-    /// Waits, but not for long, until everything is written.
+    /// Waits until everything is written, up to a limit.
     pub fn flush(&self) {
         let (done, is_done) = channel();
         if self.messages.send(Message::Flush(done)).is_ok() {

@@ -227,7 +227,7 @@ pub fn is_needed(pattern: &str) -> bool {
     pattern == "*" || NEEDED.into_iter().any(|needed| names.contain(needed))
 }
 
-/// Whether two headers are the same to whoever maps them to variables.
+/// Whether two headers become the same variable, as in CGI.
 pub fn are_one(name: &HeaderName, other: &HeaderName) -> bool {
     alike(name.as_str(), other.as_str())
 }

@@ -20,7 +20,7 @@ pub enum Rejection {
     Unauthorized,
     /// A session of a user who is not allowed in.
     UserInactive,
-    /// Another method than these is wanted here.
+    /// The endpoint has other methods only: these.
     MethodNotAllowed(&'static str),
     /// Nothing below one of the local endpoints.
     NoSuchPage,
@@ -30,13 +30,13 @@ pub enum Rejection {
     SetupClosed,
     /// A request for a new password that cannot be understood, and why.
     BadPasswordRequest(&'static str),
-    /// The old password is another.
+    /// The old password is wrong.
     WrongPassword,
     /// A new password of a length that InfluxDB does not accept.
     PasswordLength,
     /// The password of somebody else, or of the owner of a token.
     NotYourPassword,
-    /// A new password by the session alone, where the old one is wanted.
+    /// A new password by the session alone, where the old one is required.
     OldPasswordWanted,
     /// A new password for one that is no longer what it was when the change was asked for.
     PasswordChanged,
@@ -46,11 +46,11 @@ pub enum Rejection {
     BadTarget,
     /// A page of another site has sent it.
     CrossSite,
-    /// A host that is not answered.
+    /// A host that the gateway does not serve.
     Misdirected,
     /// A path that could be read in two ways.
     BadPath,
-    /// No host, two, or what is none.
+    /// No host, two hosts, or a malformed one.
     BadHost,
     /// A head of too many bytes, or of too many fields.
     HeadTooLarge,
@@ -58,17 +58,17 @@ pub enum Rejection {
     TargetTooLong,
     /// Another protocol is asked for.
     UpgradeRefused,
-    /// Something else is expected than leave to send the body.
+    /// An `Expect` header with anything but `100-continue`.
     ExpectationFailed,
-    /// As many connections as there may be, of all clients or of this one.
+    /// The limit on connections is reached, of all clients or of this one.
     TooManyConnections,
-    /// As many requests as there may be use the upstream.
+    /// The limit on requests that use the upstream is reached.
     UpstreamBusy,
-    /// As many requests of this client as there may be do, or wait on its connection.
+    /// This client has reached its limit on requests that use the upstream, or that wait on its connection.
     TooManyAtOnce,
     /// There were too many failed sign-ins; come back after so long.
     TooManyFailures(Duration),
-    /// Too many sign-ins are waiting to be looked at.
+    /// Too many sign-ins are waiting.
     TooManySignIns,
     /// There are as many sessions as there may be.
     TooManySessions,
@@ -76,9 +76,9 @@ pub enum Rejection {
     DirectoryUnavailable,
     /// A user of InfluxDB's whose name no header can carry.
     NameTooLong,
-    /// More than the user of the session may do.
+    /// The user's role does not allow the request.
     AccessDenied,
-    /// Credentials, by somebody with full access to a token that is not their own.
+    /// A request that makes or shows credentials, from a user without a token of their own.
     CredentialsClosed,
     /// The upstream was not reached, or broke off.
     UpstreamFailed(Step),
@@ -96,7 +96,7 @@ pub enum Rejection {
 type Row = (StatusCode, &'static str, &'static str);
 
 impl Rejection {
-    /// The one table of what clients read. Codes and statuses pair as InfluxDB's do.
+    /// Status, error code and message of each refusal. Codes and statuses are paired as InfluxDB does.
     #[expect(clippy::too_many_lines, reason = "one row for each way to say no")]
     pub fn table(self) -> Row {
         match self {
@@ -248,7 +248,7 @@ impl Rejection {
         }
     }
 
-    /// When to come back, where that can be said.
+    /// The value of `Retry-After`, if there is one.
     fn retry_after(self) -> Option<Duration> {
         match self {
             Self::TooManySessions => Some(Duration::from_secs(60)),

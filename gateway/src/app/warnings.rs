@@ -9,7 +9,7 @@ use crate::user::{Status, User};
 /// How many users without a token are named. A file of thousands is meant that way, or mended in one place.
 const MOST_NAMED: usize = 20;
 
-/// One line for each thing that whoever runs the gateway should know about.
+/// One line for each warning.
 pub fn of(config: &Config, users: &Users) -> Vec<String> {
     let mut warnings = Vec::new();
     for user in users.sorted() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::user::UserId;
 
-/// How many there may be of one user: more are an accident or an attack, and a hash is dear.
+/// How many of one user may run at once. More are an accident or an attack, and a hash is expensive.
 const MOST: usize = 4;
 
 /// Counts them.

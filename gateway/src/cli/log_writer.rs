@@ -12,7 +12,7 @@ static WRITER: OnceLock<Writer<Vec<u8>>> = OnceLock::new();
 pub(super) fn write(line: Vec<u8>) {
     match WRITER.get() {
         Some(writer) => writer.send(line),
-        // There is nobody to tell that nobody can be told.
+        // If standard error cannot be written to, there is nowhere left to report it.
         None => drop(io::stderr().write_all(&line)),
     }
 }
@@ -44,7 +44,7 @@ impl Sink for StandardError {
     }
 
     fn write(&mut self, lines: &mut Vec<u8>) {
-        // There is nobody to tell that nobody can be told.
+        // If standard error cannot be written to, there is nowhere left to report it.
         let _ = self.0.write(&mut io::stderr(), lines, tell);
         lines.clear();
     }

@@ -20,7 +20,7 @@ pub(super) fn mention(text: &str) {
 
 /// A line on standard error to whoever called.
 pub(super) fn complain(text: &str) {
-    // There is nobody to tell that nobody can be told.
+    // If standard error cannot be written to, there is nowhere left to report it.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 

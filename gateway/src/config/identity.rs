@@ -6,7 +6,7 @@ use crate::api::identity::{self, IdentityHeaders};
 use crate::document::Section;
 use crate::user::name::TokenPrefix;
 
-/// How the upstream is told who asks.
+/// The headers that tell the upstream who asks.
 #[derive(Debug)]
 pub struct Identity {
     /// The headers that carry the user, and those that clients may not send.

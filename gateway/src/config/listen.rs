@@ -18,7 +18,7 @@ pub struct Listen {
     pub http: Vec<SocketAddr>,
     /// Addresses that speak HTTPS.
     pub https: Vec<Https>,
-    /// For how long browsers are told to come over TLS only; `None`: they are not.
+    /// How long browsers should use TLS only; `None`: `Strict-Transport-Security` is not sent.
     pub hsts: Option<Duration>,
     /// Proxies whose word about other clients counts.
     pub trusted_proxies: Vec<IpNet>,

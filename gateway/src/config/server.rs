@@ -57,7 +57,7 @@ pub(super) fn read(section: Section<'_>) -> ServerConf {
 /// A key that there was once. A configuration that still has it is no reason not to start.
 const RETIRED: &str = "upgrade_sock";
 
-/// Pingora's keys that are of use here.
+/// Pingora's keys that can be set.
 const KEYS: [&str; 15] = [
     "threads",
     "work_stealing",

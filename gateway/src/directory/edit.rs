@@ -14,7 +14,7 @@ use crate::user::UserId;
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
 
-/// Why a users file was left as it was.
+/// Why a users file was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// The file could not be read or written.
@@ -89,10 +89,10 @@ pub struct NewUser<'a> {
     pub more: &'a [(&'static str, &'a str)],
 }
 
-/// How long the lock of a users file is waited for. Whoever may read the file may hold it.
+/// How long to wait for the lock of a users file. Anybody who may read the file can hold it.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often it is tried meanwhile.
+/// How long to wait between attempts.
 pub const RETRY: Duration = Duration::from_millis(20);
 
 /// Makes `change` to the user `name` in the users file at `path`; waits for other editors, but not

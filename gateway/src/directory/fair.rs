@@ -11,7 +11,7 @@ use std::hash::Hash;
 
 use super::Busy;
 
-/// Who wants a turn: a client, with a name. Numbers stand for both.
+/// Who wants a turn: a client and a name, each as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// The client.

@@ -58,7 +58,7 @@ pub enum SetError {
 /// A password that may be set.
 pub struct Hashed(Arc<PasswordHash>);
 
-/// What a users file that was read anew has brought.
+/// What has changed when a users file was read again.
 pub struct Reloaded {
     /// What has become of those who were there.
     pub fates: Vec<Fate>,
@@ -102,7 +102,7 @@ impl Kept {
 }
 
 impl FileDirectory {
-    /// A directory of `users`; `None`: kept nowhere.
+    /// A directory of `users`, which are stored in `kept`; `None`: they are not stored.
     pub fn new(users: Users, kept: Option<Kept>, room: HashingRoom) -> Self {
         Self { users: ArcSwap::from_pointee(users), kept, room, editing: Mutex::new(()) }
     }
@@ -122,7 +122,7 @@ impl FileDirectory {
         self.room.work(claim, move |memory| judge(Check { account, decoy, password, memory })).await
     }
 
-    /// What `account` has become; `None` if it is gone or has another password.
+    /// The present state of `account`; `None` if it was removed or has another password.
     pub fn now(&self, account: &Account) -> Option<Arc<User>> {
         let users = self.users.load();
         let now = users.account(&account.user.name)?;
@@ -178,8 +178,8 @@ impl FileDirectory {
         Ok(())
     }
 
-    /// Hashes the password anew, in the background, if its hash costs something else than new ones
-    /// do. If that cannot be stored, everything stays as it is.
+    /// Replaces a hash with outdated parameters, in the background. If the new hash cannot be stored, everything
+    /// stays as it is.
     pub fn rehash(self: &Arc<Self>, verified: Verified, claim: Claim) {
         let is_read_only =
             self.kept.as_ref().is_some_and(|kept| kept.is_read_only.load(Ordering::Relaxed));
@@ -272,7 +272,7 @@ impl FileDirectory {
 }
 
 impl Check<'_> {
-    /// Does it. Unknown names and wrong passwords take the same time: that of the dearest hash.
+    /// Verifies the password. Unknown names and wrong passwords take the same time: that of the most expensive hash.
     pub fn run(self) -> Option<Verified> {
         let Self { account, decoy, password, memory } = self;
         let Some(account) = account else {

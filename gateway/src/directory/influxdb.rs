@@ -24,7 +24,7 @@ pub trait Ask: Send + Sync {
     async fn ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, Unreachable>;
 }
 
-/// The upstream gave no answer, in time or at all. Says nothing about users or sessions.
+/// The upstream gave no answer, or none in time. This says nothing about users or sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreachable;
 
@@ -48,7 +48,7 @@ pub enum Refusal {
     Unavailable,
 }
 
-/// What InfluxDB says of a credential.
+/// InfluxDB's answer about a credential.
 pub enum Owner {
     /// It is this user's.
     User(Box<User>),
@@ -121,7 +121,7 @@ impl InfluxdbDirectory {
         }
     }
 
-    /// Whose InfluxDB's session is. To ask also renews it.
+    /// The user of InfluxDB's session. Asking also renews it.
     pub async fn owner_of_session(&self, session: &UpstreamSession) -> Result<Owner, Unreachable> {
         self.owner((COOKIE, session.cookie())).await
     }
@@ -138,7 +138,7 @@ impl InfluxdbDirectory {
         answer.is_ok_and(|answer| answer.status() == StatusCode::NOT_FOUND)
     }
 
-    /// Whose the token in this `Authorization` is.
+    /// The owner of the token in this `Authorization`.
     pub async fn owner_of_token(&self, authorization: HeaderValue) -> Result<Owner, Unreachable> {
         self.owner((AUTHORIZATION, authorization)).await
     }

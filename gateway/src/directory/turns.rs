@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::fair::{Claim, FairLine, Ticket};
 
-/// How many may have a turn at once, and how long the line may be.
+/// The limits: how many turns at once, how long the queue may be, and how long one may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
     /// Turns at once.
@@ -18,7 +18,7 @@ pub struct Line {
     pub patience: Duration,
 }
 
-/// The line is full, or the wait was too long: come back later.
+/// The queue is full, or the wait was too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 

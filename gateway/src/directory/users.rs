@@ -7,7 +7,7 @@ use crate::user::name::Username;
 use crate::user::password::{Cost, PasswordHash};
 use crate::user::{User, UserId};
 
-/// A user and what the password is checked against.
+/// A user and the hash of the password.
 #[derive(Clone)]
 pub struct Account {
     /// The user.
@@ -39,7 +39,7 @@ pub struct Users {
     decoy: Arc<PasswordHash>,
 }
 
-/// What a new users file means for somebody who was in the old one.
+/// How a new users file changes a user of the old one.
 pub enum Fate {
     /// Gone, or with another password: whoever signed in as them has to do so again.
     Ended(UserId),
@@ -81,7 +81,7 @@ impl Users {
             .is_some_and(|now| Arc::ptr_eq(&now.password, &account.password))
     }
 
-    /// The hash that nobody's password has, and that takes as long as the dearest.
+    /// A hash that no password has, and that takes as long as the most expensive one.
     pub(super) fn decoy(&self) -> &Arc<PasswordHash> {
         &self.decoy
     }

@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName};
 use super::site::Compared;
 use crate::session::token::Fingerprint;
 
-/// What is told of a request. Nothing in it is a secret: of the session only a fingerprint, of
-/// the target only the path.
+/// The content of an access log line. It holds no secret: only a fingerprint of the session, and only the path of the
+/// target.
 pub struct Entry<'a> {
     /// The client's address.
     pub client: &'a str,
@@ -36,7 +36,7 @@ pub struct Entry<'a> {
     pub(super) compared: Option<Compared<'a>>,
 }
 
-/// Whether anybody wants lines: it is not worth collecting what is not written.
+/// Whether access lines are logged at all. If not, nothing is collected for them.
 pub fn is_wanted() -> bool {
     log::log_enabled!(target: "access", log::Level::Info)
 }

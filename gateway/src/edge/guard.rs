@@ -39,7 +39,7 @@ use bell::Bell;
 use framer::Framer;
 use frames::Frames;
 
-/// What a connection is held to.
+/// The rules and limits for a connection.
 pub struct Rules {
     /// How large a head may be.
     pub head: HeadLimits,

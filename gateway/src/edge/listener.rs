@@ -41,7 +41,7 @@ pub struct Bound<A> {
     listeners: Vec<TcpListener>,
 }
 
-/// A listening socket that is open, and what is spoken on it.
+/// An open listening socket and its protocol.
 pub struct Listener {
     /// The socket.
     pub socket: TcpListener,
@@ -50,7 +50,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// The address as it turned out, as a URL.
+    /// The actual address, as a URL.
     pub fn url(&self) -> String {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", key(&self.socket))

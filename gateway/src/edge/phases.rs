@@ -197,7 +197,7 @@ impl ProxyHttp for Gateway {
         self.preparation.clear(response)
     }
 
-    /// Completes the upstream's response, and draws the conclusions.
+    /// Completes the headers of the upstream's response, and acts on its status: a 401 or 403 has the session checked.
     async fn response_filter(
         &self,
         downstream: &mut Downstream,

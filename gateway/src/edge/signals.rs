@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 /// not before, the gateway may be called ready.
 pub(super) struct Signals {
     ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    /// Told that everything is to be read anew: that may take its time, and is not waited for.
+    /// Notified when everything is to be read again. Nobody waits until that is done.
     reload: Arc<Notify>,
 }
 

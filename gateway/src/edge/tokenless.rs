@@ -9,10 +9,10 @@ use crate::auth::credential::{Shared, missing_token};
 use crate::session::Session;
 use crate::user::UserId;
 
-/// How many users are remembered. Those beyond are not told of: the log has made its point.
+/// How many users are remembered. There is no warning for more of them.
 const MOST: usize = 1000;
 
-/// Who was told of.
+/// The users who were warned of.
 #[derive(Default)]
 pub(super) struct Tokenless(Mutex<HashSet<UserId>>);
 

@@ -36,7 +36,7 @@ const NO_ADDRESS: ErrorType = ErrorType::Custom("upstream has no address");
 /// The error when a client sends more than it may.
 pub const TOO_LARGE: ErrorType = ErrorType::Custom("body too large");
 
-/// Where requests go.
+/// The upstream of all requests.
 pub struct Upstream {
     authority: HeaderValue,
     host: String,
@@ -149,8 +149,8 @@ impl Upstream {
         attempts < self.addresses()
     }
 
-    /// Makes sure that whoever is at the other end of a connection to `peer` is the upstream. To be
-    /// called before anything is sent: where Pingora cannot say so, it says nothing.
+    /// Verifies that the other end of a connection to `peer` is the upstream. Must be called before anything is sent,
+    /// because Pingora does not verify it in every case.
     pub fn check(&self, peer: &HttpPeer, digest: Option<&Digest>) -> pingora::Result<()> {
         match &self.proof {
             Some(proof) if !peer.options.verify_cert => proof.check(digest),
@@ -179,7 +179,7 @@ impl Upstream {
         is_new
     }
 
-    /// Whether nothing was sent, because whoever was connected to is not the upstream.
+    /// Whether nothing was sent because the other end is not the upstream.
     pub fn is_not_sent(error: &Error) -> bool {
         *error.etype() == NOT_ITS_OWN
     }
@@ -194,7 +194,7 @@ impl Upstream {
         self.authority.clone()
     }
 
-    /// How long an answer to a question of the gateway's own may take.
+    /// The timeout of the gateway's own requests.
     pub fn patience(&self) -> Duration {
         self.limits.upstream_ask
     }

@@ -49,7 +49,7 @@ impl SessionToken {
     }
 }
 
-/// The SHA-256 of a [`SessionToken`]: the key in the store. Signs nobody in.
+/// The SHA-256 of a [`SessionToken`]: the key in the store. It cannot be used to sign in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionId([u8; 32]);
 

@@ -18,7 +18,7 @@ pub trait Source: Send + Sync {
     /// Reads it by `files`, and puts it to use as a whole; or changes nothing and says why.
     fn take(&self, files: &Files, occasion: Occasion) -> Result<(), Vec<String>>;
 
-    /// Tells the operator that the old state stays in use, and why.
+    /// Reports that the old state stays in use, and why.
     fn refused(&self, faults: &[String]);
 }
 

@@ -18,7 +18,7 @@ pub enum Access {
     Full,
 }
 
-/// What a request needs of whoever sends it.
+/// The right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
     /// To read data, and what describes it.
@@ -47,7 +47,7 @@ impl Access {
 }
 
 impl Right {
-    /// What a request of this method and path needs.
+    /// The right that a request of this method and path needs.
     pub fn of(method: &Method, path: &str) -> Self {
         // InfluxDB takes no notice of a slash at the end.
         let path = path.strip_suffix('/').unwrap_or(path);

@@ -6,7 +6,7 @@ use super::name::Username;
 use super::password::Password;
 use super::typed::TypedName;
 
-/// What was typed into a sign-in form.
+/// The name and password of a sign-in, as they were typed.
 pub struct Credentials {
     /// The name; `None` if it is not one that a user of the users file could have.
     pub name: Option<Username>,

@@ -22,7 +22,7 @@ impl Password {
     }
 }
 
-/// What a hash costs to compute.
+/// The parameters of a hash: memory, passes, lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory, in KiB.
@@ -40,7 +40,7 @@ impl Cost {
     /// What is refused as absurd: a sign-in must not take gigabytes or minutes.
     const MOST: Self = Self { memory_kib: 1024 * 1024, passes: 64, lanes: 64 };
 
-    /// Says what is wrong with a cost that Argon2 is not defined for, or that is absurd.
+    /// Explains why Argon2 is not defined for these parameters, or why they are absurd.
     pub fn check(self) -> Result<Self, String> {
         let most = Self::MOST;
         if self.memory_kib > most.memory_kib || self.passes > most.passes || self.lanes > most.lanes
@@ -69,7 +69,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Memory for hashes of this cost; dearer ones get more for as long as they take.
+    /// Memory for hashes of this cost. More expensive ones get more while they are computed.
     pub fn new(cost: Cost) -> Self {
         Self { blocks: Vec::new(), kept: cost.params().map_or(0, |params| params.block_count()) }
     }

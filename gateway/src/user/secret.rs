@@ -72,7 +72,7 @@ impl Shared {
         Self { token: ArcSwapOption::from_pointee(token), scheme }
     }
 
-    /// The `Authorization` of whoever has no token of their own.
+    /// The `Authorization` for users who have no token of their own.
     pub fn authorization(&self) -> Option<HeaderValue> {
         self.token.load().as_ref().map(|token| token.authorization(self.scheme))
     }

@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::name::Username;
 
-/// A name as it came with a sign-in: any bytes. Signs nobody in; that takes a [`Username`].
+/// A name as it came with a sign-in: any bytes. Only a [`Username`] can be signed in.
 #[derive(Clone)]
 pub struct TypedName(String);
 
@@ -20,7 +20,7 @@ impl TypedName {
         })
     }
 
-    /// The text. It may hold anything: whoever prints it has to escape it.
+    /// The text. It may hold any character, so it has to be escaped before it is printed.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -33,8 +33,8 @@ impl Bell {
 }
 
 impl Guard {
-    /// Breaks off the request that is being read when `bell` rings, until the next one is waited for.
-    /// What comes of its body after that can be read again.
+    /// Interrupts the reading of the current request when `bell` rings, until the next request is waited for.
+    /// Reading its body can go on after that.
     pub fn break_off_at(&self, bell: Arc<Notify>) {
         self.bell.wait_for(bell);
     }

@@ -16,7 +16,7 @@ use crate::edge::upstream::Upstream;
 use crate::stamp::Files;
 use crate::stamp::watched::{Occasion, Source, Watched};
 
-/// The files that say by what an upstream is known.
+/// The files for TLS to an upstream: authorities, and the gateway's own certificate and key.
 #[derive(Clone, Default)]
 pub struct UpstreamFiles {
     /// Certificates that may have signed the upstream's, or that it has itself; none: those of the
@@ -26,7 +26,7 @@ pub struct UpstreamFiles {
     pub client: Option<Pair>,
 }
 
-/// By what an `https` upstream is known, and by what it knows us.
+/// The settings for TLS to an `https` upstream.
 #[derive(Clone, Default)]
 pub struct UpstreamTls {
     /// The certificates that may have signed the upstream's; `None`: those of the system.
@@ -38,7 +38,7 @@ pub struct UpstreamTls {
 }
 
 impl UpstreamFiles {
-    /// Reads the files; all that is wrong with them.
+    /// Reads the files, or returns all their faults.
     pub fn read(&self, files: &Files) -> Result<UpstreamTls, Vec<Fault>> {
         let (mut faults, mut sum) = (Vec::new(), Sha256::new());
         let mut tls = UpstreamTls::default();

@@ -27,7 +27,7 @@ pub fn retried_by_itself(
     error
 }
 
-/// What the client is told of `error`; `None` when the client is gone and is told nothing.
+/// The refusal that the client gets for `error`; `None` if the client has left.
 pub fn rejection(error: &Error) -> Option<Rejection> {
     let kind = error.etype();
     match error.esource() {
