@@ -62,7 +62,7 @@ pub struct Chunks(Place);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// Nobody needs extensions or trailers; so much is let through, and Pingora drops it.
+/// The most bytes of extensions and trailers that are accepted. Pingora drops them.
 const MOST_EXTENSION: usize = 256;
 const MOST_TRAILER: usize = 4096;
 

@@ -9,7 +9,7 @@ use super::rejection::Rejection;
 #[derive(Clone, Debug, Default)]
 pub struct AllowedOrigins(Vec<String>);
 
-/// By which browsers say how the page that sends a request stands to whom it is for.
+/// The header by which browsers say whether a request comes from a page of the same site.
 pub const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl AllowedOrigins {

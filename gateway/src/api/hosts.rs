@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use super::framing::is_host;
 
-/// The hosts that are answered; all if there are none.
+/// The hosts that are served; all if the list is empty.
 #[derive(Clone, Debug, Default)]
 pub struct AnsweredHosts(Vec<HostName>);
 

@@ -4,7 +4,7 @@ use http::HeaderName;
 
 use super::names::{Names, alike};
 
-/// The headers that carry the resolved user upstream, and those that would say something like it.
+/// The headers that carry the user upstream, and those that clients must not send because they look similar.
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
     /// Carries the user's name.
@@ -14,8 +14,8 @@ pub struct IdentityHeaders {
     forbidden: Names,
 }
 
-/// Headers that say where a request came from, or what it really means. The gateway sets some of
-/// them itself; from a client they are hearsay.
+/// Headers about the origin or the real meaning of a request. The gateway sets some of them itself; from a client they
+/// cannot be trusted.
 const HEARSAY: [&str; 33] = [
     "x-forwarded-for",
     "x-forwarded-proto",
@@ -52,7 +52,7 @@ const HEARSAY: [&str; 33] = [
     "x-envoy-*",
 ];
 
-/// Headers by which other gateways, proxies and log-ins tell who asks.
+/// Headers by which other gateways, proxies and sign-in services name the user.
 const IDENTITIES: [&str; 46] = [
     // The gateway's own by default, and what oauth2-proxy, Traefik and others have beside it.
     "x-forwarded-*",

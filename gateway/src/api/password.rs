@@ -27,7 +27,7 @@ pub fn check_account(session: &Session, account: Account<'_>) -> Result<(), Reje
 /// Changes `password`, that of a session's user, and ends the user's other sessions.
 ///
 /// `old` are the credentials in `Authorization: Basic`, whose name does not matter. The old
-/// password is looked at before the new one: only whoever knows it learns anything more.
+/// password is checked before the new one, so nobody learns more without it.
 pub async fn change(
     auth: &Auth,
     password: &InForce,

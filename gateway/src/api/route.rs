@@ -34,7 +34,7 @@ pub struct Forwarding {
     pub unversioned: Unversioned,
 }
 
-/// What becomes of InfluxDB 1's endpoints, `/query` and `/write` above all.
+/// What happens to requests for InfluxDB 1's endpoints, above all `/query` and `/write`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unversioned {
     /// They are not forwarded.

@@ -3,7 +3,7 @@
 use super::path;
 use super::rejection::Rejection;
 
-/// The target of a request, as it stands in the request line.
+/// The target of a request, as it is in the request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
     bytes: &'a [u8],

@@ -8,11 +8,11 @@ use crate::user::UserId;
 /// How many of one user may run at once. More are an accident or an attack, and a hash is expensive.
 const MOST: usize = 4;
 
-/// Counts them.
+/// Counts password changes of each user.
 #[derive(Clone, Default)]
 pub(super) struct Changes(Arc<Mutex<HashMap<UserId, usize>>>);
 
-/// One of them, while it lasts.
+/// A password change in progress. It is counted until this is dropped.
 pub struct Change {
     changes: Changes,
     user: UserId,

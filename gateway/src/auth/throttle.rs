@@ -11,7 +11,7 @@ use crate::user::typed::CanonicalName;
 use crate::visit::ClientNetwork;
 use table::{Key, Table};
 
-/// What is too many, and how long to wait then.
+/// The limits on failures, and the lengths of bans.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// Failures with one name from one client.
@@ -29,13 +29,13 @@ pub struct Rules {
     pub longest: Duration,
 }
 
-/// Strangers to a name under attack wait this long first, and at most so long.
+/// For a name under attack: the first and the longest wait of clients that have not signed in with it before.
 const STRANGERS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// A client that has signed in with a name is known for so long.
+/// How long a client is remembered for having signed in with a name.
 const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Counts failures, in bounded memory: 8 MiB, however many names are tried from wherever.
+/// Counts failures in bounded memory: 8 MiB, however many names and clients there are.
 pub struct Throttle {
     rules: Rules,
     tables: Mutex<Tables>,
@@ -49,7 +49,7 @@ struct Tables {
     known: Table,
 }
 
-/// Somebody who guesses: a client, with a name.
+/// A sign-in attempt for the throttle: its client and its name.
 #[derive(Clone, Copy)]
 pub struct Guess {
     pair: Key,
@@ -57,11 +57,11 @@ pub struct Guess {
     user: Key,
 }
 
-/// Come back later: nothing was looked at.
+/// The attempt has to wait. The password was not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Throttled(pub Duration);
 
-/// A wait that has just begun, for the audit trail.
+/// A ban that has just begun, for the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ban {
     /// Who has to wait.

@@ -11,7 +11,7 @@ use crate::directory::influxdb::{InfluxdbDirectory, Owner, Unreachable};
 use crate::user::User;
 use crate::user::name::TokenPrefix;
 
-/// What becomes of clients that bring their own API token.
+/// What happens to requests with a client's own API token.
 pub enum Tokens {
     /// They pass as they are; whose the token is, nobody asks.
     Pass,
@@ -34,10 +34,10 @@ pub enum TokenError {
     Unavailable,
 }
 
-/// The digest of an `Authorization` header: a cache holds no tokens.
+/// The digest of an `Authorization` header, so that the cache holds no tokens.
 type Key = [u8; 32];
 
-/// Asks InfluxDB, once for all who ask at the same time, and remembers the answer.
+/// Asks InfluxDB for the owners of tokens, and caches the answers. Simultaneous requests with one token ask once.
 pub struct Resolver {
     directory: Arc<InfluxdbDirectory>,
     /// What its users' names begin with here, where another directory has names as well.
@@ -49,10 +49,10 @@ pub struct Resolver {
 /// How many tokens are remembered.
 const MOST: u64 = 10_000;
 
-/// How long a good token is.
+/// How long a valid token is remembered.
 const GOOD_FOR: Duration = Duration::from_secs(60);
 
-/// How long a bad one is: it may have been made just now.
+/// How long an invalid token is remembered. Short, because it may be created at any moment.
 const BAD_FOR: Duration = Duration::from_secs(5);
 
 impl Resolver {

@@ -11,7 +11,7 @@ use crate::api::framing::is_host;
 use crate::api::hosts::HostName;
 use crate::document::{Named, Section};
 
-/// Where clients come from, and what is believed of them.
+/// `[listen]`: addresses, and which proxies, hosts and origins are trusted.
 #[derive(Debug)]
 pub struct Listen {
     /// Addresses that speak HTTP.
@@ -28,7 +28,7 @@ pub struct Listen {
     pub allowed_origins: Vec<String>,
 }
 
-/// An address that speaks HTTPS.
+/// An address for HTTPS.
 #[derive(Debug)]
 pub struct Https {
     /// The address.

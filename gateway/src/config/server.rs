@@ -6,9 +6,9 @@ use crate::document::Section;
 
 /// The keys that have another default here than in Pingora.
 ///
-/// A grace period of five minutes would hold up every restart, nothing hands listeners out by a socket
-/// (least of all by one in a temporary folder that everybody may write to), and sixteen attempts at one
-/// request are too many.
+/// Pingora's grace period of five minutes would delay every restart, and its sixteen attempts at one request are too
+/// many. Listeners are not handed over by a socket, least of all by one in a temporary folder that everybody may write
+/// to.
 const DEFAULTS: [(&str, &str); 6] = [
     ("threads", "0"),
     ("pid_file", "\"/run/influx-gateway/gateway.pid\""),
@@ -54,7 +54,7 @@ pub(super) fn read(section: Section<'_>) -> ServerConf {
     serde_json::from_value(conf).expect("each value was checked on its own")
 }
 
-/// A key that there was once. A configuration that still has it is no reason not to start.
+/// A key of earlier versions. A configuration that still has it gets a warning.
 const RETIRED: &str = "upgrade_sock";
 
 /// Pingora's keys that can be set.

@@ -9,7 +9,7 @@ use crate::directory::hashing::Line;
 use crate::document::Section;
 use crate::user::password::Cost;
 
-/// How passwords are hashed, and how guessing is made slow.
+/// Brute-force protection, and how passwords are hashed.
 #[derive(Clone, Copy, Debug)]
 pub struct SignIn {
     /// What is too many failures.

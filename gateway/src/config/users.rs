@@ -7,11 +7,11 @@ use super::{Identity, Kind, Upstream, duration};
 use crate::auth::upkeep::Pace;
 use crate::document::{Named, Section};
 
-/// Who may sign in, and what becomes of clients that bring a token instead.
+/// Who may sign in, and what happens to requests with an API token.
 #[derive(Debug)]
 pub struct Users {
     source: Source,
-    /// What becomes of clients that bring their own API token.
+    /// What happens to requests with a client's own API token.
     pub tokens: TokenPolicy,
     /// Whether a session alone may set a new password, without the old one.
     pub password_by_session: bool,
@@ -19,7 +19,7 @@ pub struct Users {
     pub pace: Pace,
 }
 
-/// Who knows the users.
+/// The directory: where users are kept.
 #[derive(Debug)]
 enum Source {
     /// A users file.
@@ -28,7 +28,7 @@ enum Source {
     Influxdb,
 }
 
-/// What becomes of clients that bring their own API token.
+/// What happens to requests with a client's own API token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPolicy {
     /// They pass as they are.

@@ -15,17 +15,17 @@ use pingora::{Error, ErrorType};
 use super::upstream::Upstream;
 use crate::directory::influxdb::{Ask, Unreachable};
 
-/// A longer answer is not one to these questions: a name of the longest, each byte of it escaped.
+/// The longest answer that is read: enough for the longest name with each byte escaped.
 const MOST_BYTES: usize = 256 * 1024;
 
 /// How often a request is sent at most: a connection that was kept may turn out to be closed.
 const MOST_ATTEMPTS: usize = 4;
 
-/// How the gateway calls itself when it asks by itself.
+/// The `User-Agent` of the gateway's own requests.
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("influx-gateway/", env!("CARGO_PKG_VERSION")));
 
-/// Asks the upstream on the gateway's own connections, apart from those of requests.
+/// Sends the gateway's own requests to the upstream, on connections of their own.
 pub struct Client {
     upstream: Arc<Upstream>,
     /// Made when first used: it reads the system's certificates.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::visit::ClientNetwork;
 
-/// Counts connections, and lets no more in than there may be.
+/// Counts connections, and refuses more than the limits allow.
 #[derive(Clone)]
 pub(super) struct Connections {
     most: usize,
@@ -20,7 +20,7 @@ struct Counts {
     by_client: HashMap<ClientNetwork, usize>,
 }
 
-/// A connection, while it lasts.
+/// A counted connection. It is counted until this is dropped.
 pub(super) struct Open {
     connections: Connections,
     client: Option<ClientNetwork>,

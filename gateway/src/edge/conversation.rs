@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::gateway::Gateway;
 use super::guard::Guard;
 
-/// How long the first request may take to begin: what Pingora gives it.
+/// How long the first request may take to begin, as in Pingora.
 const FIRST: Duration = Duration::from_secs(60);
 
 /// Has `proxy` answer the requests of a connection, which may be `keepalive` apart.

@@ -49,7 +49,7 @@ fn with_encoded_query(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Refuses what would be refused of a head of HTTP/1.
+/// Refuses what would be refused in an HTTP/1 head.
 pub(super) fn check(downstream: &Downstream, limits: &HeadLimits) -> Result<(), Rejection> {
     if !is_http_2(downstream) {
         return Ok(());

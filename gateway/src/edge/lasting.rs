@@ -8,11 +8,10 @@ use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::{BackgroundService, GenBackgroundService};
 
-/// How long after a panic the work is begun again: what panics at once does not fill the log.
+/// How long after a panic a service is started again, so that repeated panics do not fill the log.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A background service that is begun again when it has panicked. Pingora by itself would let it
-/// be, and serve on without it.
+/// A background service that is started again after a panic. Pingora by itself would go on without it.
 pub(super) struct Lasting<S> {
     name: &'static str,
     service: Arc<S>,

@@ -34,8 +34,8 @@ pub fn bind(address: SocketAddr, ipv6_only: bool) -> std::io::Result<TcpListener
 
 /// A Pingora service whose listeners are open already.
 ///
-/// Pingora would bind in a task of its own, where an address in use is a panic and leaves a
-/// process that lives without a listener.
+/// Pingora would bind in a task of its own. There, an address in use causes a panic and leaves a process without a
+/// listener.
 pub struct Bound<A> {
     service: Service<A>,
     listeners: Vec<TcpListener>,

@@ -20,7 +20,7 @@ use super::request_id::RequestId;
 use crate::api::Response;
 use crate::api::rejection::Rejection;
 
-/// One refusal, while it is being written: nobody else is there to write it.
+/// A refusal that is being written, when Pingora has no request that it could answer.
 pub struct Refusal {
     rejection: Rejection,
     id: RequestId,

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// The header.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Names one request in logs, upstream and in the answer.
+/// The id of one request: in logs, upstream and in the answer.
 #[derive(Clone, Debug)]
 pub struct RequestId(HeaderValue);
 

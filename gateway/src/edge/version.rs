@@ -25,8 +25,8 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// What the upstream says of itself on `GET /ping`.
 ///
-/// Clients tell InfluxDB by it, and one version from another. Nothing is made up: while the
-/// upstream has not answered, or says nothing, local answers are without.
+/// Clients use them to recognise InfluxDB and its version. They are never made up: while the upstream has not answered,
+/// or does not send them, the gateway's own answers do not have them.
 pub struct Version {
     upstream: Arc<dyn Ask>,
     /// For an upstream that wants a token even for a ping.

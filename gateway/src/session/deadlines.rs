@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use super::Session;
 use crate::clock::Moment;
 
-/// In how many milliseconds deadlines are taken for the same.
+/// The length of a tick in milliseconds. Deadlines in one tick count as the same.
 const TICK: u64 = 100;
 
 /// The tick of a session that is not in here.

@@ -62,7 +62,7 @@ impl Hash for SessionId {
     }
 }
 
-/// Takes the bits of a [`SessionId`] as they are, for tables that have nothing else for keys.
+/// A hasher that takes the bits of a [`SessionId`] as they are, since they are random already.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DigestHasher(u64);
 

@@ -14,7 +14,7 @@ use super::Session;
 use super::token::{DigestHasher, SessionId};
 use crate::user::{Status, User, UserId};
 
-/// What has become of the session of a request.
+/// The present state of a request's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Nothing that matters: that it has idled out, at most.
@@ -39,7 +39,7 @@ struct Request {
     bell: Arc<Notify>,
 }
 
-/// Watches over the session of one request, while it lasts.
+/// Watches the session of one request until it is dropped.
 pub struct Watch {
     request: Arc<Request>,
     underway: Arc<Underway>,

@@ -8,7 +8,7 @@ use super::Session;
 use crate::clock::Moment;
 use crate::user::secret::UpstreamSession;
 
-/// The session that InfluxDB keeps, of which the client knows nothing.
+/// InfluxDB's own session. The client never sees it.
 pub struct UpstreamHalf {
     session: UpstreamSession,
     asked: AtomicU64,
@@ -28,11 +28,10 @@ const ASKING: u8 = 1;
 /// Somebody does, and since they began there is a reason to ask once more.
 const DOUBTED: u8 = 2;
 
-/// How often a doubt is looked into, at most.
+/// How often, at most, InfluxDB is asked because of a refusal.
 const REST: Duration = Duration::from_secs(1);
 
-/// The right to ask InfluxDB about a session, which one at a time has. Given back when dropped,
-/// whatever becomes of whoever has it.
+/// The right to ask InfluxDB about a session. One task at a time has it; it is given back when dropped.
 pub struct Question {
     session: Arc<Session>,
     is_over: bool,
@@ -60,8 +59,8 @@ impl UpstreamHalf {
         now.since(Moment::from_millis(self.asked.load(Ordering::Relaxed))) >= interval
     }
 
-    /// How long, from `now`, a doubt has to wait to be looked into. Whoever asks, may do so after it;
-    /// the next one has to wait for longer.
+    /// How long to wait, from `now`, before InfluxDB is asked because of a refusal. The caller may ask after that; the
+    /// next caller gets a longer wait.
     pub fn rest(&self, now: Moment) -> Duration {
         let begins = Moment::from_millis(self.rests_until.load(Ordering::Relaxed)).max(now);
         self.rests_until.store(begins.after(REST).millis(), Ordering::Relaxed);

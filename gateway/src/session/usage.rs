@@ -8,7 +8,7 @@ use crate::clock::Moment;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Usage(u64);
 
-/// From here on it is not counted how often.
+/// The count stops here.
 pub(super) const MANY: u64 = 3;
 
 /// How many bits the count takes; the moment has the others.

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::{Files, Seen, Stamp};
 
-/// How long two looks lie apart. A change counts when both see the same, so that whoever pauses for
-/// less than this while they write is never caught half-way.
+/// The time between two comparisons. A change counts when both see the same, so a file is not read half-written
+/// unless its writer pauses for longer.
 pub const EVERY: Duration = Duration::from_secs(1);
 
 /// How often the log repeats that files cannot be read.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// What is read from files, and can be read again.
+/// Something that is read from files and can be read again.
 pub trait Source: Send + Sync {
     /// Reads it by `files`, and puts it to use as a whole; or changes nothing and says why.
     fn take(&self, files: &Files, occasion: Occasion) -> Result<(), Vec<String>>;
@@ -31,7 +31,7 @@ pub enum Occasion {
     Told,
 }
 
-/// A source with the files it was read from, looked at now and then.
+/// A source and the files that it was read from, which are checked regularly.
 pub struct Watched {
     source: Box<dyn Source>,
     state: Mutex<State>,

@@ -48,8 +48,7 @@ impl Username {
     }
 }
 
-/// What the names of tokens' owners begin with where a users file knows the other users: neither can
-/// be taken for the other then.
+/// A prefix for the names of tokens' owners, beside a users file. It keeps them apart from the names in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenPrefix(String);
 

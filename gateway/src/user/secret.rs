@@ -50,7 +50,7 @@ impl ApiToken {
     }
 }
 
-/// The word before a token. InfluxDB 2 takes either, InfluxDB 3 wants exactly `Bearer`.
+/// The scheme before a token. InfluxDB 2 takes either, InfluxDB 3 requires `Bearer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `Token`.

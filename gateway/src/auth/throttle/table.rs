@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Rules;
 use crate::clock::Moment;
 
-/// How many counters stand in one row. A key has its row, and any place in it.
+/// Counters in one row. A key belongs to one row, and can have any place in it.
 const ROW: usize = 8;
 
 /// How many rows there are.
@@ -14,8 +14,8 @@ const ROWS: usize = 8192;
 
 /// Counters by key.
 ///
-/// A full row gives the place that was untouched for longest to a new key, but never one of a key
-/// that has to wait: if all of them do, so does the newcomer. Rows and marks are chosen by hashes
+/// If a row is full, a new key gets the place that was unused for longest, but never one of a key that is banned. If
+/// all of them are banned, so is the new key. Rows and marks are chosen by hashes
 /// with a secret of this process, so that nobody can aim at a row.
 pub(super) struct Table {
     rows: Vec<[Place; ROW]>,
@@ -23,7 +23,7 @@ pub(super) struct Table {
     mark: RandomState,
 }
 
-/// Whose counter it is: a row and a mark.
+/// The place of a counter: a row, and a mark in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     row: usize,

@@ -14,10 +14,10 @@ use super::Upstream;
 /// How often a name is looked up again.
 const REFRESH: Duration = Duration::from_secs(30);
 
-/// How often at most, whatever fails: and so often while there is no address.
+/// The shortest time between look-ups. Also the time between them while there is no address.
 const AT_MOST: Duration = Duration::from_secs(1);
 
-/// What is known of look-ups.
+/// The state of look-ups.
 #[derive(Default)]
 pub(super) struct LookUps {
     /// When the last one ended. Held while one is under way: whoever wants one too waits for it.

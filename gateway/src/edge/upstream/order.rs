@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// What did not connect is tried last for so long.
+/// How long an address that did not connect is tried last.
 const LAST_FOR: Duration = Duration::from_secs(30);
 
-/// The addresses of the upstream, and which of them did not connect of late.
+/// The addresses of the upstream, and which of them failed to connect recently.
 #[derive(Default)]
 pub(super) struct Order {
     addresses: Vec<SocketAddr>,

@@ -18,9 +18,9 @@ pub(super) const NOT_ITS_OWN: ErrorType =
 /// How it is verified: by the authorities that may have signed its certificate; or by itself, where
 /// the file of authorities holds certificates that are the upstream's own.
 ///
-/// Pingora verifies a chain, or nothing. In the second way it is told to verify nothing, so that
-/// whoever opens a connection must [check](Self::check) it before the first byte is sent. Where
-/// there are two ways, the one that was right last is tried first, then the other.
+/// Pingora verifies a chain, or nothing. In the second way it verifies nothing, so a new connection must be
+/// [checked](Self::check) before the first byte is sent. If both ways are possible, the one that succeeded last is
+/// tried first.
 pub(super) struct Proof {
     known: ArcSwap<Known>,
     by_itself: AtomicBool,

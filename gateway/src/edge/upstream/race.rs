@@ -28,7 +28,7 @@ pub(super) const OVERTAKEN: ErrorType = ErrorType::Custom("another address answe
 /// The error when no address has answered in time.
 pub(super) const LATE: ErrorType = ErrorType::Custom("no address answered in time");
 
-/// For so long an address is waited for before the next is tried too (RFC 8305 section 5).
+/// How long to wait for an address before the next one is tried in parallel (RFC 8305 section 5).
 const DELAY: Duration = Duration::from_millis(250);
 
 /// How Pingora connects to one of the upstream's addresses.
