@@ -11,18 +11,18 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 need = command -v $(1) >/dev/null || $(call install,$(2))
 install = { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y $(1); }
 
-demo: tools ## a gateway to try, in front of a built-in upstream
+demo: tools ## run a gateway to try, in front of a built-in upstream
 	$(CARGO) run --quiet --locked -- demo
 
 profile := $(CURDIR)/gateway/release.profdata
 
-# Cargo does not look into the profile, so its digest is told too: another profile, another build.
-release: tools ## the program as it is to be run, target/release/influx-gateway
+# Cargo does not watch the profile, so its digest is passed too: another profile makes another build.
+release: tools ## build the optimised program, target/release/influx-gateway
 	digest=$$(sha256sum $(profile) | cut -c1-16) && \
 	RUSTFLAGS="-Cprofile-use=$(profile) --cfg profile=\"$$digest\"" \
 		$(CARGO) build --release --locked -p influx-gateway --bin influx-gateway
 
-test: tools test-tools ## every test
+test: tools test-tools ## every test that needs no InfluxDB
 	$(CARGO) test --locked
 
 test-influxdb: tools test-tools influxdb-tools influxd ## real InfluxDBs, and real clients with real queries
@@ -38,7 +38,7 @@ test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engi
 influxd: influxd-tools target/influxd/influx ## a real InfluxDB and its command, in target/influxd; ten minutes the first time
 
 # The test writes what it has counted before it compares, so its failure does not matter here.
-instructions: tools ## counts anew how many instructions a request takes, for the test to compare with
+instructions: tools ## count the instructions of a request again, for the test to compare with
 	@$(call need,valgrind,valgrind)
 	@rm -f target/tmp/instructions.txt
 	$(CARGO) test --quiet --locked --test it instructions:: >/dev/null || test -s target/tmp/instructions.txt
@@ -53,13 +53,13 @@ compatibility: tools ## clients that were tried, and what differs from InfluxDB,
 	$(CARGO) test --quiet --locked --test it f_55_the_list >/dev/null || test -s target/tmp/compatibility.md
 	cp target/tmp/compatibility.md docs/
 
-bench: bench-tools ## what a request costs, beside other proxies; into docs/performance.md
+bench: bench-tools ## benchmarks beside other proxies, into docs/performance.md
 	python3 -B gateway/benches/compare --write $(BENCH)
 
-bench-signin: tools bench-signin-tools ## what signing in costs, into docs/signin.md; OPTIONS='--rounds 1 ...'
+bench-signin: tools bench-signin-tools ## benchmarks of sign-ins, into docs/signin.md; OPTIONS='--rounds 1 ...'
 	python3 -B gateway/benches/signin --write $(OPTIONS)
 
-profile: bench-tools ## learns anew which code runs how often, for `make release`; before each release
+profile: bench-tools ## record which code runs how often, for `make release`; run it before each release
 	@$(call need,openssl,openssl)
 	@$(call need,curl,curl)
 	rustup component add llvm-tools

@@ -20,9 +20,9 @@ pub fn of(config: &Config, users: &Users) -> Vec<String> {
         };
         if config.upstream.token.is_some() && user.token.is_none() {
             warnings.push(format!(
-                "user {}: access = \"{word}\" with the shared upstream token: the gateway reads no Flux, \
-                 and a query can write, call out and read secrets as far as that token may; give the \
-                 user a {} API token of InfluxDB by token_file",
+                "user {}: access = \"{word}\" with the shared upstream token: the gateway does not \
+                 read Flux, so a query can write, make requests and read secrets as far as that token allows; \
+                 give the user a {} API token of InfluxDB by token_file",
                 user.name,
                 if user.access == Access::Read { "read-only" } else { "narrow" },
             ));
@@ -32,7 +32,7 @@ pub fn of(config: &Config, users: &Users) -> Vec<String> {
     warnings
 }
 
-/// Those for whom the upstream gets no token at all.
+/// Warnings about users without any API token.
 fn tokenless(config: &Config, users: &Users) -> Vec<String> {
     if config.upstream.token.is_some() {
         return Vec::new();

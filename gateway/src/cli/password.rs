@@ -54,9 +54,9 @@ pub(super) fn read_with_token(from_stdin: bool) -> Result<(Password, Zeroizing<S
     let (password, token) = if from_stdin || File::open("/dev/tty").is_err() {
         let mut lines = text.splitn(2, |&byte| byte == b'\n');
         let (Some(password), Some(token)) = (lines.next(), lines.next()) else {
-            let wanted = "the password in the first line and the token in the second";
+            let expected = "the password in the first line and the token in the second";
             return Err(Failure::usage(format!(
-                "standard input: {wanted}, expected; found one line"
+                "standard input: expected {expected}, found one line"
             )));
         };
         (Password::new(without_line_end(password).to_vec()), token)

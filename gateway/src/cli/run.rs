@@ -50,8 +50,8 @@ fn raise_open_files() {
     }
 }
 
-/// Says so where the system ends what `limits` allow: beyond it nobody is let in, and files that are
-/// read again cannot be.
+/// Warns if the process may open fewer files than `limits` need. At that point no connection is accepted, and files
+/// cannot be read again.
 fn warn_of_few_open_files(limits: &Limits) {
     let needed = limits.open_files();
     let Some(may_have) = getrlimit(Resource::Nofile).current else { return };
@@ -59,21 +59,21 @@ fn warn_of_few_open_files(limits: &Limits) {
         return;
     }
     log::warn!(
-        "open files: this process may have {may_have}, and `limits` allow {} connections of clients \
-         and {} to the upstream, for which {needed} are needed: raise it (`ulimit -Hn`, \
-         `LimitNOFILE=` of systemd, `--ulimit nofile=` of Docker), or lower limits.connections",
+        "open files: the limit of this process is {may_have}, but {} connections of clients and {} to the \
+         upstream (`limits`) need {needed}: raise the limit (`ulimit -Hn`, `LimitNOFILE=` of systemd, \
+         `--ulimit nofile=` of Docker), or lower limits.connections",
         limits.connections,
         limits.upstream_connections,
     );
 }
 
-/// Hashes are not passwords, but they are not for everybody either.
+/// Warns if others can read the users file, since it holds password hashes.
 fn warn_of_readable(users: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(users).map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o044 != 0 {
         log::warn!(
-            "{}: readable by others; `chmod 600` keeps the password hashes to the gateway",
+            "{}: readable by others; `chmod 600` protects the password hashes",
             users.display()
         );
     }
