@@ -42,6 +42,8 @@ mod crosssite;
 mod cut_off;
 /// `influx-gateway demo`, its curl lines pasted.
 mod demo;
+/// What may be a dependency: licences, sources, versions.
+mod dependencies;
 /// One suite for both directories.
 mod directories;
 /// Exchanges as data, which are asked of the gateway here and of a real InfluxDB elsewhere.
