@@ -41,7 +41,7 @@ def _calls(bench, peer):
         strace = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
         try:
             time.sleep(1)
-            load.client(bench.place.built["client"], peer.server.port, requests, TRACED, cores()[1])
+            load.client(bench, peer, requests, TRACED)
         finally:
             strace.send_signal(signal.SIGINT)
             strace.wait()

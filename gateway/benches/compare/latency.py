@@ -12,7 +12,6 @@ import load
 import peers
 from bench import interleaved, under_load
 from harness.command import say
-from layout import cores
 
 SHARE = 0.7
 
@@ -56,5 +55,4 @@ def steady(bench, peer, rate, seconds):
     """Requests of one session at a steady rate."""
     requests = bench.place.of(peer.name) / "requests"
     requests.write_text(load.request(text.EMPTY, peer.headers))
-    return load.client(bench.place.built["client"], peer.server.port, requests,
-                       int(rate * seconds), cores()[1], rate)
+    return load.client(bench, peer, requests, int(rate * seconds), rate)

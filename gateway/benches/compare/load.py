@@ -1,14 +1,15 @@
 """Requests: single ones, load by wrk, and load by `client.c` where wrk cannot do it."""
 
 import http.client
-import json
 import re
 import subprocess
 import time
 from dataclasses import dataclass
 
 import programs
+from harness import client as program
 from harness.process import Failure, pinned
+from layout import cores
 
 CONNECTIONS = 64
 
@@ -54,16 +55,12 @@ def request(path, headers, method="GET"):
     return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
 
 
-def client(program, port, requests, count, on, rate=0, cookies=None, connections=CONNECTIONS):
-    """Load by `client.c` with the requests of the file `requests`: its measurements."""
-    command = [program, port, connections, requests, count, rate, *([cookies] if cookies else [])]
-    done = subprocess.run(pinned(command, on), text=True, capture_output=True)
-    if done.returncode:
-        raise Failure(f"client, port {port}: {done.stderr}")
-    result = json.loads(done.stdout)
-    if result["wrong"]:
-        raise Failure(f"client, port {port}: {result['wrong']} of {count} answers are not 2xx")
-    return result
+def client(bench, peer, requests, count, rate=None, cookies=None):
+    """Load by `client.c` with the requests of the file `requests`, all answered 2xx: its measurements."""
+    command = program.command(bench.place.built["client"], peer.server.port, requests, ["2"], CONNECTIONS,
+                              cores()[1], count, rate=rate, cookies=cookies)
+    done = subprocess.run(command, text=True, capture_output=True)
+    return program.result(done.stdout, done.stderr, done.returncode)
 
 
 def upstream_count(port):

@@ -3,11 +3,9 @@
 import shutil
 from pathlib import Path
 
-from harness import system
+from harness import client, system
 from harness.process import Failure
 from harness.system import commit, locked, said
-
-HERE = Path(__file__).resolve().parent
 
 LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 
@@ -40,7 +38,7 @@ def build(folder, elsewhere=None):
     """
     folder.mkdir()
     built = {"symbols": folder / "influx-gateway.symbols", "gateway": folder / "influx-gateway",
-             "client": folder / "client"}
+             "client": client.build(find("cc"), folder)}
     if elsewhere:
         shutil.copy(elsewhere / "influx-gateway", built["symbols"])
         examples = list((elsewhere / "examples").glob("*_pingora"))
@@ -52,7 +50,6 @@ def build(folder, elsewhere=None):
     for example in map(Path, examples):
         built[example.name] = shutil.copy(example, folder)
     system.run([find("strip"), "-o", built["gateway"], built["symbols"]])
-    system.run([find("cc"), "-O2", "-Wall", "-Werror", "-o", built["client"], HERE / "client.c"])
     return built
 
 

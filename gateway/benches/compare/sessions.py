@@ -11,7 +11,6 @@ import peers
 from bench import interleaved
 from harness.command import say
 from latency import steady
-from layout import cores
 
 FEW = 1000
 
@@ -83,8 +82,7 @@ def _fill(bench, peer):
             file.write(load.request("/api/v2/signin", {"Authorization": f"Basic {user}"}, "POST"))
     _visit(bench, peer, [peer.headers["Cookie"]])
     before = peer.server.resident()
-    result = load.client(bench.place.built["client"], peer.server.port, folder / "signin", count,
-                         cores()[1], cookies=folder / "cookies")
+    result = load.client(bench, peer, folder / "signin", count, cookies=folder / "cookies")
     grown = peer.server.resident() - before
     say(f"  {peer.name}: signed in in {result['seconds']:.1f} s")
     return {"cookies": (folder / "cookies").read_text().split(), "bytes": grown,
@@ -97,5 +95,5 @@ def _visit(bench, peer, cookies):
     drawn = random.choices(cookies, k=bench.seconds * 15_000)
     file.write_text("".join(load.request(text.EMPTY, {"Cookie": cookie}) for cookie in drawn))
     cpu = peer.server.cpu()
-    load.client(bench.place.built["client"], peer.server.port, file, len(drawn), cores()[1])
+    load.client(bench, peer, file, len(drawn))
     return {"cpu_us": (peer.server.cpu() - cpu) / len(drawn) * 1e6}

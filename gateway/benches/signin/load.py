@@ -1,12 +1,12 @@
 """Load by `client.c`, and what its answers must be."""
 
-import json
 import signal
 import subprocess
 import time
 from contextlib import contextmanager
 
-from harness.process import Failure, all_cores, pinned
+from harness import client as program
+from harness.process import Failure, all_cores
 
 # Kinds of answers: a status, and what must be in it.
 SIGNED_IN = "204 set-cookie: influxdb-oss-session="
@@ -15,9 +15,11 @@ REFUSED = "401 unauthorized access"
 BANNED = "429 too many sign-ins have failed"
 OVERFLOWED = "429 too many sign-ins are under way"
 
+
 def client(place, port, requests, kinds, connections, on=None, count=None, seconds=None, rate=None):
     """Sends the text `requests` again and again until the end: what came of it."""
-    command = _command(place, port, requests, kinds, connections, on, count, seconds, rate)
+    command = program.command(place.built["client"], port, place.file(requests), kinds, connections,
+                              on or all_cores(), count, seconds, rate)
     done = subprocess.run(command, text=True, capture_output=True)
     return _result(done.stdout, done.stderr, done.returncode, kinds)
 
@@ -26,7 +28,8 @@ def client(place, port, requests, kinds, connections, on=None, count=None, secon
 def storm(place, port, requests, kinds, connections, on, pause=0):
     """A client beside whatever the block does; its result is in the dictionary that is given."""
     result = {}
-    command = _command(place, port, requests, kinds, connections, on, pause=pause)
+    command = program.command(place.built["client"], port, place.file(requests), kinds, connections,
+                              on or all_cores(), pause=pause)
     process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         yield result
@@ -36,19 +39,8 @@ def storm(place, port, requests, kinds, connections, on, pause=0):
     result |= _result(printed, error, process.returncode, kinds)
 
 
-def _command(place, port, requests, kinds, connections, on, count=None, seconds=None, rate=None,
-             pause=None):
-    file = place.file(requests)
-    options = {"-p": port, "-f": file, "-c": connections, "-n": count, "-t": seconds, "-r": rate,
-               "-w": pause}
-    given = [part for key, value in options.items() if value for part in (key, value)]
-    return pinned([place.built["client"], *given, *kinds], on or all_cores())
-
-
 def _result(printed, error, code, kinds):
-    if code:
-        raise Failure(f"the load: {error.strip() or f'ended with {code}'}")
-    result = json.loads(printed)
+    result = program.result(printed, error, code)
     if result["answers"] < 2:
         raise Failure("the load: there was hardly an answer; is the machine busy otherwise?")
     result["kinds"] = dict(zip(kinds, result["kinds"]))

@@ -2,12 +2,9 @@
 
 import os
 import shutil
-from pathlib import Path
 
-from harness import system
-from harness.system import commit, locked, run, said
-
-HERE = Path(__file__).resolve().parent
+from harness import client, system
+from harness.system import commit, locked, said
 
 # Each program, and the Debian package that has it.
 PACKAGES = {"nginx": "nginx", "taskset": "util-linux", "setpriv": "util-linux", "setsid": "util-linux",
@@ -30,8 +27,7 @@ def build(folder):
     for kind, name in (("--bin", "influx-gateway"), ("--example", "argon2_limit")):
         built[name] = folder / name
         shutil.copy(system.release("build", kind, name), built[name])
-    built["client"] = folder / "client"
-    run([find("cc"), "-O2", "-Wall", "-Wextra", "-Werror", "-o", built["client"], HERE / "client.c"])
+    built["client"] = client.build(find("cc"), folder)
     return built
 
 

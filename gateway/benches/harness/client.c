@@ -12,9 +12,11 @@
  *               stalls is charged for everybody who had to wait. Otherwise a connection's next
  *               request follows its answer, and times count from sending
  *     -w TIME   milliseconds that each connection waits between an answer and the next request
+ *     -o FILE   what each answer's first cookie is written to, as name=value
  *
- * Every answer must have one of the given statuses and, anywhere in it, the text beside it. The first
- * that has none of them is printed, and that is the end: a fast wrong answer is no measurement.
+ * Every answer must have one of the given statuses, or one that begins so ("2"), and, anywhere in it, the
+ * text beside it. The first that has none of them is printed, and that is the end: a fast wrong answer is
+ * no measurement.
  *
  * Ends early, but well, on SIGTERM. What is in flight in the end is waited for, and looked at, but not
  * counted: a server may go on working for clients that have left, and whoever measures next would pay
@@ -36,7 +38,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER = 4096, EVENTS = 64 };
+enum { ANSWER = 8192, EVENTS = 64 };
 static const int64_t SECOND = 1000000000, MILLISECOND = 1000000, FOREVER = INT64_MAX;
 static const int64_t PATIENCE = 30;     /* seconds, for what is in flight in the end */
 
@@ -70,6 +72,7 @@ static int64_t started, first_answer, last_answer, pause_between;
 static double rate;
 static volatile sig_atomic_t is_over;
 static int is_counted = 1;
+static FILE *cookies;
 
 static void fail(const char *what)
 {
@@ -192,13 +195,23 @@ static void note_time(int64_t time, int64_t due)
 static void note_kind(const char *answer)
 {
     for (struct kind *kind = kinds; kind < kinds + kind_count; kind++) {
-        if (!strncmp(answer + strlen("HTTP/1.1 "), kind->status, 3) && strcasestr(answer, kind->text)) {
+        int is_status = !strncmp(answer + strlen("HTTP/1.1 "), kind->status, strlen(kind->status));
+        if (is_status && strcasestr(answer, kind->text)) {
             kind->count += is_counted;
             return;
         }
     }
     fprintf(stderr, "client: a wrong answer:\n%s\n", answer);
     exit(1);
+}
+
+static void note_cookie(const char *answer)
+{
+    const char *value = strcasestr(answer, "\r\nset-cookie: ");
+    if (value) {
+        value += strlen("\r\nset-cookie: ");
+        fprintf(cookies, "%.*s\n", (int)strcspn(value, ";\r"), value);
+    }
 }
 
 /* Whether the answer is there as a whole, head and body. */
@@ -223,6 +236,8 @@ static void receive(struct connection *c)
         return;
     int64_t time = now();
     note_kind(c->answer);
+    if (cookies)
+        note_cookie(c->answer);
     if (is_counted)
         note_time(time, c->due);
     put_idle(c, time + pause_between);
@@ -284,9 +299,9 @@ static void print_result(void)
     printf("{\"kinds\": [");
     for (size_t i = 0; i < kind_count; i++)
         printf("%s%zu", i ? ", " : "", kinds[i].count);
-    printf("], \"answers\": %zu, \"per_second\": %.3f, \"seconds\": %.6f, \"p50\": %u, \"p99\": %u, "
+    printf("], \"answers\": %zu, \"per_second\": %.3f, \"seconds\": %.6f, \"p50\": %u, \"p90\": %u, \"p99\": %u, "
            "\"p999\": %u, \"max\": %u}\n", answered, seconds > 0 ? (answered - 1) / seconds : 0,
-           (last_answer - started) / (double)SECOND, quantile(.5), quantile(.99), quantile(.999),
+           (last_answer - started) / (double)SECOND, quantile(.5), quantile(.9), quantile(.99), quantile(.999),
            quantile(1));
 }
 
@@ -300,7 +315,7 @@ int main(int count, char **arguments)
 {
     int port = 0, option, poll = epoll_create1(0);
     int64_t seconds = 3600;
-    while ((option = getopt(count, arguments, "p:f:c:n:t:r:w:")) != -1) {
+    while ((option = getopt(count, arguments, "p:f:c:n:t:r:w:o:")) != -1) {
         switch (option) {
         case 'p': port = atoi(optarg); break;
         case 'f': read_requests(optarg); break;
@@ -309,6 +324,10 @@ int main(int count, char **arguments)
         case 't': seconds = strtoul(optarg, NULL, 10); break;
         case 'r': rate = strtod(optarg, NULL); break;
         case 'w': pause_between = strtoul(optarg, NULL, 10) * MILLISECOND; break;
+        case 'o':
+            if (!(cookies = fopen(optarg, "w")))
+                fail(optarg);
+            break;
         default: return 64;
         }
     }
@@ -327,5 +346,5 @@ int main(int count, char **arguments)
         return 1;
     }
     print_result();
-    return 0;
+    return cookies ? fclose(cookies) : 0;
 }
