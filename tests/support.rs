@@ -2,7 +2,7 @@
 //! a client that speaks bytes.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -292,12 +292,20 @@ impl Drop for Gateway {
 
 /// Waits for `condition`.
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    assert!(holds_soon(condition), "waited in vain until {what}");
+}
+
+/// Waits for `condition`, and says whether it holds in the end.
+pub(crate) fn holds_soon(condition: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        if start.elapsed() >= PATIENCE {
+            return false;
+        }
         // Looks again soon, and leaves the processor to those who are waited for.
         thread::park_timeout(Duration::from_millis(1));
     }
+    true
 }
 
 /// One connection to a gateway.
@@ -325,6 +333,22 @@ impl Client {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// The same, as far as the other side takes it.
+    pub(crate) fn write_some(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Reads the next answer to a request of this method that is final. An error is the end of the
+    /// connection, what is no answer, or silence.
+    pub(crate) fn next_final(&mut self, method: &str) -> io::Result<Answer> {
+        loop {
+            let answer = Answer::try_read(&mut self.reader, method)?;
+            if answer.status >= 200 || answer.status == 101 {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// Reads one answer to a request that was no `HEAD`.
     pub(crate) fn read(&mut self) -> Answer {
         self.read_for("GET")
@@ -332,17 +356,17 @@ impl Client {
 
     /// Reads the head of an answer only.
     pub(crate) fn read_head(&mut self) -> Answer {
-        Answer::read_head(&mut self.reader)
+        Answer::try_read_head(&mut self.reader).unwrap()
     }
 
     /// Reads the next `length` bytes of a body.
     pub(crate) fn read_bytes(&mut self, length: usize) -> Vec<u8> {
-        bytes_of(&mut self.reader, length)
+        bytes_of(&mut self.reader, length).unwrap()
     }
 
     /// Reads a line, as of a chunk's size.
     pub(crate) fn read_line(&mut self) -> String {
-        line_of(&mut self.reader)
+        line_of(&mut self.reader).unwrap()
     }
 
     /// Reads whatever comes up to the end of the connection.
@@ -354,7 +378,10 @@ impl Client {
 
     /// Whether the other side has closed the connection, which must happen.
     pub(crate) fn is_closed(&mut self) -> bool {
-        matches!(self.reader.read(&mut [0; 1]), Ok(0) | Err(_))
+        match self.reader.read(&mut [0; 1]) {
+            Ok(count) => count == 0,
+            Err(error) => !is_timeout(&error),
+        }
     }
 
     fn read_for(&mut self, method: &str) -> Answer {
@@ -362,16 +389,21 @@ impl Client {
     }
 }
 
-fn line_of(reader: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    reader.read_line(&mut line).unwrap();
-    line.trim_end().to_owned()
+/// Whether nothing came for as long as was waited.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-fn bytes_of(reader: &mut impl Read, length: usize) -> Vec<u8> {
+fn line_of(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
+}
+
+fn bytes_of(reader: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    reader.read_exact(&mut bytes).unwrap();
-    bytes
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What came back.
@@ -385,46 +417,57 @@ pub(crate) struct Answer {
 impl Answer {
     /// Reads an answer to a request of this method.
     pub(crate) fn read(reader: &mut impl BufRead, method: &str) -> Self {
-        let mut answer = Self::read_head(reader);
-        let has_body = method != "HEAD" && answer.status != 204 && answer.status >= 200;
+        Self::try_read(reader, method).unwrap()
+    }
+
+    /// The same; an error if the connection ends before, or what comes is no answer.
+    pub(crate) fn try_read(reader: &mut impl BufRead, method: &str) -> io::Result<Self> {
+        let mut answer = Self::try_read_head(reader)?;
+        let has_body =
+            method != "HEAD" && ![204, 304].contains(&answer.status) && answer.status >= 200;
         if !has_body {
-            return answer;
+            return Ok(answer);
         }
         if let Some(length) = answer.header("content-length") {
-            answer.body = bytes_of(reader, length.parse().unwrap());
+            answer.body = bytes_of(reader, length.parse().map_err(io::Error::other)?)?;
         } else if answer.header("transfer-encoding").is_some() {
             loop {
-                let size = usize::from_str_radix(&line_of(reader), 16).unwrap();
-                answer.body.extend(bytes_of(reader, size));
-                line_of(reader);
+                let size =
+                    usize::from_str_radix(&line_of(reader)?, 16).map_err(io::Error::other)?;
+                answer.body.extend(bytes_of(reader, size)?);
+                line_of(reader)?;
                 if size == 0 {
                     break;
                 }
             }
         } else {
-            reader.read_to_end(&mut answer.body).unwrap();
+            reader.read_to_end(&mut answer.body)?;
         }
-        answer
+        Ok(answer)
     }
 
-    fn read_head(reader: &mut impl BufRead) -> Self {
+    fn try_read_head(reader: &mut impl BufRead) -> io::Result<Self> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            let read = reader.read_line(&mut head).unwrap();
-            assert!(read > 0, "the connection ended in the head: {head:?}");
+            if reader.read_line(&mut head)? == 0 {
+                return Err(io::Error::other(format!(
+                    "the connection ended in the head: {head:?}"
+                )));
+            }
         }
         Self::of_head(&head)
+            .ok_or_else(|| io::Error::other(format!("no head of an answer: {head:?}")))
     }
 
-    fn of_head(head: &str) -> Self {
+    fn of_head(head: &str) -> Option<Self> {
         let mut lines = head.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
         let header = |line: &str| {
-            let (name, value) = line.split_once(':').unwrap();
-            (name.to_ascii_lowercase(), value.trim().to_owned())
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_ascii_lowercase(), value.trim().to_owned()))
         };
-        let headers = lines.filter(|line| !line.is_empty()).map(header).collect();
-        Self { status, headers, body: Vec::new() }
+        let headers = lines.filter(|line| !line.is_empty()).map(header).collect::<Option<_>>()?;
+        Some(Self { status, headers, body: Vec::new() })
     }
 
     /// The values of the header `name`, in lower case.
