@@ -86,7 +86,7 @@ fn why_none(content: &[u8], kind: &Kind) -> String {
     } else {
         "it is not PEM".to_owned()
     };
-    format!("expected a file with lines `-----BEGIN {name}-----`; {what}")
+    format!("{what}; expected a file with lines `-----BEGIN {name}-----`")
 }
 
 fn has(content: &[u8], text: &str) -> bool {
