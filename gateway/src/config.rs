@@ -40,7 +40,7 @@ pub struct Config {
     pub cookie: CookieRules,
     /// Who may sign in.
     pub users: Users,
-    /// How passwords are hashed, and how guessing is made slow.
+    /// Brute-force protection, and how passwords are hashed.
     pub signin: SignIn,
     /// The file of the audit trail; `None`: the log.
     pub audit: Option<PathBuf>,
