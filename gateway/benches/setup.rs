@@ -116,17 +116,17 @@ fn response() -> ResponseHeader {
 pub(crate) fn store(sessions: usize) -> (MemoryStore, Vec<SessionId>) {
     let lifetime = Lifetime { idle: Duration::from_secs(24 * 3600), absolute: None };
     let capacity = Capacity { total: sessions, per_user: 10 };
-    let store = MemoryStore::new(lifetime, capacity, Arc::new(|_, _| {}));
+    let store = MemoryStore::new(lifetime, capacity, []);
     let mut ids = Vec::with_capacity(sessions);
     while ids.len() < sessions {
         let user = user(&format!("user{}", ids.len()));
         for _ in 0..10 {
             let id = SessionToken::generate().id();
             let session = Session::start(id, Arc::clone(&user), None, Moment::START);
-            store.open(session, Moment::START).expect("there is room");
+            store.create(session, Moment::START).expect("there is room");
             ids.push(id);
         }
     }
-    store.tidy(Moment::START);
+    store.sweep(Moment::START);
     (store, ids)
 }

@@ -18,7 +18,7 @@ use crate::audit::Audit;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
 use crate::auth::upkeep::{self, Upkeep};
-use crate::auth::{self, Auth};
+use crate::auth::{AuditedEnds, Auth};
 use crate::config::{Config, Kind, TokenPolicy};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
@@ -35,6 +35,7 @@ use crate::edge::server::Server;
 use crate::edge::tls::{UpstreamFiles, UpstreamTls};
 use crate::edge::upstream::Upstream;
 use crate::session::memory::MemoryStore;
+use crate::session::store::{EndListener, SessionStore};
 use crate::stamp::Files;
 use crate::user::secret::Scheme;
 
@@ -141,9 +142,11 @@ fn build(
     let shared = Arc::new(Shared::new(config.upstream.token, scheme));
     let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask), line, Arc::clone(&shared)));
 
-    let (on_end, ended) = upkeep::line();
-    let on_end = auth::audited(audit.clone(), on_end);
-    let sessions = Arc::new(MemoryStore::new(config.lifetime, config.capacity, on_end));
+    let (hand_over, ended) = upkeep::line();
+    let told: [Arc<dyn EndListener>; 2] =
+        [Arc::new(AuditedEnds(audit.clone())), Arc::new(hand_over)];
+    let memory = MemoryStore::new(config.lifetime, config.capacity, told);
+    let sessions = Arc::new(SessionStore::Memory(memory));
     let tokens = match config.users.tokens {
         TokenPolicy::Pass => Tokens::Pass,
         TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(

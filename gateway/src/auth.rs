@@ -12,6 +12,7 @@ pub mod throttle;
 pub mod tokens;
 pub mod upkeep;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
@@ -19,9 +20,10 @@ use http::HeaderValue;
 use crate::audit::{Audit, Event, Kind, Reason};
 use crate::clock::Moment;
 use crate::directory::Directory;
-use crate::session::memory::{MemoryStore, OnEnd};
+use crate::directory::users::Fate;
+use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
 use crate::session::token::SessionToken;
-use crate::session::{End, Session, Watch};
+use crate::session::{EndReason, Session, Watch};
 use crate::user::User;
 use crate::visit::Visit;
 use changes::Changes;
@@ -35,7 +37,7 @@ use upkeep::Upkeep;
 /// Users and their sessions.
 pub struct Auth {
     directory: Directory,
-    sessions: Arc<MemoryStore>,
+    sessions: Arc<SessionStore>,
     tokens: Tokens,
     /// Looks after InfluxDB's half of sessions, where there is one.
     upkeep: Option<Arc<Upkeep>>,
@@ -46,13 +48,15 @@ pub struct Auth {
     /// Held while the users file is read anew and its changes are carried out, and while a new
     /// password is set: who changes a user, and whose sessions end for it, is one thing.
     reloading: Arc<Mutex<()>>,
+    /// What has become of users that their sessions do not know yet, oldest first.
+    untold: Mutex<VecDeque<Fate>>,
 }
 
 impl Auth {
     /// Users of `directory`, their sessions in `sessions`.
     pub fn new(
         directory: Directory,
-        sessions: Arc<MemoryStore>,
+        sessions: Arc<SessionStore>,
         tokens: Tokens,
         upkeep: Option<Arc<Upkeep>>,
         rules: Rules,
@@ -61,12 +65,28 @@ impl Auth {
         let throttle = Arc::new(Throttle::new(rules));
         let reloading = Arc::default();
         let (changes, under_way) = (Changes::default(), Arc::default());
-        Self { directory, sessions, tokens, upkeep, throttle, under_way, changes, audit, reloading }
+        let untold = Mutex::default();
+        Self {
+            directory,
+            sessions,
+            tokens,
+            upkeep,
+            throttle,
+            under_way,
+            changes,
+            audit,
+            reloading,
+            untold,
+        }
     }
 
     /// The live session of `token`, renewed.
-    pub fn authenticate(&self, token: &SessionToken, now: Moment) -> Option<Arc<Session>> {
-        self.sessions.touch(&token.id(), now)
+    pub async fn authenticate(
+        &self,
+        token: &SessionToken,
+        now: Moment,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        self.sessions.touch(&token.id(), now).await
     }
 
     /// Whether `session` still holds. Does not renew it.
@@ -75,8 +95,12 @@ impl Auth {
     }
 
     /// The live session of `token`, which is not renewed.
-    pub fn peek(&self, token: &SessionToken, now: Moment) -> Option<Arc<Session>> {
-        self.sessions.peek(&token.id(), now)
+    pub async fn peek(
+        &self,
+        token: &SessionToken,
+        now: Moment,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        self.sessions.peek(&token.id(), now).await
     }
 
     /// Watches over `session` while the rest of a request on its behalf is still coming.
@@ -98,15 +122,17 @@ impl Auth {
     }
 
     /// Ends the session of `token` at once and returns it; `None` if there was none.
-    pub fn sign_out(
+    pub async fn sign_out(
         &self,
         token: &SessionToken,
         now: Moment,
         visit: &Visit<'_>,
-    ) -> Option<Arc<Session>> {
-        let session = self.sessions.close(&token.id(), now)?;
-        self.audit.record(event(Kind::SignedOut, &session).on(visit));
-        Some(session)
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        let ended = self.sessions.end(&token.id(), EndReason::SignedOut, now).await?;
+        Ok(ended.map(|ended| {
+            self.audit.record(event(Kind::SignedOut, &ended.session).on(visit));
+            ended.session
+        }))
     }
 
     /// What happens to sessions is written down here.
@@ -137,21 +163,20 @@ impl Auth {
     }
 }
 
-/// What a store tells of ends to: the audit trail, and `next`. A session that is signed out of
-/// ends on somebody's request, and is written down with that.
-pub fn audited(audit: Audit, next: OnEnd) -> OnEnd {
-    Arc::new(move |session, why| {
-        let kind = match why {
-            End::Expired => Some(Kind::Expired),
-            End::Evicted => Some(Kind::Evicted),
-            End::Revoked => Some(Kind::Revoked),
-            End::SignedOut | End::Refused => None,
+/// Writes the ends of sessions down in the audit trail. A session that is signed out of ends on
+/// somebody's request, and is written down with that.
+pub struct AuditedEnds(pub Audit);
+
+impl EndListener for AuditedEnds {
+    fn ended(&self, Ended { session, reason }: &Ended) {
+        let kind = match reason {
+            EndReason::Expired => Kind::Expired,
+            EndReason::Evicted => Kind::Evicted,
+            EndReason::Revoked => Kind::Revoked,
+            EndReason::SignedOut | EndReason::Refused => return,
         };
-        if let Some(kind) = kind {
-            audit.record(event(kind, session));
-        }
-        next(session, why);
-    })
+        self.0.record(event(kind, session));
+    }
 }
 
 /// One after the other.

@@ -3,6 +3,8 @@
 mod deadlines;
 mod ledger;
 pub mod memory;
+mod record;
+pub mod store;
 pub mod token;
 mod underway;
 mod upstream;
@@ -18,6 +20,7 @@ use crate::clock::Moment;
 use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
 use crate::visit::ClientKind;
+pub use record::{Record, UnixMillis};
 use token::SessionId;
 pub use underway::{Notice, Watch};
 pub use upstream::{Question, UpstreamHalf};
@@ -34,7 +37,7 @@ pub struct Lifetime {
 
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum EndReason {
     /// It never began: there was no room.
     Refused,
     /// The user signed out.
@@ -115,8 +118,8 @@ impl Session {
         self.user_id.store(id.bits(), Ordering::Relaxed);
     }
 
-    /// Notes what has become of the user.
-    pub fn set_user(&self, user: Arc<User>) {
+    /// Has the session be of another user, or of what has become of the same. The store's business.
+    fn set_user(&self, user: Arc<User>) {
         self.user.store(user);
     }
 

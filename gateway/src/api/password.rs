@@ -56,6 +56,7 @@ pub async fn change(
     auth.change_password(password, new, visit).await.map_err(|error| match error {
         ChangeError::Busy => Rejection::TooManySignIns,
         ChangeError::Locked => Rejection::DirectoryUnavailable,
+        ChangeError::OthersStay => Rejection::SessionsUnavailable,
         ChangeError::Ended => Rejection::Unauthorized,
         ChangeError::Changed => Rejection::PasswordChanged,
         ChangeError::Elsewhere | ChangeError::NotStored => Rejection::Internal,

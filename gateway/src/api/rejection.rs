@@ -72,6 +72,8 @@ pub enum Rejection {
     TooManySignIns,
     /// There are as many sessions as there may be.
     TooManySessions,
+    /// The session store could not be asked. Says nothing about a session.
+    SessionsUnavailable,
     /// Whoever knows the users could not be asked. Says nothing about who asks.
     DirectoryUnavailable,
     /// A user of InfluxDB's whose name no header can carry.
@@ -143,6 +145,11 @@ impl Rejection {
             Self::Misdirected => {
                 (StatusCode::MISDIRECTED_REQUEST, "invalid", "the gateway does not serve this host")
             }
+            Self::SessionsUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "sessions cannot be looked up at the moment; try again later",
+            ),
             Self::DirectoryUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -254,7 +261,9 @@ impl Rejection {
             Self::TooManySessions => Some(Duration::from_secs(60)),
             Self::TooManyFailures(wait) => Some(wait),
             Self::UpstreamBusy | Self::TooManyAtOnce => Some(Duration::from_secs(1)),
-            Self::DirectoryUnavailable | Self::TooManySignIns => Some(Duration::from_secs(5)),
+            Self::DirectoryUnavailable | Self::SessionsUnavailable | Self::TooManySignIns => {
+                Some(Duration::from_secs(5))
+            }
             _ => None,
         }
     }

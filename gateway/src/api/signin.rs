@@ -50,6 +50,10 @@ pub fn not_looked_at(error: &SignInError) -> Rejection {
         SignInError::Busy => Rejection::TooManySignIns,
         SignInError::Full => Rejection::TooManySessions,
         SignInError::NameTooLong => Rejection::NameTooLong,
+        SignInError::Store(error) => {
+            log::error!("nobody can be signed in: {error}");
+            Rejection::SessionsUnavailable
+        }
         SignInError::Unavailable | SignInError::Told(_) | SignInError::Refused(..) => {
             Rejection::DirectoryUnavailable
         }

@@ -15,7 +15,7 @@ use crate::visit::Visit;
 
 /// Ends the session of the cookie; `Authorization` is not looked at. Refused when there is no
 /// session, the second time included.
-pub fn post(
+pub async fn post(
     auth: &Auth,
     cookie: &CookieRules,
     headers: &HeaderMap,
@@ -23,7 +23,11 @@ pub fn post(
     now: Moment,
 ) -> Result<(Response, Arc<Session>), Rejection> {
     let token = cookie.token(headers).ok_or(Rejection::SignInOrOutRefused)?;
-    let session = auth.sign_out(&token, now, visit).ok_or(Rejection::SignInOrOutRefused)?;
+    let session = auth.sign_out(&token, now, visit).await.map_err(|error| {
+        log::error!("nobody is signed out: {error}");
+        Rejection::SessionsUnavailable
+    })?;
+    let session = session.ok_or(Rejection::SignInOrOutRefused)?;
     let mut response = no_content();
     response.headers_mut().insert(SET_COOKIE, cookie.delete(visit.over_tls));
     if let Some(deletion) = cookie.delete_elsewhere(headers, visit.over_tls) {

@@ -12,6 +12,7 @@ use super::{Auth, SignInError};
 use crate::audit::{Event, Kind, Reason};
 use crate::clock::Moment;
 use crate::session::Session;
+use crate::session::store::StoreError;
 use crate::user::typed::TypedName;
 use crate::user::{User, UserId};
 use crate::visit::Visit;
@@ -97,7 +98,13 @@ impl Auth {
     }
 
     /// What follows from InfluxDB's answer to it.
-    pub fn conclude(&self, errand: Errand, status: StatusCode, caller: &Caller, visit: &Visit<'_>) {
+    pub async fn conclude(
+        &self,
+        errand: Errand,
+        status: StatusCode,
+        caller: &Caller,
+        visit: &Visit<'_>,
+    ) {
         if let Some(Guessing { guess, name, _alone }) = &errand.guess {
             match (status, caller.session()) {
                 (StatusCode::FORBIDDEN, Some(session)) => {
@@ -113,11 +120,21 @@ impl Auth {
             }
         }
         if let Some(account) = errand.account.filter(|_| status.is_success()) {
-            self.follow_up(errand.deed, account, caller, visit);
+            if let Err(error) = self.follow_up(errand.deed, account, caller, visit).await {
+                log::error!(
+                    "the user {account} has changed at InfluxDB, and sessions go on: {error}"
+                );
+            }
         }
     }
 
-    fn follow_up(&self, deed: Deed, account: UserId, caller: &Caller, visit: &Visit<'_>) {
+    async fn follow_up(
+        &self,
+        deed: Deed,
+        account: UserId,
+        caller: &Caller,
+        visit: &Visit<'_>,
+    ) -> Result<(), StoreError> {
         match deed {
             Deed::SetPassword | Deed::ReplacePassword => {
                 let mut changed = Event::now(Kind::PasswordChanged).on(visit);
@@ -130,13 +147,14 @@ impl Auth {
                     None => changed,
                 });
                 // Whoever changes their own stays.
-                self.sessions.revoke(account, by.map(|session| session.id()));
+                self.sessions.revoke_user(account, by.map(|session| session.id())).await?;
             }
             Deed::Delete => {
-                self.sessions.revoke(account, None);
+                self.sessions.revoke_user(account, None).await?;
             }
             Deed::Update => self.sessions.of(account).iter().for_each(|other| self.doubt(other)),
         }
+        Ok(())
     }
 
     fn guess_at(

@@ -10,7 +10,7 @@ use crate::directory::edit::EditError;
 use crate::directory::file::SetError;
 use crate::directory::users::Account;
 use crate::directory::{Busy, Directory};
-use crate::session::Session;
+use crate::session::{Session, store};
 use crate::user::password::Password;
 use crate::visit::Visit;
 
@@ -43,6 +43,9 @@ pub enum ChangeError {
     Locked,
     /// Too many are waiting to be hashed.
     Busy,
+    /// The new password is in force, but the session store cannot be asked to end the user's other
+    /// sessions.
+    OthersStay,
 }
 
 impl From<Busy> for ChangeError {
@@ -115,8 +118,12 @@ impl Auth {
             }
             file.set_password(&account, &new, lock).map_err(|error| why(&account, &error))?;
             audit.record(changed);
-            sessions.revoke(session.user_id(), Some(session.id()));
-            Ok(())
+            let others = sessions.revoke_user(session.user_id(), Some(session.id()));
+            store::wait(others).map(drop).map_err(|error| {
+                let name = &account.user.name;
+                log::error!("{name} has a new password, and other sessions that go on: {error}");
+                ChangeError::OthersStay
+            })
         };
         // It writes a file, which is nothing for a thread that serves requests.
         tokio::task::spawn_blocking(set).await.unwrap_or(Err(ChangeError::NotStored))

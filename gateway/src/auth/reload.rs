@@ -1,12 +1,13 @@
 //! Reloading the users file, and what it changes for sessions.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{Auth, in_turn};
 use crate::audit::{Event, Kind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Reloaded};
 use crate::directory::users::Fate;
+use crate::session::store::{self, StoreError};
 use crate::stamp::Files;
 use crate::stamp::watched::{Occasion, Source, Watched};
 
@@ -30,13 +31,7 @@ impl Auth {
         let Reloaded { fates, added, count } = reloaded;
         // What the gateway has written there itself brings nothing new.
         let is_told = occasion == Occasion::Told || !fates.is_empty() || added > 0;
-        let (mut ended, mut changed) = (0, 0);
-        for fate in fates {
-            match fate {
-                Fate::Ended(user) => ended += self.sessions.revoke(user, None),
-                Fate::Changed(user) => changed += self.sessions.change(&user),
-            }
-        }
+        let (ended, changed) = self.tell_sessions(fates);
         if is_told {
             log::info!(
                 "the users file was read again: {count} users, {added} new; \
@@ -46,6 +41,44 @@ impl Auth {
         }
         if is_told && count == 0 {
             log::warn!("the users file has no [[user]] any more: nobody can sign in");
+        }
+    }
+
+    /// Has the sessions of users know what has become of them; returns how many were ended, and how
+    /// many changed. What the session store cannot be told now waits for [`Auth::catch_up`].
+    fn tell_sessions(&self, fates: Vec<Fate>) -> (usize, usize) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.extend(fates);
+        let (mut ended, mut changed) = (0, 0);
+        let mut tell = |fate: &Fate| {
+            match fate {
+                Fate::Ended(user) => ended += store::wait(self.sessions.revoke_user(*user, None))?,
+                Fate::Changed(user) => changed += store::wait(self.sessions.replace_user(user))?,
+            }
+            Ok::<_, StoreError>(())
+        };
+        while let Some(fate) = untold.front() {
+            if let Err(error) = tell(fate) {
+                let count = untold.len();
+                log::error!(
+                    "{count} users have changed and their sessions go on as they were: {error}"
+                );
+                break;
+            }
+            untold.pop_front();
+        }
+        (ended, changed)
+    }
+
+    /// Tells the session store what it could not be told before, if there is anything. For a thread
+    /// that serves no requests.
+    pub fn catch_up(&self) {
+        let _turn = in_turn(&self.reloading);
+        if !self.untold.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            let (ended, changed) = self.tell_sessions(Vec::new());
+            log::info!(
+                "told the session store of users: {ended} sessions ended, {changed} changed"
+            );
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::directory::file::{Check, FileDirectory, Verified};
 use crate::directory::influxdb::{InfluxdbDirectory, Refusal, SignedIn};
 use crate::directory::users::Account;
 use crate::directory::{Busy, Directory};
+use crate::session::store::{CreateError, StoreError};
 use crate::session::token::SessionToken;
-use crate::session::{End, Session};
+use crate::session::{EndReason, Session};
 use crate::user::User;
 use crate::user::credentials::Credentials;
 use crate::user::name::Username;
@@ -34,6 +35,8 @@ pub enum SignInError {
     Unavailable,
     /// There are as many sessions as there may be.
     Full,
+    /// The session store cannot be asked.
+    Store(StoreError),
     /// There were too many failures: nothing was looked at. Come back after so long.
     Throttled(Duration),
     /// Too many are waiting to be looked at.
@@ -46,7 +49,7 @@ impl SignInError {
             Self::Refused(reason, _) => *reason,
             Self::Told(_) => Reason::Told,
             Self::NameTooLong => Reason::NameTooLong,
-            Self::Unavailable => Reason::Unavailable,
+            Self::Unavailable | Self::Store(_) => Reason::Unavailable,
             Self::Full => Reason::Full,
             Self::Throttled(_) => Reason::Throttled,
             Self::Busy => Reason::Busy,
@@ -61,6 +64,21 @@ impl SignInError {
 impl From<Throttled> for SignInError {
     fn from(Throttled(wait): Throttled) -> Self {
         Self::Throttled(wait)
+    }
+}
+
+impl From<StoreError> for SignInError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<CreateError> for SignInError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Full => Self::Full,
+            CreateError::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -114,8 +132,8 @@ impl Auth {
         let Credentials { name, password, .. } = credentials;
         let verified = self.verify(file, name.as_ref(), password, guess).await?;
         let user = Arc::clone(&verified.account.user);
-        let (token, session) = self.open(user, None, kind, Moment::now())?;
-        if !self.confirm(file, &verified.account, &session) {
+        let (token, session) = self.open(user, None, kind, Moment::now()).await?;
+        if !self.confirm(file, &verified.account, &session).await? {
             return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
         }
         file.rehash(verified, self.throttle.claim(&guess, Moment::now()));
@@ -125,21 +143,21 @@ impl Auth {
     /// Makes sure that `session` is of `account` as it is now: the users file may have been read
     /// anew between the look at the password and the beginning of the session. Whatever is read
     /// anew later, finds the session. If the account is gone, the session ends; false then.
-    pub(super) fn confirm(
+    pub(super) async fn confirm(
         &self,
         file: &FileDirectory,
         account: &Account,
         session: &Arc<Session>,
-    ) -> bool {
+    ) -> Result<bool, StoreError> {
         while let Some(user) = file.now(account) {
-            session.set_user(Arc::clone(&user));
+            self.sessions.assign(session, &user).await?;
             // Or a user from before might have been set over a newer one.
             if file.now(account).is_some_and(|again| Arc::ptr_eq(&again, &user)) {
-                return true;
+                return Ok(true);
             }
         }
-        self.sessions.end(session, End::Revoked);
-        false
+        self.sessions.end(session.id(), EndReason::Revoked, Moment::now()).await?;
+        Ok(false)
     }
 
     /// Checks the password of `name` in the users file, if the guess may be made.
@@ -185,7 +203,7 @@ impl Auth {
                     return Err(throttled.into());
                 }
                 // Not the moment of the request: it may have waited for its turn.
-                self.open(user, Some(session), kind, Moment::now())
+                self.open(user, Some(session), kind, Moment::now()).await
             }
             Err(Refusal::Wrong) => {
                 let bans = self.throttle.fail(&guess, Moment::now())?;
@@ -198,7 +216,7 @@ impl Auth {
     }
 
     /// Opens a new session: with a token of its own, whatever cookie came along.
-    pub(super) fn open(
+    pub(super) async fn open(
         &self,
         user: Arc<User>,
         upstream: Option<UpstreamSession>,
@@ -207,7 +225,7 @@ impl Auth {
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let token = SessionToken::generate();
         let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
-        let session = self.sessions.open(session, now).map_err(|_full| SignInError::Full)?;
+        let session = self.sessions.create(session, now).await?;
         if let Some(upkeep) = &self.upkeep {
             upkeep.begin(&session, now);
         }

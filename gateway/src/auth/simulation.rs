@@ -22,8 +22,9 @@ use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hashing::tests::{CHEAP, room};
 use crate::directory::users::{Account, Users};
 use crate::session::memory::{Capacity, MemoryStore};
+use crate::session::store::{EndListener, Ended, SessionStore, wait};
 use crate::session::token::SessionId;
-use crate::session::{End, Lifetime, Session};
+use crate::session::{EndReason, Lifetime};
 use crate::user::access::Access;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash};
@@ -75,23 +76,30 @@ struct Stage {
     auth: Arc<Auth>,
     file: Arc<FileDirectory>,
     text: Arc<Mutex<File>>,
-    ends: Arc<Mutex<Vec<(SessionId, End)>>>,
+    ends: Arc<Ends>,
+}
+
+/// Which sessions have ended, and why.
+#[derive(Default)]
+struct Ends(Mutex<Vec<(SessionId, EndReason)>>);
+
+impl EndListener for Ends {
+    fn ended(&self, ended: &Ended) {
+        self.0.lock().unwrap().push((*ended.session.id(), ended.reason));
+    }
 }
 
 impl Stage {
     fn new(audit: &Audit) -> Self {
-        let (text, ends) = (Arc::new(Mutex::new([Some((0, Status::Active)); 3])), Arc::default());
-        let (read, told) = (Arc::clone(&text), Arc::clone(&ends));
+        let text = Arc::new(Mutex::new([Some((0, Status::Active)); 3]));
+        let (read, ends) = (Arc::clone(&text), Arc::new(Ends::default()));
         let kept = Kept::new(PathBuf::new(), Box::new(move |_| Ok(users(&read.lock().unwrap()))));
         let first = users(&text.lock().unwrap());
         let file = Arc::new(FileDirectory::new(first, Some(kept), room()));
-        let on_end = Arc::new(move |session: &Arc<Session>, why| {
-            let ends: &Mutex<Vec<_>> = &told;
-            ends.lock().unwrap().push((*session.id(), why));
-        });
-        let store = Arc::new(MemoryStore::new(LIFETIME, CAPACITY, on_end));
+        let told = [Arc::clone(&ends) as Arc<dyn EndListener>];
+        let store = SessionStore::Memory(MemoryStore::new(LIFETIME, CAPACITY, told));
         let directory = Directory::File(Arc::clone(&file));
-        let auth = Auth::new(directory, store, Tokens::Pass, None, RULES, audit.clone());
+        let auth = Auth::new(directory, Arc::new(store), Tokens::Pass, None, RULES, audit.clone());
         Self { auth: Arc::new(auth), file, text, ends }
     }
 }
@@ -125,9 +133,10 @@ fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
                     let Some(verified) = stage.file.verified(&name_of(name)) else { continue };
                     let user = Arc::clone(&verified.account.user);
                     if let Ok((_, session)) =
-                        stage.auth.open(user, None, ClientKind::default(), Moment::now())
+                        wait(stage.auth.open(user, None, ClientKind::default(), Moment::now()))
                     {
-                        stage.auth.confirm(&stage.file, &verified.account, &session);
+                        let confirm = stage.auth.confirm(&stage.file, &verified.account, &session);
+                        wait(confirm).unwrap();
                     }
                 }
             });

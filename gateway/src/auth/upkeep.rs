@@ -9,8 +9,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock::Moment;
 use crate::directory::influxdb::{InfluxdbDirectory, Owner};
-use crate::session::memory::{MemoryStore, OnEnd};
-use crate::session::{End, Question, Session};
+use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
+use crate::session::{EndReason, Question, Session};
 use crate::user::{Status, User};
 
 /// How often InfluxDB is asked about a session.
@@ -31,7 +31,7 @@ const MOST_WAITING: usize = 10_000;
 /// Looks after InfluxDB's half of each session.
 pub struct Upkeep {
     directory: Arc<InfluxdbDirectory>,
-    sessions: Arc<MemoryStore>,
+    sessions: Arc<SessionStore>,
     pace: Pace,
     /// Sessions in the order in which they are due: each is due equally long after it came in.
     due: Mutex<VecDeque<(Moment, Weak<Session>)>>,
@@ -40,27 +40,33 @@ pub struct Upkeep {
     permits: Arc<Semaphore>,
 }
 
-/// The end of the line at which the store hands over sessions that have ended.
-pub struct Ended(mpsc::Receiver<Arc<Session>>);
+/// Where [`Upkeep`] reads which sessions have ended.
+pub struct EndedSessions(mpsc::Receiver<Arc<Session>>);
 
-/// A line for sessions that have ended: what the store calls, and what [`Upkeep`] reads.
-pub fn line() -> (OnEnd, Ended) {
+/// Hands sessions that have ended to [`Upkeep`], if there is a half of InfluxDB's to sign out of.
+pub struct HandOver(mpsc::Sender<Arc<Session>>);
+
+/// Both ends of the line from the store to [`Upkeep`].
+pub fn line() -> (HandOver, EndedSessions) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
-    let on_end: OnEnd = Arc::new(move |session, _why| {
+    (HandOver(sender), EndedSessions(receiver))
+}
+
+impl EndListener for HandOver {
+    fn ended(&self, Ended { session, .. }: &Ended) {
         if session.upstream().is_some_and(|half| !half.is_forgotten()) {
             // When the line is full, InfluxDB ends the session by itself.
-            let _ = sender.try_send(Arc::clone(session));
+            let _ = self.0.try_send(Arc::clone(session));
         }
-    });
-    (on_end, Ended(receiver))
+    }
 }
 
 impl Upkeep {
     /// Looks after the sessions of `sessions`, which hands over those that have `ended`.
     pub fn new(
         directory: Arc<InfluxdbDirectory>,
-        sessions: Arc<MemoryStore>,
-        ended: Ended,
+        sessions: Arc<SessionStore>,
+        ended: EndedSessions,
         pace: Pace,
     ) -> Self {
         Self {
@@ -168,38 +174,60 @@ impl Upkeep {
         let session = Arc::clone(question.session());
         let Some(half) = session.upstream() else { return };
         let answer = self.directory.owner_of_session(half.session()).await;
-        let answered = answer.is_ok().then(Moment::now);
-        match answer {
-            Ok(Owner::User(user)) => self.learn(&session, *user),
-            Ok(Owner::Inactive) if self.directory.has_deleted(&session.user()).await => {
-                self.sessions.revoke(session.user_id(), None);
-            }
-            Ok(Owner::Inactive) => {
-                self.learn(&session, session.user().with_status(Status::Inactive));
-            }
-            Ok(Owner::Nobody) => {
-                half.forget();
-                self.sessions.end(&session, End::Revoked);
-            }
-            // Under the old name nothing may be forwarded any more.
-            Ok(Owner::Unnamable) => {
-                self.sessions.end(&session, End::Revoked);
-            }
-            Ok(Owner::Unsaid) | Err(_) => {}
-        }
+        let answered = match answer {
+            Ok(owner) => match self.draw_conclusions(&session, owner).await {
+                Ok(()) => Some(Moment::now()),
+                Err(error) => {
+                    log::error!("what InfluxDB says of a user changes no session yet: {error}");
+                    None
+                }
+            },
+            Err(_) => None,
+        };
         if let Some(again) = question.end(answered) {
             self.look_into(again);
         }
     }
 
-    /// What has become of the user counts for all of the user's sessions.
-    fn learn(&self, session: &Arc<Session>, user: User) {
-        self.sessions.assign(session, user.id());
-        if *session.user() != user {
-            let user = Arc::new(user);
-            session.set_user(Arc::clone(&user));
-            self.sessions.change(&user);
+    /// What it means for `session` and others that InfluxDB says this of its owner.
+    async fn draw_conclusions(
+        &self,
+        session: &Arc<Session>,
+        owner: Owner,
+    ) -> Result<(), StoreError> {
+        match owner {
+            Owner::User(user) => self.learn(session, *user).await,
+            Owner::Inactive if self.directory.has_deleted(&session.user()).await => {
+                self.sessions.revoke_user(session.user_id(), None).await.map(drop)
+            }
+            Owner::Inactive => {
+                self.learn(session, session.user().with_status(Status::Inactive)).await
+            }
+            Owner::Nobody => {
+                if let Some(half) = session.upstream() {
+                    half.forget();
+                }
+                self.revoke(session).await
+            }
+            // Under the old name nothing may be forwarded any more.
+            Owner::Unnamable => self.revoke(session).await,
+            Owner::Unsaid => Ok(()),
         }
+    }
+
+    async fn revoke(&self, session: &Session) -> Result<(), StoreError> {
+        let ended = self.sessions.end(session.id(), EndReason::Revoked, Moment::now());
+        ended.await.map(drop)
+    }
+
+    /// What has become of the user counts for all of the user's sessions.
+    async fn learn(&self, session: &Arc<Session>, user: User) -> Result<(), StoreError> {
+        if session.user_id() != user.id() || *session.user() != user {
+            let user = Arc::new(user);
+            self.sessions.assign(session, &user).await?;
+            self.sessions.replace_user(&user).await?;
+        }
+        Ok(())
     }
 
     fn lock_due(&self) -> std::sync::MutexGuard<'_, VecDeque<(Moment, Weak<Session>)>> {

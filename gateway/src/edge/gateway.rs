@@ -28,6 +28,7 @@ use crate::auth::{Auth, InForce};
 use crate::clock::Moment;
 use crate::directory::influxdb::Ask;
 use crate::limits::Limits;
+use crate::session::store::StoreError;
 use crate::user::Status;
 
 /// What the gateway is made of.
@@ -161,7 +162,7 @@ impl Gateway {
                 self.check_site(request, context)?;
                 self.pass(door, request, now, context).await?;
                 let (response, session) =
-                    signout::post(&self.auth, &self.cookie, headers, &context.visit(), now)?;
+                    signout::post(&self.auth, &self.cookie, headers, &context.visit(), now).await?;
                 context.session = Some(session);
                 Ok(Decision::Respond(response))
             }
@@ -231,11 +232,11 @@ impl Gateway {
         }
         let token = self.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
         let session = match self.check_site(request, context) {
-            Ok(()) => self.auth.authenticate(&token, now),
+            Ok(()) => self.auth.authenticate(&token, now).await,
             // What will be refused renews no session.
-            Err(_) => self.auth.peek(&token, now),
+            Err(_) => self.auth.peek(&token, now).await,
         };
-        let session = session.ok_or(Rejection::Unauthorized)?;
+        let session = session.map_err(store_error)?.ok_or(Rejection::Unauthorized)?;
         context.session = Some(Arc::clone(&session));
         match session.user().status {
             Status::Active => Ok(Caller::Session(session)),
@@ -259,6 +260,12 @@ impl Gateway {
             Door::Guarded => self.authenticate(request, now, context).await.map(|_caller| ()),
         }
     }
+}
+
+/// What a client reads whose session cannot be looked up: nothing that would sign it out.
+pub(super) fn store_error(error: StoreError) -> Rejection {
+    log::error!("{error}");
+    Rejection::SessionsUnavailable
 }
 
 /// What a client reads whose token is not taken.

@@ -60,12 +60,12 @@ impl Gateway {
     }
 
     /// Draws the conclusions from what the upstream has answered to that.
-    pub(super) fn conclude(&self, status: StatusCode, context: &mut Context) {
+    pub(super) async fn conclude(&self, status: StatusCode, context: &mut Context) {
         if status.is_informational() {
             return;
         }
         if let (Some(errand), Some(caller)) = (context.errand.take(), &context.caller) {
-            self.auth.conclude(*errand, status, caller, &context.visit());
+            Box::pin(self.auth.conclude(*errand, status, caller, &context.visit())).await;
         }
     }
 }

@@ -215,7 +215,7 @@ impl ProxyHttp for Gateway {
             self.auth.doubt(session);
             self.tokenless.note(response.status, session, &self.preparation.shared);
         }
-        self.conclude(response.status, context);
+        self.conclude(response.status, context).await;
         site::share(&self.origins, &downstream.req_header().headers, response)?;
         // What the upstream says of its own host is nothing for browsers of this one.
         response.remove_header(&STRICT_TRANSPORT_SECURITY);

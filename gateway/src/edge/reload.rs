@@ -46,7 +46,8 @@ impl Reload {
     }
 
     async fn look(&self) {
-        self.apart(|_, watched| {
+        self.apart(|auth, watched| {
+            auth.catch_up();
             for watched in watched {
                 watched.look(Instant::now());
             }

@@ -32,7 +32,7 @@ use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::auth::upkeep::Upkeep;
 use crate::clock::Moment;
-use crate::session::memory::MemoryStore;
+use crate::session::store::SessionStore;
 use crate::stamp::watched::Watched;
 
 /// A gateway with all that runs beside it, ready to be run.
@@ -48,7 +48,7 @@ impl Server {
         gateway: Gateway,
         listeners: Vec<Listener>,
         upstream: Arc<Upstream>,
-        (sessions, upkeep): (Arc<MemoryStore>, Option<Arc<Upkeep>>),
+        (sessions, upkeep): (Arc<SessionStore>, Option<Arc<Upkeep>>),
         mut watched: Vec<Watched>,
         conf: ServerConf,
     ) -> Self {
@@ -83,7 +83,7 @@ impl Server {
         server.add_service(Bound::new("gateway", front, listeners));
         server.add_service(Lasting::service("upstream", upstream));
         server.add_service(Lasting::service("version", version));
-        server.add_service(Lasting::service("tidy", Arc::new(Tidy(sessions))));
+        server.add_service(Lasting::service("tidy", Arc::new(Sweep(sessions))));
         if let Some(upkeep) = upkeep {
             server.add_service(Lasting::service("upkeep", Arc::new(Renew(upkeep))));
         }
@@ -178,20 +178,20 @@ impl Front {
 const REFUSAL: Duration = Duration::from_secs(1);
 
 /// Forgets idle sessions.
-struct Tidy(Arc<MemoryStore>);
+struct Sweep(Arc<SessionStore>);
 
 /// How often.
-const TIDY_EVERY: Duration = Duration::from_millis(200);
+const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
 /// How often while there are many, which leaves most of the time to requests.
-const TIDY_MANY_EVERY: Duration = Duration::from_millis(4);
+const SWEEP_MANY_EVERY: Duration = Duration::from_millis(4);
 
 #[async_trait]
-impl BackgroundService for Tidy {
+impl BackgroundService for Sweep {
     async fn start(&self, shutdown: ShutdownWatch) {
         while !*shutdown.borrow() {
-            let are_more = self.0.tidy(Moment::now());
-            tokio::time::sleep(if are_more { TIDY_MANY_EVERY } else { TIDY_EVERY }).await;
+            let are_more = self.0.sweep(Moment::now());
+            tokio::time::sleep(if are_more { SWEEP_MANY_EVERY } else { SWEEP_EVERY }).await;
         }
     }
 }

@@ -20,6 +20,10 @@ impl Ledger {
         self.by_user.get(&user).map_or(&[], Vec::as_slice)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.by_user.values().flatten()
+    }
+
     pub(super) fn enter(&mut self, session: Arc<Session>) {
         self.by_user.entry(session.user_id()).or_default().push(session);
         self.count += 1;
@@ -107,7 +111,7 @@ mod tests {
         fn new(per_user: usize) -> Self {
             let lifetime = Lifetime { idle: Duration::from_secs(600), absolute: None };
             let capacity = Capacity { total: 1_000_000, per_user };
-            let store = MemoryStore::new(lifetime, capacity, Arc::new(|_, _| {}));
+            let store = MemoryStore::new(lifetime, capacity, []);
             Self { store, ada: Arc::new(user("ada")) }
         }
 
@@ -115,7 +119,7 @@ mod tests {
         fn sign_in(&self, agent: &[u8], now: Moment, uses: usize) -> SessionId {
             let id = SessionToken::generate().id();
             let session = Session::start(id, Arc::clone(&self.ada), None, now);
-            self.store.open(session.of_kind(ClientKind::of(agent)), now).unwrap();
+            self.store.create(session.of_kind(ClientKind::of(agent)), now).unwrap();
             assert!((0..uses).all(|_| self.is_live(&id, now)));
             id
         }

@@ -7,9 +7,10 @@ use moka::sync::Cache;
 
 use super::deadlines::Deadlines;
 use super::ledger::{self, Ledger};
+use super::store::{EndListener, Ended, Filter};
 use super::token::{DigestHasher, SessionId};
 use super::underway::Underway;
-use super::{End, Lifetime, Session, Watch};
+use super::{EndReason, Lifetime, Record, Session, Watch};
 use crate::clock::Moment;
 use crate::user::{User, UserId};
 
@@ -35,26 +36,31 @@ pub struct MemoryStore {
     underway: Arc<Underway>,
     lifetime: Lifetime,
     capacity: Capacity,
-    on_end: OnEnd,
+    listeners: Listeners,
 }
+
+/// Whoever is told of ends.
+type Listeners = Arc<[Arc<dyn EndListener>]>;
 
 /// How many sessions are forgotten at once: a matter of a millisecond.
 pub const AT_ONCE: usize = 256;
-
-/// Told of each session once, when it has ended, and why.
-pub type OnEnd = Arc<dyn Fn(&Arc<Session>, End) + Send + Sync>;
 
 /// There are as many sessions as there may be; nobody was signed out to make room.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
 impl MemoryStore {
-    /// An empty store.
-    pub fn new(lifetime: Lifetime, capacity: Capacity, on_end: OnEnd) -> Self {
+    /// An empty store, which tells `listeners` of each session once, when it has ended.
+    pub fn new(
+        lifetime: Lifetime,
+        capacity: Capacity,
+        listeners: impl IntoIterator<Item = Arc<dyn EndListener>>,
+    ) -> Self {
+        let listeners: Listeners = listeners.into_iter().collect();
         let ledger = Arc::new(Mutex::new(Ledger::default()));
-        let (strike, tell) = (Arc::clone(&ledger), Arc::clone(&on_end));
+        let (strike, told) = (Arc::clone(&ledger), Arc::clone(&listeners));
         let cache = Cache::builder()
-            // Each session knows exactly when it ends, and is forgotten soon after by `tidy`. Should
+            // Each session knows exactly when it ends, and is forgotten soon after by `sweep`. Should
             // that ever come to a halt, moka forgets in its stead.
             .time_to_idle(lifetime.idle.saturating_mul(2))
             // Besides keeping the count, a listener bounds how long moka's own clean-up may
@@ -63,33 +69,33 @@ impl MemoryStore {
                 if cause.was_evicted() {
                     lock(&strike).strike(&session);
                     if session.end() {
-                        tell(&session, End::Expired);
+                        tell(&told, session, EndReason::Expired);
                     }
                 }
             })
             .build_with_hasher(BuildHasherDefault::default());
         let (deadlines, underway) = (Mutex::default(), Arc::default());
-        Self { cache, ledger, deadlines, underway, lifetime, capacity, on_end }
+        Self { cache, ledger, deadlines, underway, lifetime, capacity, listeners }
     }
 
-    /// Opens `session`, or refuses when the store is full.
+    /// Creates `session`, or refuses when the store is full.
     ///
     /// An accepted session is there until it idles out or is ended: it is never dropped to
     /// make room for somebody else's.
-    pub fn open(&self, session: Session, now: Moment) -> Result<Arc<Session>, Full> {
+    pub fn create(&self, session: Session, now: Moment) -> Result<Arc<Session>, Full> {
         let session = Arc::new(session);
         let admission = self.admit(&session, now).or_else(|Full| {
             // Sessions that idled out may not have been counted off yet.
-            self.tidy(now);
+            self.sweep(now);
             self.admit(&session, now)
         });
         let admission = admission.inspect_err(|Full| {
             // It ends before it began; whoever looks after its other half is told.
             session.end();
-            (self.on_end)(&session, End::Refused);
+            tell(&self.listeners, Arc::clone(&session), EndReason::Refused);
         })?;
-        for (gone, why) in admission {
-            self.end(&gone, why);
+        for (gone, reason) in admission {
+            self.end_this(&gone, reason);
         }
         self.cache.insert(*session.id(), Arc::clone(&session));
         self.look_again(&session);
@@ -103,7 +109,7 @@ impl MemoryStore {
             return Some(session);
         }
         // Or it would stay for as long as somebody asks for it.
-        self.end(&session, End::Expired);
+        self.end_this(&session, EndReason::Expired);
         None
     }
 
@@ -112,16 +118,16 @@ impl MemoryStore {
         self.cache.get(id).filter(|session| session.is_live(now, &self.lifetime))
     }
 
-    /// Ends the live session `id` and returns it; `None` if there is none.
-    pub fn close(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
+    /// Ends the live session `id` for `reason`; `None` if there is none.
+    pub fn end(&self, id: &SessionId, reason: EndReason, now: Moment) -> Option<Ended> {
         // Also what has idled out, but is still in use by a request: whoever signs out, means it.
         self.underway.revoke(id);
         let session = self.cache.get(id)?;
         let was_live = session.is_live(now, &self.lifetime);
         // Of two sign-outs at once, one is told that it ended the session.
-        let why = if was_live { End::SignedOut } else { End::Expired };
-        let ended_here = self.end(&session, why);
-        (was_live && ended_here).then_some(session)
+        let ended_here =
+            self.end_this(&session, if was_live { reason } else { EndReason::Expired });
+        (was_live && ended_here).then_some(Ended { session, reason })
     }
 
     /// The sessions of `user`.
@@ -129,29 +135,41 @@ impl MemoryStore {
         lock(&self.ledger).of(user).to_vec()
     }
 
-    /// Counts `session` under the id of its user, which was not known when it was opened.
-    pub fn assign(&self, session: &Arc<Session>, user: UserId) {
-        if session.user_id() != user {
-            lock(&self.ledger).assign(session, user);
+    /// Has `session` be of `user`, who was not known for certain when it was created, and counted
+    /// under that id.
+    pub fn assign(&self, session: &Arc<Session>, user: &Arc<User>) {
+        if session.user_id() != user.id() {
+            lock(&self.ledger).assign(session, user.id());
         }
+        session.set_user(Arc::clone(user));
     }
 
     /// Revokes all sessions of `user` but `keep`; returns how many.
-    pub fn revoke(&self, user: UserId, keep: Option<&SessionId>) -> usize {
+    pub fn revoke_user(&self, user: UserId, keep: Option<&SessionId>) -> usize {
         let sessions = self.of(user).into_iter().filter(|session| Some(session.id()) != keep);
-        let count = sessions.filter(|session| self.end(session, End::Revoked)).count();
+        let count = sessions.filter(|session| self.end_this(session, EndReason::Revoked)).count();
         self.underway.revoke_all(user, keep);
         count
     }
 
-    /// Tells the sessions of `user` what has become of them; returns how many.
-    pub fn change(&self, user: &Arc<User>) -> usize {
-        let sessions = self.of(user.id());
+    /// Has all sessions of the user `with.id()` be of `with`; returns how many.
+    pub fn replace_user(&self, with: &Arc<User>) -> usize {
+        let sessions = self.of(with.id());
         for session in &sessions {
-            session.set_user(Arc::clone(user));
+            session.set_user(Arc::clone(with));
         }
-        self.underway.change(user);
+        self.underway.change(with);
         sessions.len()
+    }
+
+    /// The live sessions that `filter` lets through.
+    pub fn list(&self, filter: Filter, now: Moment) -> Vec<Record> {
+        let sessions = match filter {
+            Filter::All => lock(&self.ledger).all().cloned().collect(),
+            Filter::User(user) => self.of(user),
+        };
+        let live = sessions.iter().filter(|session| self.is_live(session, now));
+        live.map(|session| session.record(now, &self.lifetime)).collect()
     }
 
     /// Watches over `session` for a request that has not come in whole. What has become of the
@@ -165,7 +183,7 @@ impl MemoryStore {
         session.is_live(now, &self.lifetime)
     }
 
-    /// How many sessions are counted, those included that idled out since the last tidying.
+    /// How many sessions are counted, those included that idled out since the last sweep.
     #[cfg(test)]
     fn count(&self) -> usize {
         lock(&self.ledger).count
@@ -173,12 +191,12 @@ impl MemoryStore {
 
     /// Forgets sessions that have idled out, [`AT_ONCE`] of them at most; true if there may be more.
     /// Called again and again from a background task.
-    pub fn tidy(&self, now: Moment) -> bool {
+    pub fn sweep(&self, now: Moment) -> bool {
         let due = lock(&self.deadlines).take_due(now, AT_ONCE);
         for session in due.iter().filter_map(Weak::upgrade) {
             if session.expire(now, &self.lifetime) {
                 self.forget(&session);
-                (self.on_end)(&session, End::Expired);
+                tell(&self.listeners, session, EndReason::Expired);
             } else {
                 self.look_again(&session);
             }
@@ -188,14 +206,14 @@ impl MemoryStore {
     }
 
     /// Ends one session: from here on no request finds it live. False if it had ended before.
-    pub fn end(&self, session: &Arc<Session>, why: End) -> bool {
+    fn end_this(&self, session: &Arc<Session>, reason: EndReason) -> bool {
         let ended = session.end();
         self.forget(session);
-        if why != End::Expired {
+        if reason != EndReason::Expired {
             self.underway.revoke(session.id());
         }
         if ended {
-            (self.on_end)(session, why);
+            tell(&self.listeners, Arc::clone(session), reason);
         }
         ended
     }
@@ -206,7 +224,7 @@ impl MemoryStore {
         self.cache.invalidate(session.id());
     }
 
-    /// Has [`MemoryStore::tidy`] look at `session` when it would end.
+    /// Has [`MemoryStore::sweep`] look at `session` when it would end.
     fn look_again(&self, session: &Arc<Session>) {
         let mut deadlines = lock(&self.deadlines);
         // Under the lock: a session that has ended by now is not entered, one that ends later removed.
@@ -218,16 +236,21 @@ impl MemoryStore {
     /// Enters `session` in the ledger; returns the user's sessions that have to go for it, and why.
     ///
     /// The cache is not called under the lock: its clean-up takes the same lock.
-    fn admit(&self, session: &Arc<Session>, now: Moment) -> Result<Vec<(Arc<Session>, End)>, Full> {
+    fn admit(
+        &self,
+        session: &Arc<Session>,
+        now: Moment,
+    ) -> Result<Vec<(Arc<Session>, EndReason)>, Full> {
         let mut ledger = lock(&self.ledger);
         let user = session.user_id();
         let is_dead = |other: &Arc<Session>| !other.is_live(now, &self.lifetime);
         let dead = ledger.of(user).iter().filter(|session| is_dead(session));
-        let mut gone: Vec<_> = dead.map(|session| (Arc::clone(session), End::Expired)).collect();
+        let mut gone: Vec<_> =
+            dead.map(|session| (Arc::clone(session), EndReason::Expired)).collect();
         let live = ledger.of(user).iter().filter(|session| !is_dead(session));
         if live.clone().count() >= self.capacity.per_user {
             let first = ledger::to_go(live, session, now);
-            gone.extend(first.map(|session| (Arc::clone(session), End::Evicted)));
+            gone.extend(first.map(|session| (Arc::clone(session), EndReason::Evicted)));
         }
         if ledger.count - gone.len() >= self.capacity.total {
             return Err(Full);
@@ -237,6 +260,13 @@ impl MemoryStore {
         }
         ledger.enter(Arc::clone(session));
         Ok(gone)
+    }
+}
+
+fn tell(listeners: &[Arc<dyn EndListener>], session: Arc<Session>, reason: EndReason) {
+    let ended = Ended { session, reason };
+    for listener in listeners {
+        listener.ended(&ended);
     }
 }
 
@@ -256,13 +286,29 @@ mod tests {
 
     const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(600), absolute: None };
 
+    /// Remembers what it is told.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(SessionId, EndReason)>>);
+
+    impl EndListener for Told {
+        fn ended(&self, ended: &Ended) {
+            self.0.lock().unwrap().push((*ended.session.id(), ended.reason));
+        }
+    }
+
+    impl MemoryStore {
+        fn sign_out(&self, id: &SessionId, now: Moment) -> Option<Ended> {
+            self.end(id, EndReason::SignedOut, now)
+        }
+    }
+
     fn store(total: usize, per_user: usize) -> MemoryStore {
-        MemoryStore::new(LIFETIME, Capacity { total, per_user }, Arc::new(|_, _| {}))
+        MemoryStore::new(LIFETIME, Capacity { total, per_user }, [])
     }
 
     fn open(store: &MemoryStore, user: &Arc<User>, now: Moment) -> Result<SessionId, Full> {
         let id = SessionToken::generate().id();
-        store.open(Session::start(id, Arc::clone(user), None, now), now).map(|_| id)
+        store.create(Session::start(id, Arc::clone(user), None, now), now).map(|_| id)
     }
 
     fn at(seconds: u64) -> Moment {
@@ -277,7 +323,7 @@ mod tests {
         assert!(store.touch(&id, at(599)).is_some());
         let id = open(&store, &ada, at(0)).unwrap();
         assert!(store.touch(&id, at(601)).is_none());
-        assert!(store.close(&id, at(601)).is_none());
+        assert!(store.sign_out(&id, at(601)).is_none());
     }
 
     #[test]
@@ -285,7 +331,7 @@ mod tests {
         let store = store(10, 10);
         let id = open(&store, &Arc::new(user("ada")), at(0)).unwrap();
         // Its own clock has not moved: the cache still has the record and would hand it out.
-        store.tidy(at(599));
+        store.sweep(at(599));
         assert!(store.cache.contains_key(&id));
         assert!(store.touch(&id, at(601)).is_none());
         assert!(!store.cache.contains_key(&id), "the record is gone");
@@ -302,7 +348,7 @@ mod tests {
         for _ in 0..200 {
             assert_eq!(open(&store, &Arc::new(user("late")), at(100)), Err(Full));
         }
-        store.tidy(at(100));
+        store.sweep(at(100));
         assert!(sessions.iter().all(|id| store.touch(id, at(101)).is_some()));
         assert_eq!(store.count(), 100);
     }
@@ -313,8 +359,8 @@ mod tests {
         let ada = Arc::new(user("ada"));
         let first = open(&store, &ada, at(0)).unwrap();
         assert_eq!(open(&store, &Arc::new(user("bob")), at(0)), Err(Full));
-        assert!(store.close(&first, at(1)).is_some());
-        assert!(store.close(&first, at(1)).is_none());
+        assert!(store.sign_out(&first, at(1)).is_some());
+        assert!(store.sign_out(&first, at(1)).is_none());
         assert!(open(&store, &Arc::new(user("bob")), at(1)).is_ok());
     }
 
@@ -380,20 +426,20 @@ mod tests {
         let store = store(10_000, 10_000);
         let ada = Arc::new(user("ada"));
         let ids: Vec<_> = (0..1000).map(|_| open(&store, &ada, at(0)).unwrap()).collect();
-        assert!(!store.tidy(at(599)));
+        assert!(!store.sweep(at(599)));
         let (used, idle) = ids.split_at(100);
         assert!(used.iter().all(|id| store.touch(id, at(300)).is_some()));
         let mut rounds = 1;
-        while store.tidy(at(601)) {
+        while store.sweep(at(601)) {
             rounds += 1;
             assert!(store.count() + rounds * AT_ONCE >= 1000);
         }
         assert_eq!((rounds, store.count()), (4, used.len()));
         assert!(!idle.iter().any(|id| store.cache.contains_key(id)));
         assert!(used.iter().all(|id| store.touch(id, at(899)).is_some()));
-        assert!(!store.tidy(at(901)));
+        assert!(!store.sweep(at(901)));
         assert_eq!(store.count(), used.len(), "looked at, and left alone");
-        assert!(!store.tidy(at(1500)));
+        assert!(!store.sweep(at(1500)));
         assert_eq!(store.count(), 0);
     }
 
@@ -412,7 +458,7 @@ mod tests {
                 for _ in 0..4 {
                     scope.spawn(ask);
                 }
-                scope.spawn(|| assert!(store.close(&id, at(1)).is_some()));
+                scope.spawn(|| assert!(store.sign_out(&id, at(1)).is_some()));
             });
             assert!(store.touch(&id, at(1)).is_none());
             assert_eq!(store.count(), 0);
@@ -423,13 +469,13 @@ mod tests {
     fn f_26_of_a_session_that_has_ended_nothing_is_left() {
         const DAY: Lifetime = Lifetime { idle: Duration::from_secs(24 * 3600), absolute: None };
         let capacity = Capacity { total: 10_000, per_user: 2 };
-        let store = MemoryStore::new(DAY, capacity, Arc::new(|_, _| {}));
+        let store = MemoryStore::new(DAY, capacity, []);
         let ada = Arc::new(user("ada"));
         let mut ended = Vec::new();
         let mut enter = |now| {
             let id = SessionToken::generate().id();
             let session = Session::start(id, Arc::clone(&ada), None, now);
-            let session = store.open(session, now).unwrap();
+            let session = store.create(session, now).unwrap();
             ended.push(Arc::downgrade(&session));
             id
         };
@@ -437,13 +483,13 @@ mod tests {
             // Signed out of, displaced by others, revoked.
             let id = enter(at(n));
             enter(at(n));
-            assert!(store.close(&id, at(n)).is_some());
+            assert!(store.sign_out(&id, at(n)).is_some());
             enter(at(n));
             enter(at(n));
         }
         assert_eq!(lock(&store.deadlines).count(), 2);
-        assert_eq!(store.revoke(ada.id(), None), 2);
-        store.tidy(at(1000));
+        assert_eq!(store.revoke_user(ada.id(), None), 2);
+        store.sweep(at(1000));
         assert_eq!((store.count(), lock(&store.deadlines).count()), (0, 0));
         // The memory itself is given back when the last one who looks at it has gone: the test.
         assert!(ended.iter().all(|session| session.strong_count() == 0));
@@ -452,21 +498,23 @@ mod tests {
 
     #[test]
     fn each_end_is_told_once() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let tell = Arc::clone(&told);
-        let on_end: OnEnd =
-            Arc::new(move |session, why| tell.lock().unwrap().push((*session.id(), why)));
-        let store = MemoryStore::new(LIFETIME, Capacity { total: 10, per_user: 2 }, on_end);
+        let told = Arc::new(Told::default());
+        let listeners = [Arc::clone(&told) as Arc<dyn EndListener>];
+        let store = MemoryStore::new(LIFETIME, Capacity { total: 10, per_user: 2 }, listeners);
         let ada = Arc::new(user("ada"));
         let ids: Vec<_> = (0..4).map(|n| open(&store, &ada, at(n)).unwrap()).collect();
-        assert!(store.close(&ids[2], at(5)).is_some());
-        assert!(store.close(&ids[2], at(5)).is_none());
-        store.tidy(at(5));
-        let expected = [(ids[0], End::Evicted), (ids[1], End::Evicted), (ids[2], End::SignedOut)];
-        assert_eq!(*told.lock().unwrap(), expected);
+        assert!(store.sign_out(&ids[2], at(5)).is_some());
+        assert!(store.sign_out(&ids[2], at(5)).is_none());
+        store.sweep(at(5));
+        let expected = [
+            (ids[0], EndReason::Evicted),
+            (ids[1], EndReason::Evicted),
+            (ids[2], EndReason::SignedOut),
+        ];
+        assert_eq!(*told.0.lock().unwrap(), expected);
         // Dead by the clock, and gone when room is made.
         let late = open(&store, &ada, at(5000)).unwrap();
-        assert_eq!(told.lock().unwrap()[3..], [(ids[3], End::Expired)]);
+        assert_eq!(told.0.lock().unwrap()[3..], [(ids[3], EndReason::Expired)]);
         assert!(store.touch(&late, at(5001)).is_some());
     }
 
@@ -477,7 +525,7 @@ mod tests {
         let of_bob = open(&store, &bob, at(0)).unwrap();
         let kept = open(&store, &ada, at(0)).unwrap();
         let other = open(&store, &ada, at(0)).unwrap();
-        assert_eq!(store.revoke(ada.id(), Some(&kept)), 1);
+        assert_eq!(store.revoke_user(ada.id(), Some(&kept)), 1);
         assert!(store.touch(&other, at(1)).is_none());
         assert!(store.touch(&kept, at(1)).is_some());
         assert!(store.touch(&of_bob, at(1)).is_some());

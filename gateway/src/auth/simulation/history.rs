@@ -10,8 +10,9 @@ use crate::auth::SignInError;
 use crate::clock::Moment;
 use crate::directory::file::Verified;
 use crate::directory::users::Fate;
+use crate::session::store::wait;
 use crate::session::token::{SessionId, SessionToken};
-use crate::session::{End, Session};
+use crate::session::{EndReason, Session};
 use crate::stamp::Files;
 use crate::user::{Status, UserId};
 use crate::visit::ClientKind;
@@ -29,7 +30,7 @@ struct Known {
     started: Moment,
     used: Moment,
     uses: usize,
-    ended: Option<End>,
+    ended: Option<EndReason>,
 }
 
 impl Known {
@@ -60,7 +61,7 @@ pub(super) struct History {
     works: Vec<Work>,
     /// How often each user has had another password, or has come or gone.
     passwords: [usize; 3],
-    told: HashMap<SessionId, End>,
+    told: HashMap<SessionId, EndReason>,
 }
 
 impl History {
@@ -103,7 +104,7 @@ impl History {
         let seconds = [1, 59, 299, 599, 601, 3600][self.random(6)];
         self.now = self.now.after(Duration::from_secs(seconds));
         if self.random(2) == 0 {
-            self.stage.auth.sessions.tidy(self.now);
+            self.stage.auth.sessions.sweep(self.now);
             self.forget_expired();
         }
     }
@@ -120,7 +121,7 @@ impl History {
             return;
         }
         let (index, now) = (self.random(self.known.len()), self.now);
-        let session = self.stage.auth.authenticate(&self.known[index].token, now);
+        let session = wait(self.stage.auth.authenticate(&self.known[index].token, now)).unwrap();
         let known = &mut self.known[index];
         assert_eq!(session.is_some(), known.is_live(now), "seed {}", self.seed);
         match session {
@@ -129,7 +130,7 @@ impl History {
                 known.used = now;
                 known.uses += 1;
             }
-            None if known.ended.is_none() => known.ended = Some(End::Expired),
+            None if known.ended.is_none() => known.ended = Some(EndReason::Expired),
             None => {}
         }
     }
@@ -140,9 +141,10 @@ impl History {
         }
         let (index, now) = (self.random(self.known.len()), self.now);
         let known = &mut self.known[index];
-        let closed = self.stage.auth.sessions.close(&known.id, now);
+        let end = self.stage.auth.sessions.end(&known.id, EndReason::SignedOut, now);
+        let closed = wait(end).unwrap();
         assert_eq!(closed.is_some(), known.is_live(now), "seed {}", self.seed);
-        let why = if known.is_live(now) { End::SignedOut } else { End::Expired };
+        let why = if known.is_live(now) { EndReason::SignedOut } else { EndReason::Expired };
         known.ended.get_or_insert(why);
     }
 
@@ -177,15 +179,19 @@ impl History {
             Work::SignIn(name, password, verified) => self.open(name, password, verified),
             Work::Confirm(known, verified, session) => {
                 let was_live = self.known[known].ended.is_none();
-                let stands = self.stage.auth.confirm(&self.stage.file, &verified.account, &session);
+                let confirm =
+                    self.stage.auth.confirm(&self.stage.file, &verified.account, &session);
+                let stands = wait(confirm).unwrap();
                 if !stands && was_live {
-                    self.known[known].ended = Some(End::Revoked);
+                    self.known[known].ended = Some(EndReason::Revoked);
                 }
             }
             Work::Reload(mut fates) => {
                 match fates.pop() {
                     Some(Fate::Ended(user)) => self.revoke(user),
-                    Some(Fate::Changed(user)) => drop(self.stage.auth.sessions.change(&user)),
+                    Some(Fate::Changed(user)) => {
+                        wait(self.stage.auth.sessions.replace_user(&user)).unwrap();
+                    }
                     None => {}
                 }
                 if !fates.is_empty() {
@@ -196,9 +202,9 @@ impl History {
     }
 
     fn revoke(&mut self, user: UserId) {
-        self.stage.auth.sessions.revoke(user, None);
+        wait(self.stage.auth.sessions.revoke_user(user, None)).unwrap();
         for known in self.known.iter_mut().filter(|known| id_of(known.name) == user) {
-            known.ended.get_or_insert(End::Revoked);
+            known.ended.get_or_insert(EndReason::Revoked);
         }
     }
 
@@ -212,7 +218,7 @@ impl History {
         let evicted = self.live_of(name) >= CAPACITY.per_user;
         let mine = |known: &&mut Known| known.name == name && known.ended.is_none();
         let user = Arc::clone(&verified.account.user);
-        match self.stage.auth.open(user, None, ClientKind::default(), now) {
+        match wait(self.stage.auth.open(user, None, ClientKind::default(), now)) {
             Err(error) => {
                 assert!(matches!(error, SignInError::Full), "seed {}", self.seed);
                 assert!(is_full, "seed {}", self.seed);
@@ -224,13 +230,13 @@ impl History {
                 assert!(is_new && *session.id() == id, "seed {}", self.seed);
                 for known in self.known.iter_mut().filter(mine).filter(|known| !known.is_live(now))
                 {
-                    known.ended = Some(End::Expired);
+                    known.ended = Some(EndReason::Expired);
                 }
                 if evicted {
                     // What was used once or twice goes before what is in steady use.
                     let rank = |known: &&mut Known| (known.uses > 2, known.used);
                     let first = self.known.iter_mut().filter(mine).min_by_key(rank);
-                    first.unwrap().ended = Some(End::Evicted);
+                    first.unwrap().ended = Some(EndReason::Evicted);
                 }
                 let (at, ended) = (now, None);
                 let new =
@@ -258,15 +264,15 @@ impl History {
     fn forget_expired(&mut self) {
         let now = self.now;
         for known in self.known.iter_mut().filter(|known| !known.is_live(now)) {
-            known.ended.get_or_insert(End::Expired);
+            known.ended.get_or_insert(EndReason::Expired);
         }
     }
 
     /// Whatever ended has been told once, and why; nothing else has ended.
     fn check_ends(&mut self) {
-        for (id, why) in self.stage.ends.lock().unwrap().drain(..) {
+        for (id, why) in self.stage.ends.0.lock().unwrap().drain(..) {
             // A session that was refused for want of room has never been handed out.
-            if why != End::Refused {
+            if why != EndReason::Refused {
                 let known = self.known.iter().find(|known| known.id == id).unwrap();
                 assert_eq!(known.ended, Some(why), "seed {}: {}", self.seed, NAMES[known.name]);
                 assert!(self.told.insert(id, why).is_none(), "seed {}: told twice", self.seed);
@@ -281,7 +287,8 @@ impl History {
     fn check_users(&self) {
         let text = *self.stage.text.lock().unwrap();
         for known in self.known.iter().filter(|known| known.is_live(self.now)) {
-            let session = self.stage.auth.authenticate(&known.token, self.now).unwrap();
+            let session =
+                wait(self.stage.auth.authenticate(&known.token, self.now)).unwrap().unwrap();
             let status = text[known.name].map(|(_, status)| status);
             assert_eq!(Some(session.user().status), status, "seed {}", self.seed);
             assert_eq!(known.password, self.passwords[known.name], "seed {}", self.seed);

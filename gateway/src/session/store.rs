@@ -1,0 +1,188 @@
+//! The seam between the gateway and wherever sessions are kept: what is asked of a store, and that it
+//! may be unable to answer.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::memory::{Full, MemoryStore};
+use super::token::SessionId;
+use super::{EndReason, Record, Session, Watch};
+use crate::clock::Moment;
+use crate::user::{User, UserId};
+
+#[cfg(test)]
+pub mod faulty;
+
+/// Where sessions are kept.
+pub enum SessionStore {
+    /// In this process. Answers at once.
+    Memory(MemoryStore),
+    /// In this process too, but it fails, hangs or is late when a test says so.
+    #[cfg(test)]
+    Faulty(faulty::FaultyStore),
+}
+
+/// The store cannot be asked. That says nothing about a session: it may live or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or it answered with an error.
+    #[error("the session store does not answer")]
+    Unavailable,
+    /// It took too long.
+    #[error("the session store took too long to answer")]
+    TimedOut,
+}
+
+/// Why a session was not created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// There are as many sessions as there may be; nobody was signed out to make room.
+    #[error("there are as many sessions as there may be")]
+    Full,
+    /// The store cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The end of a session, told once to each [`EndListener`].
+pub struct Ended {
+    /// The session that has ended.
+    pub session: Arc<Session>,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// Whoever has something to do when a session ends. Called where it ends, so it must not wait.
+pub trait EndListener: Send + Sync {
+    /// This session has ended.
+    fn ended(&self, ended: &Ended);
+}
+
+/// Which sessions to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    All,
+    /// Those of this user.
+    User(UserId),
+}
+
+/// Does the same with whichever store there is.
+macro_rules! ask {
+    ($store:expr, $memory:ident => $work:expr) => {
+        match $store {
+            SessionStore::Memory($memory) => Ok($work),
+            #[cfg(test)]
+            SessionStore::Faulty(faulty) => faulty.ask(|$memory| $work).await,
+        }
+    };
+}
+
+impl SessionStore {
+    /// The live session `id`, renewed; `None` if there is none.
+    pub async fn touch(
+        &self,
+        id: &SessionId,
+        now: Moment,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        ask!(self, memory => memory.touch(id, now))
+    }
+
+    /// The live session `id`, not renewed; `None` if there is none.
+    pub async fn peek(
+        &self,
+        id: &SessionId,
+        now: Moment,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        ask!(self, memory => memory.peek(id, now))
+    }
+
+    /// Creates `session`, or refuses when the store is full: nobody else's is ended to make room, at
+    /// most one of the same user's.
+    pub async fn create(&self, session: Session, now: Moment) -> Result<Arc<Session>, CreateError> {
+        match self {
+            Self::Memory(memory) => memory.create(session, now).map_err(|Full| CreateError::Full),
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty
+                .ask(|memory| memory.create(session, now))
+                .await?
+                .map_err(|Full| CreateError::Full),
+        }
+    }
+
+    /// Ends the live session `id` for `reason`. Of several that end it at once, one is told
+    /// [`Ended`]; the others get `None`, as does whoever ends what does not live.
+    pub async fn end(
+        &self,
+        id: &SessionId,
+        reason: EndReason,
+        now: Moment,
+    ) -> Result<Option<Ended>, StoreError> {
+        ask!(self, memory => memory.end(id, reason, now))
+    }
+
+    /// Revokes all sessions of `user` but `keep`; returns how many.
+    pub async fn revoke_user(
+        &self,
+        user: UserId,
+        keep: Option<&SessionId>,
+    ) -> Result<usize, StoreError> {
+        ask!(self, memory => memory.revoke_user(user, keep))
+    }
+
+    /// Has all sessions of the user `with.id()` be of `with`, what has become of them; returns how many.
+    pub async fn replace_user(&self, with: &Arc<User>) -> Result<usize, StoreError> {
+        ask!(self, memory => memory.replace_user(with))
+    }
+
+    /// Has one session be of `user`, who was not known for certain when it was created.
+    pub async fn assign(&self, session: &Arc<Session>, user: &Arc<User>) -> Result<(), StoreError> {
+        ask!(self, memory => memory.assign(session, user))
+    }
+
+    /// The live sessions that `filter` lets through, for people to read.
+    pub async fn list(&self, filter: Filter, now: Moment) -> Result<Vec<Record>, StoreError> {
+        ask!(self, memory => memory.list(filter, now))
+    }
+
+    /// The live sessions of `user` that this process has at hand.
+    pub fn of(&self, user: UserId) -> Vec<Arc<Session>> {
+        self.memory().of(user)
+    }
+
+    /// Watches over `session` for a request that has not come in whole. What has become of the
+    /// session before that is to be looked at after it.
+    pub fn watch(&self, session: &Arc<Session>) -> Watch {
+        self.memory().watch(session)
+    }
+
+    /// Whether `session` still holds, as far as this process knows. Does not renew it.
+    pub fn is_live(&self, session: &Session, now: Moment) -> bool {
+        self.memory().is_live(session, now)
+    }
+
+    /// Forgets some of the sessions that have idled out; true if there may be more. Called again and
+    /// again from a background task.
+    pub fn sweep(&self, now: Moment) -> bool {
+        self.memory().sweep(now)
+    }
+
+    fn memory(&self) -> &MemoryStore {
+        match self {
+            Self::Memory(memory) => memory,
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.memory(),
+        }
+    }
+}
+
+/// Waits for a store's answer on a thread that serves no requests. A store that answers at once needs
+/// no runtime for it.
+pub fn wait<T>(answer: impl Future<Output = T>) -> T {
+    let mut answer = pin!(answer);
+    match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => tokio::runtime::Handle::current().block_on(answer),
+    }
+}
