@@ -119,12 +119,10 @@ impl Auth {
                 _ => {}
             }
         }
-        if let Some(account) = errand.account.filter(|_| status.is_success()) {
-            if let Err(error) = self.follow_up(errand.deed, account, caller, visit).await {
-                log::error!(
-                    "the user {account} has changed at InfluxDB, and sessions go on: {error}"
-                );
-            }
+        if let Some(account) = errand.account.filter(|_| status.is_success())
+            && let Err(error) = self.follow_up(errand.deed, account, caller, visit).await
+        {
+            log::error!("the user {account} has changed at InfluxDB, and sessions go on: {error}");
         }
     }
 

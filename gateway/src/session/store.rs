@@ -79,6 +79,7 @@ macro_rules! ask {
     };
 }
 
+#[cfg_attr(not(test), expect(clippy::unused_async, reason = "a store elsewhere is waited for"))]
 impl SessionStore {
     /// The live session `id`, renewed; `None` if there is none.
     pub async fn touch(
