@@ -107,11 +107,10 @@ fn touch(store: &MemoryStore, ids: &[SessionId], threads: u64, rounds: u64) -> D
 }
 
 fn rewriting(criterion: &mut Criterion, setup: &Setup) {
-    let id = RequestId::make();
     criterion.bench_function("rewrite/request", |bench| {
         bench.iter_batched_ref(
             || setup.request.clone(),
-            |request| setup.rewrite(request, &id),
+            |request| setup.rewrite(request),
             BatchSize::SmallInput,
         );
     });
@@ -124,8 +123,8 @@ fn rewriting(criterion: &mut Criterion, setup: &Setup) {
     });
     let proxies = TrustedProxies::default();
     criterion.bench_function("origin", |bench| {
-        let client = setup.origin.address;
-        bench.iter(|| proxies.origin(black_box(client), false, &setup.request.headers));
+        let client = setup.client.address;
+        bench.iter(|| proxies.client_info(black_box(client), false, &setup.request.headers));
     });
 }
 

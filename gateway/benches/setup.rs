@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use influx_gateway::internals::{
-    Access, ApiToken, Caller, Capacity, CookieRules, Forwarding, IdentityHeaders, Lifetime,
-    MemoryStore, Moment, Origin, Preparation, Purpose, RequestId, SameSite, Scheme, Secure,
+    Access, ApiToken, Caller, Capacity, ClientInfo, CookieRules, Forward, Forwarding, IdentityHeaders, Lifetime,
+    MemoryStore, Moment, Preparation, SameSite, Scheme, Secure,
     Session, SessionId, SessionToken, Shared, Status, TrustedProxies, Unversioned, User, UserId,
     head,
 };
@@ -20,8 +20,8 @@ pub(crate) struct Setup {
     pub(crate) cookie: CookieRules,
     pub(crate) forwarding: Forwarding,
     pub(crate) preparation: Preparation,
-    pub(crate) origin: Origin,
-    pub(crate) caller: Caller,
+    pub(crate) client: ClientInfo,
+    pub(crate) forward: Forward,
     pub(crate) request: RequestHeader,
     pub(crate) response: ResponseHeader,
 }
@@ -50,17 +50,18 @@ impl Setup {
             },
             preparation: preparation(&cookie),
             cookie,
-            origin: TrustedProxies::default().origin(client, false, &request.headers),
-            caller: Caller::Session(Arc::new(session)),
+            client: TrustedProxies::default().client_info(client, false, &request.headers),
+            forward: Forward::on_behalf_of(Caller::Session(Arc::new(session))),
             request,
             response: response(),
         }
     }
 
     /// Rewrites `request` for the upstream.
-    pub(crate) fn rewrite(&self, request: &mut RequestHeader, id: &RequestId) {
-        let caller = (&self.caller, Purpose::Ordinary);
-        head::rewrite(request, |request| self.preparation.apply(request, caller, &self.origin, id));
+    pub(crate) fn rewrite(&self, request: &mut RequestHeader) {
+        head::rewrite(request, |request| {
+            self.preparation.apply(request, &self.forward, &self.client);
+        });
     }
 }
 

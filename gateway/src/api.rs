@@ -5,6 +5,7 @@ pub mod chunks;
 pub mod compatible;
 pub mod cookie;
 pub mod crosssite;
+pub mod forward;
 pub mod framing;
 pub mod hosts;
 pub mod identity;

@@ -3,6 +3,8 @@
 //! What two parsers could read in two ways is refused here, before anybody reads it (RFC 9112
 //! sections 2.2, 3, 5.1, 5.2, 6 and 11).
 
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use memchr::memchr;
 
 use super::path::is_unreserved;
@@ -94,6 +96,11 @@ impl HeadScan {
             (true, _) => Err(Rejection::HeadTooLarge),
         }
     }
+}
+
+/// The length that the body is said to have.
+pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether there are no controls but tabs. Without a branch for each byte, so that compilers look at many

@@ -70,11 +70,11 @@ pub enum Route<'a> {
     /// The rest of InfluxDB's API: forwarded on behalf of somebody.
     Api,
     /// One of InfluxDB 1's endpoints: forwarded with the credentials that it takes.
-    OnItsOwn,
+    OnItsOwn(PublicRoute),
     /// The same; on behalf of whoever has a session, if it brings none.
-    OnItsOwnOrApi,
+    OnItsOwnOrApi(PublicRoute),
     /// Forwarded on behalf of nobody.
-    Public,
+    Public(PublicRoute),
     /// Neither ours nor the upstream's business.
     Elsewhere,
 }
@@ -105,6 +105,14 @@ pub enum Proof {
     /// Nothing: `POST`.
     Session,
 }
+
+/// A route on which requests are forwarded on behalf of nobody. Only [`Route::of`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicRoute(());
+
+const PUBLIC: Route<'static> = Route::Public(PublicRoute(()));
+const ON_ITS_OWN: Route<'static> = Route::OnItsOwn(PublicRoute(()));
+const ON_ITS_OWN_OR_API: Route<'static> = Route::OnItsOwnOrApi(PublicRoute(()));
 
 impl<'a> Route<'a> {
     /// The route of `method` and `path`.
@@ -141,7 +149,7 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
 /// What InfluxDB answers without authentication, and what it does not.
 fn rest(method: &Method, below: &str) -> Route<'static> {
     match (method.as_str(), below) {
-        ("OPTIONS", _) | ("GET", "" | "/swagger.json") => Route::Public,
+        ("OPTIONS", _) | ("GET", "" | "/swagger.json") => PUBLIC,
         _ => Route::Api,
     }
 }
@@ -151,8 +159,8 @@ fn setup(method: &Method, door: Door, forwarding: &Forwarding) -> Route<'static>
     match (method.as_str(), door) {
         ("POST", _) if !forwarding.setup => Route::SetupClosed,
         ("GET" | "POST", Door::Guarded) => Route::Api,
-        ("GET" | "POST", Door::Open) => Route::Public,
-        ("OPTIONS", Door::Open) if forwarding.setup => Route::Public,
+        ("GET" | "POST", Door::Open) => PUBLIC,
+        ("OPTIONS", Door::Open) if forwarding.setup => PUBLIC,
         _ => other_than("GET, POST", method),
     }
 }
@@ -195,7 +203,7 @@ fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a
             return influxdb_3(method, path, forwarding);
         }
         (path, Unversioned::Closed | Unversioned::OnTheirOwn) if is_private_api(path) => {
-            return if method == Method::OPTIONS { Route::Public } else { Route::Api };
+            return if method == Method::OPTIONS { PUBLIC } else { Route::Api };
         }
         (path, Unversioned::OnTheirOwn) if COMPATIBLE.contains(&path) => {
             return on_its_own(method, path);
@@ -205,7 +213,7 @@ fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a
         _ => return Route::Elsewhere,
     };
     if allowed.split(", ").any(|allowed| allowed == method.as_str()) {
-        Route::Public
+        PUBLIC
     } else {
         Route::WrongMethod(Door::Open, allowed)
     }
@@ -234,7 +242,7 @@ const COMPATIBLE: [&str; 4] = ["/query", "/write", "/api/v1/prom/read", "/api/v1
 /// One of [`COMPATIBLE`]. What comes of `HEAD` and `OPTIONS` is InfluxDB's to say.
 fn on_its_own(method: &Method, path: &str) -> Route<'static> {
     match (method.as_str(), path) {
-        ("POST" | "HEAD" | "OPTIONS", _) | ("GET", "/query") => Route::OnItsOwn,
+        ("POST" | "HEAD" | "OPTIONS", _) | ("GET", "/query") => ON_ITS_OWN,
         (_, "/query") => Route::WrongMethod(Door::Open, "GET, POST"),
         _ => Route::WrongMethod(Door::Open, "POST"),
     }
@@ -248,11 +256,11 @@ fn influxdb_3(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'st
     // The first to ask becomes the administrator, whoever it is.
     let makes_administrator = path.strip_suffix('/').unwrap_or(path).ends_with("/token/admin");
     match *method {
-        Method::OPTIONS => Route::Public,
+        Method::OPTIONS => PUBLIC,
         Method::POST if makes_administrator && !forwarding.setup => Route::SetupClosed,
-        Method::POST if makes_administrator => Route::Public,
+        Method::POST if makes_administrator => PUBLIC,
         _ if makes_administrator => Route::WrongMethod(Door::Guarded, "POST"),
-        _ if COMPATIBLE.contains(&path) => Route::OnItsOwnOrApi,
+        _ if COMPATIBLE.contains(&path) => ON_ITS_OWN_OR_API,
         _ => Route::Api,
     }
 }
@@ -283,9 +291,12 @@ pub fn why_not_public(path: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Some public route.
+    pub(crate) const A_PUBLIC_ROUTE: PublicRoute = PublicRoute(());
 
     fn forwarding(setup: bool, ui: bool, v1: bool) -> Forwarding {
         let public = vec!["/health".to_owned(), "/ping".to_owned()];
@@ -351,12 +362,12 @@ mod tests {
                 ("OPTIONS", "/api/v2/setup", Route::Options("GET, POST")),
                 ("PATCH", "/api/v2/users/7", Route::Api),
                 ("POST", "/api/v2/write", Route::Api),
-                ("OPTIONS", "/api/v2/write", Route::Public),
-                ("GET", "/api/v2", Route::Public),
+                ("OPTIONS", "/api/v2/write", PUBLIC),
+                ("GET", "/api/v2", PUBLIC),
                 ("GET", "/api/v2/", Route::Api),
                 ("HEAD", "/api/v2", Route::Api),
-                ("GET", "/api/v2/swagger.json", Route::Public),
-                ("GET", "/api/v2/setup", Route::Public),
+                ("GET", "/api/v2/swagger.json", PUBLIC),
+                ("GET", "/api/v2/setup", PUBLIC),
                 ("GET", "/api/v2/setup/", Route::Api),
                 ("POST", "/api/v2/setup", Route::SetupClosed),
                 ("POST", "/api/v2/setup/", Route::SetupClosed),
@@ -368,8 +379,8 @@ mod tests {
         check(
             &forwarding(true, false, false),
             &[
-                ("POST", "/api/v2/setup", Route::Public),
-                ("OPTIONS", "/api/v2/setup", Route::Public),
+                ("POST", "/api/v2/setup", PUBLIC),
+                ("OPTIONS", "/api/v2/setup", PUBLIC),
                 ("POST", "/api/v2/setup/", Route::Api),
                 ("OPTIONS", "/api/v2/setup/", Route::Options("GET, POST")),
             ],
@@ -382,8 +393,8 @@ mod tests {
         check(
             &forwarding(false, false, false),
             &[
-                ("GET", "/health", Route::Public),
-                ("HEAD", "/ping", Route::Public),
+                ("GET", "/health", PUBLIC),
+                ("HEAD", "/ping", PUBLIC),
                 ("POST", "/health", reads),
                 ("GET", "/health/", Route::Elsewhere),
                 ("GET", "/", Route::Elsewhere),
@@ -395,7 +406,7 @@ mod tests {
                 ("GET", "/private/legacy/authorizationsX", Route::Elsewhere),
                 ("GET", "/private/legacy/authorizations", Route::Api),
                 ("POST", "/private/legacy/authorizations/1/password", Route::Api),
-                ("OPTIONS", "/private/legacy/authorizations", Route::Public),
+                ("OPTIONS", "/private/legacy/authorizations", PUBLIC),
                 ("POST", "/api/v1/prom/write", Route::Elsewhere),
                 ("GET", "/gateway/health", Route::Health),
                 ("HEAD", "/gateway/health", Route::Health),
@@ -409,10 +420,10 @@ mod tests {
         check(
             &forwarding(false, true, false),
             &[
-                ("GET", "/", Route::Public),
-                ("GET", "/orgs/1/dashboards", Route::Public),
-                ("HEAD", "/signin", Route::Public),
-                ("GET", "/metricsX", Route::Public),
+                ("GET", "/", PUBLIC),
+                ("GET", "/orgs/1/dashboards", PUBLIC),
+                ("HEAD", "/signin", PUBLIC),
+                ("GET", "/metricsX", PUBLIC),
                 ("POST", "/signin", reads),
                 ("GET", "/metrics", Route::Elsewhere),
                 ("GET", "/metrics/", Route::Elsewhere),
@@ -424,20 +435,20 @@ mod tests {
                 ("GET", "/v1x", Route::Elsewhere),
                 ("GET", "/gateway", Route::Elsewhere),
                 ("GET", "/gateway/x", Route::Elsewhere),
-                ("GET", "/gateways", Route::Public),
+                ("GET", "/gateways", PUBLIC),
             ],
         );
         check(
             &forwarding(false, false, true),
             &[
-                ("GET", "/query", Route::OnItsOwn),
-                ("POST", "/query", Route::OnItsOwn),
-                ("HEAD", "/query", Route::OnItsOwn),
-                ("OPTIONS", "/query", Route::OnItsOwn),
+                ("GET", "/query", ON_ITS_OWN),
+                ("POST", "/query", ON_ITS_OWN),
+                ("HEAD", "/query", ON_ITS_OWN),
+                ("OPTIONS", "/query", ON_ITS_OWN),
                 ("PUT", "/query", Route::WrongMethod(Door::Open, "GET, POST")),
-                ("POST", "/write", Route::OnItsOwn),
-                ("HEAD", "/write", Route::OnItsOwn),
-                ("POST", "/api/v1/prom/write", Route::OnItsOwn),
+                ("POST", "/write", ON_ITS_OWN),
+                ("HEAD", "/write", ON_ITS_OWN),
+                ("POST", "/api/v1/prom/write", ON_ITS_OWN),
                 ("POST", "/api/v1/prom/write/", Route::Elsewhere),
                 ("GET", "/write", Route::WrongMethod(Door::Open, "POST")),
                 ("GET", "/query/x", Route::Elsewhere),
@@ -454,9 +465,9 @@ mod tests {
             &forwarding,
             &[
                 ("POST", "/api/v3/query_sql", Route::Api),
-                ("GET", "/query", Route::OnItsOwnOrApi),
-                ("POST", "/write", Route::OnItsOwnOrApi),
-                ("OPTIONS", "/write", Route::Public),
+                ("GET", "/query", ON_ITS_OWN_OR_API),
+                ("POST", "/write", ON_ITS_OWN_OR_API),
+                ("OPTIONS", "/write", PUBLIC),
                 ("POST", "/api/v2/write", Route::Api),
                 ("POST", "/api/v3/configure/token/admin", Route::SetupClosed),
                 ("POST", "/api/v3/configure/token/admin/", Route::SetupClosed),
@@ -486,7 +497,7 @@ mod tests {
             let wide_open = forwarding(true, true, true);
             let route = Route::of(&method.parse().unwrap(), &path, &wide_open);
             if path != "/api/v2/setup" {
-                prop_assert_ne!(route, Route::Public);
+                prop_assert_ne!(route, PUBLIC);
             }
         }
     }

@@ -9,24 +9,20 @@ use crate::user::User;
 use crate::user::name::Username;
 pub use crate::user::secret::Shared;
 
-/// On whose behalf a request goes upstream, and how they came.
+/// Somebody on whose behalf a request goes upstream, and how they came.
 pub enum Caller {
     /// Somebody with a session.
     Session(Arc<Session>),
     /// A client that brings its own InfluxDB API token, and its user if that was asked.
     Token(Option<Arc<User>>),
-    /// Nobody: a path that needs no session.
-    Public,
 }
 
-/// What the request itself needs its `Authorization` for.
+/// Whether the request itself needs its `Authorization`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Nothing: whatever is there is replaced.
+    /// No: whatever is there is replaced.
     Ordinary,
-    /// Nothing, and it is not to reach the upstream: a path that needs no session, where tokens are denied.
-    Unwanted,
-    /// To prove the old password, which goes along with the new one.
+    /// Yes: it proves the old password, which goes along with the new one.
     NewPassword,
 }
 
@@ -58,7 +54,7 @@ impl Caller {
     pub fn session(&self) -> Option<&Arc<Session>> {
         match self {
             Self::Session(session) => Some(session),
-            Self::Token(_) | Self::Public => None,
+            Self::Token(_) => None,
         }
     }
 
@@ -67,7 +63,6 @@ impl Caller {
         match self {
             Self::Session(session) => Some(session.user()),
             Self::Token(user) => user.clone(),
-            Self::Public => None,
         }
     }
 
@@ -79,14 +74,8 @@ impl Caller {
     /// | session of a user of the file with a token | the user's token |
     /// | session of a user of the file without one | the shared token; none if there is none |
     /// | own token | as it came |
-    /// | public path | as it came; none where tokens are denied |
     pub fn upstream_credential(&self, shared: &Shared, purpose: Purpose) -> UpstreamCredential {
-        let Self::Session(session) = self else {
-            return match purpose {
-                Purpose::Unwanted => UpstreamCredential::Nothing,
-                _ => UpstreamCredential::AsItCame,
-            };
-        };
+        let Self::Session(session) = self else { return UpstreamCredential::AsItCame };
         if let Some(half) = session.upstream() {
             return UpstreamCredential::Cookie {
                 cookie: half.session().cookie(),
@@ -146,8 +135,6 @@ mod tests {
                 Purpose::Ordinary,
                 UpstreamCredential::AsItCame,
             ),
-            (Caller::Public, &all, Purpose::Ordinary, UpstreamCredential::AsItCame),
-            (Caller::Public, &all, Purpose::Unwanted, UpstreamCredential::Nothing),
         ] {
             assert_eq!(caller.upstream_credential(shared, purpose), expected);
         }

@@ -1,20 +1,17 @@
-//! What the gateway answers by itself: bodies read, responses completed.
+//! What the gateway answers by itself, completed.
 
 use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
-use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::gateway::Gateway;
+use super::origin::ClientInfo;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::version::Version;
 use super::{Downstream, exchange};
-use crate::api::rejection::Rejection;
-use crate::api::route::{Proof, Route};
-use crate::api::{Response, authorization, options, password};
-use crate::auth::InForce;
+use crate::api::{Response, options};
 
 /// What every answer of the gateway's own has, whoever writes it and however early.
 pub struct Manners {
@@ -52,38 +49,6 @@ impl Manners {
 }
 
 impl Gateway {
-    /// Reads a body away that the endpoint does not want, which must be short.
-    pub(super) async fn read_unwanted_body(
-        &self,
-        downstream: &mut Downstream,
-    ) -> Result<(), Rejection> {
-        if downstream.as_downstream_mut().is_body_done() {
-            return Ok(());
-        }
-        let request = downstream.req_header();
-        let route = Route::of(&request.method, request.uri.path(), &self.forwarding);
-        if matches!(route, Route::SignIn(_) | Route::SignOut(_) | Route::Me) {
-            exchange::read_body(downstream, &self.limits).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads the new password from the request's body and sets it.
-    pub(super) async fn change_password(
-        &self,
-        downstream: &mut Downstream,
-        password: &InForce,
-        proof: Proof,
-        context: &Context,
-    ) -> Result<Response, Rejection> {
-        let body = exchange::read_body(downstream, &self.limits).await?;
-        let body = Zeroizing::new(body.to_vec());
-        // The head came some time ago: whose it was then says nothing of now.
-        self.look_again(password.session())?;
-        let old = authorization::basic(&downstream.req_header().headers);
-        password::change(&self.auth, password, proof, old, &body, &context.visit()).await
-    }
-
     /// Writes a local answer, with the headers that every answer has.
     pub(super) async fn respond(
         &self,
@@ -91,8 +56,8 @@ impl Gateway {
         mut response: Response,
         context: &Context,
     ) -> pingora::Result<()> {
-        let over_tls = context.origin.over_tls;
-        self.manners.complete(response.headers_mut(), &context.request_id, over_tls);
+        let ClientInfo { request_id, over_tls, .. } = &context.client;
+        self.manners.complete(response.headers_mut(), request_id, *over_tls);
         let request = &downstream.req_header().headers;
         options::share(&self.origins, request, response.headers_mut());
         exchange::write(downstream, response).await

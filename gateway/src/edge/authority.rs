@@ -6,9 +6,8 @@ use pingora::ErrorType;
 use super::context::Context;
 use super::gateway::Gateway;
 use super::{Downstream, exchange};
+use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
-use crate::auth::credential::Caller;
-use crate::clock::Moment;
 use crate::session::{Notice, Session};
 use crate::user::Status;
 
@@ -16,24 +15,15 @@ use crate::user::Status;
 pub(super) const CUT_OFF: ErrorType = ErrorType::Custom("the session was ended");
 
 impl Gateway {
-    /// Whether `session` still holds and its user is still allowed in, when more of a request has
-    /// come than its head. Renews nothing.
-    pub(super) fn look_again(&self, session: &Session) -> Result<(), Rejection> {
-        if !self.auth.holds(session, Moment::now()) {
-            return Err(Rejection::Unauthorized);
-        }
-        check_status(session)
-    }
-
     /// Makes sure that the session of a request still holds when it is forwarded, and watches over it if
     /// the body is still to come.
     pub(super) fn accompany(
         &self,
         downstream: &mut Downstream,
-        caller: &Caller,
+        forward: &Forward,
         context: &mut Context,
     ) -> Result<(), Rejection> {
-        let Some(session) = caller.session() else { return Ok(()) };
+        let Some(session) = forward.session() else { return Ok(()) };
         let is_whole = downstream.as_downstream_mut().is_body_done();
         let watch = (!is_whole).then(|| self.auth.watch(session));
         // It may have waited for its turn; and of what has happened before now, no watch is told.
@@ -41,7 +31,7 @@ impl Gateway {
             return Err(Rejection::Unauthorized);
         }
         let Some(watch) = watch else { return Ok(()) };
-        self.check_again(caller, downstream.req_header())?;
+        self.check_again(forward, downstream.req_header())?;
         if let Some(guard) = exchange::guard(downstream) {
             guard.break_off_at(watch.bell());
         }
@@ -55,13 +45,13 @@ impl Gateway {
         match context.watch.as_ref()?.notice() {
             Notice::Nothing => None,
             Notice::Revoked => Some(Rejection::Unauthorized),
-            Notice::Changed => self.check_again(context.caller.as_ref()?, request).err(),
+            Notice::Changed => self.check_again(context.forward.as_ref()?, request).err(),
         }
     }
 
-    fn check_again(&self, caller: &Caller, request: &Parts) -> Result<(), Rejection> {
-        caller.session().map_or(Ok(()), |session| check_status(session))?;
-        self.check_access(caller, request)
+    fn check_again(&self, forward: &Forward, request: &Parts) -> Result<(), Rejection> {
+        forward.session().map_or(Ok(()), |session| check_status(session))?;
+        forward.caller().map_or(Ok(()), |caller| self.check_access(caller, request))
     }
 }
 

@@ -3,29 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::origin::Origin;
+use super::origin::ClientInfo;
 use super::request_id::RequestId;
 use super::room::{Turn, Use};
-use crate::auth::credential::{Caller, Purpose};
-use crate::auth::errand::Errand;
+use crate::api::forward::Forward;
 use crate::session::{Session, Watch};
-use crate::visit::{ClientKind, Visit};
 
 /// What one request carries from phase to phase.
 pub struct Context {
     pub(super) started: Instant,
     /// Where the request came from.
-    pub(super) origin: Origin,
-    pub(super) request_id: RequestId,
-    /// On whose behalf the request is forwarded.
-    pub(super) caller: Option<Caller>,
-    /// What for.
-    pub(super) purpose: Purpose,
-    /// What it does to a user. Seldom anything.
-    pub(super) errand: Option<Box<Errand>>,
+    pub(super) client: ClientInfo,
+    /// The leave to go upstream, once it is given.
+    pub(super) forward: Option<Forward>,
     /// Whose session it is, for the log.
     pub(super) session: Option<Arc<Session>>,
-    /// Whether a page of another site has sent it, as far as that makes a difference.
+    /// Whether it was refused because a page of another site has sent it.
     pub(super) is_cross_site: bool,
     /// Watches over the session while the body of a request on its behalf is still coming.
     pub(super) watch: Option<Watch>,
@@ -43,11 +36,8 @@ impl Context {
     pub(super) fn new() -> Self {
         Self {
             started: Instant::now(),
-            origin: Origin::unknown(false, None),
-            request_id: RequestId::unset(),
-            caller: None,
-            purpose: Purpose::Ordinary,
-            errand: None,
+            client: ClientInfo::unknown(false, None, RequestId::unset()),
+            forward: None,
             session: None,
             is_cross_site: false,
             watch: None,
@@ -55,16 +45,6 @@ impl Context {
             turn: None,
             using: None,
             body_bytes: 0,
-        }
-    }
-
-    /// Where the request came from, for those below who need not know of headers.
-    pub(super) fn visit(&self) -> Visit<'_> {
-        Visit {
-            address: self.origin.address,
-            request_id: self.request_id.as_str(),
-            over_tls: self.origin.over_tls,
-            kind: ClientKind::default(),
         }
     }
 }

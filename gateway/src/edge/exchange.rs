@@ -13,8 +13,8 @@ use pingora::{Error, ErrorType};
 
 use super::Downstream;
 use super::guard::Guard;
-use crate::api::Response;
 use crate::api::rejection::Rejection;
+use crate::api::{Response, framing};
 use crate::limits::Limits;
 
 /// What guards the client's connection, if it is HTTP/1.
@@ -44,11 +44,6 @@ pub fn keep_while_interim(downstream: &mut Downstream, status: StatusCode) {
 pub fn peer_address(socket: Option<&SocketDigest>) -> Option<IpAddr> {
     let address = socket.and_then(SocketDigest::peer_addr).and_then(|address| address.as_inet());
     address.map(SocketAddr::ip)
-}
-
-/// The length that the body is said to have.
-pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Writes `fields` as HTTP/1 does, and the empty line that ends a head.
@@ -96,7 +91,7 @@ pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::
 /// Reads the whole body of the request: no longer than a local one may be, and no later. However
 /// often a byte of it comes, all of it has one deadline.
 pub async fn read_body(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
-    let declared = declared_length(&downstream.req_header().headers);
+    let declared = framing::declared_length(&downstream.req_header().headers);
     if declared.is_some_and(|length| length > limits.local_body_bytes as u64) {
         return Err(Rejection::TooLarge);
     }

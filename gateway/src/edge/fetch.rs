@@ -21,8 +21,8 @@ use super::context::Context;
 use super::gateway::Gateway;
 use super::guard::Guard;
 use super::{Downstream, exchange};
+use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
-use crate::auth::credential::Caller;
 
 /// What is small.
 const SMALL: usize = 64 * 1024;
@@ -49,15 +49,15 @@ impl Gateway {
     pub(super) async fn make_room(
         &self,
         downstream: &Downstream,
-        caller: &Caller,
+        forward: &Forward,
         context: &mut Context,
     ) -> Result<(), Rejection> {
-        if matches!(caller, Caller::Public | Caller::Token(None))
+        if forward.is_anonymous()
             && let Some(connection) = exchange::http_2(downstream)
         {
             context.turn = Some(Box::pin(self.room.turn(connection)).await?);
         }
-        let address = context.origin.address;
+        let address = context.client.address;
         context.using = Some(match exchange::guard(downstream).and_then(Guard::client) {
             Some(client) if client.is(address) => client.take()?,
             // Behind a proxy, or over HTTP/2.
@@ -68,8 +68,8 @@ impl Gateway {
 
     /// Whether a request is one of those, of which it is known that nothing follows its head. Those
     /// that say more of their connection than whether it stays are left to Pingora.
-    pub(super) fn is_fetched(downstream: &mut Downstream, caller: &Caller) -> bool {
-        let is_public = matches!(caller, Caller::Public);
+    pub(super) fn is_fetched(downstream: &mut Downstream, forward: &Forward) -> bool {
+        let is_public = forward.caller().is_none();
         if !is_public || !downstream.as_downstream_mut().is_body_done() {
             return false;
         }

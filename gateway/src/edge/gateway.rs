@@ -8,26 +8,28 @@ use http::{HeaderMap, HeaderValue};
 
 use super::answer::Manners;
 use super::client::Client;
-use super::context::Context;
-use super::exchange;
 use super::identity::Preparation;
-use super::origin::TrustedProxies;
+use super::origin::{ClientInfo, TrustedProxies};
 use super::room::Room;
 use super::upstream::Upstream;
 use super::version::Version;
 use crate::api::cookie::CookieRules;
 use crate::api::crosssite::AllowedOrigins;
+use crate::api::forward::Forward;
 use crate::api::hosts::AnsweredHosts;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
-use crate::api::route::{Door, Forwarding, Proof, Route};
-use crate::api::{Response, authorization, me, options, path, route, signin, signout, users};
+use crate::api::route::{Door, Forwarding, Route};
+use crate::api::{
+    Response, authorization, framing, me, options, path, route, signin, signout, users,
+};
+use crate::auth::Auth;
 use crate::auth::credential::{Caller, Shared};
 use crate::auth::tokens::TokenError;
-use crate::auth::{Auth, InForce};
 use crate::clock::Moment;
 use crate::directory::influxdb::Ask;
 use crate::limits::Limits;
+use crate::session::Session;
 use crate::session::store::StoreError;
 use crate::user::Status;
 
@@ -79,15 +81,49 @@ pub struct Gateway {
     pub(super) password_by_session: bool,
 }
 
-/// What is to be done with a request. [`Decision::Forward`] is the only way through, and it takes
-/// a [`Caller`]: nobody is forwarded for nobody.
+/// What is to be done with a request.
 pub(super) enum Decision {
     /// The gateway answers by itself.
     Respond(Response),
-    /// The gateway answers, once it has read what the new password is.
-    ChangePassword(InForce, Proof),
     /// The upstream answers.
-    Forward(Caller),
+    Forward(Forward),
+}
+
+/// What has come of a request.
+pub(super) struct Outcome {
+    pub(super) decision: Result<Decision, Rejection>,
+    /// Whose session it is, for the log; also of what is refused.
+    pub(super) session: Option<Arc<Session>>,
+}
+
+/// A request whose path has been read, with its body if that is answered here.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) route: Route<'a>,
+    pub(super) head: &'a Parts,
+    /// Whole, if [`Gateway::reads`] it; empty otherwise.
+    pub(super) body: &'a [u8],
+    pub(super) client: &'a ClientInfo,
+    pub(super) now: Moment,
+}
+
+/// Somebody who has been authenticated.
+pub(super) struct Authenticated {
+    pub(super) caller: Caller,
+    /// Refused, if it is a browser that has sent the session's cookie for a page of another site.
+    site: Result<(), Rejection>,
+}
+
+impl Authenticated {
+    /// Whoever brings credentials that no browser sends by itself.
+    pub(super) fn by_token(caller: Caller) -> Self {
+        Self { caller, site: Ok(()) }
+    }
+
+    /// The caller, if they may change something.
+    fn for_changes(self) -> Result<Caller, Rejection> {
+        self.site.map(|()| self.caller)
+    }
 }
 
 impl Gateway {
@@ -131,88 +167,98 @@ impl Gateway {
         }
     }
 
-    /// The whole life of a request, up to the point where the upstream takes over.
-    pub(super) async fn decide(
-        &self,
-        request: &Parts,
-        context: &mut Context,
-    ) -> Result<Decision, Rejection> {
-        let (headers, now) = (&request.headers, Moment::now());
-        if !route::is_known(&request.method) {
+    /// The life of a request, up to the point where the upstream takes over.
+    pub(super) async fn handle(&self, asked: Asked<'_>) -> Outcome {
+        let mut session = None;
+        let decision = self.decide(asked, &mut session).await;
+        Outcome { decision, session }
+    }
+
+    /// Decides; leaves in `session` whose it is, whatever comes of it.
+    async fn decide(&self, asked: Asked<'_>, session: &mut Found) -> Result<Decision, Rejection> {
+        let Asked { route, head, client, .. } = asked;
+        if !route::is_known(&head.method) {
             return Err(Rejection::MethodNotAllowed(route::METHODS));
         }
-        path::check(request.uri.path())?;
-        if let Some(response) = options::preflight(&self.origins, request) {
+        path::check(head.uri.path())?;
+        if let Some(response) = options::preflight(&self.origins, head) {
             return Ok(Decision::Respond(response));
         }
-        self.check_declared_length(headers)?;
-        match Route::of(&request.method, request.uri.path(), &self.forwarding) {
+        self.check_declared_length(&head.headers)?;
+        match route {
             Route::SignIn(door) => {
                 // Nobody is to be signed in, unknowingly, as somebody else.
-                self.check_site(request, context)?;
-                self.pass(door, request, now, context).await?;
+                self.check_site(asked)?;
+                self.pass(door, asked, session).await?;
                 // In a box, as all that is long and seldom: whoever only passes carries none of it.
-                let visit = context.visit();
-                let post = Box::pin(signin::post(&self.auth, &self.cookie, headers, &visit)).await;
-                let (response, session) = post?;
-                context.session = session;
+                let visit = client.visit();
+                let post = signin::post(&self.auth, &self.cookie, &head.headers, &visit);
+                let (response, opened) = Box::pin(post).await?;
+                *session = opened;
                 Ok(Decision::Respond(response))
             }
             Route::SignOut(door) => {
-                self.check_site(request, context)?;
-                self.pass(door, request, now, context).await?;
-                let (response, session) =
-                    signout::post(&self.auth, &self.cookie, headers, &context.visit(), now).await?;
-                context.session = Some(session);
+                self.check_site(asked)?;
+                self.pass(door, asked, session).await?;
+                let (visit, now) = (client.visit(), asked.now);
+                let post = signout::post(&self.auth, &self.cookie, &head.headers, &visit, now);
+                let (response, ended) = post.await?;
+                *session = Some(ended);
                 Ok(Decision::Respond(response))
             }
-            Route::Me => match self.authenticate(request, now, context).await? {
+            Route::Me => match self.authenticate(asked, session).await?.caller {
                 Caller::Session(session) => {
-                    Ok(Decision::Respond(me::get(&self.auth.user_of(&session, now))))
+                    Ok(Decision::Respond(me::get(&self.auth.user_of(&session, asked.now))))
                 }
                 // The user of a token is the upstream's to know.
-                caller => Ok(Decision::Forward(caller)),
+                caller => forward(caller),
             },
             Route::Password(account, proof) => {
-                let caller = self.authenticate(request, now, context).await?;
-                Self::check_site_of(&caller, context)?;
-                self.decide_password(caller, account, proof, context)
+                let caller = self.authenticate(asked, session).await?.for_changes()?;
+                Box::pin(self.new_password(caller, account, proof, asked)).await
             }
-            Route::Options(allow) => options::answer(headers, allow).map(Decision::Respond),
+            Route::Options(allow) => options::answer(&head.headers, allow).map(Decision::Respond),
             Route::WrongMethod(door, allow) => {
-                self.pass(door, request, now, context).await?;
+                self.pass(door, asked, session).await?;
                 Err(Rejection::MethodNotAllowed(allow))
             }
             Route::NoSuchPage => {
-                self.authenticate(request, now, context).await?;
+                self.authenticate(asked, session).await?;
                 Err(Rejection::NoSuchPage)
             }
             Route::Api => {
-                let caller = self.authenticate(request, now, context).await?;
-                Self::check_site_of(&caller, context)?;
-                self.check_access(&caller, request)?;
-                if let Some((deed, account)) = users::deed(&request.method, request.uri.path()) {
-                    self.send_on(deed, Some(account), &caller, context)?;
-                }
-                Ok(Decision::Forward(caller))
+                let caller = self.authenticate(asked, session).await?.for_changes()?;
+                self.check_access(&caller, head)?;
+                let errand = match users::deed(&head.method, head.uri.path()) {
+                    Some((deed, account)) => self.errand(deed, Some(account), &caller, client)?,
+                    None => None,
+                };
+                Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
             }
-            Route::OnItsOwn => Ok(Decision::Forward(Box::pin(self.owner(request)).await?)),
-            Route::OnItsOwnOrApi => {
-                let caller = Box::pin(self.owner_or_session(request, now, context)).await?;
-                Self::check_site_of(&caller, context)?;
-                self.check_access(&caller, request)?;
-                Ok(Decision::Forward(caller))
+            Route::OnItsOwn(route) => match Box::pin(self.owner(head)).await? {
+                Some(caller) => forward(caller),
+                None => Ok(Decision::Forward(self.public(route))),
+            },
+            Route::OnItsOwnOrApi(route) => {
+                match Box::pin(self.owner_or_session(asked, session)).await? {
+                    Some(authenticated) => {
+                        let caller = authenticated.for_changes()?;
+                        self.check_access(&caller, head)?;
+                        forward(caller)
+                    }
+                    None => Ok(Decision::Forward(self.public(route))),
+                }
             }
             Route::Health => Ok(Decision::Respond(Response::default())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
-            Route::Public => Ok(Decision::Forward(self.nobody(context))),
+            Route::Public(route) => Ok(Decision::Forward(self.public(route))),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
     }
 
     /// Says no to a body that is too long before any of it is read.
     fn check_declared_length(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        match (exchange::declared_length(headers), self.limits.body_bytes) {
+        match (framing::declared_length(headers), self.limits.body_bytes) {
             (Some(length), Some(most)) if length > most => Err(Rejection::TooLarge),
             _ => Ok(()),
         }
@@ -221,25 +267,25 @@ impl Gateway {
     /// Who asks: by their own token if they bring one, good or bad; otherwise by the cookie.
     pub(super) async fn authenticate(
         &self,
-        request: &Parts,
-        now: Moment,
-        context: &mut Context,
-    ) -> Result<Caller, Rejection> {
-        let headers = &request.headers;
+        asked: Asked<'_>,
+        found: &mut Found,
+    ) -> Result<Authenticated, Rejection> {
+        let headers = &asked.head.headers;
         if let Some(token) = authorization::token(headers) {
             let user = Box::pin(self.auth.resolve(token)).await.map_err(token_refused)?;
-            return Ok(Caller::Token(user));
+            return Ok(Authenticated::by_token(Caller::Token(user)));
         }
         let token = self.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
-        let session = match self.check_site(request, context) {
-            Ok(()) => self.auth.authenticate(&token, now).await,
+        let site = self.check_site(asked);
+        let session = match site {
+            Ok(()) => self.auth.authenticate(&token, asked.now).await,
             // What will be refused renews no session.
-            Err(_) => self.auth.peek(&token, now).await,
+            Err(_) => self.auth.peek(&token, asked.now).await,
         };
         let session = session.map_err(store_error)?.ok_or(Rejection::Unauthorized)?;
-        context.session = Some(Arc::clone(&session));
+        *found = Some(Arc::clone(&session));
         match session.user().status {
-            Status::Active => Ok(Caller::Session(session)),
+            Status::Active => Ok(Authenticated { caller: Caller::Session(session), site }),
             Status::Inactive => {
                 // Somebody may have changed that.
                 self.auth.doubt(&session);
@@ -248,18 +294,19 @@ impl Gateway {
         }
     }
 
-    async fn pass(
-        &self,
-        door: Door,
-        request: &Parts,
-        now: Moment,
-        context: &mut Context,
-    ) -> Result<(), Rejection> {
+    async fn pass(&self, door: Door, asked: Asked<'_>, found: &mut Found) -> Result<(), Rejection> {
         match door {
             Door::Open => Ok(()),
-            Door::Guarded => self.authenticate(request, now, context).await.map(|_caller| ()),
+            Door::Guarded => self.authenticate(asked, found).await.map(drop),
         }
     }
+}
+
+/// The session that was found so far.
+pub(super) type Found = Option<Arc<Session>>;
+
+fn forward(caller: Caller) -> Result<Decision, Rejection> {
+    Ok(Decision::Forward(Forward::on_behalf_of(caller)))
 }
 
 /// What a client reads whose session cannot be looked up: nothing that would sign it out.

@@ -10,11 +10,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::ResponseHeader;
 
-use super::origin::Origin;
-use super::request_id::{RequestId, X_REQUEST_ID};
+use super::origin::ClientInfo;
+use super::request_id::X_REQUEST_ID;
 use crate::api::cookie::{self, CookieRules};
+use crate::api::forward::Forward;
 use crate::api::identity::IdentityHeaders;
-use crate::auth::credential::{Caller, Purpose, Shared, UpstreamCredential};
+use crate::auth::credential::{Shared, UpstreamCredential};
 
 /// The rules by which a request is prepared for the upstream.
 pub struct Preparation {
@@ -42,13 +43,7 @@ impl Preparation {
     ///
     /// Pingora has removed hop-by-hop headers, and those that `Connection` names, by now: a
     /// client can no longer have the identity removed on the way.
-    pub fn apply(
-        &self,
-        request: &mut Parts,
-        (caller, purpose): (&Caller, Purpose),
-        origin: &Origin,
-        id: &RequestId,
-    ) {
+    pub fn apply(&self, request: &mut Parts, forward: &Forward, client: &ClientInfo) {
         if let (Some(_), Some(path)) = (request.uri.authority(), request.uri.path_and_query()) {
             // Of HTTP/2, or of the absolute form: the authority is the gateway's.
             request.uri = path.clone().into();
@@ -56,20 +51,20 @@ impl Preparation {
         let headers = &mut request.headers;
         headers.reserve(SET);
         self.remove_forbidden(headers);
-        self.set_credential(headers, caller, purpose);
-        if let Some(user) = caller.user() {
+        self.set_credential(headers, forward);
+        if let Some(user) = forward.user() {
             headers.insert(self.headers.name.clone(), user.name.header_value());
             if let Some(header) = &self.headers.id {
                 headers.insert(header.clone(), user.id.header_value());
             }
         }
-        if let Some(host) = &origin.host {
+        if let Some(host) = &client.host {
             headers.insert(X_FORWARDED_HOST, host.clone());
         }
         headers.insert(HOST, self.authority.clone());
-        headers.insert(X_FORWARDED_FOR, origin.forwarded_for.clone());
-        headers.insert(X_FORWARDED_PROTO, if origin.over_tls { HTTPS } else { HTTP });
-        headers.insert(X_REQUEST_ID, id.header_value());
+        headers.insert(X_FORWARDED_FOR, client.forwarded_for.clone());
+        headers.insert(X_FORWARDED_PROTO, if client.over_tls { HTTPS } else { HTTP });
+        headers.insert(X_REQUEST_ID, client.request_id.header_value());
     }
 
     /// Rewrites `response`, the upstream's: removes what is of this hop only (RFC 9110 section
@@ -117,11 +112,11 @@ impl Preparation {
         }
     }
 
-    fn set_credential(&self, headers: &mut HeaderMap, caller: &Caller, purpose: Purpose) {
+    fn set_credential(&self, headers: &mut HeaderMap, forward: &Forward) {
         // InfluxDB would take one of its own name for its own, whoever has sent it.
         let own = [self.cookie.name.as_str(), cookie::INFLUXDB];
         let own = if own[0] == own[1] { &own[..1] } else { &own };
-        match caller.upstream_credential(&self.shared, purpose) {
+        match forward.upstream_credential(&self.shared) {
             UpstreamCredential::AsItCame => {
                 keep_first_authorization(headers);
                 remove_cookies(headers, own);
@@ -191,6 +186,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api::route::tests::A_PUBLIC_ROUTE;
+    use crate::auth::credential::Caller;
     use crate::clock::Moment;
     use crate::edge::origin::TrustedProxies;
     use crate::session::Session;
@@ -240,16 +237,14 @@ mod tests {
             }
             let id = SessionToken::generate().id();
             let session = || Session::start(id, Arc::new(user("ada")), None, Moment::START);
-            let caller = match who {
-                0 => Caller::Session(Arc::new(session())),
-                1 => Caller::Token(None),
-                _ => Caller::Public,
+            let forward = match who {
+                0 => Forward::on_behalf_of(Caller::Session(Arc::new(session()))),
+                1 => Forward::on_behalf_of(Caller::Token(None)),
+                _ => Forward::public(A_PUBLIC_ROUTE, true),
             };
             let peer = "1.2.3.4".parse().ok();
-            let origin = TrustedProxies::default().origin(peer, false, &request.headers);
-            let rules = preparation();
-            let id = RequestId::make();
-            rules.apply(&mut request, (&caller, Purpose::Ordinary), &origin, &id);
+            let client = TrustedProxies::default().client_info(peer, false, &request.headers);
+            preparation().apply(&mut request, &forward, &client);
 
             let spelled = |wanted: &str| {
                 let fold = |text: &str| text.replace(['_', '.'], "-");

@@ -10,7 +10,9 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
+use super::request_id::RequestId;
 use crate::api::framing::is_host;
+use crate::visit::{ClientKind, Visit};
 use hops::Hop;
 
 /// Whose word about other clients counts.
@@ -21,9 +23,9 @@ pub struct TrustedProxies {
     has_warned: Arc<AtomicBool>,
 }
 
-/// Where a request came from.
+/// What is known of the client of a request.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct ClientInfo {
     /// The client's address, for throttles and the audit trail; `None` if it is not known.
     pub address: Option<IpAddr>,
     /// The same as text, for logs.
@@ -34,18 +36,36 @@ pub struct Origin {
     pub over_tls: bool,
     /// The host that the client asked for.
     pub host: Option<HeaderValue>,
+    /// The id by which the answer can be found in the log.
+    pub request_id: RequestId,
 }
 
-impl Origin {
+impl ClientInfo {
     /// From nobody knows where.
-    pub fn unknown(over_tls: bool, host: Option<HeaderValue>) -> Self {
+    pub fn unknown(over_tls: bool, host: Option<HeaderValue>, request_id: RequestId) -> Self {
         let client = HeaderValue::from_static("-");
-        Self { address: None, forwarded_for: client.clone(), client, over_tls, host }
+        Self { address: None, forwarded_for: client.clone(), client, over_tls, host, request_id }
     }
 
-    fn direct(address: IpAddr, over_tls: bool, host: Option<HeaderValue>) -> Self {
+    fn direct(
+        address: IpAddr,
+        over_tls: bool,
+        host: Option<HeaderValue>,
+        request_id: RequestId,
+    ) -> Self {
         let client = address_value(address);
-        Self { address: Some(address), forwarded_for: client.clone(), client, over_tls, host }
+        let forwarded_for = client.clone();
+        Self { address: Some(address), forwarded_for, client, over_tls, host, request_id }
+    }
+
+    /// The same for those who need not know of headers.
+    pub fn visit(&self) -> Visit<'_> {
+        Visit {
+            address: self.address,
+            request_id: self.request_id.as_str(),
+            over_tls: self.over_tls,
+            kind: ClientKind::default(),
+        }
     }
 }
 
@@ -59,15 +79,20 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Where a request came from, of the connection's `peer`. What a peer that is not trusted says
+    /// What is known of the client of a request, of the connection's `peer`. What a peer that is not trusted says
     /// about it counts for nothing.
-    pub fn origin(&self, peer: Option<IpAddr>, peer_over_tls: bool, headers: &HeaderMap) -> Origin {
-        let host = headers.get(HOST).cloned();
+    pub fn client_info(
+        &self,
+        peer: Option<IpAddr>,
+        peer_over_tls: bool,
+        headers: &HeaderMap,
+    ) -> ClientInfo {
+        let (host, request_id) = (headers.get(HOST).cloned(), RequestId::of(headers));
         let Some(peer) = peer.map(|address| address.to_canonical()) else {
-            return Origin::unknown(peer_over_tls, host);
+            return ClientInfo::unknown(peer_over_tls, host, request_id);
         };
         if !self.trusts(peer) {
-            return Origin::direct(peer, peer_over_tls, host);
+            return ClientInfo::direct(peer, peer_over_tls, host, request_id);
         }
         let hops = hops::hops(headers);
         let (client, chain) = self.client_behind(peer, &hops);
@@ -80,12 +105,13 @@ impl TrustedProxies {
         let told = nearest.and_then(|hop| hop.host.as_deref());
         let told = told.or_else(|| first(headers, "x-forwarded-host"));
         let told = told.filter(|host| is_host(host.as_bytes()));
-        Origin {
+        ClientInfo {
             address: Some(client),
             client: value(&client.to_string()),
             forwarded_for: value(&chain),
             over_tls,
             host: told.map(value).or(host),
+            request_id,
         }
     }
 
@@ -179,7 +205,7 @@ mod tests {
         for (name, text) in headers.iter().map(header) {
             map.append(name, text);
         }
-        let origin = trusted.origin(Some(peer.parse().unwrap()), false, &map);
+        let origin = trusted.client_info(Some(peer.parse().unwrap()), false, &map);
         let text = |value: HeaderValue| value.to_str().unwrap().to_owned();
         let host = origin.host.map(text).unwrap_or_default();
         (text(origin.client), text(origin.forwarded_for), origin.over_tls, host)

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::STRICT_TRANSPORT_SECURITY;
+use http::request::Parts;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -14,14 +15,15 @@ use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::context::Context;
-use super::gateway::{Decision, Gateway};
+use super::gateway::{Asked, Decision, Gateway};
 use super::guard::Guard;
-use super::request_id::RequestId;
 use super::site;
 use super::upstream::Upstream;
 use super::{Downstream, access_line, access_log, exchange, head, http2, http10, upstream};
+use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
-use crate::auth::credential::Caller;
+use crate::api::route::Route;
+use crate::clock::Moment;
 
 impl Gateway {
     /// Decides about a request once it is one that can be read.
@@ -31,9 +33,30 @@ impl Gateway {
         context: &mut Context,
     ) -> Result<Decision, Rejection> {
         http2::check(downstream, &(&self.limits).into())?;
-        self.check_host(downstream, context)?;
-        self.read_unwanted_body(downstream).await?;
-        self.decide(downstream.req_header(), context).await
+        self.check_host(downstream, &context.client)?;
+        let is_whole = downstream.as_downstream_mut().is_body_done();
+        let head = downstream.req_header();
+        let route = Route::of(&head.method, head.uri.path(), &self.forwarding);
+        if is_whole || !self.reads(route, head) {
+            return self.handle_for(context, route, head, &[]).await;
+        }
+        let body = exchange::read_body(downstream, &self.limits).await?;
+        let head = downstream.req_header();
+        let route = Route::of(&head.method, head.uri.path(), &self.forwarding);
+        self.handle_for(context, route, head, &body).await
+    }
+
+    async fn handle_for(
+        &self,
+        context: &mut Context,
+        route: Route<'_>,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<Decision, Rejection> {
+        let (client, now) = (&context.client, Moment::now());
+        let outcome = self.handle(Asked { route, head, body, client, now }).await;
+        context.session = outcome.session;
+        outcome.decision
     }
 }
 
@@ -69,10 +92,10 @@ impl ProxyHttp for Gateway {
         http10::expect_one_answer(downstream);
         head::simplify(downstream.req_header_mut());
         let headers = &downstream.req_header().headers;
-        context.request_id = RequestId::of(headers);
         let socket = downstream.digest().and_then(|digest| digest.socket_digest.as_deref());
         let peer = exchange::peer_address(socket);
-        context.origin = self.trusted.origin(peer, exchange::is_over_tls(downstream), headers);
+        let over_tls = exchange::is_over_tls(downstream);
+        context.client = self.trusted.client_info(peer, over_tls, headers);
         let connection = downstream.as_downstream_mut();
         if connection.get_keepalive().is_some() {
             // Not so if the client wants the connection closed, as HTTP/1.0 does.
@@ -91,11 +114,11 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<bool> {
         let response = match self.receive(downstream, context).await {
-            Ok(Decision::Forward(caller)) => {
-                let room = self.make_room(downstream, &caller, context).await;
-                let room = room.and_then(|()| self.accompany(downstream, &caller, context));
-                let is_fetched = room.is_ok() && Self::is_fetched(downstream, &caller);
-                context.caller = Some(caller);
+            Ok(Decision::Forward(forward)) => {
+                let room = self.make_room(downstream, &forward, context).await;
+                let room = room.and_then(|()| self.accompany(downstream, &forward, context));
+                let is_fetched = room.is_ok() && Self::is_fetched(downstream, &forward);
+                context.forward = Some(forward);
                 match room {
                     Ok(()) if is_fetched => {
                         Box::pin(self.fetch(downstream, context)).await?;
@@ -106,11 +129,10 @@ impl ProxyHttp for Gateway {
                 }
             }
             Ok(Decision::Respond(response)) => response,
-            Ok(Decision::ChangePassword(password, proof)) => {
-                let changed = self.change_password(downstream, &password, proof, context).await;
-                changed.unwrap_or_else(Into::into)
+            Err(rejection) => {
+                context.is_cross_site = rejection == Rejection::CrossSite;
+                rejection.into()
             }
-            Err(rejection) => rejection.into(),
         };
         self.respond(downstream, response, context).await?;
         Ok(true)
@@ -173,11 +195,8 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let caller = context.caller.as_ref().expect("only a caller's request is forwarded");
-        let caller = (caller, context.purpose);
-        head::rewrite(request, |request| {
-            self.preparation.apply(request, caller, &context.origin, &context.request_id);
-        });
+        let forward = context.forward.as_ref().expect("nothing is forwarded without leave");
+        head::rewrite(request, |request| self.preparation.apply(request, forward, &context.client));
         Ok(())
     }
 
@@ -210,7 +229,7 @@ impl ProxyHttp for Gateway {
             downstream.set_keepalive(None);
         }
         if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && let Some(session) = context.caller.as_ref().and_then(Caller::session)
+            && let Some(session) = context.forward.as_ref().and_then(Forward::session)
         {
             self.auth.doubt(session);
             self.tokenless.note(response.status, session, &self.preparation.shared);
@@ -219,10 +238,10 @@ impl ProxyHttp for Gateway {
         site::share(&self.origins, &downstream.req_header().headers, response)?;
         // What the upstream says of its own host is nothing for browsers of this one.
         response.remove_header(&STRICT_TRANSPORT_SECURITY);
-        if let Some(hsts) = self.manners.hsts(context.origin.over_tls) {
+        if let Some(hsts) = self.manners.hsts(context.client.over_tls) {
             response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
         }
-        response.insert_header("X-Request-Id", context.request_id.header_value())
+        response.insert_header("X-Request-Id", context.client.request_id.header_value())
     }
 
     /// Says what went wrong, in the upstream's own way of saying so. The session lives on.
@@ -276,7 +295,7 @@ impl ProxyHttp for Gateway {
             "{} {} request_id={}",
             request.method,
             access_log::escaped(request.uri.path()),
-            context.request_id.as_str()
+            context.client.request_id.as_str()
         )
     }
 

@@ -2,13 +2,13 @@
 
 use http::request::Parts;
 
-use super::context::Context;
-use super::gateway::{Gateway, token_refused};
+use super::gateway::{Asked, Authenticated, Found, Gateway, token_refused};
+use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
+use crate::api::route::PublicRoute;
 use crate::api::{authorization, compatible};
-use crate::auth::credential::{Caller, Purpose};
+use crate::auth::credential::Caller;
 use crate::auth::tokens::Tokens;
-use crate::clock::Moment;
 use crate::user::access::{Access, Right};
 
 impl Gateway {
@@ -30,31 +30,28 @@ impl Gateway {
         if is_allowed { Ok(()) } else { Err(Rejection::AccessDenied) }
     }
 
-    /// On whose behalf a request goes upstream that needs nobody's. A denied token reaches nobody: some
-    /// upstreams look at it here too.
-    pub(super) fn nobody(&self, context: &mut Context) -> Caller {
-        if matches!(self.auth.tokens(), Tokens::Deny) {
-            context.purpose = Purpose::Unwanted;
-        }
-        Caller::Public
+    /// Leave to go upstream for nobody. A denied token reaches nobody: some upstreams look at it here
+    /// too.
+    pub(super) fn public(&self, route: PublicRoute) -> Forward {
+        Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny))
     }
 
     /// On whose behalf a request to one of InfluxDB 1's endpoints goes upstream, which it does with
-    /// the credentials that it brings, as clients with a token do everywhere.
-    pub(super) async fn owner(&self, request: &Parts) -> Result<Caller, Rejection> {
+    /// the credentials that it brings, as clients with a token do everywhere; `None` if it brings none.
+    pub(super) async fn owner(&self, request: &Parts) -> Result<Option<Caller>, Rejection> {
         if !compatible::brings_any(request) {
-            return Ok(Caller::Public);
+            return Ok(None);
         }
         match self.auth.tokens() {
-            Tokens::Pass => Ok(Caller::Token(None)),
+            Tokens::Pass => Ok(Some(Caller::Token(None))),
             Tokens::Deny => Err(Rejection::Unauthorized),
             Tokens::Resolve(_) => {
                 let token = compatible::only_token(request);
                 let Some(token) = token.map_err(|_ambiguous| Rejection::Unauthorized)? else {
-                    return Ok(Caller::Public);
+                    return Ok(None);
                 };
                 let user = Box::pin(self.auth.resolve(&token)).await.map_err(token_refused)?;
-                Ok(Caller::Token(user))
+                Ok(Some(Caller::Token(user)))
             }
         }
     }
@@ -62,17 +59,16 @@ impl Gateway {
     /// The same where a session counts too: a token goes before it, `Basic` does not.
     pub(super) async fn owner_or_session(
         &self,
-        request: &Parts,
-        now: Moment,
-        context: &mut Context,
-    ) -> Result<Caller, Rejection> {
-        let headers = &request.headers;
+        asked: Asked<'_>,
+        found: &mut Found,
+    ) -> Result<Option<Authenticated>, Rejection> {
+        let headers = &asked.head.headers;
         let is_own = authorization::token(headers).is_none()
-            && (compatible::is_in_query(request)
+            && (compatible::is_in_query(asked.head)
                 || (authorization::is_basic(headers) && self.cookie.token(headers).is_none()));
         if is_own {
-            return self.owner(request).await;
+            return Ok(self.owner(asked.head).await?.map(Authenticated::by_token));
         }
-        self.authenticate(request, now, context).await
+        self.authenticate(asked, found).await.map(Some)
     }
 }

@@ -6,27 +6,24 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, HOST, ORIGIN, VARY,
 };
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::ResponseHeader;
 
 use super::Downstream;
-use super::context::Context;
-use super::gateway::Gateway;
+use super::gateway::{Asked, Gateway};
+use super::origin::ClientInfo;
 use crate::api::crosssite::{AllowedOrigins, SEC_FETCH_SITE};
 use crate::api::options;
 use crate::api::rejection::Rejection;
-use crate::auth::credential::Caller;
 
 impl Gateway {
     /// Refuses a request for a host that is not answered, before anything else is made of it.
     pub(super) fn check_host(
         &self,
         downstream: &Downstream,
-        context: &Context,
+        client: &ClientInfo,
     ) -> Result<(), Rejection> {
-        if self.hosts.are_all()
-            || self.hosts.answer(context.origin.host.as_ref(), own_address(downstream))
+        if self.hosts.are_all() || self.hosts.answer(client.host.as_ref(), own_address(downstream))
         {
             Ok(())
         } else {
@@ -35,24 +32,9 @@ impl Gateway {
     }
 
     /// Refuses what a page of another site would change.
-    pub(super) fn check_site(
-        &self,
-        request: &Parts,
-        context: &mut Context,
-    ) -> Result<(), Rejection> {
-        let host = context.origin.host.as_ref();
-        let checked = self.origins.check(&request.method, &request.headers, host);
-        context.is_cross_site = checked.is_err();
-        checked
-    }
-
-    /// The same of a request that has been authenticated. A browser sends the cookie by itself, but
-    /// no token.
-    pub(super) fn check_site_of(caller: &Caller, context: &Context) -> Result<(), Rejection> {
-        match caller.session() {
-            Some(_) if context.is_cross_site => Err(Rejection::CrossSite),
-            _ => Ok(()),
-        }
+    pub(super) fn check_site(&self, asked: Asked<'_>) -> Result<(), Rejection> {
+        let host = asked.client.host.as_ref();
+        self.origins.check(&asked.head.method, &asked.head.headers, host)
     }
 }
 

@@ -1,0 +1,88 @@
+//! Leave to go upstream: given on behalf of somebody, or for a public route, and in no other way.
+
+use std::sync::Arc;
+
+use super::route::PublicRoute;
+use crate::auth::credential::{Caller, Purpose, Shared, UpstreamCredential};
+use crate::auth::errand::Errand;
+use crate::session::Session;
+use crate::user::User;
+
+/// A request that may be forwarded.
+pub struct Forward {
+    on_behalf_of: OnBehalfOf,
+    purpose: Purpose,
+    /// What it does to a user of InfluxDB's. Seldom anything.
+    errand: Option<Box<Errand>>,
+}
+
+enum OnBehalfOf {
+    Somebody(Caller),
+    /// Nobody; `Authorization` goes along or is removed.
+    Nobody {
+        keeps_authorization: bool,
+    },
+}
+
+impl Forward {
+    /// On behalf of `caller`.
+    pub fn on_behalf_of(caller: Caller) -> Self {
+        let on_behalf_of = OnBehalfOf::Somebody(caller);
+        Self { on_behalf_of, purpose: Purpose::Ordinary, errand: None }
+    }
+
+    /// For nobody, on a route that needs nobody. Some upstreams look at `Authorization` there too.
+    pub fn public(_route: PublicRoute, keeps_authorization: bool) -> Self {
+        let on_behalf_of = OnBehalfOf::Nobody { keeps_authorization };
+        Self { on_behalf_of, purpose: Purpose::Ordinary, errand: None }
+    }
+
+    /// The same, with the old password that goes along with a new one.
+    #[must_use]
+    pub fn with_old_password(self) -> Self {
+        Self { purpose: Purpose::NewPassword, ..self }
+    }
+
+    /// The same; what the upstream answers has consequences.
+    #[must_use]
+    pub fn with_errand(self, errand: Option<Box<Errand>>) -> Self {
+        Self { errand, ..self }
+    }
+
+    /// What the upstream's answer has consequences for. Taken once.
+    pub fn take_errand(&mut self) -> Option<Box<Errand>> {
+        self.errand.take()
+    }
+
+    /// On whose behalf; `None` on a public route.
+    pub fn caller(&self) -> Option<&Caller> {
+        match &self.on_behalf_of {
+            OnBehalfOf::Somebody(caller) => Some(caller),
+            OnBehalfOf::Nobody { .. } => None,
+        }
+    }
+
+    /// Whether it is known who asks.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.caller(), None | Some(Caller::Token(None)))
+    }
+
+    /// The session of whoever asks, if they have one.
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.caller().and_then(Caller::session)
+    }
+
+    /// The user, if there is one and it is known who.
+    pub fn user(&self) -> Option<Arc<User>> {
+        self.caller().and_then(Caller::user)
+    }
+
+    /// The credential for the upstream.
+    pub fn upstream_credential(&self, shared: &Shared) -> UpstreamCredential {
+        match &self.on_behalf_of {
+            OnBehalfOf::Somebody(caller) => caller.upstream_credential(shared, self.purpose),
+            OnBehalfOf::Nobody { keeps_authorization: true } => UpstreamCredential::AsItCame,
+            OnBehalfOf::Nobody { keeps_authorization: false } => UpstreamCredential::Nothing,
+        }
+    }
+}
