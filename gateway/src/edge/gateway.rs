@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::answer::Manners;
 use super::client::Client;
+use super::decision::{Asked, Authenticated, Decision, Found, Outcome};
 use super::identity::Preparation;
-use super::origin::{ClientInfo, TrustedProxies};
+use super::origin::TrustedProxies;
 use super::room::Room;
 use super::upstream::Upstream;
 use super::version::Version;
@@ -26,10 +26,8 @@ use crate::api::{
 use crate::auth::Auth;
 use crate::auth::credential::{Caller, Shared};
 use crate::auth::tokens::TokenError;
-use crate::clock::Moment;
 use crate::directory::influxdb::Ask;
 use crate::limits::Limits;
-use crate::session::Session;
 use crate::session::store::StoreError;
 use crate::user::Status;
 
@@ -79,51 +77,6 @@ pub struct Gateway {
     pub(super) hosts: AnsweredHosts,
     pub(super) origins: AllowedOrigins,
     pub(super) password_by_session: bool,
-}
-
-/// What is to be done with a request.
-pub(super) enum Decision {
-    /// The gateway answers by itself.
-    Respond(Response),
-    /// The upstream answers.
-    Forward(Forward),
-}
-
-/// What has come of a request.
-pub(super) struct Outcome {
-    pub(super) decision: Result<Decision, Rejection>,
-    /// Whose session it is, for the log; also of what is refused.
-    pub(super) session: Option<Arc<Session>>,
-}
-
-/// A request whose path has been read, with its body if that is answered here.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) route: Route<'a>,
-    pub(super) head: &'a Parts,
-    /// Whole, if [`Gateway::reads`] it; empty otherwise.
-    pub(super) body: &'a [u8],
-    pub(super) client: &'a ClientInfo,
-    pub(super) now: Moment,
-}
-
-/// Somebody who has been authenticated.
-pub(super) struct Authenticated {
-    pub(super) caller: Caller,
-    /// Refused, if it is a browser that has sent the session's cookie for a page of another site.
-    site: Result<(), Rejection>,
-}
-
-impl Authenticated {
-    /// Whoever brings credentials that no browser sends by itself.
-    pub(super) fn by_token(caller: Caller) -> Self {
-        Self { caller, site: Ok(()) }
-    }
-
-    /// The caller, if they may change something.
-    fn for_changes(self) -> Result<Caller, Rejection> {
-        self.site.map(|()| self.caller)
-    }
 }
 
 impl Gateway {
@@ -211,7 +164,7 @@ impl Gateway {
                     Ok(Decision::Respond(me::get(&self.auth.user_of(&session, asked.now))))
                 }
                 // The user of a token is the upstream's to know.
-                caller => forward(caller),
+                caller => Ok(Decision::on_behalf_of(caller)),
             },
             Route::Password(account, proof) => {
                 let caller = self.authenticate(asked, session).await?.for_changes()?;
@@ -236,7 +189,7 @@ impl Gateway {
                 Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
             }
             Route::OnItsOwn(route) => match Box::pin(self.owner(head)).await? {
-                Some(caller) => forward(caller),
+                Some(caller) => Ok(Decision::on_behalf_of(caller)),
                 None => Ok(Decision::Forward(self.public(route))),
             },
             Route::OnItsOwnOrApi(route) => {
@@ -244,7 +197,7 @@ impl Gateway {
                     Some(authenticated) => {
                         let caller = authenticated.for_changes()?;
                         self.check_access(&caller, head)?;
-                        forward(caller)
+                        Ok(Decision::on_behalf_of(caller))
                     }
                     None => Ok(Decision::Forward(self.public(route))),
                 }
@@ -300,13 +253,6 @@ impl Gateway {
             Door::Guarded => self.authenticate(asked, found).await.map(drop),
         }
     }
-}
-
-/// The session that was found so far.
-pub(super) type Found = Option<Arc<Session>>;
-
-fn forward(caller: Caller) -> Result<Decision, Rejection> {
-    Ok(Decision::Forward(Forward::on_behalf_of(caller)))
 }
 
 /// What a client reads whose session cannot be looked up: nothing that would sign it out.

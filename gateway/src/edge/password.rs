@@ -5,7 +5,8 @@ use http::request::Parts;
 use zeroize::Zeroizing;
 
 use super::context::Context;
-use super::gateway::{Asked, Decision, Gateway};
+use super::decision::{Asked, Decision};
+use super::gateway::Gateway;
 use super::origin::ClientInfo;
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;

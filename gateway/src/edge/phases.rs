@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::STRICT_TRANSPORT_SECURITY;
-use http::request::Parts;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -15,50 +14,14 @@ use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::context::Context;
-use super::gateway::{Asked, Decision, Gateway};
+use super::decision::Decision;
+use super::gateway::Gateway;
 use super::guard::Guard;
 use super::site;
 use super::upstream::Upstream;
 use super::{Downstream, access_line, access_log, exchange, head, http2, http10, upstream};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
-use crate::api::route::Route;
-use crate::clock::Moment;
-
-impl Gateway {
-    /// Decides about a request once it is one that can be read.
-    async fn receive(
-        &self,
-        downstream: &mut Downstream,
-        context: &mut Context,
-    ) -> Result<Decision, Rejection> {
-        http2::check(downstream, &(&self.limits).into())?;
-        self.check_host(downstream, &context.client)?;
-        let is_whole = downstream.as_downstream_mut().is_body_done();
-        let head = downstream.req_header();
-        let route = Route::of(&head.method, head.uri.path(), &self.forwarding);
-        if is_whole || !self.reads(route, head) {
-            return self.handle_for(context, route, head, &[]).await;
-        }
-        let body = exchange::read_body(downstream, &self.limits).await?;
-        let head = downstream.req_header();
-        let route = Route::of(&head.method, head.uri.path(), &self.forwarding);
-        self.handle_for(context, route, head, &body).await
-    }
-
-    async fn handle_for(
-        &self,
-        context: &mut Context,
-        route: Route<'_>,
-        head: &Parts,
-        body: &[u8],
-    ) -> Result<Decision, Rejection> {
-        let (client, now) = (&context.client, Moment::now());
-        let outcome = self.handle(Asked { route, head, body, client, now }).await;
-        context.session = outcome.session;
-        outcome.decision
-    }
-}
 
 #[async_trait]
 impl ProxyHttp for Gateway {

@@ -2,7 +2,8 @@
 
 use http::request::Parts;
 
-use super::gateway::{Asked, Authenticated, Found, Gateway, token_refused};
+use super::decision::{Asked, Authenticated, Found};
+use super::gateway::{Gateway, token_refused};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::PublicRoute;

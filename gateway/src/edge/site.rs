@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::ResponseHeader;
 
 use super::Downstream;
-use super::gateway::{Asked, Gateway};
+use super::decision::Asked;
+use super::gateway::Gateway;
 use super::origin::ClientInfo;
 use crate::api::crosssite::{AllowedOrigins, SEC_FETCH_SITE};
 use crate::api::options;
