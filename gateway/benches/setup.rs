@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use influx_gateway::internals::{
-    Access, ApiToken, Caller, Capacity, ClientInfo, CookieRules, Forward, Forwarding, IdentityHeaders, Lifetime,
-    MemoryStore, Moment, Preparation, SameSite, Scheme, Secure,
-    Session, SessionId, SessionToken, Shared, Status, TrustedProxies, Unversioned, User, UserId,
-    head,
+    Access, ApiToken, Caller, Capacity, ClientInfo, CookieRules, Forward, Forwarding,
+    IdentityHeaders, Lifetime, MemoryStore, Moment, Preparation, SameSite, Scheme, Secure, Session,
+    SessionId, SessionToken, Shared, Status, TrustedProxies, Unversioned, User, UserId, head,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 

@@ -89,11 +89,6 @@ impl Auth {
         self.sessions.touch(&token.id(), now).await
     }
 
-    /// Whether `session` still holds. Does not renew it.
-    pub fn holds(&self, session: &Session, now: Moment) -> bool {
-        self.sessions.is_live(session, now)
-    }
-
     /// The live session of `token`, which is not renewed.
     pub async fn peek(
         &self,

@@ -60,3 +60,40 @@ impl Limits {
         self.connections.saturating_add(self.upstream_connections).saturating_add(OTHER_FILES)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Some limits.
+    pub(crate) const LIMITS: Limits = Limits {
+        upstream_connect: SECOND,
+        upstream_read: SECOND,
+        upstream_write: SECOND,
+        upstream_ask: SECOND,
+        upstream_idle: SECOND,
+        body: SECOND,
+        local_body: SECOND,
+        keepalive: SECOND,
+        head: SECOND,
+        head_bytes: 16 * 1024,
+        head_fields: 100,
+        target_bytes: 8 * 1024,
+        body_bytes: Some(4096),
+        local_body_bytes: 4096,
+        http2_streams: 10,
+        http2_resets: 10,
+        requests: 10,
+        connections: 10,
+        connections_per_client: 10,
+        upstream_connections: 10,
+        upstream_connections_per_client: 10,
+    };
+
+    #[test]
+    fn each_connection_is_an_open_file() {
+        assert_eq!(LIMITS.open_files(), 20 + OTHER_FILES);
+    }
+}

@@ -20,7 +20,7 @@ use crate::clock::Moment;
 use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
 use crate::visit::ClientKind;
-pub use record::{Record, UnixMillis};
+pub use record::Record;
 use token::SessionId;
 pub use underway::{Notice, Watch};
 pub use upstream::{Question, UpstreamHalf};

@@ -270,3 +270,6 @@ pub(super) fn token_refused(error: TokenError) -> Rejection {
         TokenError::Unavailable => Rejection::DirectoryUnavailable,
     }
 }
+
+#[cfg(test)]
+mod tests;

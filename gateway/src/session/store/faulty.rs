@@ -19,19 +19,18 @@ pub enum Trouble {
     Late(Duration),
 }
 
-/// How long an answer is waited for.
-pub const TIMEOUT: Duration = Duration::from_millis(250);
-
 /// The store.
 pub struct FaultyStore {
     memory: MemoryStore,
     trouble: Mutex<Trouble>,
+    /// How long an answer is waited for.
+    patience: Duration,
 }
 
 impl FaultyStore {
-    /// Nothing is wrong with it yet.
-    pub fn new(memory: MemoryStore) -> Self {
-        Self { memory, trouble: Mutex::new(Trouble::None) }
+    /// Nothing is wrong with it yet. Answers are waited for so long.
+    pub fn new(memory: MemoryStore, patience: Duration) -> Self {
+        Self { memory, trouble: Mutex::new(Trouble::None), patience }
     }
 
     /// From now on this is wrong with it.
@@ -57,6 +56,6 @@ impl FaultyStore {
             }
             Ok(work(&self.memory))
         };
-        tokio::time::timeout(TIMEOUT, answer).await.unwrap_or(Err(StoreError::TimedOut))
+        tokio::time::timeout(self.patience, answer).await.unwrap_or(Err(StoreError::TimedOut))
     }
 }
