@@ -11,7 +11,7 @@ const COUNTED: [(&str, &str); 14] = [
     ("request", "influx_gateway::edge::server::Front::serve::{{closure}}"),
     ("read-head", "influx_gateway::edge::guard::framer::Framer::next"),
     ("request-id", "influx_gateway::edge::request_id::RequestId::of"),
-    ("origin", "influx_gateway::edge::origin::TrustedProxies::origin"),
+    ("client-info", "influx_gateway::edge::origin::TrustedProxies::client_info"),
     ("decide", "influx_gateway::edge::gateway::Gateway::decide::{{closure}}"),
     ("decide.path", "influx_gateway::api::path::check"),
     ("decide.route", "influx_gateway::api::route::Route::of"),

@@ -97,6 +97,10 @@ pub enum Rejection {
 /// One row of the table: status, error code, message.
 type Row = (StatusCode, &'static str, &'static str);
 
+fn unavailable(message: &'static str) -> Row {
+    (StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+}
+
 impl Rejection {
     /// Status, error code and message of each refusal. Codes and statuses are paired as InfluxDB does.
     #[expect(clippy::too_many_lines, reason = "one row for each way to say no")]
@@ -145,16 +149,12 @@ impl Rejection {
             Self::Misdirected => {
                 (StatusCode::MISDIRECTED_REQUEST, "invalid", "the gateway does not serve this host")
             }
-            Self::SessionsUnavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "sessions cannot be looked up at the moment; try again later",
-            ),
-            Self::DirectoryUnavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "users cannot be verified at the moment; try again later",
-            ),
+            Self::SessionsUnavailable => {
+                unavailable("sessions cannot be looked up at the moment; try again later")
+            }
+            Self::DirectoryUnavailable => {
+                unavailable("users cannot be verified at the moment; try again later")
+            }
             Self::NameTooLong => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
@@ -192,21 +192,13 @@ impl Rejection {
                 "too many requests",
                 "too many sign-ins are under way; try again later",
             ),
-            Self::TooManySessions => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "too many sessions are open; try again later",
-            ),
-            Self::TooManyConnections => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "too many connections are open; try again later",
-            ),
-            Self::UpstreamBusy => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "too many requests use the upstream; try again later",
-            ),
+            Self::TooManySessions => unavailable("too many sessions are open; try again later"),
+            Self::TooManyConnections => {
+                unavailable("too many connections are open; try again later")
+            }
+            Self::UpstreamBusy => {
+                unavailable("too many requests use the upstream; try again later")
+            }
             Self::TooManyAtOnce => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too many requests",
