@@ -202,6 +202,7 @@ async fn sessions_are_listed(make: &Make) {
     let of_ada = stage.store.list(Filter::User(user("ada").id()), at(500)).await.unwrap();
     let [record] = &of_ada[..] else { panic!("{} records", of_ada.len()) };
     assert!(record.id == ada && record.user_name == "ada");
+    assert_eq!(record.user_id, user("ada").id());
     assert_eq!(record.last_used.0 - record.started.0, 500_000);
     assert_eq!(record.expires.0 - record.last_used.0, 600_000);
     // Bob's has idled out.
