@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::answer::Manners;
@@ -164,7 +165,7 @@ impl Gateway {
                     Ok(Decision::Respond(me::get(&self.auth.user_of(&session, asked.now))))
                 }
                 // The user of a token is the upstream's to know.
-                caller => Ok(Decision::on_behalf_of(caller)),
+                caller @ Caller::Token(_) => Ok(Decision::on_behalf_of(caller)),
             },
             Route::Password(account, proof) => {
                 let caller = self.authenticate(asked, session).await?.for_changes()?;
@@ -179,26 +180,15 @@ impl Gateway {
                 self.authenticate(asked, session).await?;
                 Err(Rejection::NoSuchPage)
             }
-            Route::Api => {
-                let caller = self.authenticate(asked, session).await?.for_changes()?;
-                self.check_access(&caller, head)?;
-                let errand = match users::deed(&head.method, head.uri.path()) {
-                    Some((deed, account)) => self.errand(deed, Some(account), &caller, client)?,
-                    None => None,
-                };
-                Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
-            }
+            Route::Api => self.decide_api(asked, session).await,
             Route::OnItsOwn(route) => match Box::pin(self.owner(head)).await? {
                 Some(caller) => Ok(Decision::on_behalf_of(caller)),
                 None => Ok(Decision::Forward(self.public(route))),
             },
             Route::OnItsOwnOrApi(route) => {
-                match Box::pin(self.owner_or_session(asked, session)).await? {
-                    Some(authenticated) => {
-                        let caller = authenticated.for_changes()?;
-                        self.check_access(&caller, head)?;
-                        Ok(Decision::on_behalf_of(caller))
-                    }
+                let owner = Box::pin(self.owner_or_session(asked, session)).await?;
+                match owner {
+                    Some(owner) => self.on_behalf_of(owner.for_changes()?, head),
                     None => Ok(Decision::Forward(self.public(route))),
                 }
             }
@@ -207,6 +197,27 @@ impl Gateway {
             Route::Public(route) => Ok(Decision::Forward(self.public(route))),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
+    }
+
+    /// The API of InfluxDB: forwarded for whoever is allowed to ask for it.
+    async fn decide_api(
+        &self,
+        asked: Asked<'_>,
+        session: &mut Found,
+    ) -> Result<Decision, Rejection> {
+        let Asked { head, client, .. } = asked;
+        let caller = self.authenticate(asked, session).await?.for_changes()?;
+        self.check_access(&caller, head)?;
+        let errand = match users::deed(&head.method, head.uri.path()) {
+            Some((deed, account)) => self.errand(deed, Some(account), &caller, client)?,
+            None => None,
+        };
+        Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
+    }
+
+    fn on_behalf_of(&self, caller: Caller, head: &Parts) -> Result<Decision, Rejection> {
+        self.check_access(&caller, head)?;
+        Ok(Decision::on_behalf_of(caller))
     }
 
     /// Says no to a body that is too long before any of it is read.

@@ -61,7 +61,10 @@ pub trait EndListener: Send + Sync {
 }
 
 /// Which sessions to list.
-#[cfg_attr(not(test), expect(dead_code, reason = "no administrator can ask for it yet"))]
+#[cfg_attr(
+    not(any(test, feature = "internals")),
+    expect(dead_code, reason = "no administrator can ask for it yet")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// All.
