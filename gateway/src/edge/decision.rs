@@ -40,7 +40,7 @@ pub(super) struct Outcome {
 pub(super) struct Asked<'a> {
     pub(super) route: Route<'a>,
     pub(super) head: &'a Parts,
-    /// Whole, if [`Gateway::reads`] it; empty otherwise.
+    /// Whole, if [`Gateway::reads`](super::gateway::Gateway::reads) it; empty otherwise.
     pub(super) body: &'a [u8],
     pub(super) client: &'a ClientInfo,
     pub(super) now: Moment,
