@@ -1,7 +1,7 @@
 # demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, overview,
-# bench, bench-signin, profile: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+# bench, bench-signin, profile, fuzz: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
 .PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility overview \
-	bench bench-signin profile tools test-tools compose-tools influxd-tools influxdb-tools bench-tools \
+	bench bench-signin profile fuzz tools test-tools compose-tools influxd-tools influxdb-tools bench-tools \
 	bench-signin-tools
 
 CARGO ?= cargo
@@ -64,6 +64,11 @@ profile: bench-tools ## record which code runs how often, for `make release`; ru
 	@$(call need,curl,curl)
 	rustup component add llvm-tools
 	python3 -B gateway/benches/train
+
+fuzz: tools ## random input, a minute for each parser of what strangers write; FUZZ='--seconds 600 head'
+	@$(call need,c++,g++)
+	@$(call need,python3,python3)
+	gateway/fuzz/run $(FUZZ)
 
 tools:
 	@$(call need,cc,gcc libc6-dev)

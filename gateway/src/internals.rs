@@ -1,6 +1,8 @@
 //! What benches, examples and fuzz targets reach of the gateway; no part of the program.
 
-pub use crate::api::cookie::{CookieRules, SameSite, Secure};
+pub use crate::api::authorization;
+pub use crate::api::chunks::{Broken, Chunks};
+pub use crate::api::cookie::{self, CookieRules, SameSite, Secure};
 pub use crate::api::forward::Forward;
 pub use crate::api::framing::{self, HeadLimits, HeadScan};
 pub use crate::api::identity::IdentityHeaders;
@@ -9,6 +11,10 @@ pub use crate::api::route::{Forwarding, Route, Unversioned};
 pub use crate::app::{Loaded, bind, load};
 pub use crate::auth::credential::{Caller, Shared};
 pub use crate::clock::Moment;
+pub use crate::config::Config;
+pub use crate::directory::parse::parse as parse_users;
+pub use crate::directory::users::Users;
+pub use crate::document::Surroundings;
 pub use crate::edge::head;
 pub use crate::edge::identity::Preparation;
 pub use crate::edge::listener::Bound;
