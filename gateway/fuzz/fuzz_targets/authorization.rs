@@ -19,6 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert!(token.is_none() && authorization::is_basic(&headers));
     assert!(read.header.is_sensitive() && read.header == value);
+    // Split at the first colon: only a password may have more.
+    let encoded = bytes["Basic ".len()..].trim_ascii_end();
+    let decoded = STANDARD.decode(encoded).expect("what was read is base64");
+    let colon = decoded.iter().position(|&byte| byte == b':').expect("a colon");
+    assert_eq!(read.password.len(), decoded.len() - colon - 1);
     let Some(name) = read.name else { return };
     assert_eq!(read.typed.as_str(), name.as_str().chars().take(255).collect::<String>());
     let pair = format!("{name}:{}", "x".repeat(read.password.len()));
