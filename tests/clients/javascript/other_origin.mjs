@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { args, executablePath } from "./chromium.mjs";
 
 const { GATEWAY_URL, GATEWAY_USER, GATEWAY_PASSWORD, ALLOWED_PAGE, OTHER_PAGE } = process.env;
 
@@ -23,18 +24,10 @@ const preferences = { profile: { block_third_party_cookies: false, cookie_contro
 await mkdir(join(profile, "Default"));
 await writeFile(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
 const context = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
+  executablePath,
   headless: true,
   ignoreHTTPSErrors: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-  ],
+  args,
 });
 try {
   const page = await context.newPage();

@@ -1,18 +1,14 @@
 // A site in a browser of its own profile: what it asks for, and what the browser makes of the answers.
 
+import { args, executablePath } from "./chromium.mjs";
+
 /** How long anything may take, in milliseconds. */
 const PATIENCE = 20_000;
 
 export const launchOptions = {
-  executablePath: "/usr/bin/chromium",
+  executablePath,
   args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
+    ...args,
     "--ignore-certificate-errors",
     // A host that browsers do not trust as they trust this machine.
     "--host-resolver-rules=MAP influx.test 127.0.0.1",
