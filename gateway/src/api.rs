@@ -4,7 +4,7 @@ pub mod authorization;
 pub mod chunks;
 pub mod compatible;
 pub mod cookie;
-pub mod crosssite;
+pub mod csrf;
 pub mod forward;
 pub mod framing;
 pub mod hosts;

@@ -12,20 +12,19 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::api::crosssite::AllowedOrigins;
+use crate::api::csrf::AllowedOrigins;
 use crate::api::hosts::AnsweredHosts;
 use crate::audit::Audit;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
-use crate::auth::upkeep::{self, Upkeep};
+use crate::auth::upstream_sessions::{self, UpstreamSessions};
 use crate::auth::{AuditedEnds, Auth};
-use crate::config::{Config, Kind, TokenPolicy};
+use crate::config::{Config, TokenPolicy, UpstreamKind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
-use crate::directory::hashing::{HashingRoom, Line};
-use crate::directory::influxdb::{self, Ask, InfluxdbDirectory};
+use crate::directory::hash_pool::{HashPool, QueueLimits};
+use crate::directory::influxdb::{self, InfluxdbDirectory, UpstreamClient};
 use crate::directory::users::Users;
-use crate::document::Fault;
 use crate::edge;
 use crate::edge::client::Client;
 use crate::edge::gateway::{Gateway, Settings};
@@ -34,9 +33,10 @@ use crate::edge::origin::TrustedProxies;
 use crate::edge::server::Server;
 use crate::edge::tls::{UpstreamFiles, UpstreamTls};
 use crate::edge::upstream::Upstream;
+use crate::file_identity::Files;
 use crate::session::memory::MemoryStore;
 use crate::session::store::{EndListener, SessionStore};
-use crate::stamp::Files;
+use crate::toml_reader::Diagnostic;
 use crate::user::secret::Scheme;
 
 /// A listening address that could not be had.
@@ -73,11 +73,11 @@ pub fn bind_all(config: &Config, tls: Tls) -> Result<Vec<Listener>, BindError> {
 }
 
 /// Opens the audit trail where the configuration says.
-pub fn open_audit(config: &Config) -> Result<Audit, Vec<Fault>> {
+pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
     let Some(path) = &config.audit else { return Ok(Audit::to_log()) };
     Audit::to_file(path).map_err(|error| {
         let what = format!("cannot be written to: {error} (audit.file)");
-        vec![Fault::of_file(&path.display().to_string(), what)]
+        vec![Diagnostic::of_file(&path.display().to_string(), what)]
     })
 }
 
@@ -132,17 +132,17 @@ fn build(
     let (tls_files, tls) = upstream_tls.unzip();
     let upstream = Upstream::new(&at.authority, tls, config.limits, sources.collect());
     let client = Arc::new(Client::new(Arc::clone(&upstream)));
-    let ask = Arc::clone(&client) as Arc<dyn Ask>;
+    let ask = Arc::clone(&client) as Arc<dyn UpstreamClient>;
     let signin = config.signin;
-    let line = Line { at_once: influxdb::AT_ONCE, ..signin.line };
+    let line = QueueLimits { at_once: influxdb::AT_ONCE, ..signin.line };
     let scheme = match at.kind {
-        Kind::Influxdb2 => Scheme::Token,
-        Kind::Influxdb3 => Scheme::Bearer,
+        UpstreamKind::Influxdb2 => Scheme::Token,
+        UpstreamKind::Influxdb3 => Scheme::Bearer,
     };
     let shared = Arc::new(Shared::new(config.upstream.token, scheme));
     let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask), line, Arc::clone(&shared)));
 
-    let (hand_over, ended) = upkeep::line();
+    let (hand_over, ended) = upstream_sessions::line();
     let told: [Arc<dyn EndListener>; 2] =
         [Arc::new(AuditedEnds(audit.clone())), Arc::new(hand_over)];
     let memory = MemoryStore::new(config.lifetime, config.capacity, told);
@@ -155,16 +155,17 @@ fn build(
         ))),
         TokenPolicy::Deny => Tokens::Deny,
     };
-    let (directory, upkeep) = if let Some((users, kept)) = users {
-        let room = HashingRoom::new(signin.line, signin.cost);
-        (Directory::File(Arc::new(FileDirectory::new(users, kept, room))), None)
+    let (directory, upstream_sessions) = if let Some((users, kept)) = users {
+        let pool = HashPool::new(signin.line, signin.cost);
+        (Directory::File(Arc::new(FileDirectory::new(users, kept, pool))), None)
     } else {
         let pace = config.users.pace;
-        let upkeep = Upkeep::new(Arc::clone(&influxdb), Arc::clone(&sessions), ended, pace);
-        (Directory::Influxdb(influxdb), Some(Arc::new(upkeep)))
+        let upstream_sessions =
+            UpstreamSessions::new(Arc::clone(&influxdb), Arc::clone(&sessions), ended, pace);
+        (Directory::Influxdb(influxdb), Some(Arc::new(upstream_sessions)))
     };
     let store = Arc::clone(&sessions);
-    let auth = Auth::new(directory, store, tokens, upkeep.clone(), signin.rules, audit);
+    let auth = Auth::new(directory, store, tokens, upstream_sessions.clone(), signin.rules, audit);
     let token_file = config.upstream.token_file;
     let token_file = token_file.map(|file| token_file::watched(file, Arc::clone(&shared)));
     let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
@@ -187,5 +188,5 @@ fn build(
             .hsts
             .and_then(|time| HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok()),
     });
-    Server::new(gateway, listeners, upstream, (sessions, upkeep), watched, config.server)
+    Server::new(gateway, listeners, upstream, (sessions, upstream_sessions), watched, config.server)
 }

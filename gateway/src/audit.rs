@@ -8,17 +8,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use crate::background_writer::{Sink, Writer};
 use crate::clock;
+use crate::request_meta::RequestMeta;
 use crate::session::token::Fingerprint;
+use crate::user::login_name::LoginName;
 use crate::user::name::Username;
-use crate::user::typed::TypedName;
-use crate::visit::Visit;
-use crate::writer::{Sink, Writer};
 use trail::{Entry, Trail};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// A session began.
     SignedIn,
     /// A sign-in was refused, or the old password at a change of passwords.
@@ -57,7 +57,7 @@ pub enum Reason {
     /// There were too many failures before.
     Throttled,
     /// Too many passwords were waiting to be checked.
-    Busy,
+    Overloaded,
     /// There are as many sessions as there may be.
     Full,
     /// The name is too long to be told upstream.
@@ -65,14 +65,14 @@ pub enum Reason {
     /// InfluxDB could not be asked.
     Unavailable,
     /// InfluxDB requires a new password first.
-    Told,
+    PasswordChangeRequired,
 }
 
 /// Something that happened, with whatever is known about it.
 pub struct Event {
-    kind: Kind,
+    kind: EventKind,
     time: SystemTime,
-    user: Option<TypedName>,
+    user: Option<LoginName>,
     client: Option<IpAddr>,
     session: Option<Fingerprint>,
     request_id: Option<Box<str>>,
@@ -80,7 +80,7 @@ pub struct Event {
 
 impl Event {
     /// It has just happened.
-    pub fn now(kind: Kind) -> Self {
+    pub fn now(kind: EventKind) -> Self {
         let time = clock::wall();
         Self { kind, time, user: None, client: None, session: None, request_id: None }
     }
@@ -93,9 +93,9 @@ impl Event {
 
     /// On whose request.
     #[must_use]
-    pub fn on(mut self, visit: &Visit<'_>) -> Self {
-        self.client = visit.address.map(|address| address.to_canonical());
-        self.request_id = Some(visit.request_id.into());
+    pub fn on(mut self, meta: &RequestMeta<'_>) -> Self {
+        self.client = meta.address.map(|address| address.to_canonical());
+        self.request_id = Some(meta.request_id.into());
         self
     }
 
@@ -107,7 +107,7 @@ impl Event {
 
     /// To whom, if the name is right.
     #[must_use]
-    pub fn for_typed(mut self, user: &TypedName) -> Self {
+    pub fn for_typed(mut self, user: &LoginName) -> Self {
         self.user = Some(user.clone());
         self
     }

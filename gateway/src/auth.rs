@@ -10,29 +10,29 @@ mod signin;
 mod simulation;
 pub mod throttle;
 pub mod tokens;
-pub mod upkeep;
+pub mod upstream_sessions;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
-use crate::audit::{Audit, Event, Kind, Reason};
+use crate::audit::{Audit, Event, EventKind, Reason};
 use crate::clock::Moment;
 use crate::directory::Directory;
-use crate::directory::users::Fate;
+use crate::directory::users::UserChange;
+use crate::request_meta::RequestMeta;
 use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Session, Watch};
 use crate::user::User;
-use crate::visit::Visit;
 use changes::Changes;
-use errand::UnderWay;
+use errand::GuessesInFlight;
 pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
-use throttle::{Rules, Throttle};
+use throttle::{Throttle, ThrottleRules};
 use tokens::{TokenError, Tokens};
-use upkeep::Upkeep;
+use upstream_sessions::UpstreamSessions;
 
 /// Users and their sessions.
 pub struct Auth {
@@ -40,16 +40,16 @@ pub struct Auth {
     sessions: Arc<SessionStore>,
     tokens: Tokens,
     /// Looks after InfluxDB's half of sessions, where there is one.
-    upkeep: Option<Arc<Upkeep>>,
+    upstream_sessions: Option<Arc<UpstreamSessions>>,
     throttle: Arc<Throttle>,
-    under_way: Arc<UnderWay>,
+    under_way: Arc<GuessesInFlight>,
     changes: Changes,
     audit: Audit,
     /// Held while the users file is read anew and its changes are carried out, and while a new
     /// password is set: who changes a user, and whose sessions end for it, is one thing.
     reloading: Arc<Mutex<()>>,
     /// What has become of users that their sessions do not know yet, oldest first.
-    untold: Mutex<VecDeque<Fate>>,
+    untold: Mutex<VecDeque<UserChange>>,
 }
 
 impl Auth {
@@ -58,8 +58,8 @@ impl Auth {
         directory: Directory,
         sessions: Arc<SessionStore>,
         tokens: Tokens,
-        upkeep: Option<Arc<Upkeep>>,
-        rules: Rules,
+        upstream_sessions: Option<Arc<UpstreamSessions>>,
+        rules: ThrottleRules,
         audit: Audit,
     ) -> Self {
         let throttle = Arc::new(Throttle::new(rules));
@@ -70,7 +70,7 @@ impl Auth {
             directory,
             sessions,
             tokens,
-            upkeep,
+            upstream_sessions,
             throttle,
             under_way,
             changes,
@@ -121,11 +121,11 @@ impl Auth {
         &self,
         token: &SessionToken,
         now: Moment,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Result<Option<Arc<Session>>, StoreError> {
         let ended = self.sessions.end(&token.id(), EndReason::SignedOut, now).await?;
         Ok(ended.map(|ended| {
-            self.audit.record(event(Kind::SignedOut, &ended.session).on(visit));
+            self.audit.record(event(EventKind::SignedOut, &ended.session).on(meta));
             ended.session
         }))
     }
@@ -136,14 +136,14 @@ impl Auth {
     }
 
     /// Notes in the audit trail that a sign-in was refused before there was anything to check.
-    pub fn note_malformed(&self, visit: &Visit<'_>) {
-        self.audit.record(Event::now(Kind::Refused(Reason::Malformed)).on(visit));
+    pub fn note_malformed(&self, meta: &RequestMeta<'_>) {
+        self.audit.record(Event::now(EventKind::Refused(Reason::Malformed)).on(meta));
     }
 
     /// The user of `session`. Whether that is still so, InfluxDB is asked in the background.
     pub fn user_of(&self, session: &Arc<Session>, now: Moment) -> Arc<User> {
-        if let Some(upkeep) = &self.upkeep {
-            upkeep.refresh(session, now);
+        if let Some(upstream_sessions) = &self.upstream_sessions {
+            upstream_sessions.refresh(session, now);
         }
         session.user()
     }
@@ -152,8 +152,8 @@ impl Auth {
     /// answered with 401 or 403: that may also have been for want of a permission. If InfluxDB does
     /// not know the session, it ends.
     pub fn doubt(&self, session: &Arc<Session>) {
-        if let Some(upkeep) = &self.upkeep {
-            upkeep.doubt(session);
+        if let Some(upstream_sessions) = &self.upstream_sessions {
+            upstream_sessions.doubt(session);
         }
     }
 }
@@ -165,9 +165,9 @@ pub struct AuditedEnds(pub Audit);
 impl EndListener for AuditedEnds {
     fn ended(&self, Ended { session, reason }: &Ended) {
         let kind = match reason {
-            EndReason::Expired => Kind::Expired,
-            EndReason::Evicted => Kind::Evicted,
-            EndReason::Revoked => Kind::Revoked,
+            EndReason::Expired => EventKind::Expired,
+            EndReason::Evicted => EventKind::Evicted,
+            EndReason::Revoked => EventKind::Revoked,
             EndReason::SignedOut | EndReason::Refused => return,
         };
         self.0.record(event(kind, session));
@@ -179,6 +179,6 @@ fn in_turn(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn event(kind: Kind, session: &Session) -> Event {
+fn event(kind: EventKind, session: &Session) -> Event {
     Event::now(kind).to(&session.user().name).within(session.id().fingerprint())
 }

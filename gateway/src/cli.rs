@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::document::Fault;
+use crate::toml_reader::Diagnostic;
 
 /// A reverse proxy in front of InfluxDB that signs users in and keeps their sessions.
 #[derive(Parser)]
@@ -58,7 +58,7 @@ enum Failure {
     /// An address to listen on is not available: 69.
     Bind(String),
     /// The configuration or the users file has faults: 78.
-    Configuration(Vec<Fault>),
+    Configuration(Vec<Diagnostic>),
     /// A file could not be changed: 78.
     File(String),
     /// The answer could not be written to standard output: 74.
@@ -91,8 +91,8 @@ impl Failure {
     }
 }
 
-impl From<Vec<Fault>> for Failure {
-    fn from(faults: Vec<Fault>) -> Self {
+impl From<Vec<Diagnostic>> for Failure {
+    fn from(faults: Vec<Diagnostic>) -> Self {
         Self::Configuration(faults)
     }
 }

@@ -16,10 +16,10 @@ use pingora::server::configuration::ServerConf;
 
 use crate::api::cookie::CookieRules;
 use crate::api::route::{self, Forwarding, Unversioned};
-use crate::document::{self, Document, Fault, Named, Section, Surroundings};
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
+use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table};
 use crate::user::secret::ApiToken;
 pub use identity::Identity;
 pub use listen::Listen;
@@ -56,7 +56,7 @@ pub struct Config {
 
 /// The kind of upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum UpstreamKind {
     /// InfluxDB 2.
     Influxdb2,
     /// InfluxDB 3: no users, no sign-in, tokens as `Bearer` only.
@@ -68,7 +68,7 @@ pub struct Upstream {
     /// Host and port, as in the URL.
     pub authority: Authority,
     /// What it is.
-    pub kind: Kind,
+    pub kind: UpstreamKind,
     /// Whether it is spoken to over TLS; its certificate is verified then.
     pub tls: bool,
     /// Certificates that may have signed the upstream's; none: those of the system.
@@ -110,7 +110,7 @@ impl NamedFiles {
 /// Why there is no [`Config`].
 pub struct Refused {
     /// Everything that is wrong, in the order of the lines.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<Diagnostic>,
     /// What else can be checked.
     pub files: Box<NamedFiles>,
 }
@@ -128,21 +128,21 @@ impl Config {
         name: &str,
         text: &str,
         folder: &Path,
-        surroundings: Surroundings<'_>,
+        environment: Environment<'_>,
     ) -> Result<Self, Refused> {
-        let document = Document::parse(name, text, surroundings);
+        let document = Document::parse(name, text, environment);
         let mut root = document.root();
-        let listen = listen::read(root.section("listen"), folder);
-        let upstream = upstream::read(root.section("upstream"), folder);
-        let (lifetime, capacity) = session(root.section("session"));
-        let cookie = cookie::read(root.section("cookie"));
-        let identity = identity::read(root.section("identity"));
-        let users = users::read(root.section("users"), folder, &upstream, &identity);
-        let signin = signin::read(root.section("signin"));
-        let audit = audit(root.section("audit"), folder);
-        let forwarding = forward(root.section("forward"), &upstream);
-        let limits = limits(root.section("limits"));
-        let server = server::read(root.section("server"));
+        let listen = listen::read(root.table("listen"), folder);
+        let upstream = upstream::read(root.table("upstream"), folder);
+        let (lifetime, capacity) = session(root.table("session"));
+        let cookie = cookie::read(root.table("cookie"));
+        let identity = identity::read(root.table("identity"));
+        let users = users::read(root.table("users"), folder, &upstream, &identity);
+        let signin = signin::read(root.table("signin"));
+        let audit = audit(root.table("audit"), folder);
+        let forwarding = forward(root.table("forward"), &upstream);
+        let limits = limits(root.table("limits"));
+        let server = server::read(root.table("server"));
         root.close();
 
         let faults = document.into_faults();
@@ -167,22 +167,22 @@ impl Config {
     }
 }
 
-fn session(mut section: Section<'_>) -> (Lifetime, Capacity) {
-    let idle = section.parsed("idle", duration).unwrap_or(Duration::from_secs(600));
-    let absolute = section.parsed("lifetime", |text| match text {
+fn session(mut table: Table<'_>) -> (Lifetime, Capacity) {
+    let idle = table.parsed("idle", duration).unwrap_or(Duration::from_secs(600));
+    let absolute = table.parsed("lifetime", |text| match text {
         "off" => Ok(None),
         text => duration(text).map(Some),
     });
-    let total = section.count("max_sessions", 1).unwrap_or(1_000_000);
-    let per_user = section.count("max_sessions_per_user", 1).unwrap_or(256);
-    section.choice("store", &[("memory", ())]);
-    section.close();
+    let total = table.count("max_sessions", 1).unwrap_or(1_000_000);
+    let per_user = table.count("max_sessions_per_user", 1).unwrap_or(256);
+    table.choice("store", &[("memory", ())]);
+    table.close();
     (Lifetime { idle, absolute: absolute.flatten() }, Capacity { total, per_user })
 }
 
-fn audit(mut section: Section<'_>, folder: &Path) -> Option<PathBuf> {
-    let file = section.text("file").map(|file| folder.join(file));
-    section.close();
+fn audit(mut table: Table<'_>, folder: &Path) -> Option<PathBuf> {
+    let file = table.text("file").map(|file| folder.join(file));
+    table.close();
     file
 }
 
@@ -198,26 +198,26 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn forward(mut section: Section<'_>, upstream: &Upstream) -> Forwarding {
+fn forward(mut table: Table<'_>, upstream: &Upstream) -> Forwarding {
     let default = || ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
-    let public = section.texts("public").unwrap_or_else(default);
+    let public = table.texts("public").unwrap_or_else(default);
     for path in &public {
         let is_path = path.starts_with('/')
             && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\;".contains(&byte));
         if !is_path {
-            section.fault("public", &format!("{path:?} is not a plain path such as \"/health\""));
+            table.fault("public", &format!("{path:?} is not a plain path such as \"/health\""));
         } else if let Some(why) = route::why_not_public(path) {
-            section.fault("public", &format!("{path:?} {why}"));
+            table.fault("public", &format!("{path:?} {why}"));
         }
     }
-    let mut switch = |key| section.boolean(key).unwrap_or(false);
+    let mut switch = |key| table.boolean(key).unwrap_or(false);
     let (setup, credentials) = (switch("setup"), switch("credentials"));
     let (ui, v1) = (switch("ui"), switch("v1"));
-    let is_influxdb_3 = upstream.kind == Kind::Influxdb3;
+    let is_influxdb_3 = upstream.kind == UpstreamKind::Influxdb3;
     if v1 && is_influxdb_3 {
-        section.fault("v1", "InfluxDB 3 has its /query and /write by session already");
+        table.fault("v1", "InfluxDB 3 has its /query and /write by session already");
     }
-    section.close();
+    table.close();
     let unversioned = match (is_influxdb_3, v1) {
         (true, _) => Unversioned::Api,
         (false, true) => Unversioned::OnTheirOwn,
@@ -226,20 +226,20 @@ fn forward(mut section: Section<'_>, upstream: &Upstream) -> Forwarding {
     Forwarding { public, setup, credentials, ui, unversioned }
 }
 
-fn limits(mut section: Section<'_>) -> Limits {
-    let body_bytes = section.json("body_bytes").and_then(|value| match value {
+fn limits(mut table: Table<'_>) -> Limits {
+    let body_bytes = table.json("body_bytes").and_then(|value| match value {
         value if value == "none" => None,
         value => {
             let bytes = value.as_u64();
             if bytes.is_none() {
-                let found = document::found(&value);
+                let found = toml_reader::found(&value);
                 let fault = format!("expected \"none\" or a number of bytes, found {found}");
-                section.fault("body_bytes", &fault);
+                table.fault("body_bytes", &fault);
             }
             bytes
         }
     });
-    let mut count = |key, default| section.count(key, 1).unwrap_or(default);
+    let mut count = |key, default| table.count(key, 1).unwrap_or(default);
     let (head_bytes, head_fields) = (count("head_bytes", 16 * 1024), count("head_fields", 100));
     let (target_bytes, requests) = (count("target_bytes", 8 * 1024), count("requests", 100_000));
     let connections = count("connections", 65_536);
@@ -250,7 +250,7 @@ fn limits(mut section: Section<'_>) -> Limits {
     let http2_streams = u32::try_from(count("http2_streams", 100)).unwrap_or(u32::MAX);
     let http2_resets = count("http2_resets", 20);
     let mut time =
-        |key, seconds| section.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
+        |key, seconds| table.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
     let limits = Limits {
         upstream_connect: time("upstream_connect", 5),
         upstream_read: time("upstream_read", 300),
@@ -274,18 +274,18 @@ fn limits(mut section: Section<'_>) -> Limits {
         upstream_connections,
         upstream_connections_per_client,
     };
-    section.close();
+    table.close();
     limits
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::tests::BARE;
+    use crate::toml_reader::tests::BARE;
 
     fn parse(text: &str) -> Result<Config, Vec<String>> {
         Config::parse("gateway.toml", text, Path::new("conf"), BARE)
-            .map_err(|refused| refused.faults.iter().map(Fault::to_string).collect())
+            .map_err(|refused| refused.faults.iter().map(Diagnostic::to_string).collect())
     }
 
     fn check(text: &str, expected: &[&str]) {
@@ -378,11 +378,11 @@ mod tests {
 
     #[test]
     fn the_shipped_file_holds_every_key() {
-        let sections = "listen upstream session cookie users identity forward limits server";
-        for section in sections.split(' ') {
-            let faults = parse(&format!("[{section}]\nunheard = 1\n")).err().unwrap();
+        let tables = "listen upstream session cookie users identity forward limits server";
+        for table in tables.split(' ') {
+            let faults = parse(&format!("[{table}]\nunheard = 1\n")).err().unwrap();
             let (_, known) = faults[0].split_once("known here: ").unwrap();
-            let (_, rest) = SHIPPED.split_once(&format!("[{section}]")).unwrap();
+            let (_, rest) = SHIPPED.split_once(&format!("[{table}]")).unwrap();
             let of_section = rest.split("\n[").next().unwrap();
             for key in known.split(", ") {
                 if key == "https" {
@@ -391,7 +391,7 @@ mod tests {
                 }
                 let is_key =
                     |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
-                assert!(of_section.lines().any(is_key), "{section}.{key}");
+                assert!(of_section.lines().any(is_key), "{table}.{key}");
             }
         }
     }

@@ -1,20 +1,20 @@
 //! The directory: who may sign in. It is a users file, or InfluxDB itself.
 
+mod admission;
 pub mod edit;
-mod fair;
+mod fair_queue;
 pub mod file;
-pub mod hashing;
+pub mod hash_pool;
 pub mod influxdb;
 pub mod parse;
-mod turns;
 pub mod users;
 
 use std::sync::Arc;
 
-pub use fair::Claim;
+pub use admission::Overloaded;
+pub use fair_queue::Claim;
 use file::FileDirectory;
 use influxdb::InfluxdbDirectory;
-pub use turns::Busy;
 
 /// The directory of users.
 pub enum Directory {

@@ -45,12 +45,12 @@ mod app;
 mod cli;
 mod config;
 
+mod background_writer;
 mod clock;
-mod document;
+mod file_identity;
 mod limits;
-mod stamp;
-mod visit;
-mod writer;
+mod request_meta;
+mod toml_reader;
 
 #[cfg(feature = "internals")]
 pub mod internals;

@@ -1,7 +1,8 @@
 //! A session: its user, its times, and whether it is still valid.
 
 mod deadlines;
-mod ledger;
+mod in_flight;
+mod index;
 pub mod memory;
 #[cfg_attr(
     not(any(test, feature = "internals")),
@@ -10,7 +11,6 @@ pub mod memory;
 mod record;
 pub mod store;
 pub mod token;
-mod underway;
 mod upstream;
 mod usage;
 
@@ -21,13 +21,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::clock::Moment;
+use crate::request_meta::ClientKind;
 use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
-use crate::visit::ClientKind;
+pub use in_flight::{Notice, Watch};
 pub use record::Record;
 use token::SessionId;
-pub use underway::{Notice, Watch};
-pub use upstream::{Question, UpstreamHalf};
+pub use upstream::{Question, UpstreamSessionState};
 use usage::{MANY, Usage};
 
 /// How long sessions live.
@@ -61,7 +61,7 @@ pub struct Session {
     user_id: AtomicU64,
     user: ArcSwap<User>,
     /// The other half, if it was InfluxDB that signed the user in.
-    upstream: Option<Box<UpstreamHalf>>,
+    upstream: Option<Box<UpstreamSessionState>>,
     started: Moment,
     /// The word of its [`Usage`].
     usage: AtomicU64,
@@ -78,7 +78,7 @@ impl Session {
         upstream: Option<UpstreamSession>,
         now: Moment,
     ) -> Self {
-        let half = |session| Box::new(UpstreamHalf::new(session, now));
+        let half = |session| Box::new(UpstreamSessionState::new(session, now));
         Self {
             id,
             user_id: AtomicU64::new(user.id().bits()),
@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// InfluxDB's half of the session, if there is one.
-    pub fn upstream(&self) -> Option<&UpstreamHalf> {
+    pub fn upstream(&self) -> Option<&UpstreamSessionState> {
         self.upstream.as_deref()
     }
 

@@ -2,10 +2,10 @@
 
 pub mod access;
 pub mod credentials;
+pub mod login_name;
 pub mod name;
 pub mod password;
 pub mod secret;
-pub mod typed;
 
 use std::fmt;
 use std::str::FromStr;

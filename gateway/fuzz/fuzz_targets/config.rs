@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use influx_gateway::internals::{Config, Surroundings};
+use influx_gateway::internals::{Config, Environment};
 use libfuzzer_sys::fuzz_target;
 
-const NOTHING: Surroundings<'static> = Surroundings {
+const NOTHING: Environment<'static> = Environment {
     variable: &|name| (name == "NAME").then(|| "value".to_owned()),
     file: &|_| Ok("a-token\n".to_owned()),
 };

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use influx_gateway::internals::{Surroundings, Users, parse_users};
+use influx_gateway::internals::{Environment, Users, parse_users};
 use libfuzzer_sys::fuzz_target;
 use toml_edit::DocumentMut;
 
-const NOTHING: Surroundings<'static> = Surroundings {
+const NOTHING: Environment<'static> = Environment {
     variable: &|name| (name == "NAME").then(|| "value".to_owned()),
     file: &|_| Err("no such file".to_owned()),
 };

@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::user::credentials::Credentials;
+use crate::user::login_name::LoginName;
 use crate::user::name::Username;
 use crate::user::password::Password;
-use crate::user::typed::TypedName;
 
 /// The API token that the request brings, with its scheme: `Token …` or `Bearer …` in any letter
 /// case.
@@ -35,7 +35,7 @@ pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
         return None;
     }
     Some(Credentials {
-        typed: TypedName::of(name),
+        typed: LoginName::of(name),
         name: std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()),
         password: Password::new(password.to_vec()),
         header: sensitive(header),

@@ -4,7 +4,7 @@ use super::framing::TOKEN;
 
 /// Where in a chunked body we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum State {
     /// In the size of a chunk, of which so many digits were read.
     Size { size: u64, digits: u8 },
     /// In what may follow the size, so many bytes of it.
@@ -56,7 +56,7 @@ enum Line {
 
 /// Follows a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chunks(Place);
+pub struct Chunks(State);
 
 /// The body is not chunked as it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,24 +68,24 @@ const MOST_TRAILER: usize = 4096;
 
 impl Chunks {
     /// At the beginning of a body.
-    pub const START: Self = Self(Place::Size { size: 0, digits: 0 });
+    pub const START: Self = Self(State::Size { size: 0, digits: 0 });
 
     /// Whether the body has ended.
     pub fn is_done(&self) -> bool {
-        self.0 == Place::Done
+        self.0 == State::Done
     }
 
     /// Follows `bytes`; returns how many of them belong to the body, which are all until its end.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
         let mut at = 0;
         while at < bytes.len() && !self.is_done() {
-            if let Place::Data(left) = self.0 {
+            if let State::Data(left) = self.0 {
                 let rest = (bytes.len() - at) as u64;
                 let taken = left.min(rest);
                 at += usize::try_from(taken).map_err(|_| Broken)?;
                 self.0 = match left - taken {
-                    0 => Place::DataEnd { has_cr: false },
-                    left => Place::Data(left),
+                    0 => State::DataEnd { has_cr: false },
+                    left => State::Data(left),
                 };
             } else {
                 self.0 = self.0.step(bytes[at])?;
@@ -96,7 +96,7 @@ impl Chunks {
     }
 }
 
-impl Place {
+impl State {
     /// The place after one byte outside data.
     fn step(self, byte: u8) -> Result<Self, Broken> {
         match (self, byte) {

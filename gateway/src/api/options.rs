@@ -8,7 +8,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::crosssite::AllowedOrigins;
+use super::csrf::AllowedOrigins;
 use super::rejection::Rejection;
 use super::{Response, no_content};
 

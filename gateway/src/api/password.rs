@@ -8,10 +8,10 @@ use super::route::{Account, Proof};
 use super::signin::not_looked_at;
 use super::{Response, no_content};
 use crate::auth::{Auth, ChangeError, InForce, SignInError};
+use crate::request_meta::RequestMeta;
 use crate::session::Session;
 use crate::user::credentials::Credentials;
 use crate::user::password::Password;
-use crate::visit::Visit;
 
 /// InfluxDB's bounds of a new password, in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
@@ -34,7 +34,7 @@ pub async fn change(
     proof: Proof,
     old: Option<Credentials>,
     body: &[u8],
-    visit: &Visit<'_>,
+    meta: &RequestMeta<'_>,
 ) -> Result<Response, Rejection> {
     let new = new_password(body)?;
     // Each takes a hash or two, and a line of them shuts out those who sign in.
@@ -43,7 +43,7 @@ pub async fn change(
         let old = old.ok_or(Rejection::BadPasswordRequest(
             "error decoding password reset request: the old password is required as Basic",
         ))?;
-        auth.check_password_of(password.session(), old.password, visit).await.map_err(|error| {
+        auth.check_password_of(password.session(), old.password, meta).await.map_err(|error| {
             match error {
                 SignInError::Refused(..) => Rejection::WrongPassword,
                 other => not_looked_at(&other),
@@ -53,8 +53,8 @@ pub async fn change(
     if !LENGTH.contains(&new.len()) {
         return Err(Rejection::PasswordLength);
     }
-    auth.change_password(password, new, visit).await.map_err(|error| match error {
-        ChangeError::Busy => Rejection::TooManySignIns,
+    auth.change_password(password, new, meta).await.map_err(|error| match error {
+        ChangeError::Overloaded => Rejection::TooManySignIns,
         ChangeError::Locked => Rejection::DirectoryUnavailable,
         ChangeError::OthersStay => Rejection::SessionsUnavailable,
         ChangeError::Ended => Rejection::Unauthorized,

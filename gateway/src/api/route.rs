@@ -50,9 +50,9 @@ pub enum Unversioned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
     /// `POST /api/v2/signin`.
-    SignIn(Door),
+    SignIn(Authentication),
     /// `POST /api/v2/signout`.
-    SignOut(Door),
+    SignOut(Authentication),
     /// `GET /api/v2/me`.
     Me,
     /// A new password for a user.
@@ -60,7 +60,7 @@ pub enum Route<'a> {
     /// `OPTIONS` of a local endpoint, which has this method.
     Options(&'static str),
     /// An endpoint asked with another method than this.
-    WrongMethod(Door, &'static str),
+    WrongMethod(Authentication, &'static str),
     /// Below a local endpoint, where there is nothing.
     NoSuchPage,
     /// The set-up of a fresh InfluxDB, which is not to be had through the gateway.
@@ -81,11 +81,11 @@ pub enum Route<'a> {
 
 /// Whether an endpoint wants authentication first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Authentication {
     /// No: the endpoint authenticates by itself.
-    Open,
+    Exempt,
     /// Yes: InfluxDB exempts the exact path only, so a trailing slash makes the difference.
-    Guarded,
+    Required,
 }
 
 /// Whose password.
@@ -127,8 +127,8 @@ impl<'a> Route<'a> {
 /// The API; `below` is what follows `/api/v2`.
 fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a> {
     let (endpoint, door) = match below.strip_suffix('/') {
-        Some(endpoint) => (endpoint, Door::Guarded),
-        None => (below, Door::Open),
+        Some(endpoint) => (endpoint, Authentication::Required),
+        None => (below, Authentication::Exempt),
     };
     match endpoint {
         "/signin" => only("POST", method, Route::SignIn(door)),
@@ -155,12 +155,12 @@ fn rest(method: &Method, below: &str) -> Route<'static> {
 }
 
 /// With a slash behind it, InfluxDB wants somebody to ask, and does the same.
-fn setup(method: &Method, door: Door, forwarding: &Forwarding) -> Route<'static> {
+fn setup(method: &Method, door: Authentication, forwarding: &Forwarding) -> Route<'static> {
     match (method.as_str(), door) {
         ("POST", _) if !forwarding.setup => Route::SetupClosed,
-        ("GET" | "POST", Door::Guarded) => Route::Api,
-        ("GET" | "POST", Door::Open) => PUBLIC,
-        ("OPTIONS", Door::Open) if forwarding.setup => PUBLIC,
+        ("GET" | "POST", Authentication::Required) => Route::Api,
+        ("GET" | "POST", Authentication::Exempt) => PUBLIC,
+        ("OPTIONS", Authentication::Exempt) if forwarding.setup => PUBLIC,
         _ => other_than("GET, POST", method),
     }
 }
@@ -187,7 +187,7 @@ fn only<'a>(wanted: &'static str, method: &Method, route: Route<'a>) -> Route<'a
 fn other_than(allow: &'static str, method: &Method) -> Route<'static> {
     match *method {
         Method::OPTIONS => Route::Options(allow),
-        _ => Route::WrongMethod(Door::Guarded, allow),
+        _ => Route::WrongMethod(Authentication::Required, allow),
     }
 }
 
@@ -215,7 +215,7 @@ fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a
     if allowed.split(", ").any(|allowed| allowed == method.as_str()) {
         PUBLIC
     } else {
-        Route::WrongMethod(Door::Open, allowed)
+        Route::WrongMethod(Authentication::Exempt, allowed)
     }
 }
 
@@ -224,7 +224,7 @@ fn own(method: &Method, below: &str) -> Route<'static> {
     match (below, method) {
         ("/health", &(Method::GET | Method::HEAD)) => Route::Health,
         ("/health", &Method::OPTIONS) => Route::Options("GET, HEAD"),
-        ("/health", _) => Route::WrongMethod(Door::Open, "GET, HEAD"),
+        ("/health", _) => Route::WrongMethod(Authentication::Exempt, "GET, HEAD"),
         _ => Route::Elsewhere,
     }
 }
@@ -243,8 +243,8 @@ const COMPATIBLE: [&str; 4] = ["/query", "/write", "/api/v1/prom/read", "/api/v1
 fn on_its_own(method: &Method, path: &str) -> Route<'static> {
     match (method.as_str(), path) {
         ("POST" | "HEAD" | "OPTIONS", _) | ("GET", "/query") => ON_ITS_OWN,
-        (_, "/query") => Route::WrongMethod(Door::Open, "GET, POST"),
-        _ => Route::WrongMethod(Door::Open, "POST"),
+        (_, "/query") => Route::WrongMethod(Authentication::Exempt, "GET, POST"),
+        _ => Route::WrongMethod(Authentication::Exempt, "POST"),
     }
 }
 
@@ -259,7 +259,7 @@ fn influxdb_3(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'st
         Method::OPTIONS => PUBLIC,
         Method::POST if makes_administrator && !forwarding.setup => Route::SetupClosed,
         Method::POST if makes_administrator => PUBLIC,
-        _ if makes_administrator => Route::WrongMethod(Door::Guarded, "POST"),
+        _ if makes_administrator => Route::WrongMethod(Authentication::Required, "POST"),
         _ if COMPATIBLE.contains(&path) => ON_ITS_OWN_OR_API,
         _ => Route::Api,
     }
@@ -312,7 +312,7 @@ pub(crate) mod tests {
     }
 
     const fn wrong(allow: &'static str) -> Route<'static> {
-        Route::WrongMethod(Door::Guarded, allow)
+        Route::WrongMethod(Authentication::Required, allow)
     }
 
     #[test]
@@ -331,14 +331,14 @@ pub(crate) mod tests {
         check(
             &forwarding(false, false, false),
             &[
-                ("POST", "/api/v2/signin", Route::SignIn(Door::Open)),
-                ("POST", "/api/v2/signin/", Route::SignIn(Door::Guarded)),
+                ("POST", "/api/v2/signin", Route::SignIn(Authentication::Exempt)),
+                ("POST", "/api/v2/signin/", Route::SignIn(Authentication::Required)),
                 ("GET", "/api/v2/signin", wrong("POST")),
                 ("OPTIONS", "/api/v2/signin", Route::Options("POST")),
                 ("POST", "/api/v2/signin/foo", Route::NoSuchPage),
                 ("POST", "/api/v2/signinX", Route::Api),
                 ("POST", "/api/v2/SIGNIN", Route::Api),
-                ("POST", "/api/v2/signout", Route::SignOut(Door::Open)),
+                ("POST", "/api/v2/signout", Route::SignOut(Authentication::Exempt)),
                 ("DELETE", "/api/v2/signout", wrong("POST")),
                 ("GET", "/api/v2/me", Route::Me),
                 ("GET", "/api/v2/me/", Route::Me),
@@ -389,7 +389,7 @@ pub(crate) mod tests {
 
     #[test]
     fn outside_the_api() {
-        let reads = Route::WrongMethod(Door::Open, "GET, HEAD");
+        let reads = Route::WrongMethod(Authentication::Exempt, "GET, HEAD");
         check(
             &forwarding(false, false, false),
             &[
@@ -445,12 +445,12 @@ pub(crate) mod tests {
                 ("POST", "/query", ON_ITS_OWN),
                 ("HEAD", "/query", ON_ITS_OWN),
                 ("OPTIONS", "/query", ON_ITS_OWN),
-                ("PUT", "/query", Route::WrongMethod(Door::Open, "GET, POST")),
+                ("PUT", "/query", Route::WrongMethod(Authentication::Exempt, "GET, POST")),
                 ("POST", "/write", ON_ITS_OWN),
                 ("HEAD", "/write", ON_ITS_OWN),
                 ("POST", "/api/v1/prom/write", ON_ITS_OWN),
                 ("POST", "/api/v1/prom/write/", Route::Elsewhere),
-                ("GET", "/write", Route::WrongMethod(Door::Open, "POST")),
+                ("GET", "/write", Route::WrongMethod(Authentication::Exempt, "POST")),
                 ("GET", "/query/x", Route::Elsewhere),
                 ("GET", "/", Route::Elsewhere),
             ],

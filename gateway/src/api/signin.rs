@@ -10,8 +10,8 @@ use super::cookie::CookieRules;
 use super::rejection::Rejection;
 use super::{Response, no_content};
 use crate::auth::{Auth, SignInError};
+use crate::request_meta::{ClientKind, RequestMeta};
 use crate::session::Session;
-use crate::visit::{ClientKind, Visit};
 
 /// Signs in by `Authorization: Basic`. Body and query are ignored: every sign-in makes a new
 /// session, and a cookie that is sent along is never adopted.
@@ -19,25 +19,25 @@ pub async fn post(
     auth: &Auth,
     cookie: &CookieRules,
     headers: &HeaderMap,
-    visit: &Visit<'_>,
+    meta: &RequestMeta<'_>,
 ) -> Result<(Response, Option<Arc<Session>>), Rejection> {
     let Some(credentials) = basic(headers) else {
-        auth.note_malformed(visit);
+        auth.note_malformed(meta);
         return Err(Rejection::SignInOrOutRefused);
     };
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-    let visit = &Visit { kind: ClientKind::of(agent), ..*visit };
-    match auth.sign_in(credentials, visit).await {
+    let meta = &RequestMeta { kind: ClientKind::of(agent), ..*meta };
+    match auth.sign_in(credentials, meta).await {
         Ok((token, session)) => {
             let mut response = no_content();
             // The session's own first: there are clients that know of one only.
-            response.headers_mut().insert(SET_COOKIE, cookie.set(&token, visit.over_tls));
-            if let Some(deletion) = cookie.delete_elsewhere(headers, visit.over_tls) {
+            response.headers_mut().insert(SET_COOKIE, cookie.set(&token, meta.over_tls));
+            if let Some(deletion) = cookie.delete_elsewhere(headers, meta.over_tls) {
                 response.headers_mut().append(SET_COOKIE, deletion);
             }
             Ok((response, Some(session)))
         }
-        Err(SignInError::Told(answer)) => Ok((told(*answer), None)),
+        Err(SignInError::PasswordChangeRequired(answer)) => Ok((told(*answer), None)),
         Err(SignInError::Refused(..)) => Err(Rejection::SignInOrOutRefused),
         Err(error) => Err(not_looked_at(&error)),
     }
@@ -47,16 +47,16 @@ pub async fn post(
 pub fn not_looked_at(error: &SignInError) -> Rejection {
     match error {
         SignInError::Throttled(wait) => Rejection::TooManyFailures(*wait),
-        SignInError::Busy => Rejection::TooManySignIns,
+        SignInError::Overloaded => Rejection::TooManySignIns,
         SignInError::Full => Rejection::TooManySessions,
         SignInError::NameTooLong => Rejection::NameTooLong,
         SignInError::Store(error) => {
             log::error!("nobody can be signed in: {error}");
             Rejection::SessionsUnavailable
         }
-        SignInError::Unavailable | SignInError::Told(_) | SignInError::Refused(..) => {
-            Rejection::DirectoryUnavailable
-        }
+        SignInError::Unavailable
+        | SignInError::PasswordChangeRequired(_)
+        | SignInError::Refused(..) => Rejection::DirectoryUnavailable,
     }
 }
 

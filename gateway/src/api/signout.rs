@@ -10,8 +10,8 @@ use super::rejection::Rejection;
 use super::{Response, no_content};
 use crate::auth::Auth;
 use crate::clock::Moment;
+use crate::request_meta::RequestMeta;
 use crate::session::Session;
-use crate::visit::Visit;
 
 /// Ends the session of the cookie; `Authorization` is not looked at. Refused when there is no
 /// session, the second time included.
@@ -19,18 +19,18 @@ pub async fn post(
     auth: &Auth,
     cookie: &CookieRules,
     headers: &HeaderMap,
-    visit: &Visit<'_>,
+    meta: &RequestMeta<'_>,
     now: Moment,
 ) -> Result<(Response, Arc<Session>), Rejection> {
     let token = cookie.token(headers).ok_or(Rejection::SignInOrOutRefused)?;
-    let session = auth.sign_out(&token, now, visit).await.map_err(|error| {
+    let session = auth.sign_out(&token, now, meta).await.map_err(|error| {
         log::error!("nobody is signed out: {error}");
         Rejection::SessionsUnavailable
     })?;
     let session = session.ok_or(Rejection::SignInOrOutRefused)?;
     let mut response = no_content();
-    response.headers_mut().insert(SET_COOKIE, cookie.delete(visit.over_tls));
-    if let Some(deletion) = cookie.delete_elsewhere(headers, visit.over_tls) {
+    response.headers_mut().insert(SET_COOKIE, cookie.delete(meta.over_tls));
+    if let Some(deletion) = cookie.delete_elsewhere(headers, meta.over_tls) {
         response.headers_mut().append(SET_COOKIE, deletion);
     }
     Ok((response, session))

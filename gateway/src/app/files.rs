@@ -8,9 +8,9 @@ use super::names;
 use crate::config::{Config, NamedFiles, Refused};
 use crate::directory::parse;
 use crate::directory::users::Users;
-use crate::document::{Fault, Named, Surroundings};
 use crate::edge::tls::{Certificate, Pair, UpstreamFiles, UpstreamTls};
-use crate::stamp::Files;
+use crate::file_identity::Files;
+use crate::toml_reader::{Diagnostic, Environment, Named};
 use crate::user::name::TokenPrefix;
 
 /// All that is read at the start.
@@ -40,7 +40,7 @@ pub struct Tls {
 }
 
 /// Reads the configuration at `path` and all files that it names; all faults of all of them at once.
-pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
+pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     let (config, named, mut faults) = match read_config(path) {
         Ok(config) => {
             let named = config.files();
@@ -71,7 +71,7 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
 }
 
 /// Reads the configuration at `path` alone, for commands that edit the users file it names.
-pub fn load_config(path: &Path) -> Result<Config, Vec<Fault>> {
+pub fn load_config(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     read_config(path).map_err(|refused| refused.faults)
 }
 
@@ -79,35 +79,38 @@ fn read_config(path: &Path) -> Result<Config, Refused> {
     let name = path.display().to_string();
     let read = |path: &Path| read_file(path, &Files::default());
     match read(path) {
-        Ok(text) => Config::parse(&name, &text, folder_of(path), surroundings(&read)),
+        Ok(text) => Config::parse(&name, &text, folder_of(path), environment(&read)),
         Err(what) => {
-            let faults = vec![Fault::of_file(&name, what)];
+            let faults = vec![Diagnostic::of_file(&name, what)];
             Err(Refused { faults, files: Box::default() })
         }
     }
 }
 
 /// Reads the users file `file`, and the tokens it names, by `files`.
-pub fn load_users(file: &Named, files: &Files) -> Result<Users, Vec<Fault>> {
+pub fn load_users(file: &Named, files: &Files) -> Result<Users, Vec<Diagnostic>> {
     let text = files.read_text(&file.path).map_err(|error| vec![file.fault(error)])?;
     let read = |path: &Path| read_file(path, files);
     let name = file.path.display().to_string();
-    parse::parse(&name, &text, folder_of(&file.path), surroundings(&read))
+    parse::parse(&name, &text, folder_of(&file.path), environment(&read))
 }
 
 /// The same at the start, where a file without users is most likely not what was meant.
-fn load_users_at_start(file: Named, prefix: Option<&TokenPrefix>) -> Result<UsersFile, Vec<Fault>> {
+fn load_users_at_start(
+    file: Named,
+    prefix: Option<&TokenPrefix>,
+) -> Result<UsersFile, Vec<Diagnostic>> {
     let users = load_users(&file, &Files::default())?;
     if users.count() > 0 {
         let users = names::apart(users, prefix, &file.path)?;
         return Ok(UsersFile { file, users });
     }
     let what = "no [[user]] in it, so nobody could sign in; add one with `influx-gateway user add`";
-    Err(vec![Fault::of_file(&file.path.display().to_string(), what)])
+    Err(vec![Diagnostic::of_file(&file.path.display().to_string(), what)])
 }
 
 /// Reads the certificates among `named`.
-fn load_tls(named: &NamedFiles, is_https: bool) -> Result<Option<Tls>, Vec<Fault>> {
+fn load_tls(named: &NamedFiles, is_https: bool) -> Result<Option<Tls>, Vec<Diagnostic>> {
     let (mut certificates, mut faults) = (Vec::new(), Vec::new());
     let pair = |(certificate, key): &(Named, Named)| Pair {
         certificate: certificate.clone(),
@@ -144,6 +147,6 @@ pub(super) fn read_file(path: &Path, files: &Files) -> Result<String, String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read here and in main only")]
-fn surroundings(file: &dyn Fn(&Path) -> Result<String, String>) -> Surroundings<'_> {
-    Surroundings { variable: &|name| std::env::var(name).ok(), file }
+fn environment(file: &dyn Fn(&Path) -> Result<String, String>) -> Environment<'_> {
+    Environment { variable: &|name| std::env::var(name).ok(), file }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::directory::users::Users;
-use crate::document::Fault;
+use crate::toml_reader::Diagnostic;
 use crate::user::User;
 use crate::user::name::TokenPrefix;
 
@@ -13,7 +13,7 @@ pub(super) fn apart(
     users: Users,
     prefix: Option<&TokenPrefix>,
     path: &Path,
-) -> Result<Users, Vec<Fault>> {
+) -> Result<Users, Vec<Diagnostic>> {
     let Some(prefix) = prefix else { return Ok(users) };
     let is_taken = |user: &&&Arc<User>| prefix.could_begin(&user.name);
     let fault = |user: &Arc<User>| {
@@ -22,7 +22,7 @@ pub(super) fn apart(
              do; choose another prefix, best one with a colon, which no name of the file has",
             user.name
         );
-        Fault::of_file(&path.display().to_string(), what)
+        Diagnostic::of_file(&path.display().to_string(), what)
     };
     let faults: Vec<_> = users.sorted().iter().filter(is_taken).map(|user| fault(user)).collect();
     if faults.is_empty() { Ok(users) } else { Err(faults) }

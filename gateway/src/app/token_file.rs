@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::files::read_file;
 use crate::auth::credential::Shared;
-use crate::document::Named;
-use crate::stamp::Files;
-use crate::stamp::watched::{Occasion, Source, Watched};
+use crate::file_identity::Files;
+use crate::file_identity::watched::{Occasion, Source, Watched};
+use crate::toml_reader::Named;
 use crate::user::secret::ApiToken;
 
 struct TokenFile {

@@ -5,8 +5,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
 
-use super::{Event, Kind, Reason};
-use crate::user::typed::TypedName;
+use super::{Event, EventKind, Reason};
+use crate::user::login_name::LoginName;
 
 /// The members in their order. Those before `user` are the gateway's own words: what a client
 /// makes up comes last, and cannot look like any of them to whoever reads from the left.
@@ -38,7 +38,7 @@ pub(super) fn write(event: &Event, out: &mut Vec<u8>) {
         client: event.client.map(|client| client.to_string()),
         session: event.session.map(|session| session.to_string()),
         request_id: event.request_id.as_deref(),
-        user: event.user.as_ref().map(TypedName::as_str),
+        user: event.user.as_ref().map(LoginName::as_str),
     };
     let mut serializer = Serializer::with_formatter(&mut *out, Ascii);
     line.serialize(&mut serializer).expect("plain data serialises into memory");
@@ -47,19 +47,19 @@ pub(super) fn write(event: &Event, out: &mut Vec<u8>) {
 
 type Words = (&'static str, Option<&'static str>, Option<u64>, Option<usize>);
 
-fn words(kind: Kind) -> Words {
+fn words(kind: EventKind) -> Words {
     match kind {
-        Kind::SignedIn => ("signed_in", None, None, None),
-        Kind::Refused(reason) => ("refused", Some(reason.word()), None, None),
-        Kind::SignedOut => ("signed_out", None, None, None),
-        Kind::Expired => ("expired", None, None, None),
-        Kind::Evicted => ("evicted", None, None, None),
-        Kind::Revoked => ("revoked", None, None, None),
-        Kind::Banned(scope, seconds) => ("banned", Some(scope), Some(seconds), None),
-        Kind::PasswordChanged => ("password_changed", None, None, None),
-        Kind::Reloaded(users) => ("reloaded", None, None, Some(users)),
-        Kind::ReloadRefused(faults) => ("reload_refused", None, None, Some(faults)),
-        Kind::Lost(events) => ("lost", None, None, Some(events)),
+        EventKind::SignedIn => ("signed_in", None, None, None),
+        EventKind::Refused(reason) => ("refused", Some(reason.word()), None, None),
+        EventKind::SignedOut => ("signed_out", None, None, None),
+        EventKind::Expired => ("expired", None, None, None),
+        EventKind::Evicted => ("evicted", None, None, None),
+        EventKind::Revoked => ("revoked", None, None, None),
+        EventKind::Banned(scope, seconds) => ("banned", Some(scope), Some(seconds), None),
+        EventKind::PasswordChanged => ("password_changed", None, None, None),
+        EventKind::Reloaded(users) => ("reloaded", None, None, Some(users)),
+        EventKind::ReloadRefused(faults) => ("reload_refused", None, None, Some(faults)),
+        EventKind::Lost(events) => ("lost", None, None, Some(events)),
     }
 }
 
@@ -71,11 +71,11 @@ impl Reason {
             Self::WrongCredentials => "wrong_credentials",
             Self::Malformed => "malformed",
             Self::Throttled => "throttled",
-            Self::Busy => "busy",
+            Self::Overloaded => "busy",
             Self::Full => "full",
             Self::NameTooLong => "name_too_long",
             Self::Unavailable => "unavailable",
-            Self::Told => "password_change_required",
+            Self::PasswordChangeRequired => "password_change_required",
         }
     }
 }
@@ -121,9 +121,9 @@ impl Formatter for Ascii {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request_meta::ClientKind;
+    use crate::request_meta::RequestMeta;
     use crate::session::token::SessionToken;
-    use crate::visit::ClientKind;
-    use crate::visit::Visit;
     use proptest::prelude::*;
 
     fn text(event: &Event) -> String {
@@ -134,9 +134,11 @@ mod tests {
 
     fn refused(name: &[u8]) -> Event {
         let address = Some("::ffff:203.0.113.7".parse().unwrap());
-        let visit =
-            Visit { address, request_id: "r1", over_tls: false, kind: ClientKind::default() };
-        Event::now(Kind::Refused(Reason::WrongPassword)).on(&visit).for_typed(&TypedName::of(name))
+        let meta =
+            RequestMeta { address, request_id: "r1", over_tls: false, kind: ClientKind::default() };
+        Event::now(EventKind::Refused(Reason::WrongPassword))
+            .on(&meta)
+            .for_typed(&LoginName::of(name))
     }
 
     #[test]
@@ -150,7 +152,7 @@ mod tests {
             r#"{"time":"1970-01-01T00:00:00.000Z","event":"refused","reason":"wrong_password","client":"203.0.113.7","#
         );
         assert_eq!(&tail[8..], "\",\"request_id\":\"r1\",\"user\":\"ada\"}\n");
-        let banned = text(&Event::now(Kind::Banned("client", 60)));
+        let banned = text(&Event::now(EventKind::Banned("client", 60)));
         assert!(banned.contains(r#""reason":"client","seconds":60,"client":null"#), "{banned}");
     }
 

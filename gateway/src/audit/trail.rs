@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Event, Kind, line};
-use crate::writer::{self, Sink, WholeLines};
+use super::{Event, EventKind, line};
+use crate::background_writer::{self, Sink, WholeLines};
 
 /// Where events are written to.
 pub(super) enum Trail {
@@ -20,7 +20,7 @@ pub(super) enum Entry {
     Reopen,
 }
 
-impl writer::Entry for Entry {
+impl background_writer::Entry for Entry {
     fn bytes(&self) -> usize {
         let more = match self {
             Self::Event(event) => event.bytes(),
@@ -91,7 +91,7 @@ impl Sink for Trail {
 }
 
 fn tell(count: usize, lines: &mut Vec<u8>) {
-    line::write(&Event::now(Kind::Lost(count)), lines);
+    line::write(&Event::now(EventKind::Lost(count)), lines);
 }
 
 /// The file at `path`, and how it ends: an earlier process may have torn its last line.

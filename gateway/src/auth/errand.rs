@@ -9,13 +9,13 @@ use http::StatusCode;
 use super::credential::Caller;
 use super::throttle::Guess;
 use super::{Auth, SignInError};
-use crate::audit::{Event, Kind, Reason};
+use crate::audit::{Event, EventKind, Reason};
 use crate::clock::Moment;
+use crate::request_meta::RequestMeta;
 use crate::session::Session;
 use crate::session::store::StoreError;
-use crate::user::typed::TypedName;
+use crate::user::login_name::LoginName;
 use crate::user::{User, UserId};
-use crate::visit::Visit;
 
 /// What a request is to do to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Errand {
 struct Guessing {
     guess: Guess,
     /// At whose password.
-    name: TypedName,
+    name: LoginName,
     /// Guesses of one user at one account are made one after the other: of many at once, all would be
     /// judged before the first failure is counted.
     _alone: Alone,
@@ -50,14 +50,14 @@ struct Guessing {
 
 /// Who guesses at which account right now.
 #[derive(Default)]
-pub(super) struct UnderWay(Mutex<HashSet<(UserId, Option<UserId>)>>);
+pub(super) struct GuessesInFlight(Mutex<HashSet<(UserId, Option<UserId>)>>);
 
 struct Alone {
-    under_way: Arc<UnderWay>,
+    under_way: Arc<GuessesInFlight>,
     who: (UserId, Option<UserId>),
 }
 
-impl UnderWay {
+impl GuessesInFlight {
     fn begin(self: &Arc<Self>, who: (UserId, Option<UserId>)) -> Option<Alone> {
         let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(who);
         is_first.then(|| Alone { under_way: Arc::clone(self), who })
@@ -79,17 +79,17 @@ impl Auth {
         deed: Deed,
         account: Option<UserId>,
         caller: &Caller,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Result<Option<Box<Errand>>, SignInError> {
-        if self.upkeep.is_none() {
+        if self.upstream_sessions.is_none() {
             return Ok(None);
         }
         let guess = match (deed, caller.session()) {
             (Deed::ReplacePassword, Some(session)) => {
                 let name = self.name_of(account, session);
-                let guess = self.guess_at(&name, account, session, visit);
+                let guess = self.guess_at(&name, account, session, meta);
                 Some(guess.inspect_err(|error| {
-                    self.note_refused(error, |event| guessed(event, session, &name, visit));
+                    self.note_refused(error, |event| guessed(event, session, &name, meta));
                 })?)
             }
             _ => None,
@@ -103,14 +103,14 @@ impl Auth {
         errand: Errand,
         status: StatusCode,
         caller: &Caller,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) {
         if let Some(Guessing { guess, name, _alone }) = &errand.guess {
             match (status, caller.session()) {
                 (StatusCode::FORBIDDEN, Some(session)) => {
                     let bans = self.throttle.fail(guess, Moment::now()).unwrap_or_default();
                     let error = SignInError::Refused(Reason::WrongPassword, bans);
-                    self.note_refused(&error, |event| guessed(event, session, name, visit));
+                    self.note_refused(&error, |event| guessed(event, session, name, meta));
                 }
                 // It was right, and there is nothing to keep it from being so.
                 _ if status.is_success() => {
@@ -120,7 +120,7 @@ impl Auth {
             }
         }
         if let Some(account) = errand.account.filter(|_| status.is_success())
-            && let Err(error) = self.follow_up(errand.deed, account, caller, visit).await
+            && let Err(error) = self.follow_up(errand.deed, account, caller, meta).await
         {
             log::error!("the user {account} has changed at InfluxDB, and sessions go on: {error}");
         }
@@ -131,11 +131,11 @@ impl Auth {
         deed: Deed,
         account: UserId,
         caller: &Caller,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Result<(), StoreError> {
         match deed {
             Deed::SetPassword | Deed::ReplacePassword => {
-                let mut changed = Event::now(Kind::PasswordChanged).on(visit);
+                let mut changed = Event::now(EventKind::PasswordChanged).on(meta);
                 if let Some(user) = self.user_with(account) {
                     changed = changed.to(&user.name);
                 }
@@ -157,29 +157,29 @@ impl Auth {
 
     fn guess_at(
         &self,
-        name: &TypedName,
+        name: &LoginName,
         account: Option<UserId>,
         session: &Session,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Result<Guessing, SignInError> {
-        let guess = self.throttle.guess(visit.network(), &name.into());
+        let guess = self.throttle.guess(meta.network(), &name.into());
         self.throttle.admit(&guess, Moment::now())?;
         let alone = self.under_way.begin((session.user_id(), account));
-        let alone = alone.ok_or(SignInError::Busy)?;
+        let alone = alone.ok_or(SignInError::Overloaded)?;
         // Another may have failed just now.
         self.throttle.admit(&guess, Moment::now())?;
         Ok(Guessing { guess, name: name.clone(), _alone: alone })
     }
 
     /// At whose password it is guessed. Of a user who is not signed in, only the id is known.
-    fn name_of(&self, account: Option<UserId>, session: &Session) -> TypedName {
+    fn name_of(&self, account: Option<UserId>, session: &Session) -> LoginName {
         match account {
             Some(id) if id == session.user_id() => (&session.user().name).into(),
             Some(id) => match self.user_with(id) {
                 Some(user) => (&user.name).into(),
-                None => TypedName::of(id.to_string().as_bytes()),
+                None => LoginName::of(id.to_string().as_bytes()),
             },
-            None => TypedName::of(b"-"),
+            None => LoginName::of(b"-"),
         }
     }
 
@@ -188,6 +188,6 @@ impl Auth {
     }
 }
 
-fn guessed(event: Event, session: &Session, name: &TypedName, visit: &Visit<'_>) -> Event {
-    event.on(visit).for_typed(name).within(session.id().fingerprint())
+fn guessed(event: Event, session: &Session, name: &LoginName, meta: &RequestMeta<'_>) -> Event {
+    event.on(meta).for_typed(name).within(session.id().fingerprint())
 }

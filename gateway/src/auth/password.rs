@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::changes::Change;
 use super::{Auth, SignInError, event, in_turn};
-use crate::audit::Kind;
+use crate::audit::EventKind;
 use crate::clock::Moment;
 use crate::directory::edit::EditError;
 use crate::directory::file::SetError;
 use crate::directory::users::Account;
-use crate::directory::{Busy, Directory};
+use crate::directory::{Directory, Overloaded};
+use crate::request_meta::RequestMeta;
 use crate::session::{Session, store};
 use crate::user::password::Password;
-use crate::visit::Visit;
 
 /// The password of a session's user that was in force when it was to be changed. If it is another
 /// one when the new one is to be set, that stays.
@@ -42,15 +42,15 @@ pub enum ChangeError {
     /// Somebody else has the file for now; the log says so. The old one stays.
     Locked,
     /// Too many are waiting to be hashed.
-    Busy,
+    Overloaded,
     /// The new password is in force, but the session store cannot be asked to end the user's other
     /// sessions.
     OthersStay,
 }
 
-impl From<Busy> for ChangeError {
-    fn from(Busy: Busy) -> Self {
-        Self::Busy
+impl From<Overloaded> for ChangeError {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
@@ -70,7 +70,7 @@ impl Auth {
     /// Lets the session's user change the password, if not too many such changes of theirs are under
     /// way.
     pub fn begin_change(&self, session: &Session) -> Result<Change, ChangeError> {
-        self.changes.begin(session.user_id()).ok_or(ChangeError::Busy)
+        self.changes.begin(session.user_id()).ok_or(ChangeError::Overloaded)
     }
 
     /// Makes sure that `password` is that of the session's user. Slow by design, and a guess like
@@ -79,15 +79,15 @@ impl Auth {
         &self,
         session: &Session,
         password: Password,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Result<(), SignInError> {
         let Directory::File(file) = &self.directory else { return Err(SignInError::Unavailable) };
         let name = &session.user().name;
-        let guess = self.throttle.guess(visit.network(), &name.into());
+        let guess = self.throttle.guess(meta.network(), &name.into());
         let verified = self.verify(file, Some(name), password, guess).await;
         verified.map(drop).inspect_err(|error| {
             let fingerprint = session.id().fingerprint();
-            self.note_refused(error, |event| event.on(visit).to(name).within(fingerprint));
+            self.note_refused(error, |event| event.on(meta).to(name).within(fingerprint));
         })
     }
 
@@ -99,16 +99,16 @@ impl Auth {
         &self,
         old: &InForce,
         new: Password,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Result<(), ChangeError> {
         let Directory::File(file) = &self.directory else { return Err(ChangeError::Elsewhere) };
         let name = &old.account.user.name;
-        let guess = self.throttle.guess(visit.network(), &name.into());
+        let guess = self.throttle.guess(meta.network(), &name.into());
         let new = file.hash(new, self.throttle.claim(&guess, Moment::now())).await?;
         let (file, sessions) = (Arc::clone(file), Arc::clone(&self.sessions));
         let (session, account) = (Arc::clone(&old.session), old.account.clone());
         let (reloading, audit) = (Arc::clone(&self.reloading), self.audit.clone());
-        let changed = event(Kind::PasswordChanged, &session).on(visit);
+        let changed = event(EventKind::PasswordChanged, &session).on(meta);
         // Not in turn: whoever has locked the file holds up nobody who reads it.
         let lock = file.lock().await.map_err(|error| why(&account, &error.into()))?;
         let set = move || {

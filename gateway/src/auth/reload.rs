@@ -3,13 +3,13 @@
 use std::sync::{Arc, PoisonError};
 
 use super::{Auth, in_turn};
-use crate::audit::{Event, Kind};
+use crate::audit::{Event, EventKind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Reloaded};
-use crate::directory::users::Fate;
+use crate::directory::users::UserChange;
+use crate::file_identity::Files;
+use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::session::store::{self, StoreError};
-use crate::stamp::Files;
-use crate::stamp::watched::{Occasion, Source, Watched};
 
 /// The users file, with what its changes mean for sessions.
 struct UsersFile {
@@ -37,7 +37,7 @@ impl Auth {
                 "the users file was read again: {count} users, {added} new; \
                  {ended} sessions ended, {changed} changed"
             );
-            self.audit.record(Event::now(Kind::Reloaded(count)));
+            self.audit.record(Event::now(EventKind::Reloaded(count)));
         }
         if is_told && count == 0 {
             log::warn!("the users file has no [[user]] any more: nobody can sign in");
@@ -46,14 +46,18 @@ impl Auth {
 
     /// Has the sessions of users know what has become of them; returns how many were ended, and how
     /// many changed. What the session store cannot be told now waits for [`Auth::catch_up`].
-    fn tell_sessions(&self, fates: Vec<Fate>) -> (usize, usize) {
+    fn tell_sessions(&self, fates: Vec<UserChange>) -> (usize, usize) {
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         untold.extend(fates);
         let (mut ended, mut changed) = (0, 0);
-        let mut tell = |fate: &Fate| {
+        let mut tell = |fate: &UserChange| {
             match fate {
-                Fate::Ended(user) => ended += store::wait(self.sessions.revoke_user(*user, None))?,
-                Fate::Changed(user) => changed += store::wait(self.sessions.replace_user(user))?,
+                UserChange::Ended(user) => {
+                    ended += store::wait(self.sessions.revoke_user(*user, None))?
+                }
+                UserChange::Changed(user) => {
+                    changed += store::wait(self.sessions.replace_user(user))?
+                }
             }
             Ok::<_, StoreError>(())
         };
@@ -100,6 +104,6 @@ impl Source for UsersFile {
             log::error!("{fault}");
         }
         log::error!("the users file has faults: the old users stay");
-        self.auth.audit.record(Event::now(Kind::ReloadRefused(faults.len())));
+        self.auth.audit.record(Event::now(EventKind::ReloadRefused(faults.len())));
     }
 }

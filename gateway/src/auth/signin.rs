@@ -7,12 +7,13 @@ use bytes::Bytes;
 
 use super::throttle::{Ban, Guess, Throttled};
 use super::{Auth, event};
-use crate::audit::{Event, Kind, Reason};
+use crate::audit::{Event, EventKind, Reason};
 use crate::clock::Moment;
 use crate::directory::file::{Check, FileDirectory, Verified};
-use crate::directory::influxdb::{InfluxdbDirectory, Refusal, SignedIn};
+use crate::directory::influxdb::{InfluxdbDirectory, SignInFailure, SignedIn};
 use crate::directory::users::Account;
-use crate::directory::{Busy, Directory};
+use crate::directory::{Directory, Overloaded};
+use crate::request_meta::{ClientKind, RequestMeta};
 use crate::session::store::{CreateError, StoreError};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Session};
@@ -21,14 +22,13 @@ use crate::user::credentials::Credentials;
 use crate::user::name::Username;
 use crate::user::password::Password;
 use crate::user::secret::UpstreamSession;
-use crate::visit::{ClientKind, Visit};
 
 /// Why nobody was signed in.
 pub enum SignInError {
     /// There is no such user, or that is not the password: clients are never told which.
     Refused(Reason, Vec<Ban>),
     /// The directory's own answer.
-    Told(Box<http::Response<Bytes>>),
+    PasswordChangeRequired(Box<http::Response<Bytes>>),
     /// The name is too long to be told upstream.
     NameTooLong,
     /// The directory could not be asked.
@@ -40,19 +40,19 @@ pub enum SignInError {
     /// There were too many failures: nothing was looked at. Come back after so long.
     Throttled(Duration),
     /// Too many are waiting to be looked at.
-    Busy,
+    Overloaded,
 }
 
 impl SignInError {
     fn reason(&self) -> Reason {
         match self {
             Self::Refused(reason, _) => *reason,
-            Self::Told(_) => Reason::Told,
+            Self::PasswordChangeRequired(_) => Reason::PasswordChangeRequired,
             Self::NameTooLong => Reason::NameTooLong,
             Self::Unavailable | Self::Store(_) => Reason::Unavailable,
             Self::Full => Reason::Full,
             Self::Throttled(_) => Reason::Throttled,
-            Self::Busy => Reason::Busy,
+            Self::Overloaded => Reason::Overloaded,
         }
     }
 
@@ -82,9 +82,9 @@ impl From<CreateError> for SignInError {
     }
 }
 
-impl From<Busy> for SignInError {
-    fn from(Busy: Busy) -> Self {
-        Self::Busy
+impl From<Overloaded> for SignInError {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
@@ -95,11 +95,11 @@ impl Auth {
     pub async fn sign_in(
         &self,
         credentials: Credentials,
-        visit: &Visit<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let typed = credentials.typed.clone();
-        let guess = self.throttle.guess(visit.network(), &(&typed).into());
-        let kind = visit.kind;
+        let guess = self.throttle.guess(meta.network(), &(&typed).into());
+        let kind = meta.kind;
         let signed_in = match &self.directory {
             Directory::File(file) => self.sign_in_by_file(file, credentials, guess, kind).await,
             Directory::Influxdb(influxdb) => {
@@ -107,17 +107,17 @@ impl Auth {
             }
         };
         match &signed_in {
-            Ok((_, session)) => self.audit.record(event(Kind::SignedIn, session).on(visit)),
-            Err(error) => self.note_refused(error, |event| event.on(visit).for_typed(&typed)),
+            Ok((_, session)) => self.audit.record(event(EventKind::SignedIn, session).on(meta)),
+            Err(error) => self.note_refused(error, |event| event.on(meta).for_typed(&typed)),
         }
         signed_in
     }
 
     /// Writes a refusal down, and the waits that begin with it.
     pub(super) fn note_refused(&self, error: &SignInError, complete: impl Fn(Event) -> Event) {
-        self.audit.record(complete(Event::now(Kind::Refused(error.reason()))));
+        self.audit.record(complete(Event::now(EventKind::Refused(error.reason()))));
         for ban in error.bans() {
-            let banned = Kind::Banned(ban.scope.word(), ban.time.as_secs());
+            let banned = EventKind::Banned(ban.scope.word(), ban.time.as_secs());
             self.audit.record(complete(Event::now(banned)));
         }
     }
@@ -194,9 +194,9 @@ impl Auth {
         kind: ClientKind,
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         self.throttle.admit(&guess, Moment::now())?;
-        let turn = influxdb.turn(self.throttle.claim(&guess, Moment::now())).await?;
+        let permit = influxdb.permit(self.throttle.claim(&guess, Moment::now())).await?;
         self.throttle.admit(&guess, Moment::now())?;
-        match influxdb.sign_in(turn, &credentials).await {
+        match influxdb.sign_in(permit, &credentials).await {
             Ok(SignedIn { user, session }) => {
                 if let Err(throttled) = self.throttle.succeed(&guess, Moment::now()) {
                     influxdb.sign_out(&session).await;
@@ -205,13 +205,15 @@ impl Auth {
                 // Not the moment of the request: it may have waited for its turn.
                 self.open(user, Some(session), kind, Moment::now()).await
             }
-            Err(Refusal::Wrong) => {
+            Err(SignInFailure::Wrong) => {
                 let bans = self.throttle.fail(&guess, Moment::now())?;
                 Err(SignInError::Refused(Reason::WrongCredentials, bans))
             }
-            Err(Refusal::Told(answer)) => Err(SignInError::Told(answer)),
-            Err(Refusal::Unnamable) => Err(SignInError::NameTooLong),
-            Err(Refusal::Unavailable) => Err(SignInError::Unavailable),
+            Err(SignInFailure::PasswordChangeRequired(answer)) => {
+                Err(SignInError::PasswordChangeRequired(answer))
+            }
+            Err(SignInFailure::Unnamable) => Err(SignInError::NameTooLong),
+            Err(SignInFailure::Unavailable) => Err(SignInError::Unavailable),
         }
     }
 
@@ -226,8 +228,8 @@ impl Auth {
         let token = SessionToken::generate();
         let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
         let session = self.sessions.create(session, now).await?;
-        if let Some(upkeep) = &self.upkeep {
-            upkeep.begin(&session, now);
+        if let Some(upstream_sessions) = &self.upstream_sessions {
+            upstream_sessions.begin(&session, now);
         }
         Ok((token, session))
     }

@@ -19,8 +19,9 @@ use crate::audit::Audit;
 use crate::clock::Moment;
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
-use crate::directory::hashing::tests::{CHEAP, room};
+use crate::directory::hash_pool::tests::{CHEAP, room};
 use crate::directory::users::{Account, Users};
+use crate::request_meta::ClientKind;
 use crate::session::memory::{Capacity, MemoryStore};
 use crate::session::store::{EndListener, Ended, SessionStore, wait};
 use crate::session::token::SessionId;
@@ -29,7 +30,6 @@ use crate::user::access::Access;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash};
 use crate::user::{Status, User, UserId};
-use crate::visit::ClientKind;
 
 const SEEDS: u64 = 2000;
 const NAMES: [&str; 3] = ["ada", "bob", "eve"];

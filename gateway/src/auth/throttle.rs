@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::directory::Claim;
-use crate::user::typed::CanonicalName;
-use crate::visit::ClientNetwork;
-use table::{Key, Table};
+use crate::request_meta::ClientKey;
+use crate::user::login_name::CanonicalName;
+use table::{Counters, Key};
 
 /// The limits on failures, and the lengths of bans.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct ThrottleRules {
     /// Failures with one name from one client.
     pub pair: usize,
     /// Failures from one client, with whatever names.
@@ -37,16 +37,16 @@ const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Counts failures in bounded memory: 8 MiB, however many names and clients there are.
 pub struct Throttle {
-    rules: Rules,
+    rules: ThrottleRules,
     tables: Mutex<Tables>,
 }
 
 struct Tables {
-    pairs: Table,
-    clients: Table,
-    users: Table,
+    pairs: Counters,
+    clients: Counters,
+    users: Counters,
     /// Clients that have signed in, each with the name.
-    known: Table,
+    known: Counters,
 }
 
 /// A sign-in attempt for the throttle: its client and its name.
@@ -94,18 +94,18 @@ impl Scope {
 
 impl Throttle {
     /// Nobody has failed yet.
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(rules: ThrottleRules) -> Self {
         let tables = Tables {
-            pairs: Table::new(),
-            clients: Table::new(),
-            users: Table::new(),
-            known: Table::new(),
+            pairs: Counters::new(),
+            clients: Counters::new(),
+            users: Counters::new(),
+            known: Counters::new(),
         };
         Self { rules, tables: Mutex::new(tables) }
     }
 
     /// A guess of `client` at the password of `name`.
-    pub fn guess(&self, client: ClientNetwork, name: &CanonicalName) -> Guess {
+    pub fn guess(&self, client: ClientKey, name: &CanonicalName) -> Guess {
         let tables = self.lock();
         Guess {
             pair: tables.pairs.key(&(client, name)),
@@ -169,7 +169,7 @@ impl Tables {
     }
 }
 
-impl Rules {
+impl ThrottleRules {
     fn for_strangers(&self) -> Self {
         let (first, longest) = STRANGERS;
         Self { first, longest, ..*self }

@@ -97,7 +97,7 @@ impl Resolver {
                 Ok(Some(Arc::new(*user)))
             }
             // A good token that may not read its owner, for example one for writing only.
-            Ok(Owner::Unsaid) => Ok(None),
+            Ok(Owner::Undisclosed) => Ok(None),
             Ok(Owner::Nobody) => Err(TokenError::Refused),
             Ok(Owner::Inactive) => Err(TokenError::Inactive),
             Ok(Owner::Unnamable) => Err(TokenError::Unnamable),

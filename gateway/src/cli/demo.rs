@@ -10,7 +10,7 @@ use super::{Failure, logging, run, say};
 use crate::app;
 use crate::config::Config;
 use crate::directory::users::{Account, Users};
-use crate::document::Surroundings;
+use crate::toml_reader::Environment;
 use crate::user::access::Access;
 use crate::user::password::{Cost, Memory, Password, PasswordHash};
 use crate::user::{Status, User, UserId};
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (url, built_in) = (listener.url(), upstream.url());
 
     let text = format!("[upstream]\nurl = \"{built_in}\"\n[server]\ngrace_period_seconds = 5\n");
-    let bare = Surroundings { variable: &|_| None, file: &|_| Err("no files here".to_owned()) };
+    let bare = Environment { variable: &|_| None, file: &|_| Err("no files here".to_owned()) };
     let config = Config::parse("demo", &text, Path::new(""), bare)
         .map_err(|refused| Failure::Configuration(refused.faults))?;
     let password = random_password();

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-use crate::writer::{Sink, WholeLines, Writer};
+use crate::background_writer::{Sink, WholeLines, Writer};
 
 /// The way to the thread that writes, once there is one.
 static WRITER: OnceLock<Writer<Vec<u8>>> = OnceLock::new();

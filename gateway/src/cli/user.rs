@@ -9,8 +9,8 @@ use crate::app;
 use crate::auth::credential::missing_token;
 use crate::config::Config;
 use crate::directory::edit::{self, Change, NewUser};
-use crate::document;
-use crate::stamp::Files;
+use crate::file_identity::Files;
+use crate::toml_reader;
 use crate::user::name::Username;
 use crate::user::password::{Cost, Memory, Password, PasswordHash};
 use crate::user::secret::ApiToken;
@@ -134,7 +134,7 @@ fn token_file(path: &Path, users: &Path) -> Result<String, Failure> {
     named.ok_or_else(|| fault("a path in the users file must be UTF-8".to_owned()))
 }
 
-fn users_file(file: &ConfigFile) -> Result<document::Named, Failure> {
+fn users_file(file: &ConfigFile) -> Result<toml_reader::Named, Failure> {
     let config = app::load_config(&file.config)?;
     config.users.file().cloned().ok_or_else(|| {
         Failure::File(format!(

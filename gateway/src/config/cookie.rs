@@ -3,17 +3,17 @@
 use http::HeaderName;
 
 use crate::api::cookie::{self, CookieRules, SameSite, Secure};
-use crate::document::Section;
+use crate::toml_reader::Table;
 
-/// Reads the section.
-pub(super) fn read(mut section: Section<'_>) -> CookieRules {
-    let name = section.parsed("name", |text| {
+/// Reads the table.
+pub(super) fn read(mut table: Table<'_>) -> CookieRules {
+    let name = table.parsed("name", |text| {
         let is_token = HeaderName::from_bytes(text.as_bytes()).is_ok();
         is_token.then(|| text.to_owned()).ok_or_else(|| {
             "not a cookie name: letters, digits and !#$%&'*+-.^_`|~ are allowed".to_owned()
         })
     });
-    let path = section.parsed("path", |text| {
+    let path = table.parsed("path", |text| {
         let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b';';
         let is_path = text.starts_with('/') && text.bytes().all(is_allowed);
         is_path.then(|| text.to_owned()).ok_or_else(|| {
@@ -21,12 +21,12 @@ pub(super) fn read(mut section: Section<'_>) -> CookieRules {
         })
     });
     let secures = [("auto", Secure::Auto), ("always", Secure::Always), ("never", Secure::Never)];
-    let secure = section.choice("secure", &secures).unwrap_or(Secure::Auto);
+    let secure = table.choice("secure", &secures).unwrap_or(Secure::Auto);
     let same_sites =
         [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
-    let same_site = section.choice("same_site", &same_sites).unwrap_or(SameSite::Strict);
+    let same_site = table.choice("same_site", &same_sites).unwrap_or(SameSite::Strict);
     if same_site == SameSite::None && secure == Secure::Never {
-        section.fault(
+        table.fault(
             "same_site",
             "browsers drop a cookie with \"none\" that is not secure; \
                                     set secure to \"always\" or \"auto\"",
@@ -35,14 +35,14 @@ pub(super) fn read(mut section: Section<'_>) -> CookieRules {
     let is_host = name.as_ref().is_some_and(|name| name.starts_with("__Host-"));
     let is_secure = name.as_ref().is_some_and(|name| name.starts_with("__Secure-"));
     if is_host && path.as_deref() != Some("/") {
-        section.fault("path", "browsers take a cookie named __Host-… with the path \"/\" only");
+        table.fault("path", "browsers take a cookie named __Host-… with the path \"/\" only");
     }
     if (is_host || is_secure) && secure == Secure::Never {
-        section.fault("secure", "browsers take a cookie of this name only if it is secure");
+        table.fault("secure", "browsers take a cookie of this name only if it is secure");
     }
     // Whatever the connection looks like from here.
     let secure = if is_host || is_secure { Secure::Always } else { secure };
-    section.close();
+    table.close();
     CookieRules {
         name: name.unwrap_or_else(|| cookie::INFLUXDB.to_owned()),
         path: path.unwrap_or_else(|| cookie::OF_INFLUXDB.to_owned()),

@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 use crate::api::identity::{self, IdentityHeaders};
-use crate::document::Section;
+use crate::toml_reader::Table;
 use crate::user::name::TokenPrefix;
 
 /// The headers that tell the upstream who asks.
@@ -17,25 +17,25 @@ pub struct Identity {
     pub(super) has_token_prefix: bool,
 }
 
-/// Reads the section.
-pub(super) fn read(mut section: Section<'_>) -> Identity {
-    let name = section.parsed("header", identity_header);
+/// Reads the table.
+pub(super) fn read(mut table: Table<'_>) -> Identity {
+    let name = table.parsed("header", identity_header);
     let name = name.unwrap_or(HeaderName::from_static("x-forwarded-user"));
-    let id = section.parsed("id_header", identity_header);
+    let id = table.parsed("id_header", identity_header);
     if id.as_ref().is_some_and(|id| identity::are_one(id, &name)) {
-        section.fault("id_header", &format!("the same header as identity.header: {name}"));
+        table.fault("id_header", &format!("the same header as identity.header: {name}"));
     }
-    let mut strip = section.texts("strip").unwrap_or_default();
+    let mut strip = table.texts("strip").unwrap_or_default();
     strip.retain(|pattern| {
         let fault = fault_of_pattern(pattern);
         if let Some(what) = &fault {
-            section.fault("strip", what);
+            table.fault("strip", what);
         }
         fault.is_none()
     });
-    let has_token_prefix = section.has("token_prefix");
-    let token_prefix = section.parsed("token_prefix", str::parse::<TokenPrefix>);
-    section.close();
+    let has_token_prefix = table.has("token_prefix");
+    let token_prefix = table.parsed("token_prefix", str::parse::<TokenPrefix>);
+    table.close();
     Identity { headers: IdentityHeaders::new(name, id, &strip), token_prefix, has_token_prefix }
 }
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::duration;
 use crate::api::framing::is_host;
 use crate::api::hosts::HostName;
-use crate::document::{Named, Section};
+use crate::toml_reader::{Named, Table};
 
 /// `[listen]`: addresses, and which proxies, hosts and origins are trusted.
 #[derive(Debug)]
@@ -54,35 +54,35 @@ impl Listen {
     }
 }
 
-/// Reads the section; certificates and keys are looked for in `folder`.
-pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Listen {
+/// Reads the table; certificates and keys are looked for in `folder`.
+pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Listen {
     let mut https: Vec<Https> = Vec::new();
-    for table in section.sections("https") {
+    for table in table.tables("https") {
         if let Some(one) = read_https(table, &https, folder) {
             https.push(one);
         }
     }
     let default = || if https.is_empty() { vec!["127.0.0.1:8086".to_owned()] } else { Vec::new() };
-    let texts = section.texts("http").unwrap_or_else(default);
+    let texts = table.texts("http").unwrap_or_else(default);
     let mut http: Vec<SocketAddr> = Vec::new();
     for text in &texts {
         let others = http.iter().copied().chain(https.iter().map(|https| https.address));
         match address(text).and_then(|address| free(address, others)) {
             Ok(address) => http.push(address),
-            Err(what) => section.fault("http", &what),
+            Err(what) => table.fault("http", &what),
         }
     }
     if texts.is_empty() && https.is_empty() {
-        section.fault("http", "at least one address to listen on is needed");
+        table.fault("http", "at least one address to listen on is needed");
     }
-    let tls_only = section.parsed("hsts", |text| match text {
+    let tls_only = table.parsed("hsts", |text| match text {
         "off" => Ok(None),
         text => duration(text).map(Some),
     });
-    let trusted_proxies = all(&mut section, "trusted_proxies", network);
-    let hosts = all(&mut section, "hosts", host);
-    let allowed_origins = all(&mut section, "allowed_origins", origin);
-    section.close();
+    let trusted_proxies = all(&mut table, "trusted_proxies", network);
+    let hosts = all(&mut table, "hosts", host);
+    let allowed_origins = all(&mut table, "allowed_origins", origin);
+    table.close();
     let half_a_year = Duration::from_secs(180 * 24 * 3600);
     Listen {
         http,
@@ -94,13 +94,13 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Listen {
     }
 }
 
-fn read_https(mut section: Section<'_>, before: &[Https], folder: &Path) -> Option<Https> {
+fn read_https(mut table: Table<'_>, before: &[Https], folder: &Path) -> Option<Https> {
     let others = || before.iter().map(|https| https.address);
     let address =
-        section.required("address", |text| address(text).and_then(|one| free(one, others())));
-    let certificate = section.required_file("certificate", folder);
-    let key = section.required_file("key", folder);
-    section.close();
+        table.required("address", |text| address(text).and_then(|one| free(one, others())));
+    let certificate = table.required_file("certificate", folder);
+    let key = table.required_file("key", folder);
+    table.close();
     Some(Https { address: address?, certificate: certificate?, key: key? })
 }
 
@@ -173,15 +173,15 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 fn all<T>(
-    section: &mut Section<'_>,
+    table: &mut Table<'_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Vec<T> {
     let mut read = Vec::new();
-    for text in section.texts(key).unwrap_or_default() {
+    for text in table.texts(key).unwrap_or_default() {
         match parse(&text) {
             Ok(value) => read.push(value),
-            Err(what) => section.fault(key, &what),
+            Err(what) => table.fault(key, &what),
         }
     }
     read

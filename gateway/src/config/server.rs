@@ -2,7 +2,7 @@
 
 use pingora::server::configuration::ServerConf;
 
-use crate::document::Section;
+use crate::toml_reader::Table;
 
 /// The keys that have another default here than in Pingora.
 ///
@@ -18,35 +18,35 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("max_retries", "4"),
 ];
 
-/// Reads the section: any key that Pingora's configuration has, under Pingora's name.
-pub(super) fn read(section: Section<'_>) -> ServerConf {
+/// Reads the table: any key that Pingora's configuration has, under Pingora's name.
+pub(super) fn read(table: Table<'_>) -> ServerConf {
     let mut conf =
         serde_json::to_value(ServerConf::default()).expect("Pingora's configuration is plain data");
     for (key, value) in DEFAULTS {
         conf[key] = serde_json::from_str(value).expect("the defaults are JSON");
     }
-    let mut section = section;
-    for key in section.other_keys() {
+    let mut table = table;
+    for key in table.other_keys() {
         if key == RETIRED {
-            let _ = section.json(RETIRED);
+            let _ = table.json(RETIRED);
             log::warn!(
                 "server.{RETIRED} has no effect: no other process can take over the listeners; remove it"
             );
             continue;
         }
         let Some(known) = KEYS.iter().find(|known| **known == key) else {
-            section.fault(&key, &format!("unknown key; known here: {}", KEYS.join(", ")));
+            table.fault(&key, &format!("unknown key; known here: {}", KEYS.join(", ")));
             continue;
         };
-        let Some(value) = section.json(known) else { continue };
+        let Some(value) = table.json(known) else { continue };
         let before = std::mem::replace(&mut conf[*known], value);
         if let Err(error) = serde_json::from_value::<ServerConf>(conf.clone()) {
-            section.fault(&key, &error.to_string());
+            table.fault(&key, &error.to_string());
             conf[*known] = before;
         }
     }
     if conf["max_retries"] == 0 {
-        section.fault("max_retries", "counts attempts, the first included: at least 1");
+        table.fault("max_retries", "counts attempts, the first included: at least 1");
     }
     if conf["threads"] == 0 {
         conf["threads"] = std::thread::available_parallelism().map_or(1, usize::from).into();

@@ -4,25 +4,25 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use super::duration;
-use crate::auth::throttle::Rules;
-use crate::directory::hashing::Line;
-use crate::document::Section;
+use crate::auth::throttle::ThrottleRules;
+use crate::directory::hash_pool::QueueLimits;
+use crate::toml_reader::Table;
 use crate::user::password::Cost;
 
 /// Brute-force protection, and how passwords are hashed.
 #[derive(Clone, Copy, Debug)]
 pub struct SignIn {
     /// What is too many failures.
-    pub rules: Rules,
+    pub rules: ThrottleRules,
     /// How many passwords are hashed at once, and how many wait for it.
-    pub line: Line,
+    pub line: QueueLimits,
     /// What a new hash costs.
     pub cost: Cost,
 }
 
-/// Reads the section.
-pub(super) fn read(mut section: Section<'_>) -> SignIn {
-    let mut count = |key, least, default| section.count(key, least).unwrap_or(default);
+/// Reads the table.
+pub(super) fn read(mut table: Table<'_>) -> SignIn {
+    let mut count = |key, least, default| table.count(key, least).unwrap_or(default);
     let pair = count("failures", 1, 5);
     let client = count("failures_per_client", 1, 50);
     let user = count("failures_per_user", 1, 100);
@@ -32,22 +32,22 @@ pub(super) fn read(mut section: Section<'_>) -> SignIn {
     };
     let waiting = count("hash_queue", 0, 256);
     let mut time =
-        |key, seconds| section.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
+        |key, seconds| table.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
     let (window, first, longest) = (time("window", 300), time("ban", 60), time("longest_ban", 900));
     let patience = time("hash_wait", 10);
     if first > longest {
-        section.fault("longest_ban", "shorter than the first ban (ban)");
+        table.fault("longest_ban", "shorter than the first ban (ban)");
     }
-    let cost = cost(&mut section);
-    section.close();
-    let rules = Rules { pair, client, user, window, first, longest };
-    SignIn { rules, line: Line { at_once, waiting, patience }, cost }
+    let cost = cost(&mut table);
+    table.close();
+    let rules = ThrottleRules { pair, client, user, window, first, longest };
+    SignIn { rules, line: QueueLimits { at_once, waiting, patience }, cost }
 }
 
-fn cost(section: &mut Section<'_>) -> Cost {
+fn cost(table: &mut Table<'_>) -> Cost {
     let recommended = Cost::RECOMMENDED;
     let mut count = |key, default| {
-        let count = section.count(key, 1).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let count = table.count(key, 1).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         count.unwrap_or(default)
     };
     let cost = Cost {
@@ -56,7 +56,7 @@ fn cost(section: &mut Section<'_>) -> Cost {
         lanes: count("hash_lanes", recommended.lanes),
     };
     cost.check().unwrap_or_else(|what| {
-        section.fault("hash_memory_kib", &what);
+        table.fault("hash_memory_kib", &what);
         recommended
     })
 }

@@ -4,30 +4,30 @@ use std::path::Path;
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::{Kind, Upstream};
-use crate::document::Section;
+use super::{Upstream, UpstreamKind};
+use crate::toml_reader::Table;
 use crate::user::secret::ApiToken;
 
-/// Reads the section; the token file is looked for in `folder`.
-pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Upstream {
-    let url = section.parsed("url", upstream_url);
-    let files = section.surroundings().file;
-    let token = section.parsed("token_file", |path| ApiToken::of_file(&folder.join(path), files));
-    let token_file = section.file("token_file", folder);
-    let kinds = [("influxdb2", Kind::Influxdb2), ("influxdb3", Kind::Influxdb3)];
-    let kind = section.choice("kind", &kinds).unwrap_or(Kind::Influxdb2);
-    let ca_file = section.file("ca_file", folder);
-    let certificate = section.file("client_certificate", folder);
-    let key = section.file("client_key", folder);
+/// Reads the table; the token file is looked for in `folder`.
+pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Upstream {
+    let url = table.parsed("url", upstream_url);
+    let files = table.environment().file;
+    let token = table.parsed("token_file", |path| ApiToken::of_file(&folder.join(path), files));
+    let token_file = table.file("token_file", folder);
+    let kinds = [("influxdb2", UpstreamKind::Influxdb2), ("influxdb3", UpstreamKind::Influxdb3)];
+    let kind = table.choice("kind", &kinds).unwrap_or(UpstreamKind::Influxdb2);
+    let ca_file = table.file("ca_file", folder);
+    let certificate = table.file("client_certificate", folder);
+    let key = table.file("client_key", folder);
     if certificate.is_some() != key.is_some() {
-        section.fault("client_key", "client_certificate and client_key go together");
+        table.fault("client_key", "client_certificate and client_key go together");
     }
     let is_plain = url.as_ref().is_some_and(|(_, tls)| !tls);
     if is_plain && (ca_file.is_some() || certificate.is_some()) {
-        section.fault("url", "ca_file and client_certificate need a URL that begins with https://");
+        table.fault("url", "ca_file and client_certificate need a URL that begins with https://");
     }
     let client = certificate.zip(key);
-    section.close();
+    table.close();
     // What stands for a faulty one is never used.
     let (authority, tls) = url.unwrap_or((Authority::from_static("127.0.0.1:8087"), false));
     Upstream { authority, kind, tls, ca_file, client, token, token_file }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Identity, Kind, Upstream, duration};
-use crate::auth::upkeep::Pace;
-use crate::document::{Named, Section};
+use super::{Identity, Upstream, UpstreamKind, duration};
+use crate::auth::upstream_sessions::Pace;
+use crate::toml_reader::{Named, Table};
 
 /// Who may sign in, and what happens to requests with an API token.
 #[derive(Debug)]
@@ -49,37 +49,37 @@ impl Users {
     }
 }
 
-/// Reads the section. An InfluxDB 3 has neither users nor a way to ask whose a token is.
+/// Reads the table. An InfluxDB 3 has neither users nor a way to ask whose a token is.
 pub(super) fn read(
-    mut section: Section<'_>,
+    mut table: Table<'_>,
     folder: &Path,
     upstream: &Upstream,
     identity: &Identity,
 ) -> Users {
-    let is_influxdb = section.choice("source", &[("file", false), ("influxdb", true)]);
+    let is_influxdb = table.choice("source", &[("file", false), ("influxdb", true)]);
     let is_influxdb = is_influxdb.unwrap_or(false);
-    let named = section.file("file", folder);
+    let named = table.file("file", folder);
     let file = named
-        .unwrap_or_else(|| Named { path: folder.join("users.toml"), place: section.place("file") });
+        .unwrap_or_else(|| Named { path: folder.join("users.toml"), place: table.place("file") });
     let policies = [
         ("pass", TokenPolicy::Pass),
         ("resolve", TokenPolicy::Resolve),
         ("deny", TokenPolicy::Deny),
     ];
-    let tokens = section.choice("tokens", &policies).unwrap_or(TokenPolicy::Pass);
-    let password_by_session = section.boolean("password_by_session").unwrap_or(true);
-    let renew = section.parsed("renew", duration).unwrap_or(Duration::from_secs(240));
-    let refresh = section.parsed("refresh", duration).unwrap_or(Duration::from_secs(60));
-    if upstream.kind == Kind::Influxdb3 {
+    let tokens = table.choice("tokens", &policies).unwrap_or(TokenPolicy::Pass);
+    let password_by_session = table.boolean("password_by_session").unwrap_or(true);
+    let renew = table.parsed("renew", duration).unwrap_or(Duration::from_secs(240));
+    let refresh = table.parsed("refresh", duration).unwrap_or(Duration::from_secs(60));
+    if upstream.kind == UpstreamKind::Influxdb3 {
         if is_influxdb {
-            section.fault(
+            table.fault(
                 "source",
                 "InfluxDB 3 (upstream.kind) has no users and no sign-in that \
                                      could be asked; keep them in a file: source = \"file\"",
             );
         }
         if tokens == TokenPolicy::Resolve {
-            section.fault(
+            table.fault(
                 "tokens",
                 "InfluxDB 3 (upstream.kind) does not tell whose a token is; \
                                      choose \"pass\" or \"deny\"",
@@ -87,14 +87,14 @@ pub(super) fn read(
         }
     }
     if tokens == TokenPolicy::Resolve && !is_influxdb && !identity.has_token_prefix {
-        section.fault(
+        table.fault(
             "tokens",
             "with \"resolve\" beside a users file, a user of InfluxDB could take the name of one of \
              the file; set identity.token_prefix, for example to \"influxdb:\", which their names \
              then begin with",
         );
     }
-    section.close();
+    table.close();
     let source = if is_influxdb { Source::Influxdb } else { Source::File(file) };
     Users { source, tokens, password_by_session, pace: Pace { renew, refresh } }
 }

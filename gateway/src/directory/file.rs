@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::Claim;
 use super::edit::{self, Change, EditError, Locked};
-use super::hashing::{Busy, HashingRoom};
-use super::users::{Account, Fate, Users};
-use crate::document::Fault;
-use crate::stamp::Files;
+use super::hash_pool::{HashPool, Overloaded};
+use super::users::{Account, UserChange, Users};
+use crate::file_identity::Files;
+use crate::toml_reader::Diagnostic;
 use crate::user::User;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash};
@@ -22,7 +22,7 @@ use crate::user::password::{Memory, Password, PasswordHash};
 pub struct FileDirectory {
     users: ArcSwap<Users>,
     kept: Option<Kept>,
-    room: HashingRoom,
+    pool: HashPool,
     /// Held by whoever changes the file or reads it anew: what is in memory and what is in the
     /// file change together.
     editing: Mutex<()>,
@@ -39,7 +39,7 @@ pub struct Kept {
 }
 
 /// Reads a users file, and those that it names.
-pub type ReadUsers = dyn Fn(&Files) -> Result<Users, Vec<Fault>> + Send + Sync;
+pub type ReadUsers = dyn Fn(&Files) -> Result<Users, Vec<Diagnostic>> + Send + Sync;
 
 /// The right to change the users file, if there is one.
 pub struct Lock(Option<(OwnedMutexGuard<()>, Locked)>);
@@ -61,7 +61,7 @@ pub struct Hashed(Arc<PasswordHash>);
 /// What has changed when a users file was read again.
 pub struct Reloaded {
     /// What has become of those who were there.
-    pub fates: Vec<Fate>,
+    pub fates: Vec<UserChange>,
     /// How many are new.
     pub added: usize,
     /// How many users there are now.
@@ -103,8 +103,8 @@ impl Kept {
 
 impl FileDirectory {
     /// A directory of `users`, which are stored in `kept`; `None`: they are not stored.
-    pub fn new(users: Users, kept: Option<Kept>, room: HashingRoom) -> Self {
-        Self { users: ArcSwap::from_pointee(users), kept, room, editing: Mutex::new(()) }
+    pub fn new(users: Users, kept: Option<Kept>, pool: HashPool) -> Self {
+        Self { users: ArcSwap::from_pointee(users), kept, pool, editing: Mutex::new(()) }
     }
 
     /// Lets `judge` check whether `password` is that of `name`, when it is its turn.
@@ -114,12 +114,12 @@ impl FileDirectory {
         password: Password,
         claim: Claim,
         judge: impl FnOnce(Check<'_>) -> T + Send + 'static,
-    ) -> Result<T, Busy> {
+    ) -> Result<T, Overloaded> {
         let users = self.users.load();
         let account = name.and_then(|name| users.account(name)).cloned();
         let decoy = Arc::clone(users.decoy());
         drop(users);
-        self.room.work(claim, move |memory| judge(Check { account, decoy, password, memory })).await
+        self.pool.work(claim, move |memory| judge(Check { account, decoy, password, memory })).await
     }
 
     /// The present state of `account`; `None` if it was removed or has another password.
@@ -141,10 +141,10 @@ impl FileDirectory {
     }
 
     /// Hashes a new password, when it is its turn.
-    pub async fn hash(&self, new: Password, claim: Claim) -> Result<Hashed, Busy> {
-        let cost = self.room.cost();
+    pub async fn hash(&self, new: Password, claim: Claim) -> Result<Hashed, Overloaded> {
+        let cost = self.pool.cost();
         let hash = move |memory: &mut Memory| PasswordHash::create(&new, cost, memory);
-        self.room.work(claim, hash).await.map(|hash| Hashed(Arc::new(hash)))
+        self.pool.work(claim, hash).await.map(|hash| Hashed(Arc::new(hash)))
     }
 
     /// Waits for the right to change the users file, but not for ever: whoever may read the file may
@@ -183,7 +183,7 @@ impl FileDirectory {
     pub fn rehash(self: &Arc<Self>, verified: Verified, claim: Claim) {
         let is_read_only =
             self.kept.as_ref().is_some_and(|kept| kept.is_read_only.load(Ordering::Relaxed));
-        if verified.account.password.cost() == self.room.cost() || is_read_only {
+        if verified.account.password.cost() == self.pool.cost() || is_read_only {
             return;
         }
         tokio::spawn(Arc::clone(self).rehash_now(verified, claim));
@@ -230,7 +230,7 @@ impl FileDirectory {
 
     /// Reads the file anew by `files`, validates it as a whole and takes all of it at once; if
     /// anything is wrong with it, nothing changes. `None` if there is no file.
-    pub fn reload(&self, files: &Files) -> Option<Result<Reloaded, Vec<Fault>>> {
+    pub fn reload(&self, files: &Files) -> Option<Result<Reloaded, Vec<Diagnostic>>> {
         let kept = self.kept.as_ref()?;
         let _editing = self.edit();
         kept.is_read_only.store(false, Ordering::Relaxed);

@@ -9,17 +9,17 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Deserialize;
 
 use super::Claim;
-use super::turns::{Busy, Line, Turn, Turns};
+use super::admission::{Admission, Overloaded, Permit, QueueLimits};
 use crate::user::access::Access;
 use crate::user::credentials::Credentials;
+use crate::user::login_name::LoginName;
 use crate::user::name::Username;
 use crate::user::secret::{Shared, UpstreamSession};
-use crate::user::typed::TypedName;
 use crate::user::{Status, User, UserId};
 
 /// Sends the gateway's own requests to the upstream. The network is above this floor.
 #[async_trait]
-pub trait Ask: Send + Sync {
+pub trait UpstreamClient: Send + Sync {
     /// The whole answer to a request without a body.
     async fn ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, Unreachable>;
 }
@@ -37,11 +37,11 @@ pub struct SignedIn {
 }
 
 /// Why nobody signed in.
-pub enum Refusal {
+pub enum SignInFailure {
     /// Not a user, or not the password.
     Wrong,
     /// InfluxDB has more to say, and says it itself: a new password is required.
-    Told(Box<http::Response<Bytes>>),
+    PasswordChangeRequired(Box<http::Response<Bytes>>),
     /// It is a user whose name is too long to be told upstream.
     Unnamable,
     /// InfluxDB could not be asked.
@@ -57,7 +57,7 @@ pub enum Owner {
     /// It is nobody's, or a token that is inactive.
     Nobody,
     /// It is somebody's, but does not allow to say whose.
-    Unsaid,
+    Undisclosed,
     /// It is that of a user whose name is too long to be told upstream, or empty.
     Unnamable,
 }
@@ -67,50 +67,54 @@ pub const AT_ONCE: usize = 32;
 
 /// The users of an InfluxDB 2.
 pub struct InfluxdbDirectory {
-    upstream: Arc<dyn Ask>,
-    turns: Turns,
+    upstream: Arc<dyn UpstreamClient>,
+    admission: Admission,
     /// The gateway's own token, if it has one.
     shared: Arc<Shared>,
 }
 
 impl InfluxdbDirectory {
-    /// The users that `upstream` knows. Sign-ins wait for their turn in `line`. What users may not ask
+    /// The users that `upstream` knows. Sign-ins wait for a permit under `line`. What users may not ask
     /// themselves is asked with the `shared` token.
-    pub fn new(upstream: Arc<dyn Ask>, line: Line, shared: Arc<Shared>) -> Self {
-        Self { upstream, turns: Turns::new(line), shared }
+    pub fn new(upstream: Arc<dyn UpstreamClient>, line: QueueLimits, shared: Arc<Shared>) -> Self {
+        Self { upstream, admission: Admission::new(line), shared }
     }
 
-    /// A turn at signing in, if there is room to wait for one.
-    pub async fn turn(&self, claim: Claim) -> Result<Turn, Busy> {
-        self.turns.take(claim).await
+    /// A permit to sign in, if there is room to wait for one.
+    pub async fn permit(&self, claim: Claim) -> Result<Permit, Overloaded> {
+        self.admission.take(claim).await
     }
 
     /// Signs in at InfluxDB with the very credentials that the client sent.
     pub async fn sign_in(
         &self,
-        _turn: Turn,
+        _permit: Permit,
         credentials: &Credentials,
-    ) -> Result<SignedIn, Refusal> {
+    ) -> Result<SignedIn, SignInFailure> {
         let header = (AUTHORIZATION, credentials.header.clone());
         let answer = self.ask(Method::POST, "/api/v2/signin", header).await;
-        let answer = answer.map_err(|Unreachable| Refusal::Unavailable)?;
+        let answer = answer.map_err(|Unreachable| SignInFailure::Unavailable)?;
         match answer.status() {
             StatusCode::NO_CONTENT => {}
-            StatusCode::UNAUTHORIZED => return Err(Refusal::Wrong),
-            StatusCode::FORBIDDEN => return Err(Refusal::Told(Box::new(answer))),
-            _ => return Err(Refusal::Unavailable),
+            StatusCode::UNAUTHORIZED => return Err(SignInFailure::Wrong),
+            StatusCode::FORBIDDEN => {
+                return Err(SignInFailure::PasswordChangeRequired(Box::new(answer)));
+            }
+            _ => return Err(SignInFailure::Unavailable),
         }
         let cookies = answer.headers().get_all(SET_COOKIE).iter().map(HeaderValue::as_bytes);
         let Some(session) = UpstreamSession::find(&cookies.collect::<Vec<_>>()) else {
             log::warn!("InfluxDB has signed a user in and set no cookie of its own for it");
-            return Err(Refusal::Unavailable);
+            return Err(SignInFailure::Unavailable);
         };
         let user = match self.owner_of_session(&session).await {
             Ok(Owner::User(user)) => Ok(*user),
             // InfluxDB signs such a user in too, and then refuses everything.
-            Ok(Owner::Inactive) => unknown(&credentials.typed).ok_or(Refusal::Unnamable),
-            Ok(Owner::Unnamable) => Err(Refusal::Unnamable),
-            Ok(Owner::Nobody | Owner::Unsaid) | Err(Unreachable) => Err(Refusal::Unavailable),
+            Ok(Owner::Inactive) => unknown(&credentials.typed).ok_or(SignInFailure::Unnamable),
+            Ok(Owner::Unnamable) => Err(SignInFailure::Unnamable),
+            Ok(Owner::Nobody | Owner::Undisclosed) | Err(Unreachable) => {
+                Err(SignInFailure::Unavailable)
+            }
         };
         match user {
             Ok(user) => Ok(SignedIn { user: Arc::new(user), session }),
@@ -158,7 +162,7 @@ impl InfluxdbDirectory {
             StatusCode::FORBIDDEN => Ok(Owner::Inactive),
             // InfluxDB also answers 401 to a good credential that lacks a permission.
             StatusCode::UNAUTHORIZED if is_worthless(answer.body()) => Ok(Owner::Nobody),
-            StatusCode::UNAUTHORIZED => Ok(Owner::Unsaid),
+            StatusCode::UNAUTHORIZED => Ok(Owner::Undisclosed),
             _ => Err(Unreachable),
         }
     }
@@ -204,7 +208,7 @@ fn user(body: &[u8]) -> Option<Owner> {
 
 /// An inactive user, of whom InfluxDB says nothing but that: the name is as it was typed, cut if it
 /// is long.
-fn unknown(name: &TypedName) -> Option<User> {
+fn unknown(name: &LoginName) -> Option<User> {
     let name = Username::of_influxdb(name.as_str())?;
     let id = UserId::provisional(&name);
     Some(User { name, id, status: Status::Inactive, access: Access::Full, token: None })

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::users::{Account, Users};
-use crate::document::{Document, Fault, Section, Surroundings};
+use crate::toml_reader::{Diagnostic, Document, Environment, Table};
 use crate::user::access::Access;
+use crate::user::login_name::CanonicalName;
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
 use crate::user::secret::ApiToken;
-use crate::user::typed::CanonicalName;
 use crate::user::{Status, User, UserId};
 
 /// Reads the users file `text`, called `name` in faults; all faults at once.
@@ -19,15 +19,15 @@ pub fn parse(
     name: &str,
     text: &str,
     folder: &Path,
-    surroundings: Surroundings<'_>,
-) -> Result<Users, Vec<Fault>> {
-    let document = Document::parse(name, text, surroundings);
+    environment: Environment<'_>,
+) -> Result<Users, Vec<Diagnostic>> {
+    let document = Document::parse(name, text, environment);
     let mut root = document.root();
     let mut seen = Seen::default();
     let users: Vec<_> = root
-        .sections("user")
+        .tables("user")
         .into_iter()
-        .filter_map(|section| account(section, folder, &mut seen))
+        .filter_map(|table| account(table, folder, &mut seen))
         .collect();
     root.close();
     let faults = document.into_faults();
@@ -41,39 +41,39 @@ struct Seen {
     ids: HashMap<UserId, usize>,
 }
 
-fn account(mut section: Section<'_>, folder: &Path, seen: &mut Seen) -> Option<Account> {
-    let line = section.line();
-    let name = section.required("name", str::parse::<Username>);
-    let id = section.required("id", str::parse::<UserId>);
-    let password = section.required("password", PasswordHash::parse);
+fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Account> {
+    let line = table.line();
+    let name = table.required("name", str::parse::<Username>);
+    let id = table.required("id", str::parse::<UserId>);
+    let password = table.required("password", PasswordHash::parse);
     let statuses = [("active", Status::Active), ("inactive", Status::Inactive)];
-    let status = section.choice("status", &statuses).unwrap_or(Status::Active);
+    let status = table.choice("status", &statuses).unwrap_or(Status::Active);
     let accesses = [("read", Access::Read), ("write", Access::Write), ("full", Access::Full)];
-    let access = section.choice("access", &accesses).unwrap_or(Access::Full);
-    let token = token(&mut section, folder);
+    let access = table.choice("access", &accesses).unwrap_or(Access::Full);
+    let token = token(&mut table, folder);
 
     if let Some(name) = &name
         && let Some(first) = seen.names.insert(name.into(), line)
     {
-        section.fault("name", &format!("duplicate name {name}: also the user of line {first}"));
+        table.fault("name", &format!("duplicate name {name}: also the user of line {first}"));
     }
     if let Some(id) = id
         && let Some(first) = seen.ids.insert(id, line)
     {
-        section.fault("id", &format!("duplicate id {id}: also the user of line {first}"));
+        table.fault("id", &format!("duplicate id {id}: also the user of line {first}"));
     }
-    section.close();
+    table.close();
     let user = User { name: name?, id: id?, status, access, token };
     Some(Account::new(user, password?))
 }
 
-fn token(section: &mut Section<'_>, folder: &Path) -> Option<ApiToken> {
-    let surroundings = section.surroundings();
-    let token = section.parsed("token", ApiToken::parse);
-    let from_file = section
-        .parsed("token_file", |path| ApiToken::of_file(&folder.join(path), surroundings.file));
+fn token(table: &mut Table<'_>, folder: &Path) -> Option<ApiToken> {
+    let environment = table.environment();
+    let token = table.parsed("token", ApiToken::parse);
+    let from_file =
+        table.parsed("token_file", |path| ApiToken::of_file(&folder.join(path), environment.file));
     if token.is_some() && from_file.is_some() {
-        section.fault("token_file", "either token or token_file, not both");
+        table.fault("token_file", "either token or token_file, not both");
     }
     token.or(from_file)
 }
@@ -81,7 +81,7 @@ fn token(section: &mut Section<'_>, folder: &Path) -> Option<ApiToken> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::tests::BARE;
+    use crate::toml_reader::tests::BARE;
     use crate::user::secret::Scheme;
 
     const HASH: &str =
@@ -91,7 +91,7 @@ mod tests {
         let text = text.replace("HASH", HASH);
         let result = parse("users.toml", &text, Path::new("conf"), BARE);
         let faults: Vec<_> =
-            result.err().unwrap_or_default().iter().map(Fault::to_string).collect();
+            result.err().unwrap_or_default().iter().map(Diagnostic::to_string).collect();
         assert_eq!(faults, expected, "{text}");
     }
 
@@ -190,7 +190,7 @@ mod tests {
                     }
                 }
                 Err(faults) => {
-                    let told: Vec<_> = faults.iter().map(Fault::to_string).collect();
+                    let told: Vec<_> = faults.iter().map(Diagnostic::to_string).collect();
                     let told = told.join("\n");
                     proptest::prop_assert!(!told.contains("secret-") && !told.contains("argon2id$v"));
                 }

@@ -40,7 +40,7 @@ pub struct Users {
 }
 
 /// How a new users file changes a user of the old one.
-pub enum Fate {
+pub enum UserChange {
     /// Gone, or with another password: whoever signed in as them has to do so again.
     Ended(UserId),
     /// Changed otherwise.
@@ -124,12 +124,11 @@ impl Users {
     }
 
     /// What has become of those in `old` for whom these users mean a change.
-    pub(super) fn fates(&self, old: &Self) -> Vec<Fate> {
+    pub(super) fn fates(&self, old: &Self) -> Vec<UserChange> {
         let fate = |before: &Account| match self.by_name.get(&before.user.name) {
-            Some(account) if account.is_still(before) => {
-                (account.user != before.user).then(|| Fate::Changed(Arc::clone(&account.user)))
-            }
-            _ => Some(Fate::Ended(before.user.id)),
+            Some(account) if account.is_still(before) => (account.user != before.user)
+                .then(|| UserChange::Changed(Arc::clone(&account.user))),
+            _ => Some(UserChange::Ended(before.user.id)),
         };
         old.by_name.values().filter_map(fate).collect()
     }

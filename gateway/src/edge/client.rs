@@ -13,7 +13,7 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use super::upstream::Upstream;
-use crate::directory::influxdb::{Ask, Unreachable};
+use crate::directory::influxdb::{Unreachable, UpstreamClient};
 
 /// The longest answer that is read: enough for the longest name with each byte escaped.
 const MOST_BYTES: usize = 256 * 1024;
@@ -111,7 +111,7 @@ impl Client {
 }
 
 #[async_trait]
-impl Ask for Client {
+impl UpstreamClient for Client {
     async fn ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, Unreachable> {
         let path = request.uri().path().to_owned();
         match tokio::time::timeout(self.upstream.patience(), self.exchange(request)).await {

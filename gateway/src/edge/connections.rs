@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::visit::ClientNetwork;
+use crate::request_meta::ClientKey;
 
 /// Counts connections, and refuses more than the limits allow.
 #[derive(Clone)]
@@ -17,13 +17,13 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Counts {
     all: usize,
-    by_client: HashMap<ClientNetwork, usize>,
+    by_client: HashMap<ClientKey, usize>,
 }
 
 /// A counted connection. It is counted until this is dropped.
 pub(super) struct Open {
     connections: Connections,
-    client: Option<ClientNetwork>,
+    client: Option<ClientKey>,
 }
 
 impl Connections {
@@ -35,7 +35,7 @@ impl Connections {
     /// Lets a connection of `client` in, if there is room. An IPv6 client counts by its network of
     /// 64 bits, which is what one customer usually has.
     pub(super) fn open(&self, client: Option<IpAddr>) -> Option<Open> {
-        let client = client.map(|address| ClientNetwork::of(Some(address)));
+        let client = client.map(|address| ClientKey::of(Some(address)));
         let mut counts = self.lock();
         if counts.all >= self.most {
             return None;

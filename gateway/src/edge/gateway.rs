@@ -15,19 +15,19 @@ use super::room::Room;
 use super::upstream::Upstream;
 use super::version::Version;
 use crate::api::cookie::CookieRules;
-use crate::api::crosssite::AllowedOrigins;
+use crate::api::csrf::AllowedOrigins;
 use crate::api::forward::Forward;
 use crate::api::hosts::AnsweredHosts;
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
-use crate::api::route::{Door, Forwarding, Route};
+use crate::api::route::{Authentication, Forwarding, Route};
 use crate::api::{
     Response, authorization, framing, me, options, path, route, signin, signout, users,
 };
 use crate::auth::Auth;
 use crate::auth::credential::{Caller, Shared};
 use crate::auth::tokens::TokenError;
-use crate::directory::influxdb::Ask;
+use crate::directory::influxdb::UpstreamClient;
 use crate::limits::Limits;
 use crate::session::store::StoreError;
 use crate::user::Status;
@@ -99,7 +99,8 @@ impl Gateway {
             hsts,
         } = settings;
         let authority = upstream.authority();
-        let version = Version::new(Arc::clone(&client) as Arc<dyn Ask>, Arc::clone(&shared));
+        let version =
+            Version::new(Arc::clone(&client) as Arc<dyn UpstreamClient>, Arc::clone(&shared));
         let manners = Arc::new(Manners::new(hsts, Arc::new(version)));
         let preparation =
             Preparation { headers: identity, cookie: cookie.clone(), shared, authority };
@@ -145,8 +146,8 @@ impl Gateway {
                 self.check_site(asked)?;
                 self.pass(door, asked, session).await?;
                 // In a box, as all that is long and seldom: whoever only passes carries none of it.
-                let visit = client.visit();
-                let post = signin::post(&self.auth, &self.cookie, &head.headers, &visit);
+                let meta = client.meta();
+                let post = signin::post(&self.auth, &self.cookie, &head.headers, &meta);
                 let (response, opened) = Box::pin(post).await?;
                 *session = opened;
                 Ok(Decision::Respond(response))
@@ -154,8 +155,8 @@ impl Gateway {
             Route::SignOut(door) => {
                 self.check_site(asked)?;
                 self.pass(door, asked, session).await?;
-                let (visit, now) = (client.visit(), asked.now);
-                let post = signout::post(&self.auth, &self.cookie, &head.headers, &visit, now);
+                let (meta, now) = (client.meta(), asked.now);
+                let post = signout::post(&self.auth, &self.cookie, &head.headers, &meta, now);
                 let (response, ended) = post.await?;
                 *session = Some(ended);
                 Ok(Decision::Respond(response))
@@ -258,10 +259,15 @@ impl Gateway {
         }
     }
 
-    async fn pass(&self, door: Door, asked: Asked<'_>, found: &mut Found) -> Result<(), Rejection> {
+    async fn pass(
+        &self,
+        door: Authentication,
+        asked: Asked<'_>,
+        found: &mut Found,
+    ) -> Result<(), Rejection> {
         match door {
-            Door::Open => Ok(()),
-            Door::Guarded => self.authenticate(asked, found).await.map(drop),
+            Authentication::Exempt => Ok(()),
+            Authentication::Required => self.authenticate(asked, found).await.map(drop),
         }
     }
 }

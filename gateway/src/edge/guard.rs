@@ -32,7 +32,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::answer::Manners;
-use super::refusal::Refusal;
+use super::refusal::EarlyRejection;
 use super::room::Known;
 use crate::api::framing::HeadLimits;
 use bell::Bell;
@@ -40,7 +40,7 @@ use framer::Framer;
 use frames::Frames;
 
 /// The rules and limits for a connection.
-pub struct Rules {
+pub struct ConnectionRules {
     /// How large a head may be.
     pub head: HeadLimits,
     /// How long a head may take from its first byte to its last.
@@ -52,8 +52,8 @@ pub struct Rules {
 /// A guarded connection.
 pub struct Guard {
     io: Stream,
-    rules: Arc<Rules>,
-    place: Place,
+    rules: Arc<ConnectionRules>,
+    place: State,
     framer: Framer,
     /// Bytes that were read and belong to later requests.
     inbox: BytesMut,
@@ -65,11 +65,11 @@ pub struct Guard {
 }
 
 /// What is being done with the connection.
-enum Place {
+enum State {
     /// Requests are passed on.
     Open,
     /// The next request cannot be read, and this is being said.
-    Refused(Box<Refusal>),
+    Refused(Box<EarlyRejection>),
     /// It has been said.
     Said,
     /// We have hung up. What still comes is not listened to.
@@ -85,11 +85,11 @@ const PIECE: usize = 4096;
 
 impl Guard {
     /// Guards `io`.
-    pub fn new(io: Stream, rules: Arc<Rules>) -> Self {
+    pub fn new(io: Stream, rules: Arc<ConnectionRules>) -> Self {
         Self {
             io,
             rules,
-            place: Place::Open,
+            place: State::Open,
             framer: Framer::new(),
             inbox: BytesMut::new(),
             deadline: None,
@@ -110,7 +110,7 @@ impl Guard {
 
     /// Whether the body of the request that was passed on is not what its head said.
     pub fn is_broken(&self) -> bool {
-        matches!(self.place, Place::Broken)
+        matches!(self.place, State::Broken)
     }
 
     /// Reads the rest of the request's body straight into `buf`; what comes after it goes to the
@@ -128,7 +128,7 @@ impl Guard {
             buf.set_filled(before + count);
             Ok(())
         } else {
-            self.place = Place::Broken;
+            self.place = State::Broken;
             buf.set_filled(before);
             Err(io::ErrorKind::InvalidData.into())
         };
@@ -155,11 +155,11 @@ impl AsyncRead for Guard {
             return rung;
         }
         match this.place {
-            Place::Http2(_) => this.read_http_2(context, buf),
-            Place::Open if this.framer.is_in_body() => this.read_body(context, buf),
-            Place::Open => this.watch(context),
-            Place::Broken => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-            Place::Refused(_) | Place::Said | Place::HungUp { .. } => Poll::Ready(Ok(())),
+            State::Http2(_) => this.read_http_2(context, buf),
+            State::Open if this.framer.is_in_body() => this.read_body(context, buf),
+            State::Open => this.watch(context),
+            State::Broken => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            State::Refused(_) | State::Said | State::HungUp { .. } => Poll::Ready(Ok(())),
         }
     }
 }

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use super::request_id::RequestId;
 use crate::api::framing::is_host;
-use crate::visit::{ClientKind, Visit};
+use crate::request_meta::{ClientKind, RequestMeta};
 use hops::Hop;
 
 /// Whose word about other clients counts.
@@ -59,8 +59,8 @@ impl ClientInfo {
     }
 
     /// The same for those who need not know of headers.
-    pub fn visit(&self) -> Visit<'_> {
-        Visit {
+    pub fn meta(&self) -> RequestMeta<'_> {
+        RequestMeta {
             address: self.address,
             request_id: self.request_id.as_str(),
             over_tls: self.over_tls,

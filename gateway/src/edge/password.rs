@@ -46,10 +46,9 @@ impl Gateway {
             Caller::Session(session) if self.auth.keeps_passwords() => {
                 password::check_account(&session, account)?;
                 let password = self.auth.password_of(&session).ok_or(Rejection::Unauthorized)?;
-                let (old, visit) =
-                    (authorization::basic(&asked.head.headers), asked.client.visit());
+                let (old, meta) = (authorization::basic(&asked.head.headers), asked.client.meta());
                 let body = Zeroizing::new(asked.body.to_vec());
-                let change = password::change(&self.auth, &password, proof, old, &body, &visit);
+                let change = password::change(&self.auth, &password, proof, old, &body, &meta);
                 change.await.map(Decision::Respond)
             }
             // Whatever is asked for with a token of the upstream is the upstream's affair.
@@ -77,7 +76,7 @@ impl Gateway {
         caller: &Caller,
         client: &ClientInfo,
     ) -> Result<Option<Box<Errand>>, Rejection> {
-        let errand = self.auth.errand(deed, account, caller, &client.visit());
+        let errand = self.auth.errand(deed, account, caller, &client.meta());
         errand.map_err(|error| signin::not_looked_at(&error))
     }
 
@@ -90,8 +89,8 @@ impl Gateway {
         if let Some(errand) = forward.take_errand()
             && let Some(caller) = forward.caller()
         {
-            let visit = context.client.visit();
-            Box::pin(self.auth.conclude(*errand, status, caller, &visit)).await;
+            let meta = context.client.meta();
+            Box::pin(self.auth.conclude(*errand, status, caller, &meta)).await;
         }
     }
 }

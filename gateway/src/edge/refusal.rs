@@ -21,7 +21,7 @@ use crate::api::Response;
 use crate::api::rejection::Rejection;
 
 /// A refusal that is being written, when Pingora has no request that it could answer.
-pub struct Refusal {
+pub struct EarlyRejection {
     rejection: Rejection,
     id: RequestId,
     started: Instant,
@@ -30,7 +30,7 @@ pub struct Refusal {
     body_bytes: usize,
 }
 
-impl Refusal {
+impl EarlyRejection {
     /// The answer to a request that began at `started`.
     pub fn new(rejection: Rejection, manners: &Manners, over_tls: bool, started: Instant) -> Self {
         let id = RequestId::make();

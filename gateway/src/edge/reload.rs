@@ -9,7 +9,7 @@ use pingora::services::background::BackgroundService;
 use tokio::sync::Notify;
 
 use crate::auth::Auth;
-use crate::stamp::watched::{EVERY, Watched};
+use crate::file_identity::watched::{EVERY, Watched};
 
 /// Reads what has changed, by itself or when told.
 pub(super) struct Reload {

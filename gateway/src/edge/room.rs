@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::rejection::Rejection;
 use crate::limits::Limits;
-use crate::visit::ClientNetwork;
+use crate::request_meta::ClientKey;
 
 /// How long a request without a session waits for its turn on its connection.
 const WAIT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ pub(super) struct Room {
     most: usize,
     most_per_client: usize,
     all: AtomicUsize,
-    clients: Mutex<HashMap<ClientNetwork, Arc<Client>>>,
+    clients: Mutex<HashMap<ClientKey, Arc<Client>>>,
     most_without_session: usize,
     /// The requests without a session of each connection of HTTP/2 that has any. A connection is known
     /// by where it keeps what it knows of its socket, which a [`Turn`] keeps in place.
@@ -34,7 +34,7 @@ pub(super) struct Room {
 
 /// What requests of one client use.
 struct Client {
-    network: ClientNetwork,
+    network: ClientKey,
     used: AtomicUsize,
 }
 
@@ -73,7 +73,7 @@ impl Room {
 
     /// The client at `address`. An IPv6 client counts by its network of 64 bits.
     pub(super) fn client(self: &Arc<Self>, address: Option<IpAddr>) -> Arc<Known> {
-        let network = ClientNetwork::of(address);
+        let network = ClientKey::of(address);
         let fresh = || Arc::new(Client { network, used: AtomicUsize::new(0) });
         let client = Arc::clone(lock(&self.clients).entry(network).or_insert_with(fresh));
         Arc::new(Known { room: Arc::clone(self), client })
@@ -98,7 +98,7 @@ impl Room {
 impl Known {
     /// Whether this is the client at `address`.
     pub(super) fn is(&self, address: Option<IpAddr>) -> bool {
-        self.client.network == ClientNetwork::of(address)
+        self.client.network == ClientKey::of(address)
     }
 
     /// The use of another connection to the upstream, if there is one to be had.

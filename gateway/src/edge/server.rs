@@ -17,10 +17,10 @@ use super::connections::Connections;
 use super::conversation;
 use super::exchange;
 use super::gateway::Gateway;
-use super::guard::{Guard, Rules};
+use super::guard::{ConnectionRules, Guard};
 use super::lasting::Lasting;
 use super::listener::{Bound, Listener};
-use super::refusal::Refusal;
+use super::refusal::EarlyRejection;
 use super::reload::Reload;
 use super::room::Room;
 use super::signals::Signals;
@@ -30,10 +30,10 @@ use super::whoami::Whoami;
 use crate::api::rejection::Rejection;
 use crate::audit::Audit;
 use crate::auth::Auth;
-use crate::auth::upkeep::Upkeep;
+use crate::auth::upstream_sessions::UpstreamSessions;
 use crate::clock::Moment;
+use crate::file_identity::watched::Watched;
 use crate::session::store::SessionStore;
-use crate::stamp::watched::Watched;
 
 /// A gateway with all that runs beside it, ready to be run.
 pub struct Server {
@@ -48,7 +48,7 @@ impl Server {
         gateway: Gateway,
         listeners: Vec<Listener>,
         upstream: Arc<Upstream>,
-        (sessions, upkeep): (Arc<SessionStore>, Option<Arc<Upkeep>>),
+        (sessions, upstream_sessions): (Arc<SessionStore>, Option<Arc<UpstreamSessions>>),
         mut watched: Vec<Watched>,
         conf: ServerConf,
     ) -> Self {
@@ -76,7 +76,11 @@ impl Server {
             connections: connections.clone(),
             room,
             keepalive: limits.keepalive,
-            rules: Arc::new(Rules { head: (&limits).into(), head_time: limits.head, manners }),
+            rules: Arc::new(ConnectionRules {
+                head: (&limits).into(),
+                head_time: limits.head,
+                manners,
+            }),
         };
         let certificates = listeners.iter().filter_map(|listener| listener.certificate.as_ref());
         watched.extend(certificates.map(Certificate::watched));
@@ -84,8 +88,11 @@ impl Server {
         server.add_service(Lasting::service("upstream", upstream));
         server.add_service(Lasting::service("version", version));
         server.add_service(Lasting::service("tidy", Arc::new(Sweep(sessions))));
-        if let Some(upkeep) = upkeep {
-            server.add_service(Lasting::service("upkeep", Arc::new(Renew(upkeep))));
+        if let Some(upstream_sessions) = upstream_sessions {
+            server.add_service(Lasting::service(
+                "upstream sessions",
+                Arc::new(Renew(upstream_sessions)),
+            ));
         }
         let reload = Arc::new(Notify::new());
         let reader = Reload::new(Arc::clone(&auth), watched, Arc::clone(&reload));
@@ -122,7 +129,7 @@ struct Front {
     connections: Connections,
     room: Arc<Room>,
     keepalive: Duration,
-    rules: Arc<Rules>,
+    rules: Arc<ConnectionRules>,
 }
 
 #[async_trait]
@@ -137,7 +144,7 @@ impl ServerApp for Front {
             let (rejection, over_tls) =
                 (Rejection::TooManyConnections, stream.get_ssl_digest().is_some());
             let mut refusal =
-                Refusal::new(rejection, &self.rules.manners, over_tls, Instant::now());
+                EarlyRejection::new(rejection, &self.rules.manners, over_tls, Instant::now());
             // A client that does not take it is not waited for.
             let _ = tokio::time::timeout(REFUSAL, refusal.write(&mut stream)).await;
             refusal.log(socket.as_deref());
@@ -197,7 +204,7 @@ impl BackgroundService for Sweep {
 }
 
 /// Looks after InfluxDB's half of sessions.
-struct Renew(Arc<Upkeep>);
+struct Renew(Arc<UpstreamSessions>);
 
 #[async_trait]
 impl BackgroundService for Renew {

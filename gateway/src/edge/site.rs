@@ -13,7 +13,7 @@ use super::Downstream;
 use super::decision::Asked;
 use super::gateway::Gateway;
 use super::origin::ClientInfo;
-use crate::api::crosssite::{AllowedOrigins, SEC_FETCH_SITE};
+use crate::api::csrf::{AllowedOrigins, SEC_FETCH_SITE};
 use crate::api::options;
 use crate::api::rejection::Rejection;
 

@@ -14,9 +14,9 @@ use pingora::tls::{
     ClientHello, CryptoProvider, PrivateKeyDer, ResolvesServerCert, install_default_crypto_provider,
 };
 
-use crate::document::{Fault, Named};
-use crate::stamp::Files;
-use crate::stamp::watched::{Occasion, Source, Watched};
+use crate::file_identity::Files;
+use crate::file_identity::watched::{Occasion, Source, Watched};
+use crate::toml_reader::{Diagnostic, Named};
 use pem::Chain;
 pub use upstream::{Own, UpstreamFiles, UpstreamTls};
 
@@ -37,7 +37,7 @@ pub struct Pair {
 
 impl Certificate {
     /// Reads the pair; all that is wrong with it.
-    pub fn load(files: Pair) -> Result<Self, Vec<Fault>> {
+    pub fn load(files: Pair) -> Result<Self, Vec<Diagnostic>> {
         let current = ArcSwap::from_pointee(files.read(&Files::default())?.certified);
         Ok(Self { files, current })
     }
@@ -74,7 +74,7 @@ struct ReadPair {
 
 impl Pair {
     /// Reads both files, also if the first is at fault.
-    fn read(&self, files: &Files) -> Result<ReadPair, Vec<Fault>> {
+    fn read(&self, files: &Files) -> Result<ReadPair, Vec<Diagnostic>> {
         let Self { certificate, key } = self;
         let chain = read(certificate, files, pem::chain);
         let private = read(key, files, pem::key);
@@ -112,12 +112,12 @@ fn read<T>(
     file: &Named,
     files: &Files,
     parse: impl FnOnce(&[u8]) -> Result<T, String>,
-) -> Result<T, Fault> {
+) -> Result<T, Diagnostic> {
     let content = files.read(&file.path).map_err(|error| file.fault(error))?;
     parse(&zeroize::Zeroizing::new(content)).map_err(|what| file.fault(what))
 }
 
-fn told(faults: &[Fault]) -> Vec<String> {
+fn told(faults: &[Diagnostic]) -> Vec<String> {
     faults.iter().map(ToString::to_string).collect()
 }
 

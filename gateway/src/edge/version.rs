@@ -11,7 +11,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
 use crate::auth::credential::Shared;
-use crate::directory::influxdb::Ask;
+use crate::directory::influxdb::UpstreamClient;
 
 /// The headers.
 const NAMES: [HeaderName; 2] =
@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Clients use them to recognise InfluxDB and its version. They are never made up: while the upstream has not answered,
 /// or does not send them, the gateway's own answers do not have them.
 pub struct Version {
-    upstream: Arc<dyn Ask>,
+    upstream: Arc<dyn UpstreamClient>,
     /// For an upstream that wants a token even for a ping.
     shared: Arc<Shared>,
     known: ArcSwapOption<Vec<(HeaderName, HeaderValue)>>,
@@ -36,7 +36,7 @@ pub struct Version {
 
 impl Version {
     /// Nothing known yet of `upstream`, which may want the `shared` token.
-    pub fn new(upstream: Arc<dyn Ask>, shared: Arc<Shared>) -> Self {
+    pub fn new(upstream: Arc<dyn UpstreamClient>, shared: Arc<Shared>) -> Self {
         Self { upstream, shared, known: ArcSwapOption::empty() }
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Deadlines(BTreeMap<u32, Vec<Weak<Session>>>);
 
 impl Deadlines {
     /// Has `session` looked at when `end` is over.
-    pub(super) fn enter(&mut self, session: &Arc<Session>, end: Moment) {
+    pub(super) fn insert(&mut self, session: &Arc<Session>, end: Moment) {
         // In thirteen years at the latest.
         let tick = u32::try_from(end.millis().div_ceil(TICK)).unwrap_or(u32::MAX).max(NONE + 1);
         session.tick.store(tick, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Sessions in memory: a moka cache with time-to-idle, and a ledger that counts them.
+//! Sessions in memory: a moka cache with time-to-idle, and a index that counts them.
 
 use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use moka::sync::Cache;
 
 use super::deadlines::Deadlines;
-use super::ledger::{self, Ledger};
+use super::in_flight::InFlight;
+use super::index::{self, SessionIndex};
 use super::store::{EndListener, Ended, Filter};
 use super::token::{DigestHasher, SessionId};
-use super::underway::Underway;
 use super::{EndReason, Lifetime, Record, Session, Watch};
 use crate::clock::Moment;
 use crate::user::{User, UserId};
@@ -19,7 +19,7 @@ use crate::user::{User, UserId};
 pub struct Capacity {
     /// Of all users together. Beyond it a sign-in is refused; nobody is signed out.
     pub total: usize,
-    /// Of one user. Beyond it one of the user's own ends: see `ledger::to_go`.
+    /// Of one user. Beyond it one of the user's own ends: see `index::to_go`.
     pub per_user: usize,
 }
 
@@ -27,13 +27,13 @@ pub struct Capacity {
 ///
 /// The cache answers requests. It has no `max_capacity` on purpose:
 /// moka's default policy may silently turn away a new entry when the cache is full, and any
-/// policy would drop somebody's live session. Room is counted at sign-in instead, by the ledger.
+/// policy would drop somebody's live session. Room is counted at sign-in instead, by the index.
 pub struct MemoryStore {
     cache: Cache<SessionId, Arc<Session>, BuildHasherDefault<DigestHasher>>,
-    ledger: Arc<Mutex<Ledger>>,
+    index: Arc<Mutex<SessionIndex>>,
     deadlines: Mutex<Deadlines>,
     /// Requests that have not come in whole.
-    underway: Arc<Underway>,
+    underway: Arc<InFlight>,
     lifetime: Lifetime,
     capacity: Capacity,
     listeners: Listeners,
@@ -57,8 +57,8 @@ impl MemoryStore {
         listeners: impl IntoIterator<Item = Arc<dyn EndListener>>,
     ) -> Self {
         let listeners: Listeners = listeners.into_iter().collect();
-        let ledger = Arc::new(Mutex::new(Ledger::default()));
-        let (strike, told) = (Arc::clone(&ledger), Arc::clone(&listeners));
+        let index = Arc::new(Mutex::new(SessionIndex::default()));
+        let (remove, told) = (Arc::clone(&index), Arc::clone(&listeners));
         let cache = Cache::builder()
             // Each session knows exactly when it ends, and is forgotten soon after by `sweep`. Should
             // that ever come to a halt, moka forgets in its stead.
@@ -67,7 +67,7 @@ impl MemoryStore {
             // hold up the request that happens to run it.
             .eviction_listener(move |_id, session: Arc<Session>, cause| {
                 if cause.was_evicted() {
-                    lock(&strike).strike(&session);
+                    lock(&remove).remove(&session);
                     if session.end() {
                         tell(&told, session, EndReason::Expired);
                     }
@@ -75,7 +75,7 @@ impl MemoryStore {
             })
             .build_with_hasher(BuildHasherDefault::default());
         let (deadlines, underway) = (Mutex::default(), Arc::default());
-        Self { cache, ledger, deadlines, underway, lifetime, capacity, listeners }
+        Self { cache, index, deadlines, underway, lifetime, capacity, listeners }
     }
 
     /// Creates `session`, or refuses when the store is full.
@@ -132,14 +132,14 @@ impl MemoryStore {
 
     /// The sessions of `user`.
     pub fn of(&self, user: UserId) -> Vec<Arc<Session>> {
-        lock(&self.ledger).of(user).to_vec()
+        lock(&self.index).of(user).to_vec()
     }
 
     /// Has `session` be of `user`, who was not known for certain when it was created, and counted
     /// under that id.
     pub fn assign(&self, session: &Arc<Session>, user: &Arc<User>) {
         if session.user_id() != user.id() {
-            lock(&self.ledger).assign(session, user.id());
+            lock(&self.index).assign(session, user.id());
         }
         session.set_user(Arc::clone(user));
     }
@@ -165,7 +165,7 @@ impl MemoryStore {
     /// The live sessions that `filter` lets through.
     pub fn list(&self, filter: Filter, now: Moment) -> Vec<Record> {
         let sessions = match filter {
-            Filter::All => lock(&self.ledger).all().cloned().collect(),
+            Filter::All => lock(&self.index).all().cloned().collect(),
             Filter::User(user) => self.of(user),
         };
         let live = sessions.iter().filter(|session| self.is_live(session, now));
@@ -186,7 +186,7 @@ impl MemoryStore {
     /// How many sessions are counted, those included that idled out since the last sweep.
     #[cfg(test)]
     fn count(&self) -> usize {
-        lock(&self.ledger).count
+        lock(&self.index).count
     }
 
     /// Forgets sessions that have idled out, [`AT_ONCE`] of them at most; true if there may be more.
@@ -219,7 +219,7 @@ impl MemoryStore {
     }
 
     fn forget(&self, session: &Session) {
-        lock(&self.ledger).strike(session);
+        lock(&self.index).remove(session);
         lock(&self.deadlines).remove(session);
         self.cache.invalidate(session.id());
     }
@@ -229,11 +229,11 @@ impl MemoryStore {
         let mut deadlines = lock(&self.deadlines);
         // Under the lock: a session that has ended by now is not entered, one that ends later removed.
         if let Some(deadline) = session.deadline(&self.lifetime) {
-            deadlines.enter(session, deadline);
+            deadlines.insert(session, deadline);
         }
     }
 
-    /// Enters `session` in the ledger; returns the user's sessions that have to go for it, and why.
+    /// Enters `session` in the index; returns the user's sessions that have to go for it, and why.
     ///
     /// The cache is not called under the lock: its clean-up takes the same lock.
     fn admit(
@@ -241,24 +241,24 @@ impl MemoryStore {
         session: &Arc<Session>,
         now: Moment,
     ) -> Result<Vec<(Arc<Session>, EndReason)>, Full> {
-        let mut ledger = lock(&self.ledger);
+        let mut index = lock(&self.index);
         let user = session.user_id();
         let is_dead = |other: &Arc<Session>| !other.is_live(now, &self.lifetime);
-        let dead = ledger.of(user).iter().filter(|session| is_dead(session));
+        let dead = index.of(user).iter().filter(|session| is_dead(session));
         let mut gone: Vec<_> =
             dead.map(|session| (Arc::clone(session), EndReason::Expired)).collect();
-        let live = ledger.of(user).iter().filter(|session| !is_dead(session));
+        let live = index.of(user).iter().filter(|session| !is_dead(session));
         if live.clone().count() >= self.capacity.per_user {
-            let first = ledger::to_go(live, session, now);
+            let first = index::to_go(live, session, now);
             gone.extend(first.map(|session| (Arc::clone(session), EndReason::Evicted)));
         }
-        if ledger.count - gone.len() >= self.capacity.total {
+        if index.count - gone.len() >= self.capacity.total {
             return Err(Full);
         }
         for (session, _) in &gone {
-            ledger.strike(session);
+            index.remove(session);
         }
-        ledger.enter(Arc::clone(session));
+        index.insert(Arc::clone(session));
         Ok(gone)
     }
 }
@@ -472,7 +472,7 @@ mod tests {
         let store = MemoryStore::new(DAY, capacity, []);
         let ada = Arc::new(user("ada"));
         let mut ended = Vec::new();
-        let mut enter = |now| {
+        let mut insert = |now| {
             let id = SessionToken::generate().id();
             let session = Session::start(id, Arc::clone(&ada), None, now);
             let session = store.create(session, now).unwrap();
@@ -481,11 +481,11 @@ mod tests {
         };
         for n in 0..1000 {
             // Signed out of, displaced by others, revoked.
-            let id = enter(at(n));
-            enter(at(n));
+            let id = insert(at(n));
+            insert(at(n));
             assert!(store.sign_out(&id, at(n)).is_some());
-            enter(at(n));
-            enter(at(n));
+            insert(at(n));
+            insert(at(n));
         }
         assert_eq!(lock(&store.deadlines).count(), 2);
         assert_eq!(store.revoke_user(ada.id(), None), 2);

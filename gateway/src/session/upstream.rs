@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::user::secret::UpstreamSession;
 
 /// InfluxDB's own session. The client never sees it.
-pub struct UpstreamHalf {
+pub struct UpstreamSessionState {
     session: UpstreamSession,
     asked: AtomicU64,
     /// [`IDLE`], [`ASKING`] or [`DOUBTED`].
@@ -37,7 +37,7 @@ pub struct Question {
     is_over: bool,
 }
 
-impl UpstreamHalf {
+impl UpstreamSessionState {
     /// The half that begins with `session`.
     pub(super) fn new(session: UpstreamSession, now: Moment) -> Self {
         Self {

@@ -9,13 +9,13 @@ use crate::audit::Audit;
 use crate::auth::SignInError;
 use crate::clock::Moment;
 use crate::directory::file::Verified;
-use crate::directory::users::Fate;
+use crate::directory::users::UserChange;
+use crate::file_identity::Files;
+use crate::request_meta::ClientKind;
 use crate::session::store::wait;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session};
-use crate::stamp::Files;
 use crate::user::{Status, UserId};
-use crate::visit::ClientKind;
 
 /// How much happens in one.
 const STEPS: usize = 150;
@@ -48,7 +48,7 @@ enum Work {
     /// The session is open, and not confirmed yet.
     Confirm(usize, Verified, Arc<Session>),
     /// The new users are in, and not all their changes carried out yet.
-    Reload(Vec<Fate>),
+    Reload(Vec<UserChange>),
 }
 
 /// A history: the real thing and the model beside it.
@@ -188,8 +188,8 @@ impl History {
             }
             Work::Reload(mut fates) => {
                 match fates.pop() {
-                    Some(Fate::Ended(user)) => self.revoke(user),
-                    Some(Fate::Changed(user)) => {
+                    Some(UserChange::Ended(user)) => self.revoke(user),
+                    Some(UserChange::Changed(user)) => {
                         wait(self.stage.auth.sessions.replace_user(&user)).unwrap();
                     }
                     None => {}

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;
 
-use super::Rules;
+use super::ThrottleRules;
 use crate::clock::Moment;
 
 /// Counters in one row. A key belongs to one row, and can have any place in it.
@@ -17,8 +17,8 @@ const ROWS: usize = 8192;
 /// If a row is full, a new key gets the place that was unused for longest, but never one of a key that is banned. If
 /// all of them are banned, so is the new key. Rows and marks are chosen by hashes
 /// with a secret of this process, so that nobody can aim at a row.
-pub(super) struct Table {
-    rows: Vec<[Place; ROW]>,
+pub(super) struct Counters {
+    rows: Vec<[Slot; ROW]>,
     choice: RandomState,
     mark: RandomState,
 }
@@ -38,7 +38,7 @@ impl Key {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct Slot {
     /// The key's mark; 0: the place is free.
     mark: u64,
     /// Since when failures are counted, in milliseconds of [`Moment`]; in the future while the key
@@ -49,7 +49,7 @@ struct Place {
     failures: u32,
 }
 
-impl Place {
+impl Slot {
     fn is_waiting(&self, now: Moment) -> bool {
         self.mark != 0 && self.since > now.millis()
     }
@@ -59,10 +59,10 @@ impl Place {
     }
 }
 
-impl Table {
+impl Counters {
     pub(super) fn new() -> Self {
         Self {
-            rows: vec![[Place::default(); ROW]; ROWS],
+            rows: vec![[Slot::default(); ROW]; ROWS],
             choice: RandomState::new(),
             mark: RandomState::new(),
         }
@@ -94,12 +94,12 @@ impl Table {
         key: Key,
         now: Moment,
         allowed: usize,
-        rules: &Rules,
+        rules: &ThrottleRules,
     ) -> Option<Duration> {
         let place = self.place(key, now)?;
         if place.is_forgotten(now) {
             let (since, until) = (now.millis(), now.after(rules.window).millis());
-            *place = Place { mark: key.mark, since, until, failures: 0 };
+            *place = Slot { mark: key.mark, since, until, failures: 0 };
         }
         place.failures = place.failures.saturating_add(1);
         let allowed = u32::try_from(allowed).unwrap_or(u32::MAX);
@@ -113,7 +113,7 @@ impl Table {
     pub(super) fn forget(&mut self, key: Key) {
         let row = &mut self.rows[key.row];
         if let Some(place) = row.iter_mut().find(|place| place.mark == key.mark) {
-            *place = Place::default();
+            *place = Slot::default();
         }
     }
 
@@ -121,7 +121,7 @@ impl Table {
     pub(super) fn note(&mut self, key: Key, now: Moment, time: Duration) {
         if let Some(place) = self.place(key, now) {
             let (since, until) = (now.millis(), now.after(time).millis());
-            *place = Place { mark: key.mark, since, until, failures: 0 };
+            *place = Slot { mark: key.mark, since, until, failures: 0 };
         }
     }
 
@@ -132,7 +132,7 @@ impl Table {
     }
 
     /// The place of `key`, or one that it may have; `None` if all others in the row have to wait.
-    fn place(&mut self, key: Key, now: Moment) -> Option<&mut Place> {
+    fn place(&mut self, key: Key, now: Moment) -> Option<&mut Slot> {
         let row = &mut self.rows[key.row];
         let of_key = row.iter().position(|place| place.mark == key.mark);
         let free = || row.iter().position(|place| place.is_forgotten(now));
@@ -144,7 +144,7 @@ impl Table {
             return Some(&mut row[index]);
         }
         let index = free().or_else(untouched)?;
-        row[index] = Place { mark: key.mark, ..Place::default() };
+        row[index] = Slot { mark: key.mark, ..Slot::default() };
         Some(&mut row[index])
     }
 }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn b_06_a_spray_of_a_million_names_lifts_no_ban_and_takes_no_more_memory() {
-        let mut table = Table::new();
+        let mut table = Counters::new();
         let banned: Vec<_> = (0..100).map(|n| table.key(&("banned", n))).collect();
         for key in &banned {
             assert!(table.fail(*key, at(0), 1, &RULES).is_some());
@@ -167,12 +167,12 @@ mod tests {
         }
         assert!(banned.iter().all(|key| table.wait(*key, at(30)).is_some()));
         assert!(banned.iter().all(|key| table.wait(*key, at(61)).is_none()));
-        assert_eq!(table.rows.len() * ROW * size_of::<Place>(), 8192 * 8 * 32);
+        assert_eq!(table.rows.len() * ROW * size_of::<Slot>(), 8192 * 8 * 32);
     }
 
     #[test]
     fn b_06_a_row_full_of_bans_lets_nobody_in_by_pushing_one_out() {
-        let mut table = Table::new();
+        let mut table = Counters::new();
         let keys: Vec<_> = (1..=9).map(|mark| Key { row: 0, mark }).collect();
         for (second, key) in keys[..8].iter().enumerate() {
             assert!(table.fail(*key, at(second as u64), 1, &RULES).is_some());
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_place_untouched_for_longest_is_given_away() {
-        let mut table = Table::new();
+        let mut table = Counters::new();
         let keys: Vec<_> = (1..=9).map(|mark| Key { row: 0, mark }).collect();
         for (second, key) in keys.iter().enumerate() {
             table.fail(*key, at(second as u64), 2, &RULES);

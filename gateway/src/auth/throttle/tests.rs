@@ -1,10 +1,10 @@
 //! Tests of the throttle: what counts as too many failures, and what follows.
 
 use super::*;
-use crate::user::typed::TypedName;
+use crate::user::login_name::LoginName;
 
 /// The defaults of the configuration.
-pub(crate) const RULES: Rules = Rules {
+pub(crate) const RULES: ThrottleRules = ThrottleRules {
     pair: 5,
     client: 50,
     user: 100,
@@ -18,8 +18,8 @@ pub(super) fn at(seconds: u64) -> Moment {
 }
 
 fn guess(throttle: &Throttle, address: &str, name: &str) -> Guess {
-    let name = CanonicalName::from(&TypedName::of(name.as_bytes()));
-    throttle.guess(ClientNetwork::of(Some(address.parse().unwrap())), &name)
+    let name = CanonicalName::from(&LoginName::of(name.as_bytes()));
+    throttle.guess(ClientKey::of(Some(address.parse().unwrap())), &name)
 }
 
 /// Fails so often; returns the waits of the last time.

@@ -8,7 +8,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use super::EditError;
-use crate::stamp::Stamp;
+use crate::file_identity::FileIdentity;
 
 /// What the names of new files begin with, until they have the right one.
 const PREFIX: &str = ".users-";
@@ -32,7 +32,7 @@ pub(super) fn replace(path: &Path, as_read: &Metadata, text: &[u8]) -> Result<bo
     new.as_file().set_permissions(mode).map_err(io_error)?;
     new.write_all(text).map_err(io_error)?;
     new.as_file().sync_all().map_err(io_error)?;
-    if Stamp::of(path).map_err(io_error)? != as_read.into() {
+    if FileIdentity::of(path).map_err(io_error)? != as_read.into() {
         return Ok(false);
     }
     new.persist(path).map_err(|failed| in_the_way(no_rename(folder, &failed.error)))?;

@@ -22,7 +22,7 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Moment;
 use crate::directory::Directory;
 use crate::directory::file::FileDirectory;
-use crate::directory::hashing::tests::{CHEAP, room};
+use crate::directory::hash_pool::tests::{CHEAP, room};
 use crate::directory::users::{Account, Users};
 use crate::limits::tests::LIMITS;
 use crate::session::Lifetime;

@@ -9,12 +9,12 @@ use crate::api::rejection::Rejection;
 
 /// Knows what the next byte of a connection belongs to.
 pub(super) struct Framer {
-    place: Place,
+    place: State,
     /// How many empty lines came since the last request.
     empty_lines: u8,
 }
 
-enum Place {
+enum State {
     /// In a head, or before one.
     Head(HeadScan),
     Length(u64),
@@ -31,12 +31,12 @@ const EMPTY_LINE: usize = 2;
 impl Framer {
     /// Before the first request.
     pub(super) fn new() -> Self {
-        Self { place: Place::Head(HeadScan::default()), empty_lines: 0 }
+        Self { place: State::Head(HeadScan::default()), empty_lines: 0 }
     }
 
     /// Whether the next byte belongs to the body of a request.
     pub(super) fn is_in_body(&self) -> bool {
-        !matches!(self.place, Place::Head(_))
+        !matches!(self.place, State::Head(_))
     }
 
     /// Takes the next request off the beginning of `bytes`, once its head is whole: the head and as
@@ -48,7 +48,7 @@ impl Framer {
         bytes: &mut BytesMut,
         limits: &HeadLimits,
     ) -> Result<Option<BytesMut>, Rejection> {
-        let Place::Head(scan) = &mut self.place else { return Err(Rejection::Unreadable) };
+        let State::Head(scan) = &mut self.place else { return Err(Rejection::Unreadable) };
         let Some(end) = scan.scan(bytes, limits)? else { return Ok(None) };
         if end == EMPTY_LINE {
             self.skip_empty_line(bytes)?;
@@ -58,7 +58,7 @@ impl Framer {
         let checked = framing::check(head, limits)?;
         let target = checked.target;
         let encoded = if target.is_plain() { None } else { Some(target.encoded()?) };
-        self.place = Place::after_head(checked.body);
+        self.place = State::after_head(checked.body);
         self.empty_lines = 0;
         // Of a body that is broken already nothing is passed on.
         let body = self.body(rest).map_err(|Broken| Rejection::Unreadable)?;
@@ -73,16 +73,16 @@ impl Framer {
     /// come after it.
     pub(super) fn body(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
         let (count, is_over) = match &mut self.place {
-            Place::Head(_) => return Ok(0),
-            Place::Length(left) => {
+            State::Head(_) => return Ok(0),
+            State::Length(left) => {
                 let count = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= count as u64;
                 (count, *left == 0)
             }
-            Place::Chunks(chunks) => (chunks.follow(bytes)?, chunks.is_done()),
+            State::Chunks(chunks) => (chunks.follow(bytes)?, chunks.is_done()),
         };
         if is_over {
-            self.place = Place::Head(HeadScan::default());
+            self.place = State::Head(HeadScan::default());
         }
         Ok(count)
     }
@@ -92,7 +92,7 @@ impl Framer {
             return Err(Rejection::Unreadable);
         }
         self.empty_lines += 1;
-        self.place = Place::Head(HeadScan::default());
+        self.place = State::Head(HeadScan::default());
         take(bytes, EMPTY_LINE);
         Ok(())
     }
@@ -120,7 +120,7 @@ fn with_target(mut request: BytesMut, target: &[u8]) -> BytesMut {
     rewritten
 }
 
-impl Place {
+impl State {
     fn after_head(body: Body) -> Self {
         match body {
             Body::Length(0) => Self::Head(HeadScan::default()),

@@ -5,14 +5,14 @@ use super::hpack::{Blocks, Broken};
 /// Follows one connection from its first byte.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    place: Place,
+    place: State,
     blocks: Blocks,
     /// Nothing can be said of it any more.
     is_broken: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum State {
     /// In what a client says first, of which so much is left.
     Preface(usize),
     /// In the nine bytes before a frame.
@@ -47,7 +47,7 @@ const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 
-impl Default for Place {
+impl Default for State {
     fn default() -> Self {
         Self::Preface(PREFACE)
     }
@@ -56,7 +56,7 @@ impl Default for Place {
 impl Frames {
     /// Whether the client has not said yet that it speaks HTTP/2.
     pub(super) fn is_in_preface(&self) -> bool {
-        matches!(self.place, Place::Preface(_))
+        matches!(self.place, State::Preface(_))
     }
 
     /// Whether nothing more may be passed on: what came last cannot be followed, and whoever reads it
@@ -83,39 +83,39 @@ impl Frames {
     /// Follows some of the `bytes`, of which there are; returns how many. None where a place has ended.
     fn step(&mut self, bytes: &mut [u8]) -> Result<usize, Broken> {
         let (place, taken) = match self.place {
-            Place::Preface(left) => match skip(left, bytes) {
-                (0, taken) => (Place::HEAD, taken),
-                (left, taken) => (Place::Preface(left), taken),
+            State::Preface(left) => match skip(left, bytes) {
+                (0, taken) => (State::HEAD, taken),
+                (left, taken) => (State::Preface(left), taken),
             },
-            Place::Skipped(left) => match skip(left, bytes) {
-                (0, taken) => (Place::HEAD, taken),
-                (left, taken) => (Place::Skipped(left), taken),
+            State::Skipped(left) => match skip(left, bytes) {
+                (0, taken) => (State::HEAD, taken),
+                (left, taken) => (State::Skipped(left), taken),
             },
-            Place::Head { bytes: mut head, count } => {
+            State::Head { bytes: mut head, count } => {
                 head[count] = bytes[0];
                 let is_whole = count + 1 == HEAD;
-                let next = || Place::Head { bytes: head, count: count + 1 };
-                (if is_whole { Place::in_frame(head) } else { next() }, 1)
+                let next = || State::Head { bytes: head, count: count + 1 };
+                (if is_whole { State::in_frame(head) } else { next() }, 1)
             }
-            Place::BeforeBlock { frame, count, .. } if count == frame.before_block() => {
+            State::BeforeBlock { frame, count, .. } if count == frame.before_block() => {
                 (frame.block(self.place)?, 0)
             }
-            Place::BeforeBlock { frame, bytes: mut before, count } => {
+            State::BeforeBlock { frame, bytes: mut before, count } => {
                 before[count] = bytes[0];
-                (Place::BeforeBlock { frame, bytes: before, count: count + 1 }, 1)
+                (State::BeforeBlock { frame, bytes: before, count: count + 1 }, 1)
             }
-            Place::Block { left: 0, padding, is_last } => {
+            State::Block { left: 0, padding, is_last } => {
                 if is_last && self.blocks.is_in_field() {
                     return Err(Broken);
                 }
-                (Place::Skipped(padding), 0)
+                (State::Skipped(padding), 0)
             }
-            Place::Block { left, padding, is_last } => {
+            State::Block { left, padding, is_last } => {
                 let count = left.min(bytes.len());
                 for byte in &mut bytes[..count] {
                     self.blocks.follow(byte)?;
                 }
-                (Place::Block { left: left - count, padding, is_last }, count)
+                (State::Block { left: left - count, padding, is_last }, count)
             }
         };
         self.place = place;
@@ -129,7 +129,7 @@ fn skip(left: usize, bytes: &[u8]) -> (usize, usize) {
     (left - taken, taken)
 }
 
-impl Place {
+impl State {
     const HEAD: Self = Self::Head { bytes: [0; HEAD], count: 0 };
 
     fn in_frame(head: [u8; HEAD]) -> Self {
@@ -159,8 +159,8 @@ impl Frame {
     }
 
     /// The place after what stands before the block.
-    fn block(&self, place: Place) -> Result<Place, Broken> {
-        let Place::BeforeBlock { bytes, .. } = place else { return Err(Broken) };
+    fn block(&self, place: State) -> Result<State, Broken> {
+        let State::BeforeBlock { bytes, .. } = place else { return Err(Broken) };
         let padding = if self.is_padded { usize::from(bytes[0]) } else { 0 };
         let rest = self.length.checked_sub(self.before_block()).ok_or(Broken)?;
         let left = rest.checked_sub(padding).ok_or(Broken)?;
@@ -169,10 +169,10 @@ impl Frame {
             let on = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
             if u32::from_be_bytes(on) & STREAM == self.stream {
                 // A stream that waits for itself is reset without a look at its fields.
-                return Ok(Place::Skipped(rest));
+                return Ok(State::Skipped(rest));
             }
         }
-        Ok(Place::Block { left, padding, is_last: self.is_last })
+        Ok(State::Block { left, padding, is_last: self.is_last })
     }
 }
 

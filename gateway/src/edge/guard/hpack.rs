@@ -11,8 +11,8 @@ use super::huffman::Huffman;
 /// Follows the blocks of one connection, which share a table.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    place: Place,
-    table: Table,
+    place: State,
+    table: DynamicTable,
 }
 
 /// No block is written like this: nothing can be said of what follows.
@@ -20,7 +20,7 @@ pub(super) struct Blocks {
 pub(super) struct Broken;
 
 #[derive(Clone, Copy, Debug, Default)]
-enum Place {
+enum State {
     /// Before a field.
     #[default]
     Start,
@@ -70,28 +70,28 @@ const PATH: &[u8] = b":path";
 impl Blocks {
     /// Whether a field has begun and not ended.
     pub(super) fn is_in_field(&self) -> bool {
-        !matches!(self.place, Place::Start)
+        !matches!(self.place, State::Start)
     }
 
     /// Follows the next byte of a block, and changes it if it ends a `#` in a path.
     pub(super) fn follow(&mut self, byte: &mut u8) -> Result<(), Broken> {
         self.place = match self.place {
-            Place::Start => self.start(*byte)?,
-            Place::Number { what, value, shift } => {
+            State::Start => self.start(*byte)?,
+            State::Number { what, value, shift } => {
                 let value = value + (u32::from(*byte & 0x7f) << shift);
                 match (*byte & 0x80, shift) {
                     (0, _) => self.number(what, value)?,
                     // Whoever reads it afterwards takes no more either.
                     (_, 21) => return Err(Broken),
-                    _ => Place::Number { what, value, shift: shift + 7 },
+                    _ => State::Number { what, value, shift: shift + 7 },
                 }
             }
-            Place::BeforeText { is_kept, name } => {
+            State::BeforeText { is_kept, name } => {
                 let huffman = (*byte & 0x80 != 0).then(Huffman::default);
                 let text = Text { is_kept, name, huffman, length: 0, begins_path: true };
                 self.prefix(Number::Bytes(text), *byte, 7)?
             }
-            Place::Text { mut text, left } => {
+            State::Text { mut text, left } => {
                 text.follow(byte)?;
                 self.text(text, left - 1)
             }
@@ -100,7 +100,7 @@ impl Blocks {
     }
 
     /// The first byte of a field.
-    fn start(&mut self, byte: u8) -> Result<Place, Broken> {
+    fn start(&mut self, byte: u8) -> Result<State, Broken> {
         match byte {
             0x80.. => self.prefix(Number::Field, byte, 7),
             0x40.. => self.prefix(Number::Name { is_kept: true }, byte, 6),
@@ -110,37 +110,37 @@ impl Blocks {
     }
 
     /// A number that begins in the last `bits` of `byte`.
-    fn prefix(&mut self, what: Number, byte: u8, bits: u32) -> Result<Place, Broken> {
+    fn prefix(&mut self, what: Number, byte: u8, bits: u32) -> Result<State, Broken> {
         let most = (1 << bits) - 1;
         match u32::from(byte) & most {
-            value if value == most => Ok(Place::Number { what, value, shift: 0 }),
+            value if value == most => Ok(State::Number { what, value, shift: 0 }),
             value => self.number(what, value),
         }
     }
 
-    fn number(&mut self, what: Number, value: u32) -> Result<Place, Broken> {
+    fn number(&mut self, what: Number, value: u32) -> Result<State, Broken> {
         match what {
             // Its value has been looked at when it came into the table.
-            Number::Field => Ok(Place::Start),
-            Number::Room => self.table.resize(value).map(|()| Place::Start),
+            Number::Field => Ok(State::Start),
+            Number::Room => self.table.resize(value).map(|()| State::Start),
             Number::Name { is_kept } => {
                 let name = if value == 0 { None } else { Some(self.table.name(value)?) };
-                Ok(Place::BeforeText { is_kept, name })
+                Ok(State::BeforeText { is_kept, name })
             }
             Number::Bytes(text) => Ok(self.text(text, value)),
         }
     }
 
     /// A text of which so many bytes are left, none perhaps.
-    fn text(&mut self, text: Text, left: u32) -> Place {
+    fn text(&mut self, text: Text, left: u32) -> State {
         match (left, text.name) {
-            (1.., _) => Place::Text { text, left },
-            (0, None) => Place::BeforeText { is_kept: text.is_kept, name: Some(text.as_name()) },
+            (1.., _) => State::Text { text, left },
+            (0, None) => State::BeforeText { is_kept: text.is_kept, name: Some(text.as_name()) },
             (0, Some(name)) => {
                 if text.is_kept {
                     self.table.insert(name, text.length);
                 }
-                Place::Start
+                State::Start
             }
         }
     }
@@ -182,7 +182,7 @@ impl Text {
 
 /// The fields that later ones may refer to: of their texts only how long they are.
 #[derive(Debug)]
-struct Table {
+struct DynamicTable {
     /// Names of fields, and the room that these take; the latest first.
     fields: VecDeque<(Name, u32)>,
     taken: u32,
@@ -202,13 +202,13 @@ const NAMES: [u8; 61] = [
     25, 17, 10, 4, 3, 16,
 ];
 
-impl Default for Table {
+impl Default for DynamicTable {
     fn default() -> Self {
         Self { fields: VecDeque::new(), taken: 0, room: ROOM }
     }
 }
 
-impl Table {
+impl DynamicTable {
     /// The name number `index`, from 1.
     fn name(&self, index: u32) -> Result<Name, Broken> {
         let at = index as usize - 1;

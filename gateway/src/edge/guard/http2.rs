@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{Guard, Place, Rules};
+use super::{ConnectionRules, Guard, State};
 
 impl Guard {
     /// Guards `io`, on which HTTP/2 is spoken: its beginning must come in the time of a head, for
     /// which Pingora would wait for ever.
-    pub fn for_http_2(io: Stream, rules: Arc<Rules>) -> Self {
-        Self { place: Place::Http2(Box::default()), ..Self::new(io, rules) }
+    pub fn for_http_2(io: Stream, rules: Arc<ConnectionRules>) -> Self {
+        Self { place: State::Http2(Box::default()), ..Self::new(io, rules) }
     }
 
     /// Reads HTTP/2. A preface that is late is one that never comes.
@@ -23,7 +23,7 @@ impl Guard {
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Place::Http2(frames) = &mut self.place else { return Poll::Ready(Ok(())) };
+        let State::Http2(frames) = &mut self.place else { return Poll::Ready(Ok(())) };
         if frames.is_broken() {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }

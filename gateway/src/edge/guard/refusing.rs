@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::{Guard, PIECE, Place};
+use super::{Guard, PIECE, State};
 use crate::api::rejection::Rejection;
-use crate::edge::refusal::Refusal;
+use crate::edge::refusal::EarlyRejection;
 
 /// After a refusal, so much is still read and dropped: a connection closed with bytes unread would
 /// be reset, and the refusal lost.
@@ -28,27 +28,27 @@ impl Guard {
         });
         let over_tls = self.io.get_ssl_digest().is_some();
         let started = began.unwrap_or(now).into_std();
-        let refusal = Refusal::new(rejection, &self.rules.manners, over_tls, started);
-        self.place = Place::Refused(Box::new(refusal));
+        let refusal = EarlyRejection::new(rejection, &self.rules.manners, over_tls, started);
+        self.place = State::Refused(Box::new(refusal));
     }
 
     /// Says no; then hangs up.
     pub(super) fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             match &mut self.place {
-                Place::Refused(refusal) => {
+                State::Refused(refusal) => {
                     let written = ready!(refusal.poll_write(Pin::new(&mut self.io), context));
                     refusal.log(self.io.get_socket_digest().as_deref());
-                    self.place = Place::Said;
+                    self.place = State::Said;
                     written?;
                 }
-                Place::Said => {
+                State::Said => {
                     // Only our half: the client may still be sending.
                     ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
                     self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
-                    self.place = Place::HungUp { ignored: 0 };
+                    self.place = State::HungUp { ignored: 0 };
                 }
-                Place::HungUp { ignored } => {
+                State::HungUp { ignored } => {
                     let mut piece = [0; PIECE];
                     let mut buf = ReadBuf::new(&mut piece);
                     let read = Pin::new(&mut self.io).poll_read(context, &mut buf);

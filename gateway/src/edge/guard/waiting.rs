@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::time::Sleep;
 
-use super::{Guard, Place};
+use super::{Guard, State};
 use crate::api::rejection::Rejection;
 
 impl Guard {
@@ -23,7 +23,7 @@ impl Guard {
         context: &mut Context<'_>,
         patience: Pin<&mut Sleep>,
     ) -> Poll<Option<BytesMut>> {
-        while matches!(self.place, Place::Open) {
+        while matches!(self.place, State::Open) {
             match self.look() {
                 Ok(Some(request)) => return Poll::Ready(Some(request)),
                 Ok(None) => {}

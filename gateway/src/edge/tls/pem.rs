@@ -46,22 +46,22 @@ pub(super) fn key(content: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
 }
 
 /// What a file should hold.
-struct Kind {
+struct PemKind {
     /// Its name, as in `-----BEGIN …-----`.
     name: &'static str,
     /// What makes PEM of DER.
     command: &'static str,
 }
 
-const CERTIFICATE: Kind = Kind { name: "CERTIFICATE", command: "openssl x509" };
-const KEY: Kind = Kind { name: "PRIVATE KEY", command: "openssl pkey" };
+const CERTIFICATE: PemKind = PemKind { name: "CERTIFICATE", command: "openssl x509" };
+const KEY: PemKind = PemKind { name: "PRIVATE KEY", command: "openssl pkey" };
 
 const ENCRYPTED: &str = "the key is encrypted, and nobody is there to be asked for the passphrase; \
                          `openssl pkey -in OLD -out NEW` decrypts it";
 
 /// Why nothing of this kind is in `content`.
-fn why_none(content: &[u8], kind: &Kind) -> String {
-    let Kind { name, command } = kind;
+fn why_none(content: &[u8], kind: &PemKind) -> String {
+    let PemKind { name, command } = kind;
     let marks = [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"];
     let begins = |text: &str| has(content, &format!("-----BEGIN {text}"));
     let what = if content.iter().all(u8::is_ascii_whitespace) {

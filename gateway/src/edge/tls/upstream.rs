@@ -11,10 +11,10 @@ use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
 
 use super::{Pair, pem, read, told};
-use crate::document::{Fault, Named};
 use crate::edge::upstream::Upstream;
-use crate::stamp::Files;
-use crate::stamp::watched::{Occasion, Source, Watched};
+use crate::file_identity::Files;
+use crate::file_identity::watched::{Occasion, Source, Watched};
+use crate::toml_reader::{Diagnostic, Named};
 
 /// The files for TLS to an upstream: authorities, and the gateway's own certificate and key.
 #[derive(Clone, Default)]
@@ -39,7 +39,7 @@ pub struct UpstreamTls {
 
 impl UpstreamFiles {
     /// Reads the files, or returns all their faults.
-    pub fn read(&self, files: &Files) -> Result<UpstreamTls, Vec<Fault>> {
+    pub fn read(&self, files: &Files) -> Result<UpstreamTls, Vec<Diagnostic>> {
         let (mut faults, mut sum) = (Vec::new(), Sha256::new());
         let mut tls = UpstreamTls::default();
         if let Some(file) = &self.authorities {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct Visit<'a> {
+pub struct RequestMeta<'a> {
     /// The client's address, that of trusted proxies taken off; `None` if it is not known.
     pub address: Option<IpAddr>,
     /// The request's id.
@@ -32,10 +32,10 @@ impl ClientKind {
     }
 }
 
-impl Visit<'_> {
+impl RequestMeta<'_> {
     /// The client, as the throttle counts clients.
-    pub fn network(&self) -> ClientNetwork {
-        ClientNetwork::of(self.address)
+    pub fn network(&self) -> ClientKey {
+        ClientKey::of(self.address)
     }
 }
 
@@ -44,9 +44,9 @@ impl Visit<'_> {
 /// An IPv4 address; for IPv6 the first 64 bits, which is what one customer usually has and can walk
 /// through at will. An IPv4 address mapped into IPv6 is that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientNetwork(IpAddr);
+pub struct ClientKey(IpAddr);
 
-impl ClientNetwork {
+impl ClientKey {
     /// The client at `address`. All whose address is not known are one client.
     pub fn of(address: Option<IpAddr>) -> Self {
         match address.map(|address| address.to_canonical()) {
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn b_07_a_mapped_address_is_ipv4_and_a_network_of_64_bits_is_one_client() {
-        let of = |text: &str| ClientNetwork::of(Some(text.parse().unwrap()));
+        let of = |text: &str| ClientKey::of(Some(text.parse().unwrap()));
         assert_eq!(of("::ffff:1.2.3.4"), of("1.2.3.4"));
         assert_ne!(of("1.2.3.5"), of("1.2.3.4"));
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(ClientNetwork::of(None), of("0.0.0.0"));
+        assert_eq!(ClientKey::of(None), of("0.0.0.0"));
     }
 }

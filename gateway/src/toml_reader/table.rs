@@ -6,11 +6,11 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Document, Named, Place, Surroundings};
+use super::{Document, Environment, Location, Named};
 
 /// One table of a document. Each getter answers `None` where the key is absent or faulty;
 /// a faulty one has been reported by then.
-pub struct Section<'d> {
+pub struct Table<'d> {
     pub(super) document: &'d Document<'d>,
     pub(super) table: Option<&'d DeTable<'d>>,
     pub(super) span: Range<usize>,
@@ -18,11 +18,11 @@ pub struct Section<'d> {
     pub(super) known: Vec<&'static str>,
 }
 
-impl<'d> Section<'d> {
+impl<'d> Table<'d> {
     /// The table `key` below this one; an empty one where it is absent.
-    pub fn section(&mut self, key: &'static str) -> Section<'d> {
+    pub fn table(&mut self, key: &'static str) -> Table<'d> {
         let path = self.path_of(key);
-        let mut section = Section {
+        let mut table = Table {
             document: self.document,
             table: None,
             span: self.span.clone(),
@@ -30,17 +30,17 @@ impl<'d> Section<'d> {
             known: Vec::new(),
         };
         if let Some(value) = self.value(key) {
-            section.span = value.span();
+            table.span = value.span();
             match value.get_ref() {
-                DeValue::Table(table) => section.table = Some(table),
+                DeValue::Table(content) => table.table = Some(content),
                 other => self.fault(key, &format!("expected a table, found {}", kind(other))),
             }
         }
-        section
+        table
     }
 
     /// The array of tables `key`, written `[[key]]`; empty where it is absent.
-    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'d>> {
+    pub fn tables(&mut self, key: &'static str) -> Vec<Table<'d>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let not_tables = |found: &str| {
             self.fault(key, &format!("expected tables, each written [[{key}]], found {found}"));
@@ -49,10 +49,10 @@ impl<'d> Section<'d> {
             not_tables(&kind(value.get_ref()));
             return Vec::new();
         };
-        let mut sections = Vec::new();
+        let mut tables = Vec::new();
         for item in array {
             if let DeValue::Table(table) = item.get_ref() {
-                sections.push(Section {
+                tables.push(Table {
                     document: self.document,
                     table: Some(table),
                     span: item.span(),
@@ -63,7 +63,7 @@ impl<'d> Section<'d> {
                 not_tables(&format!("an array that holds {}", kind(item.get_ref())));
             }
         }
-        sections
+        tables
     }
 
     /// A string, its environment variables expanded.
@@ -187,10 +187,10 @@ impl<'d> Section<'d> {
     }
 
     /// Where `key` stands, or the table's head where the key is absent.
-    pub fn place(&self, key: &str) -> Place {
+    pub fn place(&self, key: &str) -> Location {
         let entry = self.table.and_then(|table| table.get_key_value(key));
         let span = entry.map_or_else(|| self.span.clone(), |(key, _)| key.span());
-        Place {
+        Location {
             file: self.document.name.to_owned(),
             line: (span != (0..0) || self.path.is_empty()).then(|| self.document.line(&span)),
             key: self.path_of(key),
@@ -212,8 +212,8 @@ impl<'d> Section<'d> {
     }
 
     /// What surrounds the document.
-    pub fn surroundings(&self) -> Surroundings<'d> {
-        self.document.surroundings()
+    pub fn environment(&self) -> Environment<'d> {
+        self.document.environment()
     }
 
     /// The line on which this table begins, from 1.

@@ -1,7 +1,7 @@
 //! Reading of TOML that reports all faults at once, each with file, line and key.
 
-mod place;
-mod section;
+mod location;
+mod table;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,14 +11,14 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::DeTable;
 
-pub use place::{Named, Place};
-pub use section::{Section, found};
+pub use location::{Location, Named};
+pub use table::{Table, found};
 
 /// A fault in a file, reported to the operator.
 ///
 /// Prints as `file:line: key: what is wrong; how to mend it`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Diagnostic {
     /// The file, as the operator named it.
     pub file: String,
     /// The line, from 1; none where the file as a whole is meant.
@@ -29,14 +29,14 @@ pub struct Fault {
     pub what: String,
 }
 
-impl Fault {
+impl Diagnostic {
     /// A fault of a whole file.
     pub fn of_file(file: &str, what: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: None, key: String::new(), what: what.into() }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:", self.file)?;
         if let Some(line) = self.line {
@@ -51,7 +51,7 @@ impl fmt::Display for Fault {
 
 /// Access to what a document refers to outside itself: environment variables and files.
 #[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct Environment<'a> {
     /// The value of an environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The text of another file, or why it cannot be read.
@@ -67,32 +67,32 @@ pub struct Document<'a> {
     root: Spanned<DeTable<'a>>,
     /// Where lines begin after the first, in bytes: looked up for every table of a long file.
     line_starts: Vec<usize>,
-    surroundings: Surroundings<'a>,
-    faults: RefCell<Vec<Fault>>,
+    environment: Environment<'a>,
+    faults: RefCell<Vec<Diagnostic>>,
 }
 
 impl<'a> Document<'a> {
     /// Parses `text`; syntax errors become faults, and what could be read is kept.
-    pub fn parse(name: &'a str, text: &'a str, surroundings: Surroundings<'a>) -> Self {
+    pub fn parse(name: &'a str, text: &'a str, environment: Environment<'a>) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
         let line_starts = text.match_indices('\n').map(|(end, _)| end + 1).collect();
         let faults = RefCell::default();
-        let document = Self { name, root, line_starts, surroundings, faults };
+        let document = Self { name, root, line_starts, environment, faults };
         for error in errors {
             let line = error.span().map(|span| document.line(&span));
             // The message, not the error itself: that one quotes the line, secrets included.
             let what = error.message().replace('\n', ", ");
             let key = error.span().filter(|_| what == DUPLICATE);
-            let key = key.map(|span| place::path_of(&document.root, text, &span));
+            let key = key.map(|span| location::path_of(&document.root, text, &span));
             let key = key.unwrap_or_default();
-            document.report(Fault { line, key, ..Fault::of_file(name, what) });
+            document.report(Diagnostic { line, key, ..Diagnostic::of_file(name, what) });
         }
         document
     }
 
     /// The root table of the document.
-    pub fn root(&self) -> Section<'_> {
-        Section {
+    pub fn root(&self) -> Table<'_> {
+        Table {
             document: self,
             table: Some(self.root.get_ref()),
             span: 0..0,
@@ -102,18 +102,18 @@ impl<'a> Document<'a> {
     }
 
     /// The document's access to variables and files.
-    pub fn surroundings(&self) -> Surroundings<'a> {
-        self.surroundings
+    pub fn environment(&self) -> Environment<'a> {
+        self.environment
     }
 
     /// All faults found so far, in the order of the lines.
-    pub fn into_faults(self) -> Vec<Fault> {
+    pub fn into_faults(self) -> Vec<Diagnostic> {
         let mut faults = self.faults.into_inner();
         faults.sort_by_key(|fault| fault.line);
         faults
     }
 
-    fn report(&self, fault: Fault) {
+    fn report(&self, fault: Diagnostic) {
         self.faults.borrow_mut().push(fault);
     }
 
@@ -135,7 +135,7 @@ impl<'a> Document<'a> {
             }
             let end = after.find('}').ok_or("`${` without `}`; write `$${` for a plain `${`")?;
             let name = &after[2..end];
-            let value = (self.surroundings.variable)(name)
+            let value = (self.environment.variable)(name)
                 .ok_or_else(|| format!("the environment variable {name:?} is not set"))?;
             expanded.push_str(before);
             expanded.push_str(&value);
@@ -150,18 +150,18 @@ impl<'a> Document<'a> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Surroundings with one variable, `NAME`, and no files.
-    pub(crate) const BARE: Surroundings<'static> = Surroundings {
+    /// Environment with one variable, `NAME`, and no files.
+    pub(crate) const BARE: Environment<'static> = Environment {
         variable: &|name| (name == "NAME").then(|| "${value}".to_owned()),
         file: &|_| Err("no such file".to_owned()),
     };
 
-    fn check(text: &str, read: impl FnOnce(&mut Section<'_>), expected: &[&str]) {
+    fn check(text: &str, read: impl FnOnce(&mut Table<'_>), expected: &[&str]) {
         let document = Document::parse("f.toml", text, BARE);
         let mut root = document.root();
         read(&mut root);
         root.close();
-        let faults: Vec<_> = document.into_faults().iter().map(Fault::to_string).collect();
+        let faults: Vec<_> = document.into_faults().iter().map(Diagnostic::to_string).collect();
         assert_eq!(faults, expected, "{text}");
     }
 
@@ -172,7 +172,7 @@ pub(crate) mod tests {
             |root| {
                 assert_eq!(root.text("a"), None);
                 assert_eq!(root.count("b", 0), None);
-                let mut table = root.section("t");
+                let mut table = root.table("t");
                 assert_eq!(table.texts("c"), None);
                 table.close();
             },
@@ -193,8 +193,8 @@ pub(crate) mod tests {
                 assert_eq!(root.boolean("b"), None);
                 assert_eq!(root.count("c", 1), None);
                 assert_eq!(root.texts("d"), None);
-                assert!(root.sections("e").is_empty() && root.sections("f").is_empty());
-                assert!(root.section("g").table.is_none());
+                assert!(root.tables("e").is_empty() && root.tables("f").is_empty());
+                assert!(root.table("g").table.is_none());
             },
             &[
                 "f.toml:1: a: expected a string, a whole number, true or false, or an array of \
@@ -237,7 +237,7 @@ pub(crate) mod tests {
             ("[t]\n[[t]]\n", "f.toml:2: t: duplicate key"),
         ] {
             let faults = Document::parse("f.toml", text, BARE).into_faults();
-            let told: Vec<_> = faults.iter().map(Fault::to_string).collect();
+            let told: Vec<_> = faults.iter().map(Diagnostic::to_string).collect();
             assert_eq!(told, [fault], "{text}");
         }
     }

@@ -29,7 +29,7 @@ const AT_ONCE: usize = 16;
 const MOST_WAITING: usize = 10_000;
 
 /// Looks after InfluxDB's half of each session.
-pub struct Upkeep {
+pub struct UpstreamSessions {
     directory: Arc<InfluxdbDirectory>,
     sessions: Arc<SessionStore>,
     pace: Pace,
@@ -40,19 +40,19 @@ pub struct Upkeep {
     permits: Arc<Semaphore>,
 }
 
-/// Where [`Upkeep`] reads which sessions have ended.
+/// Where [`UpstreamSessions`] reads which sessions have ended.
 pub struct EndedSessions(mpsc::Receiver<Arc<Session>>);
 
-/// Hands sessions that have ended to [`Upkeep`], if there is a half of InfluxDB's to sign out of.
-pub struct HandOver(mpsc::Sender<Arc<Session>>);
+/// Hands sessions that have ended to [`UpstreamSessions`], if there is a half of InfluxDB's to sign out of.
+pub struct EndedQueue(mpsc::Sender<Arc<Session>>);
 
-/// Both ends of the line from the store to [`Upkeep`].
-pub fn line() -> (HandOver, EndedSessions) {
+/// Both ends of the line from the store to [`UpstreamSessions`].
+pub fn line() -> (EndedQueue, EndedSessions) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
-    (HandOver(sender), EndedSessions(receiver))
+    (EndedQueue(sender), EndedSessions(receiver))
 }
 
-impl EndListener for HandOver {
+impl EndListener for EndedQueue {
     fn ended(&self, Ended { session, .. }: &Ended) {
         if session.upstream().is_some_and(|half| !half.is_forgotten()) {
             // When the line is full, InfluxDB ends the session by itself.
@@ -61,7 +61,7 @@ impl EndListener for HandOver {
     }
 }
 
-impl Upkeep {
+impl UpstreamSessions {
     /// Looks after the sessions of `sessions`, which hands over those that have `ended`.
     pub fn new(
         directory: Arc<InfluxdbDirectory>,
@@ -89,8 +89,8 @@ impl Upkeep {
     pub fn refresh(self: &Arc<Self>, session: &Arc<Session>, now: Moment) {
         let is_stale = session.upstream().is_some_and(|half| half.is_stale(now, self.pace.refresh));
         if let Some(question) = is_stale.then(|| Question::begin(session)).flatten() {
-            let upkeep = Arc::clone(self);
-            tokio::spawn(async move { upkeep.put(question).await });
+            let upstream_sessions = Arc::clone(self);
+            tokio::spawn(async move { upstream_sessions.put(question).await });
         }
     }
 
@@ -104,11 +104,11 @@ impl Upkeep {
     }
 
     fn look_into(self: &Arc<Self>, question: Question) {
-        let upkeep = Arc::clone(self);
+        let upstream_sessions = Arc::clone(self);
         tokio::spawn(async move {
             let rest = question.session().upstream().map(|half| half.rest(Moment::now()));
             tokio::time::sleep(rest.unwrap_or_default()).await;
-            upkeep.put(question).await;
+            upstream_sessions.put(question).await;
         });
     }
 
@@ -136,8 +136,8 @@ impl Upkeep {
             self.begin(&session, now);
             // Whoever asks already may have asked before it was due.
             if let Some(question) = Question::doubt(&session) {
-                let upkeep = Arc::clone(self);
-                self.in_turn(async move { upkeep.put(question).await }).await;
+                let upstream_sessions = Arc::clone(self);
+                self.in_turn(async move { upstream_sessions.put(question).await }).await;
             }
         }
     }
@@ -211,7 +211,7 @@ impl Upkeep {
             }
             // Under the old name nothing may be forwarded any more.
             Owner::Unnamable => self.revoke(session).await,
-            Owner::Unsaid => Ok(()),
+            Owner::Undisclosed => Ok(()),
         }
     }
 

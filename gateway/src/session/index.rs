@@ -10,12 +10,12 @@ use crate::user::UserId;
 
 /// Who has which sessions. Every session is entered once and struck at most once.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct SessionIndex {
     by_user: HashMap<UserId, Vec<Arc<Session>>>,
     pub(super) count: usize,
 }
 
-impl Ledger {
+impl SessionIndex {
     pub(super) fn of(&self, user: UserId) -> &[Arc<Session>] {
         self.by_user.get(&user).map_or(&[], Vec::as_slice)
     }
@@ -24,7 +24,7 @@ impl Ledger {
         self.by_user.values().flatten()
     }
 
-    pub(super) fn enter(&mut self, session: Arc<Session>) {
+    pub(super) fn insert(&mut self, session: Arc<Session>) {
         self.by_user.entry(session.user_id()).or_default().push(session);
         self.count += 1;
     }
@@ -32,14 +32,14 @@ impl Ledger {
     /// A session that was struck stays so.
     pub(super) fn assign(&mut self, session: &Arc<Session>, user: UserId) {
         let count = self.count;
-        self.strike(session);
+        self.remove(session);
         if self.count < count {
             session.set_user_id(user);
-            self.enter(Arc::clone(session));
+            self.insert(Arc::clone(session));
         }
     }
 
-    pub(super) fn strike(&mut self, session: &Session) {
+    pub(super) fn remove(&mut self, session: &Session) {
         self.retain(session.user_id(), |other| other.id() != session.id());
     }
 
@@ -85,12 +85,12 @@ pub(super) fn to_go<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request_meta::ClientKind;
     use crate::session::Lifetime;
     use crate::session::memory::{Capacity, MemoryStore};
     use crate::session::token::{SessionId, SessionToken};
     use crate::user::User;
     use crate::user::tests::user;
-    use crate::visit::ClientKind;
 
     const BROWSER: &[u8] =
         b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";

@@ -7,21 +7,21 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Fault;
+use super::Diagnostic;
 
 /// Where in which file a key stands.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     pub(super) file: String,
     pub(super) line: Option<usize>,
     pub(super) key: String,
 }
 
-impl Place {
+impl Location {
     /// Something wrong with what is said here.
-    pub fn fault(&self, what: impl Into<String>) -> Fault {
+    pub fn fault(&self, what: impl Into<String>) -> Diagnostic {
         let Self { file, line, key } = self.clone();
-        Fault { file, line, key, what: what.into() }
+        Diagnostic { file, line, key, what: what.into() }
     }
 }
 
@@ -31,12 +31,12 @@ pub struct Named {
     /// Where the file is.
     pub path: PathBuf,
     /// Where it is named.
-    pub place: Place,
+    pub place: Location,
 }
 
 impl Named {
     /// Something wrong with the file.
-    pub fn fault(&self, what: impl fmt::Display) -> Fault {
+    pub fn fault(&self, what: impl fmt::Display) -> Diagnostic {
         self.place.fault(format!("{}: {what}", self.path.display()))
     }
 }

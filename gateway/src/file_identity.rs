@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What differs when a file was written to, or another one was moved to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileIdentity {
     device: u64,
     inode: u64,
     mode: u32,
@@ -21,14 +21,14 @@ pub struct Stamp {
     changed: (i64, i64),
 }
 
-impl Stamp {
-    /// The stamp of the file at `path`, symbolic links followed.
+impl FileIdentity {
+    /// The identity of the file at `path`, symbolic links followed.
     pub fn of(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|file| Self::from(&file))
     }
 }
 
-impl From<&Metadata> for Stamp {
+impl From<&Metadata> for FileIdentity {
     fn from(file: &Metadata) -> Self {
         Self {
             device: file.dev(),
@@ -41,8 +41,8 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// A file as it was at one time: where, and its stamp; `None` if it could not be looked at.
-pub type Seen = (PathBuf, Option<Stamp>);
+/// A file as it was at one time: where, and its identity; `None` if it could not be looked at.
+pub type Seen = (PathBuf, Option<FileIdentity>);
 
 /// Reads files that belong together, and remembers what each was like when it was read.
 #[derive(Default)]
@@ -64,8 +64,12 @@ impl Files {
     /// The content of the file at `path`.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let read = self.read_still(path);
-        let stamp = read.as_ref().ok().map(|(_, stamp)| *stamp).or_else(|| Stamp::of(path).ok());
-        self.read.borrow_mut().push((path.to_owned(), stamp));
+        let identity = read
+            .as_ref()
+            .ok()
+            .map(|(_, identity)| *identity)
+            .or_else(|| FileIdentity::of(path).ok());
+        self.read.borrow_mut().push((path.to_owned(), identity));
         read.map(|(content, _)| content)
     }
 
@@ -76,17 +80,17 @@ impl Files {
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
     }
 
-    fn read_still(&self, path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
+    fn read_still(&self, path: &Path) -> io::Result<(Vec<u8>, FileIdentity)> {
         if self.no_pipes && !fs::metadata(path)?.is_file() {
             return Err(io::Error::other("it is no regular file, which only the start reads"));
         }
         let mut file = File::open(path)?;
-        let before = Stamp::from(&file.metadata()?);
+        let before = FileIdentity::from(&file.metadata()?);
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
         let expected = self.expected.iter().find(|(other, _)| other == path);
-        let is_expected = expected.is_none_or(|(_, stamp)| *stamp == Some(before));
-        if is_expected && before == Stamp::from(&file.metadata()?) {
+        let is_expected = expected.is_none_or(|(_, identity)| *identity == Some(before));
+        if is_expected && before == FileIdentity::from(&file.metadata()?) {
             return Ok((content, before));
         }
         self.moved.set(true);
@@ -114,9 +118,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, other) = (folder.path().join("a"), folder.path().join("b"));
         fs::write(&path, "1").unwrap();
-        let mut last = Stamp::of(&path).unwrap();
+        let mut last = FileIdentity::of(&path).unwrap();
         let mut differs = |what: &str| {
-            let now = Stamp::of(&path).unwrap();
+            let now = FileIdentity::of(&path).unwrap();
             assert_ne!(last, now, "{what}");
             last = now;
         };
@@ -135,7 +139,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "1").unwrap();
-        let seen = vec![(path.clone(), Stamp::of(&path).ok())];
+        let seen = vec![(path.clone(), FileIdentity::of(&path).ok())];
         let files = Files::again(seen.clone());
         assert_eq!(files.read_text(&path).unwrap(), "1");
         assert!(!files.have_moved());

@@ -27,7 +27,7 @@ pub enum Notice {
 
 /// All such requests, by their sessions.
 #[derive(Default)]
-pub(super) struct Underway(Mutex<Requests>);
+pub(super) struct InFlight(Mutex<Requests>);
 
 type Requests = HashMap<SessionId, Vec<Arc<Request>>, BuildHasherDefault<DigestHasher>>;
 
@@ -42,12 +42,12 @@ struct Request {
 /// Watches the session of one request until it is dropped.
 pub struct Watch {
     request: Arc<Request>,
-    underway: Arc<Underway>,
+    underway: Arc<InFlight>,
 }
 
 impl Watch {
     /// Watches over `session`, from now on: what has become of it before, is to be looked at.
-    pub(super) fn over(session: &Arc<Session>, underway: &Arc<Underway>) -> Self {
+    pub(super) fn over(session: &Arc<Session>, underway: &Arc<InFlight>) -> Self {
         let request = Arc::new(Request {
             session: Arc::clone(session),
             notice: AtomicU8::new(Notice::Nothing as u8),
@@ -84,7 +84,7 @@ impl Drop for Watch {
     }
 }
 
-impl Underway {
+impl InFlight {
     /// The session `id` was ended by somebody.
     pub(super) fn revoke(&self, id: &SessionId) {
         for request in self.lock().get(id).into_iter().flatten() {

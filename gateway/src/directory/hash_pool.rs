@@ -10,19 +10,19 @@ use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use super::Claim;
-use super::turns::Turns;
-pub use super::turns::{Busy, Line};
+use super::admission::Admission;
+pub use super::admission::{Overloaded, QueueLimits};
 use crate::user::password::{Cost, Memory};
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
-/// The room in which passwords are hashed.
+/// The threads that hash passwords.
 ///
 /// A hash takes a processor and some 19 MiB for some 20 milliseconds. That is why there are as many
 /// threads as configured and not more, why each has one working memory that it keeps, and why they
 /// have a lower priority than those that forward requests.
-pub struct HashingRoom {
-    turns: Turns,
+pub struct HashPool {
+    admission: Admission,
     workers: usize,
     cost: Cost,
     /// The way in. Opened at the first hash: threads do not survive a process going to the
@@ -34,11 +34,11 @@ pub struct HashingRoom {
 /// How much less a hash matters than a request that is forwarded, as the `nice` of its thread.
 const NICE: i32 = 10;
 
-impl HashingRoom {
-    /// A room with a thread for each turn of `line`; new hashes are made at `cost`.
-    pub fn new(line: Line, cost: Cost) -> Self {
+impl HashPool {
+    /// A pool with a thread for each permit of `line`; new hashes are made at `cost`.
+    pub fn new(line: QueueLimits, cost: Cost) -> Self {
         Self {
-            turns: Turns::new(line),
+            admission: Admission::new(line),
             workers: line.at_once,
             cost,
             jobs: OnceLock::new(),
@@ -51,7 +51,7 @@ impl HashingRoom {
         self.cost
     }
 
-    /// Does `work` when it is the turn of whoever has this `claim`.
+    /// Does `work` once there is a permit for whoever has this `claim`.
     ///
     /// # Panics
     /// If the work did.
@@ -59,22 +59,22 @@ impl HashingRoom {
         &self,
         claim: Claim,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
-    ) -> Result<T, Busy> {
-        let turn = self.turns.take(claim).await?;
+    ) -> Result<T, Overloaded> {
+        let permit = self.admission.take(claim).await?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |memory| {
             let done = work(memory);
-            // Before the answer, so that whoever has it finds the room free.
-            drop(turn);
+            // Before the answer, so that whoever has it finds a thread free.
+            drop(permit);
             // A client that has left does not want it.
             let _ = answer.send(done);
         });
-        self.jobs()?.send(job).expect("the threads live as long as the room");
+        self.jobs()?.send(job).expect("the threads live as long as the pool");
         Ok(answered.await.expect("hashing does not panic"))
     }
 
     /// The way in. Where the system has no thread to give, whoever comes next tries again.
-    fn jobs(&self) -> Result<&Sender<Job>, Busy> {
+    fn jobs(&self) -> Result<&Sender<Job>, Overloaded> {
         if let Some(jobs) = self.jobs.get() {
             return Ok(jobs);
         }
@@ -86,7 +86,7 @@ impl HashingRoom {
             Ok(jobs) => Ok(self.jobs.get_or_init(|| jobs)),
             Err(error) => {
                 log::error!("no thread could be started to hash passwords: {error}");
-                Err(Busy)
+                Err(Overloaded)
             }
         }
     }
@@ -137,10 +137,10 @@ pub(crate) mod tests {
 
     const CLAIM: Claim = Claim { client: 1, name: 1 };
 
-    /// A room with one thread, for cheap hashes.
-    pub(crate) fn room() -> HashingRoom {
+    /// A pool with one thread, for cheap hashes.
+    pub(crate) fn room() -> HashPool {
         let patience = Duration::from_secs(10);
-        HashingRoom::new(Line { at_once: 1, waiting: 100, patience }, CHEAP)
+        HashPool::new(QueueLimits { at_once: 1, waiting: 100, patience }, CHEAP)
     }
 
     #[test]

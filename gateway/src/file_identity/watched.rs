@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Files, Seen, Stamp};
+use super::{FileIdentity, Files, Seen};
 
 /// The time between two comparisons. A change counts when both see the same, so a file is not read half-written
 /// unless its writer pauses for longer.
@@ -103,7 +103,7 @@ impl Watched {
 }
 
 fn look_at(path: &Path) -> Seen {
-    (path.to_owned(), Stamp::of(path).ok())
+    (path.to_owned(), FileIdentity::of(path).ok())
 }
 
 #[cfg(test)]

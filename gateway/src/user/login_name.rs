@@ -6,9 +6,9 @@ use super::name::Username;
 
 /// A name as it came with a sign-in: any bytes. Only a [`Username`] can be signed in.
 #[derive(Clone)]
-pub struct TypedName(String);
+pub struct LoginName(String);
 
-impl TypedName {
+impl LoginName {
     /// Longer names are cut, in characters: no user has one.
     const MOST: usize = 255;
 
@@ -51,8 +51,8 @@ fn is_invisible(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-impl From<&TypedName> for CanonicalName {
-    fn from(name: &TypedName) -> Self {
+impl From<&LoginName> for CanonicalName {
+    fn from(name: &LoginName) -> Self {
         Self::of(&name.0)
     }
 }
@@ -63,7 +63,7 @@ impl From<&Username> for CanonicalName {
     }
 }
 
-impl From<&Username> for TypedName {
+impl From<&Username> for LoginName {
     fn from(name: &Username) -> Self {
         Self::of(name.as_str().as_bytes())
     }
@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn canonical(bytes: &[u8]) -> CanonicalName {
-        (&TypedName::of(bytes)).into()
+        (&LoginName::of(bytes)).into()
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
 
         #[test]
         fn anything_is_a_typed_name(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let name = TypedName::of(&bytes);
+            let name = LoginName::of(&bytes);
             prop_assert!(name.as_str().chars().count() <= 255);
             let _ = canonical(&bytes);
         }

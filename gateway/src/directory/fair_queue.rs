@@ -1,17 +1,17 @@
 //! A fair queue: neither many requests of one client nor many for one name shut out the others.
 //!
-//! Turns are dealt out by client and by name: every other turn goes to the client that has waited longest
-//! for one, however many places it has in the line, and there to the name that has; the turns between
+//! Permits are given by client and by name: every other permit goes to the client that has waited longest
+//! for one, however many places it has in the queue, and there to the name that has; the permits between
 //! to the name first, and there to the client. So neither many connections of one client, with one name or
-//! many, nor one name from many clients keep others waiting for longer than a few turns. A full line
+//! many, nor one name from many clients keep others waiting for longer than a few permits. A full queue
 //! makes room for somebody who has less of it by turning away the last of whoever has most.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::Busy;
+use super::Overloaded;
 
-/// Who wants a turn: a client and a name, each as a number.
+/// Who wants a permit: a client and a name, each as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// The client.
@@ -20,8 +20,8 @@ pub struct Claim {
     pub name: u64,
 }
 
-/// Those who wait, in no order but that in which they get their turn.
-pub(super) struct FairLine<T> {
+/// Those who wait, in no order but that in which they get their permit.
+pub(super) struct FairQueue<T> {
     most: usize,
     waiting: Vec<Waiting<T>>,
     clients: Flows<u64>,
@@ -29,7 +29,7 @@ pub(super) struct FairLine<T> {
     pairs: Flows<Claim>,
     /// Counts what has happened.
     clock: u64,
-    /// Whether the last turn was dealt out by client first.
+    /// Whether the last permit was given by client first.
     by_client: bool,
 }
 
@@ -46,25 +46,25 @@ struct Waiting<T> {
 #[derive(Clone, Copy, Default)]
 struct Flow {
     waiting: usize,
-    /// When it has joined the line, or has had its last turn.
+    /// When it has joined the queue, or has had its last permit.
     since: u64,
 }
 
 struct Flows<K>(HashMap<K, Flow>);
 
-impl<T> FairLine<T> {
-    /// A line of at most so many.
+impl<T> FairQueue<T> {
+    /// A queue of at most so many.
     pub(super) fn new(most: usize) -> Self {
         let (clients, names) = (Flows(HashMap::new()), Flows(HashMap::new()));
         let (waiting, pairs) = (Vec::new(), Flows(HashMap::new()));
         Self { most, waiting, clients, names, pairs, clock: 0, by_client: false }
     }
 
-    /// A place in the line for `what`. If there is none, whoever has most of the line gives one up, if
+    /// A place in the queue for `what`. If there is none, whoever has most of the line gives one up, if
     /// that is more than `claim` will have.
-    pub(super) fn join(&mut self, claim: Claim, what: T) -> Result<Ticket, Busy> {
+    pub(super) fn join(&mut self, claim: Claim, what: T) -> Result<Ticket, Overloaded> {
         if self.waiting.len() >= self.most {
-            let last = self.last_of_the_most(claim).ok_or(Busy)?;
+            let last = self.last_of_the_most(claim).ok_or(Overloaded)?;
             self.take_out(last);
         }
         self.clock += 1;
@@ -173,8 +173,8 @@ mod tests {
     }
 
     /// Who stands in the way of bob: so many, each with a claim by its number.
-    fn crowd(count: u64, claim_of: impl Fn(u64) -> Claim) -> FairLine<u64> {
-        let mut line = FairLine::new(256);
+    fn crowd(count: u64, claim_of: impl Fn(u64) -> Claim) -> FairQueue<u64> {
+        let mut line = FairQueue::new(256);
         for number in 1..=count {
             let _ = line.join(claim_of(number), number);
         }
@@ -184,7 +184,7 @@ mod tests {
     const BOB: u64 = 0;
 
     /// How many turns go to others before bob has his.
-    fn turns_before_bob(line: &mut FairLine<u64>, bob: Claim) -> usize {
+    fn turns_before_bob(line: &mut FairQueue<u64>, bob: Claim) -> usize {
         line.join(bob, BOB).expect("bob gets a place");
         let called = std::iter::from_fn(|| line.next());
         called.take_while(|number| *number != BOB).count()
@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn f_21_among_equals_it_is_first_come_first_served_and_a_full_line_is_full() {
         let mut line = crowd(256, |n| claim(n, n));
-        assert_eq!(line.join(claim(1000, 1000), 1000), Err(Busy));
+        assert_eq!(line.join(claim(1000, 1000), 1000), Err(Overloaded));
         assert!((1..=256).all(|number| line.next() == Some(number)));
         assert_eq!(line.next(), None);
         let mut line = crowd(256, |_| claim(1, 1));
-        assert_eq!(line.join(claim(1, 1), 1000), Err(Busy));
+        assert_eq!(line.join(claim(1, 1), 1000), Err(Overloaded));
         assert!((1..=256).all(|number| line.next() == Some(number)));
     }
 
@@ -241,7 +241,7 @@ mod tests {
         fn f_21_everybody_is_called_once(
             steps in proptest::collection::vec((0..3_u8, 0..4_u64, 0..4_u64), 0..200)
         ) {
-            let mut line = FairLine::new(8);
+            let mut line = FairQueue::new(8);
             let mut tickets = Vec::new();
             let mut called = std::collections::HashSet::new();
             for (number, (step, client, name)) in steps.into_iter().enumerate() {
