@@ -8,20 +8,20 @@ use crate::support::*;
 /// What is counted, each with all that it calls: a name for people, and the function. An `async`
 /// function works in its `{{closure}}`.
 const COUNTED: [(&str, &str); 14] = [
-    ("request", "influx_gateway::edge::server::Front::serve::{{closure}}"),
-    ("read-head", "influx_gateway::edge::guard::framer::Framer::next"),
-    ("request-id", "influx_gateway::edge::request_id::RequestId::of"),
-    ("client-info", "influx_gateway::edge::origin::TrustedProxies::client_info"),
-    ("decide", "influx_gateway::edge::gateway::Gateway::decide::{{closure}}"),
+    ("request", "influx_gateway::net::server::Front<P>::serve::{{closure}}"),
+    ("read-head", "influx_gateway::net::http1::framer::Framer::next"),
+    ("request-id", "influx_gateway::gateway::request_id::RequestId::of"),
+    ("client-info", "influx_gateway::gateway::client_info::TrustedProxies::client_info"),
+    ("decide", "influx_gateway::gateway::Gateway::decide::{{closure}}"),
     ("decide.path", "influx_gateway::api::path::check"),
     ("decide.route", "influx_gateway::api::route::Route::of"),
     ("decide.cookie", "influx_gateway::api::cookie::CookieRules::token"),
     ("decide.digest", "influx_gateway::session::token::SessionToken::id"),
     ("decide.session", "influx_gateway::session::memory::MemoryStore::touch"),
-    ("rewrite-request", "influx_gateway::edge::identity::Preparation::apply"),
-    ("rewrite-cookies", "influx_gateway::edge::identity::remove_cookies"),
-    ("rewrite-answer", "influx_gateway::edge::identity::Preparation::clear"),
-    ("log", "influx_gateway::edge::access_log::Entry::log"),
+    ("rewrite-request", "influx_gateway::proxy::upstream_rewrite::UpstreamRewrite::apply"),
+    ("rewrite-cookies", "influx_gateway::proxy::upstream_rewrite::remove_cookies"),
+    ("rewrite-answer", "influx_gateway::proxy::upstream_rewrite::UpstreamRewrite::clear"),
+    ("log", "influx_gateway::gateway::access_log::Entry::log"),
 ];
 
 /// How often memory is taken is counted too, under this name.

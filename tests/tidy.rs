@@ -6,11 +6,13 @@ use crate::support::repository;
 
 /// The floors of the house, from the top. A module uses itself and the floors below it; modules
 /// on one floor are strangers.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 11] = [
     &["main"],
     &["cli", "internals"],
     &["app"],
-    &["config", "edge"],
+    &["config", "proxy", "tasks"],
+    &["net"],
+    &["gateway"],
     &["api"],
     &["auth"],
     &["audit"],
@@ -24,8 +26,8 @@ const GROUND: [&str; 6] =
 
 /// By which files a foreign crate comes in.
 const DOORS: [(&str, &[&str]); 11] = [
-    ("pingora", &["edge", "config/server", "config"]),
-    ("pingora_proxy", &["edge"]),
+    ("pingora", &["net", "proxy", "tasks", "config/server", "config"]),
+    ("pingora_proxy", &["proxy"]),
     ("moka", &["session/memory", "auth/tokens"]),
     ("argon2", &["user/password"]),
     ("toml", &["toml_reader"]),
@@ -33,7 +35,7 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("clap", &["cli"]),
     ("env_logger", &["cli/logging"]),
     ("rpassword", &["cli/password"]),
-    ("rustls", &["edge/tls"]),
+    ("rustls", &["proxy/upstream/tls", "net/tls"]),
     ("rustix", &["cli/run", "directory/hash_pool"]),
 ];
 
@@ -41,7 +43,7 @@ const DOORS: [(&str, &[&str]); 11] = [
 /// last. Attacks on sessions, attacks by guessing, and what real use has found.
 const CASES: [(&str, usize); 3] = [("s", 21), ("b", 14), ("f", 55)];
 
-/// Sources below `folder` with their names, such as `edge/gateway`.
+/// Sources below `folder` with their names, such as `proxy/upstream`.
 fn sources(folder: &str) -> BTreeMap<String, String> {
     fn visit(path: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(path).unwrap() {
@@ -215,6 +217,26 @@ fn every_configuration_key_is_explained() {
         }
     }
     assert!(documented.is_empty(), "conf/gateway.toml has not: {documented:?}");
+}
+
+/// What `check` says needs a restart is a table or a key that there is.
+#[test]
+fn what_needs_a_restart_is_configurable() {
+    let policy = fs::read_to_string(repository().join("gateway/src/app/policy.rs")).unwrap();
+    let list = policy.split("const NEEDS_RESTART").nth(1).unwrap().split(']').nth(1).unwrap();
+    let listed: Vec<_> = list.split('"').skip(1).step_by(2).collect();
+    assert!(listed.len() > 20, "{listed:?}");
+    let shipped: Vec<_> =
+        shipped_keys().into_keys().map(|key| key.replace(['[', ']'], "")).collect();
+    for entry in listed {
+        let is_shipped = match entry.split_once('.') {
+            Some((table, key)) => shipped.iter().any(|it| {
+                *it == format!("{table} {key}") || it.starts_with(&format!("{table}.{key} "))
+            }),
+            None => shipped.iter().any(|it| it.starts_with(&format!("{entry} "))),
+        };
+        assert!(is_shipped, "{entry}: not in conf/gateway.toml, which has {shipped:?}");
+    }
 }
 
 /// How long something took says how busy the machine was. What must not take long is counted in work

@@ -117,7 +117,7 @@ fn rewriting(criterion: &mut Criterion, setup: &Setup) {
     criterion.bench_function("rewrite/answer", |bench| {
         bench.iter_batched_ref(
             || setup.response.clone(),
-            |response| setup.preparation.clear(response),
+            |response| setup.rules().clear(response),
             BatchSize::SmallInput,
         );
     });

@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use influx_gateway::internals::{
     Access, ApiToken, Caller, Capacity, ClientInfo, CookieRules, Forward, Forwarding,
-    IdentityHeaders, Lifetime, MemoryStore, Moment, Preparation, SameSite, Scheme, Secure, Session,
-    SessionId, SessionToken, Shared, Status, TrustedProxies, Unversioned, User, UserId, head,
+    IdentityHeaders, Lifetime, MemoryStore, Moment, SameSite, Scheme, Secure, Session, SessionId,
+    SessionToken, Shared, Status, TrustedProxies, Unversioned, UpstreamRewrite, User, UserId, head,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -18,7 +18,9 @@ pub(crate) const PATH: &str = "/api/v2/buckets";
 pub(crate) struct Setup {
     pub(crate) cookie: CookieRules,
     pub(crate) forwarding: Forwarding,
-    pub(crate) preparation: Preparation,
+    identity: IdentityHeaders,
+    shared: Shared,
+    authority: HeaderValue,
     pub(crate) client: ClientInfo,
     pub(crate) forward: Forward,
     pub(crate) request: RequestHeader,
@@ -47,7 +49,9 @@ impl Setup {
                 ui: false,
                 unversioned: Unversioned::Closed,
             },
-            preparation: preparation(&cookie),
+            identity: IdentityHeaders::new(HeaderName::from_static("x-forwarded-user"), None, &[]),
+            shared: Shared::new(ApiToken::parse(&"s".repeat(88)).ok(), Scheme::Token),
+            authority: HeaderValue::from_static("127.0.0.1:8087"),
             cookie,
             client: TrustedProxies::default().client_info(client, false, &request.headers),
             forward: Forward::on_behalf_of(Caller::Session(Arc::new(session))),
@@ -56,10 +60,20 @@ impl Setup {
         }
     }
 
+    /// How requests and responses are rewritten.
+    pub(crate) fn rules(&self) -> UpstreamRewrite<'_> {
+        UpstreamRewrite {
+            headers: &self.identity,
+            cookie: &self.cookie,
+            shared: &self.shared,
+            authority: &self.authority,
+        }
+    }
+
     /// Rewrites `request` for the upstream.
     pub(crate) fn rewrite(&self, request: &mut RequestHeader) {
         head::rewrite(request, |request| {
-            self.preparation.apply(request, &self.forward, &self.client);
+            self.rules().apply(request, &self.forward, &self.client);
         });
     }
 }
@@ -68,15 +82,6 @@ fn user(name: &str) -> Arc<User> {
     let name = name.parse().expect("a name");
     let id = UserId::provisional(&name);
     Arc::new(User { name, id, status: Status::Active, access: Access::Full, token: None })
-}
-
-fn preparation(cookie: &CookieRules) -> Preparation {
-    Preparation {
-        headers: IdentityHeaders::new(HeaderName::from_static("x-forwarded-user"), None, &[]),
-        cookie: cookie.clone(),
-        shared: Arc::new(Shared::new(ApiToken::parse(&"s".repeat(88)).ok(), Scheme::Token)),
-        authority: HeaderValue::from_static("127.0.0.1:8087"),
-    }
 }
 
 fn request(cookies: &str) -> RequestHeader {

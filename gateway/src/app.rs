@@ -2,6 +2,7 @@
 
 mod files;
 mod names;
+pub mod policy;
 mod token_file;
 pub mod warnings;
 
@@ -10,10 +11,6 @@ pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::HeaderValue;
-
-use crate::api::csrf::AllowedOrigins;
-use crate::api::hosts::AnsweredHosts;
 use crate::audit::Audit;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
@@ -25,17 +22,30 @@ use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::{HashPool, QueueLimits};
 use crate::directory::influxdb::{self, InfluxdbDirectory, UpstreamClient};
 use crate::directory::users::Users;
-use crate::edge;
-use crate::edge::client::Client;
-use crate::edge::gateway::{Gateway, Settings};
-use crate::edge::listener::Listener;
-use crate::edge::origin::TrustedProxies;
-use crate::edge::server::Server;
-use crate::edge::tls::{UpstreamFiles, UpstreamTls};
-use crate::edge::upstream::Upstream;
 use crate::file_identity::Files;
+use crate::gateway::Gateway;
+use crate::gateway::version::Version;
+use crate::limits::Limits;
+use crate::net;
+use crate::net::concurrency::ConcurrencyLimits;
+use crate::net::connections::Connections;
+use crate::net::http1::keepalive::KeepAlive;
+use crate::net::listener::{Bound, Listener};
+use crate::net::server::{Front, Server};
+use crate::net::tls::Certificate;
+use crate::net::whoami::Whoami;
+use crate::proxy::Proxy;
+use crate::proxy::upstream::Upstream;
+use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls};
+use crate::proxy::upstream_client::OwnRequests;
 use crate::session::memory::MemoryStore;
 use crate::session::store::{EndListener, SessionStore};
+use crate::tasks::drain::Drain;
+use crate::tasks::expiry::Expiry;
+use crate::tasks::reload::Reload;
+use crate::tasks::restarting::Restarting;
+use crate::tasks::upstream_sessions::Renewal;
+use crate::tasks::version::LearnVersion;
 use crate::toml_reader::Diagnostic;
 use crate::user::secret::Scheme;
 
@@ -54,7 +64,7 @@ pub fn bind(address: SocketAddr) -> Result<Listener, BindError> {
 }
 
 fn bind_beside(address: SocketAddr, ipv6_only: bool) -> Result<Listener, BindError> {
-    let socket = edge::listener::bind(address, ipv6_only);
+    let socket = net::listener::bind(address, ipv6_only);
     let socket = socket.map_err(|source| BindError { address, source })?;
     Ok(Listener { socket, certificate: None })
 }
@@ -101,7 +111,8 @@ pub fn serve(
     let upstream_tls = tls.upstream.clone();
     let listeners = bind_all(&config, tls)?;
     let urls: Vec<_> = listeners.iter().map(Listener::url).collect();
-    build(config, users, upstream_tls, audit, listeners).run(move || ready(&urls));
+    let (server, audit) = build(config, users, upstream_tls, audit, listeners);
+    server.run(&audit, move || ready(&urls));
     Ok(())
 }
 
@@ -115,9 +126,9 @@ pub fn serve_with_whoami(
     ready: impl FnOnce() + Send + 'static,
 ) {
     let users = Some((users, None));
-    let mut server = build(config, users, None, Audit::to_log(), listeners);
-    server.add_whoami(upstream);
-    server.run(ready);
+    let (mut server, audit) = build(config, users, None, Audit::to_log(), listeners);
+    server.add(Bound::new("whoami", Whoami, upstream));
+    server.run(&audit, ready);
 }
 
 fn build(
@@ -126,32 +137,82 @@ fn build(
     upstream_tls: Option<(UpstreamFiles, UpstreamTls)>,
     audit: Audit,
     listeners: Vec<Listener>,
-) -> Server {
+) -> (Server, Audit) {
     let at = &config.upstream;
     let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
     let (tls_files, tls) = upstream_tls.unzip();
     let upstream = Upstream::new(&at.authority, tls, config.limits, sources.collect());
-    let client = Arc::new(Client::new(Arc::clone(&upstream)));
-    let ask = Arc::clone(&client) as Arc<dyn UpstreamClient>;
-    let signin = config.signin;
-    let line = QueueLimits { at_once: influxdb::AT_ONCE, ..signin.line };
+    let own_requests = Arc::new(OwnRequests::new(Arc::clone(&upstream)));
+    let client = Arc::clone(&own_requests) as Arc<dyn UpstreamClient>;
     let scheme = match at.kind {
         UpstreamKind::Influxdb2 => Scheme::Token,
         UpstreamKind::Influxdb3 => Scheme::Bearer,
     };
-    let shared = Arc::new(Shared::new(config.upstream.token, scheme));
-    let influxdb = Arc::new(InfluxdbDirectory::new(Arc::clone(&ask), line, Arc::clone(&shared)));
+    let shared = Arc::new(Shared::new(config.upstream.token.clone(), scheme));
+    let queue = QueueLimits { at_once: influxdb::AT_ONCE, ..config.signin.line };
+    let influxdb = InfluxdbDirectory::new(Arc::clone(&client), queue, Arc::clone(&shared));
+    let (auth, sessions, upstream_sessions) = auth(&config, users, Arc::new(influxdb), audit);
 
-    let (hand_over, ended) = upstream_sessions::line();
+    let version = Arc::new(Version::new(client, Arc::clone(&shared)));
+    let token_file = config.upstream.token_file.clone();
+    let token_file = token_file.map(|file| token_file::watched(file, Arc::clone(&shared)));
+    let policy = policy::of(&config, shared);
+    let gateway = Arc::new(Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version)));
+    let (connections, concurrency) =
+        (connections(&config.limits), ConcurrencyLimits::new(&config.limits));
+    let proxy = Proxy::new(
+        Arc::clone(&gateway),
+        Arc::clone(&upstream),
+        own_requests,
+        Arc::clone(&concurrency),
+    );
+
+    let mut server = Server::new(config.server);
+    let certificates = listeners.iter().filter_map(|listener| listener.certificate.as_ref());
+    let certificates: Vec<_> = certificates.map(Certificate::watched).collect();
+    let front = Front {
+        proxy: Arc::new(proxy.into_service(server.conf(), &config.limits)),
+        gateway,
+        connections: connections.clone(),
+        concurrency,
+        keep_alive: keep_alive(&config.limits),
+    };
+    server.add(Bound::new("gateway", front, listeners));
+    let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
+    let watched = token_file.into_iter().chain(tls_files).chain(certificates).collect();
+    let reload = Reload::new(Arc::clone(&auth), watched, server.reload());
+    server.add(Restarting::service("upstream", upstream));
+    server.add(Restarting::service("version", Arc::new(LearnVersion(version))));
+    server.add(Restarting::service("expiry", Arc::new(Expiry(sessions))));
+    if let Some(upstream_sessions) = upstream_sessions {
+        let renewal = Arc::new(Renewal(upstream_sessions));
+        server.add(Restarting::service("upstream sessions", renewal));
+    }
+    server.add(Restarting::service("reload", Arc::new(reload)));
+    let audit = auth.audit().clone();
+    let drain = Drain { connections, audit: audit.clone() };
+    server.add(Restarting::service("drain", Arc::new(drain)));
+    (server, audit)
+}
+
+/// Users and their sessions, where sessions are kept, and what looks after those of InfluxDB.
+fn auth(
+    config: &Config,
+    users: Option<(Users, Option<Kept>)>,
+    influxdb: Arc<InfluxdbDirectory>,
+    audit: Audit,
+) -> (Arc<Auth>, Arc<SessionStore>, Option<Arc<UpstreamSessions>>) {
+    let signin = config.signin;
+    let (ended_queue, ended) = upstream_sessions::line();
     let told: [Arc<dyn EndListener>; 2] =
-        [Arc::new(AuditedEnds(audit.clone())), Arc::new(hand_over)];
+        [Arc::new(AuditedEnds(audit.clone())), Arc::new(ended_queue)];
     let memory = MemoryStore::new(config.lifetime, config.capacity, told);
     let sessions = Arc::new(SessionStore::Memory(memory));
     let tokens = match config.users.tokens {
         TokenPolicy::Pass => Tokens::Pass,
         TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(
             Arc::clone(&influxdb),
-            config.identity.token_prefix,
+            config.identity.token_prefix.clone(),
         ))),
         TokenPolicy::Deny => Tokens::Deny,
     };
@@ -159,34 +220,20 @@ fn build(
         let pool = HashPool::new(signin.line, signin.cost);
         (Directory::File(Arc::new(FileDirectory::new(users, kept, pool))), None)
     } else {
-        let pace = config.users.pace;
-        let upstream_sessions =
-            UpstreamSessions::new(Arc::clone(&influxdb), Arc::clone(&sessions), ended, pace);
+        let (pace, store) = (config.users.pace, Arc::clone(&sessions));
+        let upstream_sessions = UpstreamSessions::new(Arc::clone(&influxdb), store, ended, pace);
         (Directory::Influxdb(influxdb), Some(Arc::new(upstream_sessions)))
     };
     let store = Arc::clone(&sessions);
     let auth = Auth::new(directory, store, tokens, upstream_sessions.clone(), signin.rules, audit);
-    let token_file = config.upstream.token_file;
-    let token_file = token_file.map(|file| token_file::watched(file, Arc::clone(&shared)));
-    let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
-    let watched = token_file.into_iter().chain(tls_files).collect();
-    let gateway = Gateway::new(Settings {
-        auth: Arc::new(auth),
-        cookie: config.cookie,
-        forwarding: config.forwarding,
-        identity: config.identity.headers,
-        shared,
-        upstream: Arc::clone(&upstream),
-        client,
-        limits: config.limits,
-        trusted: TrustedProxies::new(config.listen.trusted_proxies),
-        hosts: AnsweredHosts::new(config.listen.hosts),
-        origins: AllowedOrigins::new(config.listen.allowed_origins),
-        password_by_session: config.users.password_by_session,
-        hsts: config
-            .listen
-            .hsts
-            .and_then(|time| HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok()),
-    });
-    Server::new(gateway, listeners, upstream, (sessions, upstream_sessions), watched, config.server)
+    (Arc::new(auth), sessions, upstream_sessions)
+}
+
+fn connections(limits: &Limits) -> Connections {
+    Connections::new(limits.connections, limits.connections_per_client)
+}
+
+fn keep_alive(limits: &Limits) -> KeepAlive {
+    // Pingora counts the requests after the first.
+    KeepAlive { idle: limits.keepalive, reuses: u32::try_from(limits.requests - 1).ok() }
 }

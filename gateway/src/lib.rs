@@ -28,7 +28,11 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-mod edge;
+mod net;
+mod proxy;
+mod tasks;
+
+mod gateway;
 
 mod api;
 

@@ -8,8 +8,9 @@ use super::names;
 use crate::config::{Config, NamedFiles, Refused};
 use crate::directory::parse;
 use crate::directory::users::Users;
-use crate::edge::tls::{Certificate, Pair, UpstreamFiles, UpstreamTls};
 use crate::file_identity::Files;
+use crate::net::tls::{Certificate, Pair};
+use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls};
 use crate::toml_reader::{Diagnostic, Environment, Named};
 use crate::user::name::TokenPrefix;
 

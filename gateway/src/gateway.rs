@@ -1,0 +1,176 @@
+//! The life of a request: [`Gateway::handle`] decides whether it is answered, rejected or forwarded.
+//!
+//! There is no socket and no Pingora in here: whoever has those asks.
+
+pub mod access;
+pub mod access_log;
+pub mod authenticator;
+pub mod client_info;
+pub mod policy;
+pub mod request;
+pub mod request_id;
+pub mod response_headers;
+pub mod user_changes;
+pub mod version;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+
+use crate::api::forward::Forward;
+use crate::api::rejection::Rejection;
+use crate::api::route::{PublicRoute, Route};
+use crate::api::{Response, framing, me, options, path, route, signin, signout, users};
+use crate::auth::Auth;
+use crate::auth::credential::Caller;
+use crate::auth::tokens::Tokens;
+use authenticator::Authenticator;
+use policy::Policy;
+use request::{Decision, Outcome, Request};
+use version::Version;
+
+/// Decides about requests.
+pub struct Gateway {
+    auth: Arc<Auth>,
+    policy: ArcSwap<Policy>,
+    version: Arc<Version>,
+}
+
+impl Gateway {
+    /// A gateway for the users and sessions of `auth`, by the rules of `policy`. Its own answers say
+    /// the upstream's `version`.
+    pub fn new(auth: Arc<Auth>, policy: Policy, version: Arc<Version>) -> Self {
+        Self { auth, policy: ArcSwap::from_pointee(policy), version }
+    }
+
+    /// The rules that are in force now. Read once a request.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Users and their sessions.
+    pub fn auth(&self) -> &Arc<Auth> {
+        &self.auth
+    }
+
+    /// Decides about `request`.
+    pub async fn handle(&self, policy: &Policy, request: Request<'_>) -> Outcome {
+        let mut client = Authenticator::new(&self.auth, policy, request);
+        let decision = self.decide(policy, request, &mut client).await;
+        Outcome { decision, session: client.into_session() }
+    }
+
+    async fn decide(
+        &self,
+        policy: &Policy,
+        request: Request<'_>,
+        client: &mut Authenticator<'_>,
+    ) -> Result<Decision, Rejection> {
+        let (auth, head) = (&*self.auth, request.head);
+        if !route::is_known(&head.method) {
+            return Err(Rejection::MethodNotAllowed(route::METHODS));
+        }
+        path::check(head.uri.path())?;
+        if let Some(response) = options::preflight(&policy.origins, head) {
+            return Ok(Decision::Respond(response));
+        }
+        check_declared_length(policy, &head.headers)?;
+        match request.route {
+            Route::SignIn(authentication) => {
+                // Nobody is to be signed in, unknowingly, as somebody else.
+                client.check_site()?;
+                client.require(authentication).await?;
+                // In a box, as all that is long and seldom: forwarded requests carry none of it.
+                let meta = request.client.meta();
+                let post = signin::post(auth, &policy.cookie, &head.headers, &meta);
+                let (response, created) = Box::pin(post).await?;
+                client.note(created);
+                Ok(Decision::Respond(response))
+            }
+            Route::SignOut(authentication) => {
+                client.check_site()?;
+                client.require(authentication).await?;
+                let (meta, now) = (request.client.meta(), request.now);
+                let post = signout::post(auth, &policy.cookie, &head.headers, &meta, now);
+                let (response, ended) = post.await?;
+                client.note(Some(ended));
+                Ok(Decision::Respond(response))
+            }
+            Route::Me => match client.caller().await?.caller {
+                Caller::Session(session) => {
+                    Ok(Decision::Respond(me::get(&auth.user_of(&session, request.now))))
+                }
+                // The user of a token is the upstream's to know.
+                caller @ Caller::Token(_) => Ok(Decision::on_behalf_of(caller)),
+            },
+            Route::Password(account, proof) => {
+                let caller = client.caller().await?.for_changes()?;
+                let new = (account, proof);
+                Box::pin(user_changes::new_password(auth, policy, caller, new, request)).await
+            }
+            Route::Options(allow) => options::answer(&head.headers, allow).map(Decision::Respond),
+            Route::WrongMethod(authentication, allow) => {
+                client.require(authentication).await?;
+                Err(Rejection::MethodNotAllowed(allow))
+            }
+            Route::NoSuchPage => {
+                client.caller().await?;
+                Err(Rejection::NoSuchPage)
+            }
+            Route::Api => self.decide_api(policy, request, client).await,
+            Route::OnItsOwn(route) => match Box::pin(client.owner()).await? {
+                Some(caller) => Ok(Decision::on_behalf_of(caller)),
+                None => Ok(Decision::Forward(self.public(route))),
+            },
+            Route::OnItsOwnOrApi(route) => match Box::pin(client.owner_or_session()).await? {
+                Some(owner) => {
+                    let caller = owner.for_changes()?;
+                    access::check(policy, &caller, head)?;
+                    Ok(Decision::on_behalf_of(caller))
+                }
+                None => Ok(Decision::Forward(self.public(route))),
+            },
+            Route::Health => Ok(Decision::Respond(Response::default())),
+            Route::SetupClosed => Err(Rejection::SetupClosed),
+            Route::Public(route) => Ok(Decision::Forward(self.public(route))),
+            Route::Elsewhere => Err(Rejection::PathNotFound),
+        }
+    }
+
+    /// The API of InfluxDB: forwarded for callers who may use it.
+    async fn decide_api(
+        &self,
+        policy: &Policy,
+        request: Request<'_>,
+        client: &mut Authenticator<'_>,
+    ) -> Result<Decision, Rejection> {
+        let head = request.head;
+        let caller = client.caller().await?.for_changes()?;
+        access::check(policy, &caller, head)?;
+        let errand = match users::deed(&head.method, head.uri.path()) {
+            Some((deed, account)) => {
+                user_changes::errand(&self.auth, deed, Some(account), &caller, request.client)?
+            }
+            None => None,
+        };
+        Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
+    }
+
+    /// Leave to go upstream for nobody. `Authorization` goes along, for some upstreams look at it on
+    /// public routes too; unless tokens are denied.
+    fn public(&self, route: PublicRoute) -> Forward {
+        Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny))
+    }
+}
+
+/// Rejects a body that is too long before any of it is read.
+fn check_declared_length(policy: &Policy, headers: &HeaderMap) -> Result<(), Rejection> {
+    match (framing::declared_length(headers), policy.limits.body_bytes) {
+        (Some(length), Some(most)) if length > most => Err(Rejection::TooLarge),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

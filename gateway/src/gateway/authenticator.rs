@@ -1,0 +1,152 @@
+//! Finds out who sends a request: by an API token, by the session cookie, or in InfluxDB 1's ways.
+
+use std::sync::Arc;
+
+use super::policy::Policy;
+use super::request::Request;
+use crate::api::rejection::Rejection;
+use crate::api::route::Authentication;
+use crate::api::{authorization, compatible};
+use crate::auth::Auth;
+use crate::auth::credential::Caller;
+use crate::auth::tokens::{TokenError, Tokens};
+use crate::session::Session;
+use crate::session::store::StoreError;
+use crate::user::Status;
+
+/// Authenticates one request, and remembers the session that it finds.
+pub struct Authenticator<'a> {
+    auth: &'a Auth,
+    policy: &'a Policy,
+    request: Request<'a>,
+    session: Option<Arc<Session>>,
+}
+
+/// A caller who has been authenticated.
+pub struct Authenticated {
+    /// The caller.
+    pub caller: Caller,
+    /// Rejected, if a browser has sent the session's cookie for a page of another site.
+    site: Result<(), Rejection>,
+}
+
+impl Authenticated {
+    /// A caller with credentials that no browser sends by itself.
+    fn by_token(caller: Caller) -> Self {
+        Self { caller, site: Ok(()) }
+    }
+
+    /// The caller, if they may change something.
+    pub fn for_changes(self) -> Result<Caller, Rejection> {
+        self.site.map(|()| self.caller)
+    }
+}
+
+impl<'a> Authenticator<'a> {
+    /// For `request`, by the rules of `policy`.
+    pub fn new(auth: &'a Auth, policy: &'a Policy, request: Request<'a>) -> Self {
+        Self { auth, policy, request, session: None }
+    }
+
+    /// The session that the request belongs to, as far as one was found.
+    pub fn into_session(self) -> Option<Arc<Session>> {
+        self.session
+    }
+
+    /// Notes the session that the request has created or ended.
+    pub fn note(&mut self, session: Option<Arc<Session>>) {
+        self.session = session;
+    }
+
+    /// Rejects what a page of another site would change.
+    pub fn check_site(&self) -> Result<(), Rejection> {
+        let Request { head, client, .. } = self.request;
+        self.policy.origins.check(&head.method, &head.headers, client.host.as_ref())
+    }
+
+    /// Who asks: by their own token if they bring one, good or bad; otherwise by the cookie.
+    pub async fn caller(&mut self) -> Result<Authenticated, Rejection> {
+        let headers = &self.request.head.headers;
+        if let Some(token) = authorization::token(headers) {
+            let user = Box::pin(self.auth.resolve(token)).await.map_err(token_rejected)?;
+            return Ok(Authenticated::by_token(Caller::Token(user)));
+        }
+        let token = self.policy.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
+        let site = self.check_site();
+        let session = match site {
+            Ok(()) => self.auth.authenticate(&token, self.request.now).await,
+            // What will be rejected renews no session.
+            Err(_) => self.auth.peek(&token, self.request.now).await,
+        };
+        let session = session.map_err(store_error)?.ok_or(Rejection::Unauthorized)?;
+        self.session = Some(Arc::clone(&session));
+        match session.user().status {
+            Status::Active => Ok(Authenticated { caller: Caller::Session(session), site }),
+            Status::Inactive => {
+                // Somebody may have changed that.
+                self.auth.doubt(&session);
+                Err(Rejection::UserInactive)
+            }
+        }
+    }
+
+    /// Makes sure that somebody is authenticated where an endpoint requires it.
+    pub async fn require(&mut self, authentication: Authentication) -> Result<(), Rejection> {
+        match authentication {
+            Authentication::Exempt => Ok(()),
+            Authentication::Required => self.caller().await.map(drop),
+        }
+    }
+
+    /// On whose behalf a request to one of InfluxDB 1's endpoints goes upstream. It goes with the
+    /// credentials that it brings, as that of a client with a token does everywhere. `None` if it
+    /// brings none.
+    pub async fn owner(&self) -> Result<Option<Caller>, Rejection> {
+        let head = self.request.head;
+        if !compatible::brings_any(head) {
+            return Ok(None);
+        }
+        match self.auth.tokens() {
+            Tokens::Pass => Ok(Some(Caller::Token(None))),
+            Tokens::Deny => Err(Rejection::Unauthorized),
+            Tokens::Resolve(_) => {
+                let token = compatible::only_token(head);
+                let Some(token) = token.map_err(|_ambiguous| Rejection::Unauthorized)? else {
+                    return Ok(None);
+                };
+                let user = Box::pin(self.auth.resolve(&token)).await.map_err(token_rejected)?;
+                Ok(Some(Caller::Token(user)))
+            }
+        }
+    }
+
+    /// The same where a session counts too: a token goes before it, `Basic` does not.
+    pub async fn owner_or_session(&mut self) -> Result<Option<Authenticated>, Rejection> {
+        let Request { head, .. } = self.request;
+        let headers = &head.headers;
+        let is_own = authorization::token(headers).is_none()
+            && (compatible::is_in_query(head)
+                || (authorization::is_basic(headers)
+                    && self.policy.cookie.token(headers).is_none()));
+        if is_own {
+            return Ok(self.owner().await?.map(Authenticated::by_token));
+        }
+        self.caller().await.map(Some)
+    }
+}
+
+/// The answer to a client whose session cannot be looked up: nothing that would sign it out.
+fn store_error(error: StoreError) -> Rejection {
+    log::error!("{error}");
+    Rejection::SessionsUnavailable
+}
+
+/// The answer to a client whose token is not accepted.
+fn token_rejected(error: TokenError) -> Rejection {
+    match error {
+        TokenError::Refused => Rejection::Unauthorized,
+        TokenError::Inactive => Rejection::UserInactive,
+        TokenError::Unnamable => Rejection::NameTooLong,
+        TokenError::Unavailable => Rejection::DirectoryUnavailable,
+    }
+}

@@ -1,0 +1,94 @@
+//! Changes of users: a new password, in the users file or upstream, and what else InfluxDB does to
+//! its users.
+
+use http::StatusCode;
+use http::request::Parts;
+use zeroize::Zeroizing;
+
+use super::client_info::ClientInfo;
+use super::policy::Policy;
+use super::request::{Decision, Request};
+use crate::api::forward::Forward;
+use crate::api::rejection::Rejection;
+use crate::api::route::{Account, Proof, Route};
+use crate::api::{authorization, password, signin, users};
+use crate::auth::Auth;
+use crate::auth::credential::Caller;
+use crate::auth::errand::{Deed, Errand};
+use crate::user::UserId;
+
+/// Whether the body of a request is read whole, before anything is decided: that of local endpoints, of
+/// which only a new password is used. Nothing is read of a client that brings no session.
+pub fn reads_body(auth: &Auth, policy: &Policy, route: Route<'_>, head: &Parts) -> bool {
+    match route {
+        Route::SignIn(_) | Route::SignOut(_) | Route::Me => true,
+        Route::Password(..) => {
+            auth.keeps_passwords()
+                && authorization::token(&head.headers).is_none()
+                && policy.cookie.token(&head.headers).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Sets a new password here if the users file keeps it; otherwise InfluxDB does.
+pub async fn new_password(
+    auth: &Auth,
+    policy: &Policy,
+    caller: Caller,
+    (account, proof): (Account<'_>, Proof),
+    request: Request<'_>,
+) -> Result<Decision, Rejection> {
+    if proof == Proof::Session && caller.session().is_some() && !policy.password_by_session {
+        return Err(Rejection::OldPasswordWanted);
+    }
+    match caller {
+        Caller::Session(session) if auth.keeps_passwords() => {
+            password::check_account(&session, account)?;
+            let password = auth.password_of(&session).ok_or(Rejection::Unauthorized)?;
+            let (old, meta) = (authorization::basic(&request.head.headers), request.client.meta());
+            let body = Zeroizing::new(request.body.to_vec());
+            let change = password::change(auth, &password, proof, old, &body, &meta);
+            change.await.map(Decision::Respond)
+        }
+        // A request with a token of the upstream is the upstream's to judge.
+        caller => {
+            let account = match account {
+                Account::Of(id) => users::account(id),
+                Account::Own => caller.user().map(|user| user.id()),
+            };
+            let deed = match proof {
+                Proof::OldPassword => Deed::ReplacePassword,
+                Proof::Session => Deed::SetPassword,
+            };
+            let errand = errand(auth, deed, account, &caller, request.client)?;
+            let forward = Forward::on_behalf_of(caller).with_old_password();
+            Ok(Decision::Forward(forward.with_errand(errand)))
+        }
+    }
+}
+
+/// What the upstream is about to do to a user of its own.
+pub fn errand(
+    auth: &Auth,
+    deed: Deed,
+    account: Option<UserId>,
+    caller: &Caller,
+    client: &ClientInfo,
+) -> Result<Option<Box<Errand>>, Rejection> {
+    let errand = auth.errand(deed, account, caller, &client.meta());
+    errand.map_err(|error| signin::not_looked_at(&error))
+}
+
+/// Acts on the status with which the upstream has answered such a request.
+pub async fn conclude(auth: &Auth, forward: &mut Forward, status: StatusCode, client: &ClientInfo) {
+    if status.is_informational() {
+        return;
+    }
+    if let Some(errand) = forward.take_errand()
+        && let Some(caller) = forward.caller()
+    {
+        let meta = client.meta();
+        Box::pin(auth.conclude(*errand, status, caller, &meta)).await;
+    }
+}

@@ -1,0 +1,12 @@
+//! Connections: accepted, counted, read request by request, and closed.
+
+pub mod concurrency;
+pub mod connections;
+pub mod http1;
+pub mod http2;
+pub mod listener;
+pub mod server;
+pub mod signals;
+pub mod socket;
+pub mod tls;
+pub mod whoami;

@@ -1,0 +1,93 @@
+//! Rejections that are written and logged before Pingora has a request.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use http::HeaderValue;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use pingora::protocols::http::date::get_cached_date;
+use pingora::protocols::{SocketDigest, Stream};
+use tokio::io::AsyncWrite;
+
+use super::fields;
+use crate::api::rejection::Rejection;
+use crate::gateway::Gateway;
+use crate::gateway::access_log::Entry;
+use crate::gateway::request_id::RequestId;
+use crate::gateway::response_headers::Recipient;
+use crate::net::socket;
+
+/// A rejection that is being written, when Pingora has no request that it could answer.
+pub struct EarlyRejection {
+    rejection: Rejection,
+    id: RequestId,
+    started: Instant,
+    /// What is not written yet.
+    left: BytesMut,
+    body_bytes: usize,
+}
+
+impl EarlyRejection {
+    /// The answer to a request that began at `started`.
+    pub fn new(rejection: Rejection, gateway: &Gateway, over_tls: bool, started: Instant) -> Self {
+        let id = RequestId::make();
+        let to = Recipient { id: &id, over_tls, headers: None };
+        let mut response = gateway.complete(rejection, &gateway.policy(), &to);
+        let body_bytes = response.body().len();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+        headers.insert(DATE, get_cached_date());
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let mut left = BytesMut::with_capacity(1024);
+        left.extend_from_slice(format!("HTTP/1.1 {}\r\n", response.status()).as_bytes());
+        fields::put(&mut left, response.headers());
+        left.extend_from_slice(response.body());
+        Self { rejection, id, started, left, body_bytes }
+    }
+
+    /// Writes it, and is ready when all of it is written.
+    pub fn poll_write(
+        &mut self,
+        mut stream: Pin<&mut Stream>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.left.has_remaining() {
+            match ready!(stream.as_mut().poll_write(context, &self.left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.left.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes it.
+    pub async fn write(&mut self, stream: &mut Stream) -> io::Result<()> {
+        poll_fn(|context| self.poll_write(Pin::new(stream), context)).await
+    }
+
+    /// One line for it, under the id that the answer has.
+    pub fn log(&self, socket: Option<&SocketDigest>) {
+        let (status, _, message) = self.rejection.table();
+        let address = socket::peer_address(socket);
+        let client = address.map_or_else(|| "-".to_owned(), |ip| ip.to_canonical().to_string());
+        log::debug!("{client}: {message}");
+        Entry {
+            client: &client,
+            user: None,
+            session: None,
+            method: "-",
+            path: "-",
+            status: status.as_u16(),
+            bytes: self.body_bytes,
+            started: self.started,
+            request_id: self.id.as_str(),
+            trace_id: None,
+            compared: None,
+        }
+        .log();
+    }
+}

@@ -1,0 +1,82 @@
+//! An HTTP/1 connection: one request after the other (keep-alive).
+//!
+//! Pingora would do this by itself, and spend some 30 KiB on a connection that waits for its next
+//! request: it prepares for a request before there is one. Here the [`Connection`] waits, which takes
+//! next to nothing, and Pingora gets the connection with each request and gives it back after it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::{HttpPersistentSettings, HttpServerApp};
+use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
+use tokio::time::{Instant, sleep};
+
+use super::connection::Connection;
+
+/// How long the first request may take to begin, as in Pingora.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// How long a connection is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepAlive {
+    /// Time to wait for the next request.
+    pub idle: Duration,
+    /// Requests on it after the first; `None`: any number.
+    pub reuses: Option<u32>,
+}
+
+/// Has `proxy` answer the requests of `connection`.
+pub async fn serve<P: HttpServerApp + Send + Sync + 'static>(
+    proxy: &Arc<P>,
+    mut connection: Box<Connection>,
+    keep_alive: KeepAlive,
+    shutdown: &ShutdownWatch,
+) {
+    let mut watch = shutdown.clone();
+    let mut closing = pin!(async move {
+        let _ = watch.wait_for(|is_shutting_down| *is_shutting_down).await;
+    });
+    // Moved on with every request, which is cheaper than to set another.
+    let mut patience = pin!(sleep(FIRST));
+    let mut settings = None;
+    loop {
+        let request = tokio::select! {
+            // A request that is there is answered, whatever else has happened.
+            biased;
+            request = connection.next_request(patience.as_mut()) => request,
+            () = &mut closing => None,
+        };
+        let Some(request) = request else { return };
+        let mut session = session(connection, settings.take(), keep_alive, shutdown);
+        // As if it had come along with the request before: nothing is read or copied again. It never
+        // has: of the next request the connection gives Pingora nothing to keep.
+        session.set_pipelined_prefix(request);
+        let Some(reused) = proxy.process_new_http(session, shutdown).await else { return };
+        let stream;
+        (stream, settings) = reused.consume();
+        let Ok(same) = stream.into_any().downcast() else { return };
+        connection = same;
+        patience.as_mut().reset(Instant::now() + keep_alive.idle);
+    }
+}
+
+/// What Pingora wants to have for a request: with the `settings` of the one before, if there was.
+fn session(
+    stream: Stream,
+    settings: Option<HttpPersistentSettings>,
+    keep_alive: KeepAlive,
+    shutdown: &ShutdownWatch,
+) -> ServerSession {
+    let mut session = ServerSession::new_http1(stream);
+    if let Some(settings) = settings {
+        settings.apply_to_session(&mut session);
+        return session;
+    }
+    let is_shutting_down = *shutdown.borrow();
+    session.set_keepalive((!is_shutting_down).then_some(FIRST.as_secs()));
+    session.set_keepalive_reuses_remaining(keep_alive.reuses);
+    session
+}

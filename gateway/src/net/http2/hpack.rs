@@ -1,0 +1,326 @@
+//! HPACK (RFC 7541), read for one purpose: to find a `#` in a path.
+//!
+//! The `http` crate cuts a path at a `#`, before Pingora or anybody else sees it, and what is left would
+//! be another request than the client's. So the `#` becomes a `>` here, which is as long in either
+//! spelling and stands in no URI: such a request is reset as malformed. All else stays as it is.
+
+use std::collections::VecDeque;
+
+use crate::net::http2::huffman::Huffman;
+
+/// Follows the blocks of one connection, which share a table.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    place: State,
+    table: DynamicTable,
+}
+
+/// No block is written like this: nothing can be said of what follows.
+#[derive(Debug)]
+pub struct Broken;
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    /// Before a field.
+    #[default]
+    Start,
+    /// In a number that did not fit its first byte.
+    Number { what: Number, value: u32, shift: u32 },
+    /// Before a name (`None`), or before the value of a name.
+    BeforeText { is_kept: bool, name: Option<Name> },
+    /// In a name or a value, of which so many bytes are left.
+    Text { text: Text, left: u32 },
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    /// A field of the table.
+    Field,
+    /// The room in the table.
+    Room,
+    /// A name of the table.
+    Name { is_kept: bool },
+    /// The bytes of a text.
+    Bytes(Text),
+}
+
+/// A name or a value that is being read.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    /// Whether the field is for the table.
+    is_kept: bool,
+    /// The name that it is the value of; `None` if it is a name itself.
+    name: Option<Name>,
+    huffman: Option<Huffman>,
+    /// How many characters it had so far, and whether they are those of [`PATH`].
+    length: u32,
+    begins_path: bool,
+}
+
+/// What is kept of a name.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    length: u32,
+    is_path: bool,
+}
+
+const PATH: &[u8] = b":path";
+
+impl Blocks {
+    /// Whether a field has begun and not ended.
+    pub fn is_in_field(&self) -> bool {
+        !matches!(self.place, State::Start)
+    }
+
+    /// Follows the next byte of a block, and changes it if it ends a `#` in a path.
+    pub fn follow(&mut self, byte: &mut u8) -> Result<(), Broken> {
+        self.place = match self.place {
+            State::Start => self.start(*byte)?,
+            State::Number { what, value, shift } => {
+                let value = value + (u32::from(*byte & 0x7f) << shift);
+                match (*byte & 0x80, shift) {
+                    (0, _) => self.number(what, value)?,
+                    // Whoever reads it afterwards takes no more either.
+                    (_, 21) => return Err(Broken),
+                    _ => State::Number { what, value, shift: shift + 7 },
+                }
+            }
+            State::BeforeText { is_kept, name } => {
+                let huffman = (*byte & 0x80 != 0).then(Huffman::default);
+                let text = Text { is_kept, name, huffman, length: 0, begins_path: true };
+                self.prefix(Number::Bytes(text), *byte, 7)?
+            }
+            State::Text { mut text, left } => {
+                text.follow(byte)?;
+                self.text(text, left - 1)
+            }
+        };
+        Ok(())
+    }
+
+    /// The first byte of a field.
+    fn start(&mut self, byte: u8) -> Result<State, Broken> {
+        match byte {
+            0x80.. => self.prefix(Number::Field, byte, 7),
+            0x40.. => self.prefix(Number::Name { is_kept: true }, byte, 6),
+            0x20.. => self.prefix(Number::Room, byte, 5),
+            _ => self.prefix(Number::Name { is_kept: false }, byte, 4),
+        }
+    }
+
+    /// A number that begins in the last `bits` of `byte`.
+    fn prefix(&mut self, what: Number, byte: u8, bits: u32) -> Result<State, Broken> {
+        let most = (1 << bits) - 1;
+        match u32::from(byte) & most {
+            value if value == most => Ok(State::Number { what, value, shift: 0 }),
+            value => self.number(what, value),
+        }
+    }
+
+    fn number(&mut self, what: Number, value: u32) -> Result<State, Broken> {
+        match what {
+            // Its value has been looked at when it came into the table.
+            Number::Field => Ok(State::Start),
+            Number::Room => self.table.resize(value).map(|()| State::Start),
+            Number::Name { is_kept } => {
+                let name = if value == 0 { None } else { Some(self.table.name(value)?) };
+                Ok(State::BeforeText { is_kept, name })
+            }
+            Number::Bytes(text) => Ok(self.text(text, value)),
+        }
+    }
+
+    /// A text of which so many bytes are left, none perhaps.
+    fn text(&mut self, text: Text, left: u32) -> State {
+        match (left, text.name) {
+            (1.., _) => State::Text { text, left },
+            (0, None) => State::BeforeText { is_kept: text.is_kept, name: Some(text.as_name()) },
+            (0, Some(name)) => {
+                if text.is_kept {
+                    self.table.insert(name, text.length);
+                }
+                State::Start
+            }
+        }
+    }
+}
+
+impl Text {
+    fn follow(&mut self, byte: &mut u8) -> Result<(), Broken> {
+        let Some(mut huffman) = self.huffman else {
+            if self.character(*byte) {
+                *byte = b'>';
+            }
+            return Ok(());
+        };
+        for place in (0..8).rev() {
+            let bit = 1 << place;
+            let character = huffman.bit(*byte & bit != 0).map_err(|_| Broken)?;
+            if character.is_some_and(|character| self.character(character)) {
+                // The code of `>` is the next after that of `#`: they differ in their last bit.
+                *byte |= bit;
+            }
+        }
+        self.huffman = Some(huffman);
+        Ok(())
+    }
+
+    /// Counts a character; whether it begins a fragment.
+    fn character(&mut self, character: u8) -> bool {
+        let expected = PATH.get(self.length as usize);
+        self.begins_path = self.begins_path && expected == Some(&character);
+        self.length += 1;
+        character == b'#' && self.name.is_some_and(|name| name.is_path)
+    }
+
+    fn as_name(&self) -> Name {
+        let is_path = self.begins_path && self.length as usize == PATH.len();
+        Name { length: self.length, is_path }
+    }
+}
+
+/// The fields that later ones may refer to: of their texts only how long they are.
+#[derive(Debug)]
+struct DynamicTable {
+    /// Names of fields, and the room that these take; the latest first.
+    fields: VecDeque<(Name, u32)>,
+    taken: u32,
+    room: u32,
+}
+
+/// The room that there is at first and at most: what is said nothing of in our settings.
+const ROOM: u32 = 4096;
+
+/// What a field takes besides its texts.
+const FIELD: u32 = 32;
+
+/// How long the names are that every table begins with (appendix A), of which two are paths.
+const NAMES: [u8; 61] = [
+    10, 7, 7, 5, 5, 7, 7, 7, 7, 7, 7, 7, 7, 7, 14, 15, 15, 13, 6, 27, 3, 5, 13, 13, 19, 16, 16, 14,
+    16, 13, 12, 6, 4, 4, 6, 7, 4, 4, 8, 17, 13, 8, 19, 13, 4, 8, 12, 18, 19, 5, 7, 7, 11, 6, 10,
+    25, 17, 10, 4, 3, 16,
+];
+
+impl Default for DynamicTable {
+    fn default() -> Self {
+        Self { fields: VecDeque::new(), taken: 0, room: ROOM }
+    }
+}
+
+impl DynamicTable {
+    /// The name number `index`, from 1.
+    fn name(&self, index: u32) -> Result<Name, Broken> {
+        let at = index as usize - 1;
+        match NAMES.get(at) {
+            Some(&length) => Ok(Name { length: length.into(), is_path: matches!(index, 4 | 5) }),
+            None => self.fields.get(at - NAMES.len()).map(|(name, _)| *name).ok_or(Broken),
+        }
+    }
+
+    fn insert(&mut self, name: Name, value: u32) {
+        let size = name.length.saturating_add(value).saturating_add(FIELD);
+        self.make_room(size);
+        if size <= self.room {
+            self.fields.push_front((name, size));
+            self.taken += size;
+        }
+    }
+
+    fn resize(&mut self, room: u32) -> Result<(), Broken> {
+        if room > ROOM {
+            return Err(Broken);
+        }
+        self.room = room;
+        self.make_room(0);
+        Ok(())
+    }
+
+    fn make_room(&mut self, size: u32) {
+        while self.taken.saturating_add(size) > self.room
+            && let Some((_, oldest)) = self.fields.pop_back()
+        {
+            self.taken -= oldest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use httlib_hpack::{Decoder, Encoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Field = (Vec<u8>, Vec<u8>);
+
+    /// A field, and how it is written: with a name of the table, in Huffman's code, for the table.
+    fn field() -> impl Strategy<Value = (Field, u8)> {
+        let name = prop_oneof![
+            3 => Just(":path".to_owned()),
+            1 => "(:pat|:paths|:scheme|cookie|x-[a-z]{0,3}|[#:a-z]{1,20})",
+        ];
+        let value = prop_oneof![
+            3 => "/[#a-z?]{0,12}",
+            1 => "[ -~]{0,200}",
+            1 => "#{0,300}",
+        ];
+        let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+        (name, value, flags).prop_map(|(name, value, (table, kept, short_name, short_value))| {
+            let flag = |is_set, flag| if is_set { flag } else { 0 };
+            let flags = flag(table, Encoder::BEST_FORMAT)
+                | flag(kept, Encoder::WITH_INDEXING)
+                | flag(short_name, Encoder::HUFFMAN_NAME)
+                | flag(short_value, Encoder::HUFFMAN_VALUE);
+            ((name.into_bytes(), value.into_bytes()), flags)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// However a block is written: in paths there is no `#` any more, and nothing else is changed.
+        #[test]
+        fn a_fragment_is_found_and_nothing_else(
+            blocks in proptest::collection::vec(proptest::collection::vec(field(), 0..8), 1..8),
+            room in proptest::option::of(0_u32..200),
+        ) {
+            let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
+            let mut followed = Blocks::default();
+            for (number, fields) in blocks.into_iter().enumerate() {
+                let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+                if let (Some(room), 2) = (room, number) {
+                    encoder.update_max_dynamic_size(room, &mut bytes).unwrap();
+                }
+                for ((name, value), flags) in fields {
+                    encoder.encode((name.clone(), value.clone(), flags), &mut bytes).unwrap();
+                    let cleaned = |byte: &u8| if *byte == b'#' { b'>' } else { *byte };
+                    let is_path = name == PATH;
+                    let value = if is_path { value.iter().map(cleaned).collect() } else { value };
+                    expected.push((name, value));
+                }
+                let length = bytes.len();
+                for byte in &mut bytes {
+                    prop_assert!(followed.follow(byte).is_ok());
+                }
+                prop_assert_eq!(bytes.len(), length);
+                prop_assert!(!followed.is_in_field());
+                let mut read = Vec::new();
+                decoder.decode(&mut bytes, &mut read).unwrap();
+                let read: Vec<_> = read.into_iter().map(|(name, value, _)| (name, value)).collect();
+                prop_assert_eq!(read, expected);
+            }
+        }
+
+        #[test]
+        fn following_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut blocks = Blocks::default();
+            for mut byte in bytes {
+                if blocks.follow(&mut byte).is_err() {
+                    break;
+                }
+            }
+            prop_assert!(blocks.table.taken <= blocks.table.room);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Accepts connections, runs the services, and stops in order.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::protocols::{ALPN, Stream};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, ShutdownWatch};
+use pingora::services::ServiceWithDependents;
+use tokio::sync::Notify;
+
+use super::concurrency::ConcurrencyLimits;
+use super::connections::Connections;
+use super::http1::EarlyRejection;
+use super::http1::connection::Connection;
+use super::http1::keepalive::{self, KeepAlive};
+use super::signals::Signals;
+use super::socket;
+use crate::api::rejection::Rejection;
+use crate::audit::Audit;
+use crate::gateway::Gateway;
+
+/// The process: its services, and what they are run with.
+pub struct Server {
+    process: pingora::server::Server,
+    reload: Arc<Notify>,
+}
+
+impl Server {
+    /// A server without services yet.
+    pub fn new(conf: ServerConf) -> Self {
+        let mut process = pingora::server::Server::new_with_opt_and_conf(None, conf);
+        process.bootstrap();
+        Self { process, reload: Arc::new(Notify::new()) }
+    }
+
+    /// Pingora's own configuration, as it was completed.
+    pub fn conf(&self) -> &Arc<ServerConf> {
+        &self.process.configuration
+    }
+
+    /// Notified when everything is to be read again.
+    pub fn reload(&self) -> Arc<Notify> {
+        Arc::clone(&self.reload)
+    }
+
+    /// Adds a service.
+    pub fn add(&mut self, service: impl ServiceWithDependents + 'static) {
+        self.process.add_service(service);
+    }
+
+    /// Serves until the process is told to stop.
+    ///
+    /// Calls `ready` once requests are served and signals are heeded.
+    pub fn run(self, audit: &Audit, ready: impl FnOnce() + Send + 'static) {
+        let started = audit.clone();
+        let ready = move || {
+            started.start();
+            ready();
+        };
+        let signals = Signals::new(self.reload, ready);
+        self.process.run(RunArgs { shutdown_signal: Box::new(signals) });
+        audit.flush();
+        log::logger().flush();
+    }
+}
+
+/// What happens to a connection before a proxy has its requests.
+pub struct Front<P> {
+    /// Answers the requests.
+    pub proxy: Arc<P>,
+    /// Has the rules for connections.
+    pub gateway: Arc<Gateway>,
+    /// Counts connections.
+    pub connections: Connections,
+    /// Knows their clients.
+    pub concurrency: Arc<ConcurrencyLimits>,
+    /// How long connections are kept.
+    pub keep_alive: KeepAlive,
+}
+
+/// How long a client may take to read that there are too many connections.
+const REJECTION: Duration = Duration::from_secs(1);
+
+#[async_trait]
+impl<P: HttpServerApp + Send + Sync + 'static> ServerApp for Front<P> {
+    async fn process_new(
+        self: &Arc<Self>,
+        mut stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let socket = stream.get_socket_digest();
+        let Some(open) = self.connections.open(socket::peer_address(socket.as_deref())) else {
+            let (rejection, over_tls) =
+                (Rejection::TooManyConnections, stream.get_ssl_digest().is_some());
+            let mut rejection =
+                EarlyRejection::new(rejection, &self.gateway, over_tls, Instant::now());
+            // A client that does not take it is not waited for.
+            let _ = tokio::time::timeout(REJECTION, rejection.write(&mut stream)).await;
+            rejection.log(socket.as_deref());
+            return None;
+        };
+        let (front, shutdown) = (Arc::clone(self), shutdown.clone());
+        // Pingora's own task keeps the room that a TLS handshake takes for as long as it lives,
+        // some 9 KiB, so it ends here.
+        tokio::spawn(async move {
+            front.serve(stream, &shutdown).await;
+            drop(open);
+        });
+        None
+    }
+
+    async fn cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}
+
+impl<P: HttpServerApp + Send + Sync + 'static> Front<P> {
+    /// Serves a connection up to its end.
+    async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let gateway = Arc::clone(&self.gateway);
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            let connection = Box::new(Connection::http_2(stream, gateway));
+            self.proxy.process_new(connection, shutdown).await;
+        } else {
+            let socket = stream.get_socket_digest();
+            let client = self.concurrency.client(socket::peer_address(socket.as_deref()));
+            let connection = Box::new(Connection::new(stream, gateway).of(client));
+            keepalive::serve(&self.proxy, connection, self.keep_alive, shutdown).await;
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Signals to the process.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+/// Waits for a signal to stop: `TERM` answers the requests in flight first, and so does `QUIT`; `INT`
+/// does not. Until then, `HUP` reads anew what has changed.
+///
+/// Pingora's own answer to `QUIT`, which gives the listeners to whoever waits at a socket, is never
+/// asked for.
+///
+/// By the time Pingora asks, its services run. From the moment that the signals are heeded, and
+/// not before, the gateway may be called ready.
+pub struct Signals {
+    ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// Notified when everything is to be read again. Nobody waits until that is done.
+    reload: Arc<Notify>,
+}
+
+impl Signals {
+    /// Calls `ready` once signals are heeded.
+    pub fn new(reload: Arc<Notify>, ready: impl FnOnce() + Send + 'static) -> Self {
+        Self { ready: Mutex::new(Some(Box::new(ready))), reload }
+    }
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let listen = |kind| signal(kind).expect("these signals can be listened for");
+        let mut terminate = listen(SignalKind::terminate());
+        // Left alone it would end the process with a core dump, which holds every secret.
+        let mut quit = listen(SignalKind::quit());
+        let mut interrupt = listen(SignalKind::interrupt());
+        let mut hang_up = listen(SignalKind::hangup());
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ready) = ready {
+            ready();
+        }
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = quit.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
+                _ = hang_up.recv() => self.reload.notify_one(),
+            }
+        }
+    }
+}

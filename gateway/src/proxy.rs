@@ -1,0 +1,130 @@
+//! Forwarding: what Pingora does with a request as [`gateway`](crate::gateway) decides.
+//!
+//! Start at [`phases`].
+
+mod access_line;
+mod context;
+mod cors;
+mod downstream;
+pub mod head;
+mod http10;
+mod http2;
+mod local_response;
+mod missing_tokens;
+mod phases;
+mod receive;
+mod request_body;
+mod revocation;
+mod small_answers;
+pub mod upstream;
+pub mod upstream_client;
+pub mod upstream_rewrite;
+
+use std::sync::Arc;
+
+use pingora::apps::HttpServerOptions;
+use pingora::protocols::http::v2::server::default_h2_options;
+use pingora::server::configuration::ServerConf;
+use pingora_proxy::{HttpProxy, http_proxy};
+
+use crate::api::Response;
+use crate::api::forward::Forward;
+use crate::api::rejection::Rejection;
+use crate::gateway::Gateway;
+use crate::gateway::policy::Policy;
+use crate::gateway::response_headers::Recipient;
+use crate::limits::Limits;
+use crate::net::concurrency::ConcurrencyLimits;
+use crate::net::http1::connection::Connection;
+use context::Context;
+use missing_tokens::MissingTokens;
+use upstream::Upstream;
+use upstream_client::OwnRequests;
+use upstream_rewrite::UpstreamRewrite;
+
+/// The client's side of a request. Pingora says `Session`, which is our word for something else.
+pub type Downstream = pingora_proxy::Session;
+
+/// Forwards requests as the gateway decides.
+pub struct Proxy {
+    gateway: Arc<Gateway>,
+    upstream: Arc<Upstream>,
+    own_requests: Arc<OwnRequests>,
+    concurrency: Arc<ConcurrencyLimits>,
+    missing_tokens: MissingTokens,
+}
+
+impl Proxy {
+    /// Forwards to `upstream` what `gateway` allows, so much at once as `concurrency` does.
+    pub fn new(
+        gateway: Arc<Gateway>,
+        upstream: Arc<Upstream>,
+        own_requests: Arc<OwnRequests>,
+        concurrency: Arc<ConcurrencyLimits>,
+    ) -> Self {
+        let missing_tokens = MissingTokens::default();
+        Self { gateway, upstream, own_requests, concurrency, missing_tokens }
+    }
+
+    /// The same as Pingora runs it.
+    pub fn into_service(self, conf: &Arc<ServerConf>, limits: &Limits) -> HttpProxy<Self> {
+        let mut proxy = http_proxy(conf, self);
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(limits.keepalive);
+        proxy.server_options = Some(options);
+        let mut h2 = default_h2_options();
+        h2.max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+        h2.max_concurrent_streams(limits.http2_streams);
+        h2.max_pending_accept_reset_streams(limits.http2_resets);
+        proxy.h2_options = Some(h2);
+        proxy
+    }
+
+    /// Has `context` use a connection to the upstream, if there is one to be had and the session still
+    /// holds.
+    async fn leave(
+        &self,
+        downstream: &mut Downstream,
+        forward: &Forward,
+        context: &mut Context,
+    ) -> Result<(), Rejection> {
+        if forward.is_anonymous()
+            && let Some(connection) = downstream::http_2(downstream)
+        {
+            let permit = self.concurrency.anonymous_permit(connection);
+            context.permit = Some(Box::pin(permit).await?);
+        }
+        let address = context.client.address;
+        let client = downstream::connection(downstream).and_then(Connection::client);
+        context.slot = Some(match client {
+            Some(client) if client.is(address) => client.take()?,
+            // Behind a proxy, or over HTTP/2.
+            _ => self.concurrency.client(address).take()?,
+        });
+        revocation::accompany(self.gateway.auth(), downstream, forward, context)
+    }
+
+    /// How a request is rewritten by the rules of `policy`.
+    fn rewrite<'a>(&'a self, policy: &'a Policy) -> UpstreamRewrite<'a> {
+        UpstreamRewrite {
+            headers: &policy.identity,
+            cookie: &policy.cookie,
+            shared: &policy.shared,
+            authority: self.upstream.authority(),
+        }
+    }
+
+    /// Writes an answer of the gateway's own.
+    async fn respond(
+        &self,
+        downstream: &mut Downstream,
+        response: impl Into<Response>,
+        context: &Context,
+    ) -> pingora::Result<()> {
+        let client = &context.client;
+        let headers = Some(&downstream.req_header().headers);
+        let to = Recipient { id: &client.request_id, over_tls: client.over_tls, headers };
+        let response = self.gateway.complete(response, &context.policy, &to);
+        local_response::write(downstream, response).await
+    }
+}

@@ -1,0 +1,34 @@
+//! The access log line of a request.
+
+use http::StatusCode;
+
+use super::Downstream;
+use super::context::Context;
+use crate::api::forward::Forward;
+use crate::gateway::access_log::{self, Compared, Entry};
+use crate::session::Session;
+
+/// Logs it.
+pub fn log(downstream: &Downstream, context: &Context) {
+    let request = downstream.req_header();
+    let session = context.session.as_deref();
+    let by_token = || context.forward.as_ref().and_then(Forward::user);
+    let user = session.map(Session::user).or_else(by_token);
+    let trace_id = access_log::trace_id(&request.headers);
+    let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
+    Entry {
+        client: context.client.client.to_str().unwrap_or("-"),
+        user: user.as_ref().map(|user| user.name.as_str()),
+        session: session.map(|session| session.id().fingerprint()),
+        method: request.method.as_str(),
+        path: request.uri.path(),
+        status,
+        bytes: downstream.body_bytes_sent(),
+        started: context.started,
+        request_id: context.client.request_id.as_str(),
+        trace_id: trace_id.as_deref(),
+        compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())
+            .then(|| Compared { headers: &request.headers, host: context.client.host.as_ref() }),
+    }
+    .log();
+}

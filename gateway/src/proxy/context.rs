@@ -1,0 +1,54 @@
+//! The state of one request between Pingora's phases.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::api::forward::Forward;
+use crate::gateway::client_info::ClientInfo;
+use crate::gateway::policy::Policy;
+use crate::gateway::request_id::RequestId;
+use crate::net::concurrency::{AnonymousPermit, UpstreamSlot};
+use crate::session::{Session, Watch};
+
+/// What one request carries from phase to phase.
+pub struct Context {
+    pub(super) started: Instant,
+    /// The rules that were in force when the request came.
+    pub(super) policy: Arc<Policy>,
+    /// Where the request came from.
+    pub(super) client: ClientInfo,
+    /// The leave to go upstream, once it is given.
+    pub(super) forward: Option<Forward>,
+    /// Whose session it is, for the log.
+    pub(super) session: Option<Arc<Session>>,
+    /// Whether it was refused because a page of another site has sent it.
+    pub(super) is_cross_site: bool,
+    /// Watches over the session while the body of a request on its behalf is still coming.
+    pub(super) watch: Option<Watch>,
+    pub(super) attempts: usize,
+    /// The permit of a request without a session on its connection.
+    pub(super) permit: Option<AnonymousPermit>,
+    /// The connection to the upstream that it uses.
+    pub(super) slot: Option<UpstreamSlot>,
+    /// Bytes of the body forwarded so far.
+    pub(super) body_bytes: u64,
+}
+
+impl Context {
+    /// Nothing is known yet.
+    pub(super) fn new(policy: Arc<Policy>) -> Self {
+        Self {
+            started: Instant::now(),
+            policy,
+            client: ClientInfo::unknown(false, None, RequestId::unset()),
+            forward: None,
+            session: None,
+            is_cross_site: false,
+            watch: None,
+            attempts: 0,
+            permit: None,
+            slot: None,
+            body_bytes: 0,
+        }
+    }
+}

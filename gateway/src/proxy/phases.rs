@@ -1,0 +1,283 @@
+//! Pingora's phases of a request, in their order.
+
+use std::os::fd::RawFd;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::STRICT_TRANSPORT_SECURITY;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
+use pingora::{Error, ErrorSource, ErrorType};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
+
+use super::context::Context;
+use super::upstream::{self, Upstream};
+use super::{
+    Downstream, Proxy, access_line, cors, downstream, head, http2, http10, receive, request_body,
+    revocation, small_answers,
+};
+use crate::api::forward::Forward;
+use crate::api::rejection::Rejection;
+use crate::gateway::request::Decision;
+use crate::gateway::{access_log, user_changes};
+use crate::net::http1::connection::Connection;
+use crate::net::socket;
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(self.gateway.policy())
+    }
+
+    /// Counts what is forwarded, and stops it where it may not go on.
+    async fn request_body_filter(
+        &self,
+        downstream: &mut Downstream,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        request_body::forward(downstream.req_header(), body, end_of_stream, context)
+    }
+
+    /// None: nothing is compressed or rewritten here.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    /// How long this connection may take. Pingora's own defaults are mostly "for ever".
+    async fn early_request_filter(
+        &self,
+        downstream: &mut Downstream,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        http2::translate(downstream)?;
+        http10::expect_one_answer(downstream);
+        head::simplify(downstream.req_header_mut());
+        let headers = &downstream.req_header().headers;
+        let peer = socket::peer_address(downstream::socket(downstream));
+        let over_tls = downstream::is_over_tls(downstream);
+        let (trusted, limits) = (&context.policy.trusted, &context.policy.limits);
+        context.client = trusted.client_info(peer, over_tls, headers);
+        let connection = downstream.as_downstream_mut();
+        if connection.get_keepalive().is_some() {
+            // Not so if the client wants the connection closed, as HTTP/1.0 does.
+            connection.set_keepalive(Some(limits.keepalive.as_secs().max(1)));
+        }
+        connection.set_read_timeout(Some(limits.body));
+        connection.set_write_timeout(Some(limits.body));
+        connection.set_total_drain_timeout(Some(limits.body));
+        Ok(())
+    }
+
+    /// Decides. `Ok(true)` tells Pingora that the response has been written.
+    async fn request_filter(
+        &self,
+        downstream: &mut Downstream,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        let response = match receive::receive(&self.gateway, downstream, context).await {
+            Ok(Decision::Forward(forward)) => {
+                let leave = self.leave(downstream, &forward, context).await;
+                let is_small = leave.is_ok() && small_answers::is_small(downstream, &forward);
+                context.forward = Some(forward);
+                match leave {
+                    Ok(()) if is_small => {
+                        Box::pin(small_answers::fetch(self, downstream, context)).await?;
+                        return Ok(true);
+                    }
+                    Ok(()) => return Ok(false),
+                    Err(rejection) => rejection.into(),
+                }
+            }
+            Ok(Decision::Respond(response)) => response,
+            Err(rejection) => {
+                context.is_cross_site = rejection == Rejection::CrossSite;
+                rejection.into()
+            }
+        };
+        self.respond(downstream, response, context).await?;
+        Ok(true)
+    }
+
+    /// Where to.
+    async fn upstream_peer(
+        &self,
+        _downstream: &mut Downstream,
+        _context: &mut Context,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        self.upstream.peer().await
+    }
+
+    /// Nothing was sent, so another address may be tried, whatever the method.
+    fn fail_to_connect(
+        &self,
+        _downstream: &mut Downstream,
+        peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        context.attempts += 1;
+        error.set_retry(self.upstream.may_try_again(peer, &error, context.attempts));
+        error
+    }
+
+    /// Nothing is sent to anybody but the upstream.
+    async fn connected_to_upstream(
+        &self,
+        _downstream: &mut Downstream,
+        _reused: bool,
+        peer: &HttpPeer,
+        _socket: RawFd,
+        digest: Option<&Digest>,
+        _context: &mut Context,
+    ) -> pingora::Result<()> {
+        self.upstream.check(peer, digest)
+    }
+
+    /// As Pingora does it by itself; except that nothing was sent to whoever is not the upstream.
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        downstream: &mut Downstream,
+        error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        if Upstream::is_not_sent(&error) {
+            return self.fail_to_connect(downstream, peer, context, error);
+        }
+        upstream::retried_by_itself(error, peer, downstream, reused)
+    }
+
+    /// Sets the identity, after Pingora has removed what is of this hop only.
+    async fn upstream_request_filter(
+        &self,
+        _downstream: &mut Downstream,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        let forward = context.forward.as_ref().expect("nothing is forwarded without leave");
+        let rewrite = self.rewrite(&context.policy);
+        head::rewrite(request, |request| rewrite.apply(request, forward, &context.client));
+        Ok(())
+    }
+
+    /// Removes what is the upstream's and the gateway's business only.
+    async fn upstream_response_filter(
+        &self,
+        _downstream: &mut Downstream,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody has asked for another protocol: no request goes upstream with an `Upgrade`. The
+            // client would wait for an answer for ever.
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 that nobody has asked for")
+                .map_err(|error: Box<Error>| error.into_up());
+        }
+        self.rewrite(&context.policy).clear(response)
+    }
+
+    /// Completes the headers of the upstream's response, and acts on its status: a 401 or 403 has the session checked.
+    async fn response_filter(
+        &self,
+        downstream: &mut Downstream,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        http10::unchunk(downstream, response);
+        downstream::keep_while_interim(downstream, response.status);
+        if downstream.is_process_shutting_down() {
+            downstream.set_keepalive(None);
+        }
+        if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && let Some(session) = context.forward.as_ref().and_then(Forward::session)
+        {
+            self.gateway.auth().doubt(session);
+            self.missing_tokens.note(response.status, session, &context.policy.shared);
+        }
+        if let Some(forward) = &mut context.forward {
+            let (auth, status) = (self.gateway.auth(), response.status);
+            user_changes::conclude(auth, forward, status, &context.client).await;
+        }
+        cors::share(&context.policy.origins, &downstream.req_header().headers, response)?;
+        // What the upstream says of its own host is nothing for browsers of this one.
+        response.remove_header(&STRICT_TRANSPORT_SECURITY);
+        if let Some(hsts) = context.policy.hsts(context.client.over_tls) {
+            response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
+        }
+        response.insert_header("X-Request-Id", context.client.request_id.header_value())
+    }
+
+    /// Says what went wrong, in the upstream's own way of saying so. The session lives on.
+    async fn fail_to_proxy(
+        &self,
+        downstream: &mut Downstream,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        // What breaks off a body is said as what breaks off a head is.
+        let is_broken = downstream::connection(downstream).is_some_and(Connection::is_broken);
+        let rejection = revocation::cut_off(downstream.req_header(), context)
+            .or(is_broken.then_some(Rejection::Unreadable))
+            .or_else(|| upstream::rejection(error));
+        let has_begun = downstream
+            .response_written()
+            .is_some_and(|response| !response.status.is_informational());
+        if let Some(rejection) = rejection
+            && !has_begun
+        {
+            downstream.set_keepalive(None);
+            if let Err(error) = self.respond(downstream, rejection, context).await {
+                log::debug!("the client did not take the answer: {error}");
+            }
+        }
+        let error_code = rejection.map_or(0, |rejection| rejection.table().0.as_u16());
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    /// A client that leaves is no error of ours.
+    fn suppress_error_log(&self, _: &Downstream, _: &Context, error: &Error) -> bool {
+        *error.esource() == ErrorSource::Downstream
+    }
+
+    /// That another address is the one to begin with is logged once, not for each request.
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Downstream,
+        _: &Context,
+        error: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        Upstream::is_overtaken(error)
+    }
+
+    /// For Pingora's error lines: without the query, which may hold credentials.
+    fn request_summary(&self, downstream: &Downstream, context: &Context) -> String {
+        let request = downstream.req_header();
+        format!(
+            "{} {} request_id={}",
+            request.method,
+            access_log::escaped(request.uri.path()),
+            context.client.request_id.as_str()
+        )
+    }
+
+    /// One line a request, also when it failed.
+    async fn logging(
+        &self,
+        downstream: &mut Downstream,
+        _error: Option<&Error>,
+        context: &mut Context,
+    ) {
+        // By now it has its connection back.
+        context.slot = None;
+        if access_log::is_wanted() {
+            access_line::log(downstream, context);
+        }
+    }
+}

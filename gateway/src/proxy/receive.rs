@@ -1,0 +1,47 @@
+//! From a request as Pingora has it to a decision.
+
+use http::request::Parts;
+
+use super::context::Context;
+use super::{Downstream, downstream, http2, request_body};
+use crate::api::rejection::Rejection;
+use crate::api::route::Route;
+use crate::clock::Moment;
+use crate::gateway::request::{Decision, Request};
+use crate::gateway::{Gateway, user_changes};
+use crate::net::socket;
+
+/// Has the gateway decide about a request, once it is one that can be read and is for this host.
+pub async fn receive(
+    gateway: &Gateway,
+    downstream: &mut Downstream,
+    context: &mut Context,
+) -> Result<Decision, Rejection> {
+    http2::check(downstream, &context.policy.head)?;
+    check_host(downstream, context)?;
+    let is_whole = downstream.as_downstream_mut().is_body_done();
+    let (policy, head) = (&*context.policy, downstream.req_header());
+    let route = Route::of(&head.method, head.uri.path(), &policy.forwarding);
+    if is_whole || !user_changes::reads_body(gateway.auth(), policy, route, head) {
+        let head: &Parts = head;
+        let (client, now) = (&context.client, Moment::now());
+        let outcome = gateway.handle(policy, Request { route, head, body: &[], client, now }).await;
+        context.session = outcome.session;
+        return outcome.decision;
+    }
+    let body = request_body::read(downstream, &policy.limits).await?;
+    let head: &Parts = downstream.req_header();
+    let route = Route::of(&head.method, head.uri.path(), &policy.forwarding);
+    let (client, now) = (&context.client, Moment::now());
+    let outcome = gateway.handle(policy, Request { route, head, body: &body, client, now }).await;
+    context.session = outcome.session;
+    outcome.decision
+}
+
+/// Rejects a request for a host that is not answered, before anything else is made of it.
+fn check_host(downstream: &Downstream, context: &Context) -> Result<(), Rejection> {
+    let (hosts, host) = (&context.policy.hosts, context.client.host.as_ref());
+    let is_ours =
+        hosts.are_all() || hosts.answer(host, socket::own_address(downstream::socket(downstream)));
+    if is_ours { Ok(()) } else { Err(Rejection::Misdirected) }
+}

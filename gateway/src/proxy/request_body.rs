@@ -1,0 +1,84 @@
+//! The body of a request: read whole for a local endpoint, or forwarded piece by piece.
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http::header::EXPECT;
+use http::request::Parts;
+use pingora::{Error, ErrorType};
+
+use super::Downstream;
+use super::context::Context;
+use super::downstream::keep_while_interim;
+use super::revocation::{self, CUT_OFF};
+use super::upstream::TOO_LARGE;
+use crate::api::framing;
+use crate::api::rejection::Rejection;
+use crate::limits::Limits;
+
+/// Counts a piece that is forwarded, and stops it where the request may not go on.
+pub fn forward(
+    request: &Parts,
+    body: &mut Option<Bytes>,
+    end_of_stream: bool,
+    context: &mut Context,
+) -> pingora::Result<()> {
+    if revocation::cut_off(request, context).is_some() {
+        return Error::e_explain(CUT_OFF, "its session was ended while its body was coming")
+            .map_err(|e: Box<Error>| e.into_down());
+    }
+    if end_of_stream {
+        // What has been sent is sent.
+        context.watch = None;
+    }
+    context.body_bytes += body.as_ref().map_or(0, |piece| piece.len() as u64);
+    if context.policy.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {
+        return Error::e_explain(TOO_LARGE, "the body is too large")
+            .map_err(|e: Box<Error>| e.into_down());
+    }
+    // An empty last piece would be written as a second end of a chunked body, and poison the
+    // connection for whoever has it next.
+    if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+        *body = None;
+    }
+    Ok(())
+}
+
+/// Reads the whole body of the request: no longer than a local one may be, and no later. However
+/// often a byte of it comes, all of it has one deadline.
+pub async fn read(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
+    let declared = framing::declared_length(&downstream.req_header().headers);
+    if declared.is_some_and(|length| length > limits.local_body_bytes as u64) {
+        return Err(Rejection::TooLarge);
+    }
+    let whole = tokio::time::timeout(limits.local_body, read_pieces(downstream, limits)).await;
+    whole.unwrap_or(Err(Rejection::ClientTimedOut))
+}
+
+async fn read_pieces(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
+    if downstream.req_header().headers.contains_key(EXPECT) {
+        // Otherwise the client would wait for leave to send it.
+        keep_while_interim(downstream, StatusCode::CONTINUE);
+        let asked = downstream.as_downstream_mut().write_continue_response().await;
+        asked.map_err(|_gone| Rejection::Unreadable)?;
+    }
+    let client = downstream.as_downstream_mut();
+    let mut body = BytesMut::new();
+    loop {
+        // Pingora itself knows no such limit with HTTP/2.
+        let read = tokio::time::timeout(limits.body, client.read_request_body());
+        let read = read.await.map_err(|_late| Rejection::ClientTimedOut)?;
+        let Some(chunk) = read.map_err(|error| unreadable(&error))? else { break };
+        if body.len() + chunk.len() > limits.local_body_bytes {
+            return Err(Rejection::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn unreadable(error: &Error) -> Rejection {
+    match error.etype() {
+        ErrorType::ReadTimedout => Rejection::ClientTimedOut,
+        _ => Rejection::Unreadable,
+    }
+}

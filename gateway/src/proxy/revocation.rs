@@ -1,0 +1,63 @@
+//! Checks whether a request whose session was valid at its head may still go on.
+
+use http::request::Parts;
+use pingora::ErrorType;
+
+use super::context::Context;
+use super::{Downstream, downstream};
+use crate::api::forward::Forward;
+use crate::api::rejection::Rejection;
+use crate::auth::Auth;
+use crate::gateway::access;
+use crate::gateway::policy::Policy;
+use crate::session::{Notice, Session};
+use crate::user::Status;
+
+/// The error when a request may not go on.
+pub const CUT_OFF: ErrorType = ErrorType::Custom("the session was ended");
+
+/// Makes sure that the session of a request still holds when it is forwarded, and watches over it if
+/// the body is still to come.
+pub fn accompany(
+    auth: &Auth,
+    downstream: &mut Downstream,
+    forward: &Forward,
+    context: &mut Context,
+) -> Result<(), Rejection> {
+    let Some(session) = forward.session() else { return Ok(()) };
+    let is_whole = downstream.as_downstream_mut().is_body_done();
+    let watch = (!is_whole).then(|| auth.watch(session));
+    // It may have waited for a permit; and of what has happened before now, no watch is told.
+    if session.has_ended() {
+        return Err(Rejection::Unauthorized);
+    }
+    let Some(watch) = watch else { return Ok(()) };
+    check_again(&context.policy, forward, downstream.req_header())?;
+    if let Some(connection) = downstream::connection(downstream) {
+        connection.interrupt_at(watch.bell());
+    }
+    context.watch = Some(watch);
+    Ok(())
+}
+
+/// Why a request of which more is to come may not go on: its session was ended, or its user may
+/// do less than before. That a session has idled out meanwhile is no reason.
+pub fn cut_off(request: &Parts, context: &Context) -> Option<Rejection> {
+    match context.watch.as_ref()?.notice() {
+        Notice::Nothing => None,
+        Notice::Revoked => Some(Rejection::Unauthorized),
+        Notice::Changed => check_again(&context.policy, context.forward.as_ref()?, request).err(),
+    }
+}
+
+fn check_again(policy: &Policy, forward: &Forward, request: &Parts) -> Result<(), Rejection> {
+    forward.session().map_or(Ok(()), |session| check_status(session))?;
+    forward.caller().map_or(Ok(()), |caller| access::check(policy, caller, request))
+}
+
+fn check_status(session: &Session) -> Result<(), Rejection> {
+    match session.user().status {
+        Status::Active => Ok(()),
+        Status::Inactive => Err(Rejection::UserInactive),
+    }
+}

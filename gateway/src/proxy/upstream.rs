@@ -1,0 +1,281 @@
+//! The upstream: its addresses, timeouts and failures.
+
+mod failure;
+mod lookup;
+mod order;
+mod proof;
+mod race;
+pub mod tls;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use http::uri::Authority;
+use pingora::connectors::L4Connect;
+use pingora::connectors::l4::BindTo;
+use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
+use pingora::upstreams::peer::{HttpUpstreamRequestPolicy, Peer};
+use pingora::{Error, ErrorType};
+
+use crate::limits::Limits;
+use failure::failed_to_connect;
+pub use failure::{rejection, retried_by_itself};
+use lookup::LookUps;
+use order::Order;
+use proof::{NOT_ITS_OWN, Proof};
+use race::{Connector, OVERTAKEN};
+use tls::UpstreamTls;
+
+/// The error when nothing is known of where the upstream is.
+const NO_ADDRESS: ErrorType = ErrorType::Custom("upstream has no address");
+
+/// The error when a client sends more than it may.
+pub const TOO_LARGE: ErrorType = ErrorType::Custom("body too large");
+
+/// The upstream of all requests.
+pub struct Upstream {
+    authority: HeaderValue,
+    host: String,
+    port: u16,
+    /// By what it is known, if it is spoken to over TLS.
+    proof: Option<Proof>,
+    limits: Limits,
+    /// Local addresses that connections come from; none: any.
+    sources: Vec<Ipv4Addr>,
+    next_source: AtomicUsize,
+    is_name: bool,
+    look_ups: LookUps,
+    /// What is known of its addresses; and what follows from it, for each request to read.
+    order: Mutex<Order>,
+    peers: ArcSwap<Peers>,
+    /// How a connection is opened where there may be several addresses.
+    connector: Option<Arc<Connector>>,
+}
+
+/// One peer for each address that the host has, the one to be tried first in front; empty until it is
+/// known. The last good set stays when a look-up fails.
+#[derive(Default)]
+struct Peers {
+    in_order: Vec<HttpPeer>,
+    /// When that order is over.
+    until: Option<Instant>,
+}
+
+impl Upstream {
+    /// The upstream at `authority`. A name is looked up in the background, again and again.
+    /// Connections come from one of the local addresses `sources`, if there are any.
+    pub fn new(
+        authority: &Authority,
+        tls: Option<UpstreamTls>,
+        limits: Limits,
+        sources: Vec<Ipv4Addr>,
+    ) -> Arc<Self> {
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+        let literal = host.parse::<IpAddr>().ok();
+        let proof = tls.map(|tls| Proof::new(tls, &host));
+        let header = HeaderValue::from_str(authority.as_str());
+        let upstream = Arc::new_cyclic(|this: &Weak<Self>| Self {
+            authority: header.expect("an authority is a header value"),
+            host,
+            port,
+            proof,
+            limits,
+            sources,
+            next_source: AtomicUsize::new(0),
+            is_name: literal.is_none(),
+            look_ups: LookUps::default(),
+            order: Mutex::default(),
+            peers: ArcSwap::default(),
+            connector: literal.is_none().then(|| Arc::new(Connector(this.clone()))),
+        });
+        if let Some(address) = literal {
+            upstream.set_addresses(&[SocketAddr::new(address, port)]);
+        }
+        upstream
+    }
+
+    /// The peer for the next attempt at a request.
+    pub async fn peer(&self) -> pingora::Result<Box<HttpPeer>> {
+        {
+            let peers = self.peers.load();
+            let is_over = |until: Instant| until <= Instant::now();
+            if let Some(peer) = peers.in_order.first()
+                && !peers.until.is_some_and(is_over)
+            {
+                return Ok(Box::new(peer.clone()));
+            }
+        }
+        Box::pin(self.peer_in_trouble()).await
+    }
+
+    /// The same when there is no address, or when one that did not connect may be tried again.
+    async fn peer_in_trouble(&self) -> pingora::Result<Box<HttpPeer>> {
+        if self.addresses() == 0 {
+            let time = self.limits.upstream_connect;
+            // Whether it was found in time is seen below.
+            let _ = tokio::time::timeout(time, self.look_up_again()).await;
+        }
+        let due = self.change(|order| order.take_due(Instant::now()));
+        match due.or_else(|| self.in_order().first().copied()) {
+            Some(address) => Ok(Box::new(self.peer_at(address))),
+            None => Error::e_explain(NO_ADDRESS, "the look-up has not succeeded yet")
+                .map_err(|error: Box<Error>| error.into_up()),
+        }
+    }
+
+    /// Whether another attempt may help: `error` has kept a request from being sent to `peer` at all,
+    /// in the last of so many `attempts`.
+    pub fn may_try_again(&self, peer: &HttpPeer, error: &Error, attempts: usize) -> bool {
+        let kind = error.etype();
+        if *kind == OVERTAKEN {
+            return attempts <= self.addresses() + 1;
+        }
+        if self.may_turn(peer, kind) {
+            return attempts < 2;
+        }
+        // Where the name has an address that connects, it was found by the race for a connection. What
+        // is late beyond that is TLS.
+        let has_raced = self.connector.is_some() && *kind != ErrorType::ConnectTimedout;
+        if has_raced && failed_to_connect(kind) {
+            return false;
+        }
+        let Some(address) = peer.address().as_inet() else { return false };
+        self.note_failed(*address);
+        attempts < self.addresses()
+    }
+
+    /// Verifies that the other end of a connection to `peer` is the upstream. Must be called before anything is sent,
+    /// because Pingora does not verify it in every case.
+    pub fn check(&self, peer: &HttpPeer, digest: Option<&Digest>) -> pingora::Result<()> {
+        match &self.proof {
+            Some(proof) if !peer.options.verify_cert => proof.check(digest),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an attempt failed for the way in which the upstream was to prove itself, and there is
+    /// another one, which is tried first then.
+    fn may_turn(&self, peer: &HttpPeer, kind: &ErrorType) -> bool {
+        let failed = *kind == NOT_ITS_OWN || *kind == ErrorType::TLSHandshakeFailure;
+        let turned = failed && self.proof.as_ref().is_some_and(|proof| proof.turn(peer));
+        if turned {
+            self.change(|_order| ());
+        }
+        turned
+    }
+
+    /// From now on it is known by `tls`; false if it already was. Connections that are open are not
+    /// used for another request.
+    pub fn set_tls(&self, tls: UpstreamTls) -> bool {
+        let is_new = self.proof.as_ref().is_some_and(|proof| proof.replace(tls, &self.host));
+        if is_new {
+            self.change(|_order| ());
+        }
+        is_new
+    }
+
+    /// Whether nothing was sent because the other end is not the upstream.
+    pub fn is_not_sent(error: &Error) -> bool {
+        *error.etype() == NOT_ITS_OWN
+    }
+
+    /// Whether `error` only says that another address is the one to begin with.
+    pub fn is_overtaken(error: &Error) -> bool {
+        *error.etype() == OVERTAKEN
+    }
+
+    /// Host and port, for the `Host` header.
+    pub fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// The timeout of the gateway's own requests.
+    pub fn patience(&self) -> Duration {
+        self.limits.upstream_ask
+    }
+
+    /// How many addresses there are to try.
+    fn addresses(&self) -> usize {
+        self.peers.load().in_order.len()
+    }
+
+    /// The addresses, the one to be tried first in front.
+    fn in_order(&self) -> Vec<SocketAddr> {
+        self.order().in_order()
+    }
+
+    fn set_addresses(&self, found: &[SocketAddr]) {
+        if self.change(|order| order.set(found)) && self.is_name {
+            log::info!("upstream {}: at {found:?}", self.host);
+        }
+    }
+
+    fn note_failed(&self, address: SocketAddr) {
+        if self.change(|order| order.note_failed(address, Instant::now())) {
+            log::warn!(
+                "upstream {}: cannot connect to {address}; trying other addresses first",
+                self.host
+            );
+        }
+    }
+
+    fn note_connected(&self, address: SocketAddr) {
+        // That TCP works says nothing of TLS.
+        if self.proof.is_none() && self.order().has_failed(address) {
+            self.change(|order| order.note_connected(address));
+            log::info!("upstream {}: connected to {address} again", self.host);
+        }
+    }
+
+    /// Has `change` change what is known of the addresses, and tells requests.
+    fn change<T>(&self, change: impl FnOnce(&mut Order) -> T) -> T {
+        let mut order = self.order();
+        let result = change(&mut order);
+        let in_order = order.in_order().into_iter().map(|address| self.peer_at(address)).collect();
+        self.peers.store(Arc::new(Peers { in_order, until: order.until() }));
+        result
+    }
+
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The local address that the next connection to `address` comes from.
+    fn source_for(&self, address: SocketAddr) -> Option<BindTo> {
+        if self.sources.is_empty() || address.is_ipv6() {
+            return None;
+        }
+        let turn = self.next_source.fetch_add(1, Ordering::Relaxed);
+        let source = IpAddr::V4(self.sources[turn % self.sources.len()]);
+        let mut bind = BindTo::default();
+        bind.addr = Some(SocketAddr::new(source, 0));
+        Some(bind)
+    }
+
+    fn peer_at(&self, address: SocketAddr) -> HttpPeer {
+        // The name is what the certificate must have. Elsewhere it would be copied for nothing.
+        let name = if self.proof.is_some() { self.host.clone() } else { String::new() };
+        let mut peer = HttpPeer::new(address, self.proof.is_some(), name);
+        if let Some(proof) = &self.proof {
+            proof.prepare(&mut peer);
+        }
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.limits.upstream_connect);
+        options.total_connection_timeout = Some(self.limits.upstream_connect);
+        options.read_timeout = Some(self.limits.upstream_read);
+        options.write_timeout = Some(self.limits.upstream_write);
+        options.idle_timeout = Some(self.limits.upstream_idle);
+        let connector = self.connector.clone();
+        options.custom_l4 =
+            connector.map(|connector| connector as Arc<dyn L4Connect + Send + Sync>);
+        // Removes hop-by-hop headers and what `Connection` names, before we set the identity.
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+        peer
+    }
+}

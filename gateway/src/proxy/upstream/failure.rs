@@ -1,0 +1,82 @@
+//! Maps failures of the upstream to refusals.
+
+use pingora::prelude::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::api::rejection::{Rejection, Step};
+use crate::proxy::Downstream;
+use crate::proxy::upstream::proof::NOT_ITS_OWN;
+use crate::proxy::upstream::race::{LATE, OVERTAKEN};
+use crate::proxy::upstream::{NO_ADDRESS, TOO_LARGE};
+
+/// `error`, tried again where Pingora by itself does so.
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
+pub fn retried_by_itself(
+    error: Box<Error>,
+    peer: &HttpPeer,
+    downstream: &Downstream,
+    is_reused: bool,
+) -> Box<Error> {
+    let mut error = error.more_context(format!("Peer: {peer}"));
+    let is_idempotent = downstream.req_header().method.is_idempotent();
+    if is_idempotent && !downstream.as_ref().retry_buffer_truncated() {
+        error.retry.decide_reuse(is_reused);
+    } else {
+        error.set_retry(false);
+    }
+    error
+}
+
+/// The refusal that the client gets for `error`; `None` if the client has left.
+pub fn rejection(error: &Error) -> Option<Rejection> {
+    let kind = error.etype();
+    match error.esource() {
+        ErrorSource::Upstream => Some(upstream_rejection(kind)),
+        ErrorSource::Downstream => match kind {
+            ErrorType::ReadTimedout => Some(Rejection::ClientTimedOut),
+            kind if *kind == TOO_LARGE => Some(Rejection::TooLarge),
+            ErrorType::ReadError
+            | ErrorType::WriteError
+            | ErrorType::WriteTimedout
+            | ErrorType::ConnectionClosed => None,
+            _ => Some(Rejection::Unreadable),
+        },
+        ErrorSource::Internal | ErrorSource::Unset => Some(Rejection::Internal),
+    }
+}
+
+fn upstream_rejection(kind: &ErrorType) -> Rejection {
+    match kind {
+        kind if *kind == LATE => Rejection::UpstreamTimedOut(Step::Connect),
+        ErrorType::ConnectTimedout => Rejection::UpstreamTimedOut(Step::Connect),
+        ErrorType::TLSHandshakeTimedout => Rejection::UpstreamTimedOut(Step::Handshake),
+        ErrorType::WriteTimedout => Rejection::UpstreamTimedOut(Step::Send),
+        ErrorType::ReadTimedout => Rejection::UpstreamTimedOut(Step::Receive),
+        kind if *kind == NOT_ITS_OWN => Rejection::UpstreamFailed(Step::Handshake),
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::TLSWantX509Lookup
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError => Rejection::UpstreamFailed(Step::Handshake),
+        kind if failed_to_connect(kind) || *kind == OVERTAKEN => {
+            Rejection::UpstreamFailed(Step::Connect)
+        }
+        ErrorType::WriteError => Rejection::UpstreamFailed(Step::Send),
+        kind if *kind == NO_ADDRESS => Rejection::UpstreamFailed(Step::Resolve),
+        _ => Rejection::UpstreamFailed(Step::Receive),
+    }
+}
+
+/// Whether there is no connection of TCP.
+pub fn failed_to_connect(kind: &ErrorType) -> bool {
+    let is_known = matches!(
+        kind,
+        ErrorType::ConnectTimedout
+            | ErrorType::ConnectRefused
+            | ErrorType::ConnectNoRoute
+            | ErrorType::ConnectError
+            | ErrorType::BindError
+            | ErrorType::SocketError
+            | ErrorType::ConnectProxyFailure
+    );
+    is_known || *kind == LATE
+}

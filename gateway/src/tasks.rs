@@ -1,0 +1,8 @@
+//! What runs beside requests, for as long as the process lives.
+
+pub mod drain;
+pub mod expiry;
+pub mod reload;
+pub mod restarting;
+pub mod upstream_sessions;
+pub mod version;

@@ -1,0 +1,41 @@
+//! Ends the process when it was told to stop and the last request is answered.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+
+use crate::audit::Audit;
+use crate::net::connections::Connections;
+
+/// The task. Pingora by itself would wait out the whole grace period, which stays the limit.
+pub struct Drain {
+    /// The connections that are open.
+    pub connections: Connections,
+    /// What has to be written before the end.
+    pub audit: Audit,
+}
+
+/// For connections that were accepted in the moment of the signal and are not counted yet.
+const SETTLE: Duration = Duration::from_millis(50);
+
+#[async_trait]
+impl BackgroundService for Drain {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        while !*shutdown.borrow() {
+            if shutdown.changed().await.is_err() {
+                return;
+            }
+        }
+        loop {
+            tokio::time::sleep(SETTLE).await;
+            if self.connections.count() == 0 {
+                log::info!("all requests are answered");
+                self.audit.flush();
+                log::logger().flush();
+                std::process::exit(0);
+            }
+        }
+    }
+}
