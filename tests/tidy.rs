@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +98,57 @@ fn modules_use_the_floors_below_them_only() {
     }
 }
 
+/// The files of one folder, each with those that it names: `super::name`, or by the whole path.
+fn uses_in(folder: &str, files: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let here: Vec<&str> = files
+        .keys()
+        .filter_map(|name| name.strip_prefix(&prefix))
+        .filter(|name| !name.contains('/'))
+        .collect();
+    let whole = format!("crate::{}", prefix.replace('/', "::"));
+    let words = |text: &str, mark: &str| -> Vec<String> {
+        let named = |rest: &str| {
+            let list = rest.strip_prefix('{').and_then(|list| list.split('}').next());
+            let items = list.unwrap_or(rest).split([',', ';']);
+            let items = items.take(if list.is_some() { usize::MAX } else { 1 });
+            let first = |item: &str| {
+                item.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+            };
+            items.map(first).collect::<Vec<String>>()
+        };
+        text.split(mark).skip(1).flat_map(named).collect()
+    };
+    let uses = |name: &str| {
+        let own = code(&files[&format!("{prefix}{name}")]);
+        let lines = own.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let own = lines.collect::<Vec<_>>().join("\n");
+        let named = [words(&own, "super::"), words(&own, &whole)].concat();
+        named.into_iter().filter(|it| it != name && here.contains(&&**it)).collect()
+    };
+    here.iter().map(|name| ((*name).to_owned(), uses(name))).collect()
+}
+
+#[test]
+fn files_of_a_folder_do_not_use_each_other_in_circles() {
+    let files = sources("gateway/src");
+    let folders: BTreeSet<&str> =
+        files.keys().map(|name| name.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+    assert!(folders.len() > 10, "{folders:?}");
+    for folder in folders {
+        let mut uses = uses_in(folder, &files);
+        // What uses nothing that is left is on no circle.
+        while let Some(name) = uses
+            .iter()
+            .find(|(_, used)| !used.iter().any(|it| uses.contains_key(it)))
+            .map(|(name, _)| name.clone())
+        {
+            uses.remove(&name);
+        }
+        assert!(uses.is_empty(), "{folder}/ has a circle among {uses:?}");
+    }
+}
+
 #[test]
 fn foreign_crates_come_in_by_their_doors() {
     for (name, text) in sources("gateway/src") {
@@ -116,6 +167,8 @@ fn files_hold_one_idea() {
     for (name, text) in sources("gateway/src") {
         let lines = code(&text).lines().count();
         assert!(lines <= 300, "{name}.rs: {lines} lines before its tests");
+        let all = text.lines().count();
+        assert!(all <= 350, "{name}.rs: {all} lines");
         assert!(text.starts_with("//! "), "{name}.rs: no first sentence");
     }
 }

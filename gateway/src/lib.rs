@@ -5,24 +5,52 @@
 //! resolved user as a header and the right credential injected.
 //!
 //! # Reading order
-//! [`edge::gateway`] is the life of a request. From there: [`api`] (HTTP without sockets),
+//! [`gateway`] is the life of a request: [`Gateway::handle`](gateway::Gateway::handle) decides whether it
+//! is answered, rejected or forwarded. Around it: [`proxy::phases`] calls it from Pingora's phases and
+//! forwards, [`net`] reads connections, [`tasks`] run beside. Below it: [`api`] (HTTP without sockets),
 //! [`auth`] (sign in, authenticate, sign out), [`session`] and [`directory`], [`user`].
 //! [`config`] reads what can be configured, [`app`] puts everything together, [`cli`] is the
 //! command line.
 //!
+//! # Words
+//! | | |
+//! |---|---|
+//! | upstream | InfluxDB, or whatever stands for it |
+//! | downstream | the client's side of a request |
+//! | session | one signed-in user on one client ([`session::Session`]) |
+//! | session token | the secret in the session's cookie ([`session::token::SessionToken`]) |
+//! | session id | its digest, under which the session is kept ([`session::token::SessionId`]) |
+//! | upstream session | InfluxDB's own session behind one of ours |
+//! | store | where sessions are kept ([`session::store::SessionStore`]) |
+//! | directory | who may sign in: a users file, or InfluxDB ([`directory`]) |
+//! | account | a user of the users file, with the hash of the password |
+//! | caller | who is authenticated: a session, or an API token ([`auth::credential::Caller`]) |
+//! | credential | what the upstream knows the caller by ([`auth::credential::UpstreamCredential`]) |
+//! | identity headers | the headers that tell the upstream the user ([`api::identity`]) |
+//! | route | where a path leads ([`api::route::Route`]) |
+//! | forward | leave to go upstream, for a caller or for a public route ([`api::forward::Forward`]) |
+//! | rejection | an answer that says no, and why ([`api::rejection::Rejection`]) |
+//! | policy | the rules that are read with each request ([`gateway::policy::Policy`]) |
+//! | access | what a user may have forwarded ([`user::access::Access`]) |
+//! | throttle | brute-force protection ([`auth::throttle`]) |
+//! | admission | a few at once, the others in a fair queue, for expensive work ([`directory`]) |
+//! | audit trail | who signed in, and what became of sessions ([`audit`]) |
+//! | drain | to answer what has been asked, and end |
+//!
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
-//!   `cli`, `app`, then `config` and `edge`, `api`, `auth`, `audit`, `session` and `directory`,
-//!   `user`, then `clock`, `document`, `limits`, `stamp`, `visit` and `writer`. A test reads
-//!   the sources and says so. Beside `cli`, and not in the program: `internals`.
+//!   `cli`, `app`, then `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
+//!   `session` and `directory`, `user`, then `clock`, `limits`, `toml_reader`, `file_identity`,
+//!   `request_meta` and `background_writer`. Files of one folder do not use each other in circles. A
+//!   test reads the sources and says so. Beside `cli`, and not in the program: `internals`.
 //! - A request is forwarded for somebody, or because its path is public: the only way through takes
 //!   a [`Caller`](auth::credential::Caller).
 //! - A secret is not a key: stores take a [`SessionId`](session::token::SessionId), which only a
 //!   [`SessionToken`](session::token::SessionToken) can make.
 //! - A name is a header: a [`Username`](user::name::Username) always is a header's value.
-//! - A foreign crate is used in few places, which a test knows. Pingora: in [`edge`], and in
-//!   [`config`], which reads the settings of its server. moka: in the store of sessions and in
-//!   [`auth::tokens`], which remembers whose a token is.
+//! - A foreign crate is used in few places, which a test knows. Pingora: in [`net`], [`proxy`] and
+//!   [`tasks`], and in [`config`], which reads the settings of its server. moka: in the store of
+//!   sessions and in [`auth::tokens`], which remembers whose a token is.
 
 /// What memory comes from.
 #[global_allocator]

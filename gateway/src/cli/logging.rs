@@ -30,7 +30,7 @@ const EVERYDAY: [(&str, &str); 9] = [
 ];
 
 /// Under whose name it is written instead, at `debug`.
-const EDGE: &str = "influx_gateway::edge";
+const OWN: &str = "influx_gateway::net";
 
 /// Starts the log: to standard error, at `info` unless `RUST_LOG` says otherwise.
 pub(super) fn start(default: &str) {
@@ -127,7 +127,7 @@ impl Log for Capped {
         }
         if is_everyday(record) {
             let mut lesser = Record::builder();
-            self.write(&lesser.args(*record.args()).level(Level::Debug).target(EDGE).build());
+            self.write(&lesser.args(*record.args()).level(Level::Debug).target(OWN).build());
         } else {
             self.write(record);
         }
@@ -171,7 +171,7 @@ mod tests {
         assert!(!is_everyday(Level::Error, "pingora_proxy", failed));
         let full = "Accept() failed Too many open files";
         assert!(!is_everyday(Level::Error, "pingora_core::services::listening", full));
-        assert!(!is_everyday(Level::Error, "influx_gateway::edge", taken), "our own words stand");
+        assert!(!is_everyday(Level::Error, "influx_gateway::net", taken), "our own words stand");
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
             assert!(!is_allowed(target, Level::Trace) && !is_allowed(target, Level::Debug));
             assert!(is_allowed(target, Level::Error));
         }
-        assert!(is_allowed("influx_gateway::edge", Level::Trace));
+        assert!(is_allowed("influx_gateway::net", Level::Trace));
         assert!(is_allowed("access", Level::Info));
     }
 }

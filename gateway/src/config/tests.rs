@@ -1,0 +1,141 @@
+//! The configuration: defaults, and faults.
+
+use super::*;
+use crate::toml_reader::tests::BARE;
+
+fn parse(text: &str) -> Result<Config, Vec<String>> {
+    Config::parse("gateway.toml", text, Path::new("conf"), BARE)
+        .map_err(|refused| refused.faults.iter().map(Diagnostic::to_string).collect())
+}
+
+fn check(text: &str, expected: &[&str]) {
+    assert_eq!(parse(text).err().unwrap_or_default(), expected, "{text}");
+}
+
+#[test]
+fn an_empty_configuration_has_every_default() {
+    let config = parse("").ok().unwrap();
+    assert_eq!(config.listen.http, ["127.0.0.1:8086".parse().unwrap()]);
+    assert_eq!(config.upstream.authority, "127.0.0.1:8087");
+    assert!(!config.upstream.tls);
+    assert_eq!(config.lifetime.idle, Duration::from_secs(600));
+    assert_eq!(config.lifetime.absolute, None);
+    assert_eq!((config.capacity.total, config.capacity.per_user), (1_000_000, 256));
+    assert_eq!(config.identity.headers.name, "x-forwarded-user");
+    assert_eq!(config.forwarding.public, ["/health", "/ping", "/ready"]);
+    assert!(config.server.threads > 0);
+}
+
+#[test]
+fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
+    check(
+        "[listen]\nhttp = [\"localhost:8086\"]\n[upstream]\nurl = \"ftp://x\"\n\
+         [session]\nidle = \"10x\"\nmax_sessions = 0\nstore = \"disk\"\nttl = 1\n\
+         [cookie]\nname = \"a b\"\n[identity]\nheader = \"Cookie\"\n\
+         [forward]\npublic = [\"/api/v2/setup\", \"health\"]\n[server]\nthread = 1\n",
+        &[
+            "gateway.toml:2: listen.http: \"localhost:8086\" is not an IP address and port; \
+             write for example \"127.0.0.1:8086\" or \"[::]:8086\"",
+            "gateway.toml:4: upstream.url: not a URL of an upstream; write for example \
+             \"http://127.0.0.1:8087\" or \"https://influxdb.example.com\", without path, \
+             query or user",
+            "gateway.toml:6: session.idle: \"10x\" is not a duration; write for example \
+             \"90s\" or \"10m\"",
+            "gateway.toml:7: session.max_sessions: expected a whole number of at least 1, found 0",
+            "gateway.toml:8: session.store: \"disk\" is not one of \"memory\"",
+            "gateway.toml:9: session.ttl: unknown key; known here: idle, lifetime, \
+             max_sessions, max_sessions_per_user, store",
+            "gateway.toml:11: cookie.name: not a cookie name: letters, digits and \
+             !#$%&'*+-.^_`|~ are allowed",
+            "gateway.toml:13: identity.header: Cookie means something else already; write \
+             for example \"X-Forwarded-User\"",
+            "gateway.toml:15: forward.public: \"/api/v2/setup\" is part of the API, which \
+             needs a session",
+            "gateway.toml:15: forward.public: \"health\" is not a plain path such as \
+             \"/health\"",
+            "gateway.toml:17: server.thread: unknown key; known here: threads, work_stealing, \
+             listener_tasks_per_fd, daemon, error_log, pid_file, user, group, \
+             working_directory, grace_period_seconds, graceful_shutdown_timeout_seconds, \
+             upstream_keepalive_pool_size, max_retries, max_blocking_threads, \
+             client_bind_to_ipv4",
+        ],
+    );
+}
+
+#[test]
+fn an_unreadable_token_is_a_fault() {
+    check(
+        "[upstream]\ntoken_file = \"influxdb.token\"\n",
+        &["gateway.toml:2: upstream.token_file: no such file"],
+    );
+}
+
+const SHIPPED: &str = include_str!("../../../conf/gateway.toml");
+
+#[test]
+fn the_shipped_file_holds_every_default() {
+    let describe = |config: Config| {
+        let upstream = &config.upstream;
+        format!(
+            "{:?} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            config.listen,
+            upstream.authority,
+            upstream.tls,
+            upstream.token.is_some(),
+            config.lifetime,
+            config.capacity,
+            config.cookie,
+            config.users,
+            config.identity,
+            config.forwarding,
+            config.limits,
+            config.server,
+        )
+    };
+    let shipped = parse(SHIPPED).unwrap_or_else(|faults| panic!("{faults:?}"));
+    assert_eq!(describe(shipped), describe(parse("").ok().unwrap()));
+}
+
+#[test]
+fn the_shipped_file_holds_every_key() {
+    let tables = "listen upstream session cookie users identity forward limits server";
+    for table in tables.split(' ') {
+        let faults = parse(&format!("[{table}]\nunheard = 1\n")).err().unwrap();
+        let (_, known) = faults[0].split_once("known here: ").unwrap();
+        let (_, rest) = SHIPPED.split_once(&format!("[{table}]")).unwrap();
+        let of_section = rest.split("\n[").next().unwrap();
+        for key in known.split(", ") {
+            if key == "https" {
+                assert!(of_section.contains("[[listen.https]]"));
+                continue;
+            }
+            let is_key =
+                |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            assert!(of_section.lines().any(is_key), "{table}.{key}");
+        }
+    }
+}
+
+proptest::proptest! {
+    /// The shipped file with a line changed: read, or refused with faults that name the file,
+    /// a line that there is, and no value that could be a secret.
+    #[test]
+    fn a_changed_line_is_read_or_refused(
+        line in 0_usize..80,
+        text in "(# )?[a-z_]{1,12} ?=? ?(\"[^\"\n]{0,12}\"|[0-9]{0,30}|true|\\[\\]|\\[\"x\"\\]|\\{)?|\\[{1,2}[a-z.]{0,8}\\]{0,2}|.{0,20}",
+    ) {
+        let mut lines: Vec<_> = SHIPPED.lines().collect();
+        let line = line.min(lines.len() - 1);
+        lines[line] = &text;
+        if let Err(refused) =
+            Config::parse("gateway.toml", &lines.join("\n"), Path::new("conf"), BARE)
+        {
+            proptest::prop_assert!(!refused.faults.is_empty());
+            for fault in refused.faults {
+                proptest::prop_assert_eq!(&fault.file, "gateway.toml");
+                proptest::prop_assert!(fault.line.is_none_or(|line| line <= lines.len() + 1));
+                proptest::prop_assert!(!fault.what.is_empty());
+            }
+        }
+    }
+}
