@@ -1,6 +1,7 @@
 //! A session: its user, its times, and whether it is still valid.
 
 mod deadlines;
+mod ended;
 mod in_flight;
 mod index;
 pub mod memory;

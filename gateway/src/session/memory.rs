@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use moka::sync::Cache;
 
 use super::deadlines::Deadlines;
+use super::ended::{EndListener, Ended};
 use super::in_flight::InFlight;
 use super::index::{self, SessionIndex};
-use super::store::{EndListener, Ended, Filter};
+use super::record::Filter;
 use super::token::{DigestHasher, SessionId};
 use super::{EndReason, Lifetime, Record, Session, Watch};
 use crate::clock::Moment;

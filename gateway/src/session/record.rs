@@ -42,6 +42,15 @@ pub struct Record {
     pub expires: UnixMillis,
 }
 
+/// Which sessions to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    All,
+    /// Those of this user.
+    User(UserId),
+}
+
 impl Session {
     /// The session as it is at `now`.
     pub fn record(&self, now: Moment, lifetime: &Lifetime) -> Record {

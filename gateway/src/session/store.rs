@@ -5,7 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+pub use super::ended::{EndListener, Ended};
 use super::memory::{Full, MemoryStore};
+use super::record::Filter;
 use super::token::SessionId;
 use super::{EndReason, Record, Session, Watch};
 use crate::clock::Moment;
@@ -44,33 +46,6 @@ pub enum CreateError {
     /// The store cannot be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The end of a session, told once to each [`EndListener`].
-pub struct Ended {
-    /// The session that has ended.
-    pub session: Arc<Session>,
-    /// Why.
-    pub reason: EndReason,
-}
-
-/// Whoever has something to do when a session ends. Called where it ends, so it must not wait.
-pub trait EndListener: Send + Sync {
-    /// This session has ended.
-    fn ended(&self, ended: &Ended);
-}
-
-/// Which sessions to list.
-#[cfg_attr(
-    not(any(test, feature = "internals")),
-    expect(dead_code, reason = "no administrator can ask for it yet")
-)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// All.
-    All,
-    /// Those of this user.
-    User(UserId),
 }
 
 /// Does the same with whichever store there is.

@@ -61,7 +61,7 @@ enum State {
 }
 
 /// How much is read at once when it has to be looked at before it is passed on.
-pub(super) const PIECE: usize = 4096;
+const PIECE: usize = 4096;
 
 /// So many bytes of later requests are kept while one is answered. A client that sends more is not
 /// watched any more until their turn comes, and waits.

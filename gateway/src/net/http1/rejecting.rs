@@ -10,11 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::EarlyRejection;
-use super::connection::PIECE;
 
 /// After a rejection, so much is still read and dropped: a connection closed with bytes unread would
 /// be reset, and the rejection lost.
 const IGNORED: usize = 256 * 1024;
+
+/// How much is read at once.
+const PIECE: usize = 4096;
 
 /// For so long.
 const LINGER: Duration = Duration::from_secs(1);
