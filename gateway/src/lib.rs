@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! [`gateway`] is the life of a request: [`Gateway::handle`](gateway::Gateway::handle) decides whether it
-//! is answered, rejected or forwarded. Around it: [`proxy::phases`] calls it from Pingora's phases and
+//! is answered, rejected or forwarded. Around it: [`phases`](proxy::phases) calls it from Pingora's phases and
 //! forwards, [`net`] reads connections, [`tasks`] run beside. Below it: [`api`] (HTTP without sockets),
 //! [`auth`] (sign in, authenticate, sign out), [`session`] and [`directory`], [`user`].
 //! [`config`] reads what can be configured, [`app`] puts everything together, [`cli`] is the

@@ -11,7 +11,7 @@ mod http10;
 mod http2;
 mod local_response;
 mod missing_tokens;
-mod phases;
+pub mod phases;
 mod receive;
 mod request_body;
 mod revocation;

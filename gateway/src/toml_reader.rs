@@ -94,7 +94,7 @@ impl<'a> Document<'a> {
     pub fn root(&self) -> Table<'_> {
         Table {
             document: self,
-            table: Some(self.root.get_ref()),
+            content: Some(self.root.get_ref()),
             span: 0..0,
             path: String::new(),
             known: Vec::new(),
@@ -194,7 +194,7 @@ pub(crate) mod tests {
                 assert_eq!(root.count("c", 1), None);
                 assert_eq!(root.texts("d"), None);
                 assert!(root.tables("e").is_empty() && root.tables("f").is_empty());
-                assert!(root.table("g").table.is_none());
+                assert!(root.table("g").content.is_none());
             },
             &[
                 "f.toml:1: a: expected a string, a whole number, true or false, or an array of \

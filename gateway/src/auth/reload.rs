@@ -53,10 +53,10 @@ impl Auth {
         let mut tell = |fate: &UserChange| {
             match fate {
                 UserChange::Ended(user) => {
-                    ended += store::wait(self.sessions.revoke_user(*user, None))?
+                    ended += store::wait(self.sessions.revoke_user(*user, None))?;
                 }
                 UserChange::Changed(user) => {
-                    changed += store::wait(self.sessions.replace_user(user))?
+                    changed += store::wait(self.sessions.replace_user(user))?;
                 }
             }
             Ok::<_, StoreError>(())

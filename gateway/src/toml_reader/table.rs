@@ -12,7 +12,7 @@ use super::{Document, Environment, Location, Named};
 /// a faulty one has been reported by then.
 pub struct Table<'d> {
     pub(super) document: &'d Document<'d>,
-    pub(super) table: Option<&'d DeTable<'d>>,
+    pub(super) content: Option<&'d DeTable<'d>>,
     pub(super) span: Range<usize>,
     pub(super) path: String,
     pub(super) known: Vec<&'static str>,
@@ -24,7 +24,7 @@ impl<'d> Table<'d> {
         let path = self.path_of(key);
         let mut table = Table {
             document: self.document,
-            table: None,
+            content: None,
             span: self.span.clone(),
             path,
             known: Vec::new(),
@@ -32,7 +32,7 @@ impl<'d> Table<'d> {
         if let Some(value) = self.value(key) {
             table.span = value.span();
             match value.get_ref() {
-                DeValue::Table(content) => table.table = Some(content),
+                DeValue::Table(content) => table.content = Some(content),
                 other => self.fault(key, &format!("expected a table, found {}", kind(other))),
             }
         }
@@ -54,7 +54,7 @@ impl<'d> Table<'d> {
             if let DeValue::Table(table) = item.get_ref() {
                 tables.push(Table {
                     document: self.document,
-                    table: Some(table),
+                    content: Some(table),
                     span: item.span(),
                     path: self.path_of(key),
                     known: Vec::new(),
@@ -78,7 +78,7 @@ impl<'d> Table<'d> {
 
     /// Whether there is such a key, good or bad.
     pub fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|table| table.contains_key(key))
+        self.content.is_some_and(|table| table.contains_key(key))
     }
 
     /// An array of strings, their environment variables expanded.
@@ -175,7 +175,7 @@ impl<'d> Table<'d> {
 
     /// The keys that are present and that no getter has asked for.
     pub fn other_keys(&self) -> Vec<String> {
-        let keys = self.table.iter().flat_map(|table| table.iter());
+        let keys = self.content.iter().flat_map(|table| table.iter());
         keys.map(|(key, _)| key.get_ref().to_string())
             .filter(|key| !self.known.iter().any(|known| known == key))
             .collect()
@@ -188,7 +188,7 @@ impl<'d> Table<'d> {
 
     /// Where `key` stands, or the table's head where the key is absent.
     pub fn place(&self, key: &str) -> Location {
-        let entry = self.table.and_then(|table| table.get_key_value(key));
+        let entry = self.content.and_then(|table| table.get_key_value(key));
         let span = entry.map_or_else(|| self.span.clone(), |(key, _)| key.span());
         Location {
             file: self.document.name.to_owned(),
@@ -223,7 +223,7 @@ impl<'d> Table<'d> {
 
     fn value(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.known.push(key);
-        self.table?.get(key)
+        self.content?.get(key)
     }
 
     fn kept<T>(&self, key: &str, result: Result<T, String>) -> Option<T> {
