@@ -122,10 +122,10 @@ impl Event {
 
 /// Where events are written down.
 #[derive(Clone)]
-pub struct Audit(Arc<Desk>);
+pub struct Audit(Arc<Destination>);
 
 /// Whoever records writes, until there is a thread for it.
-struct Desk {
+struct Destination {
     trail: Arc<Mutex<Trail>>,
     thread: OnceLock<Writer<Entry>>,
 }
@@ -142,14 +142,15 @@ impl Audit {
     }
 
     fn to(trail: Trail) -> Self {
-        let desk = Desk { trail: Arc::new(Mutex::new(trail)), thread: OnceLock::new() };
-        Self(Arc::new(desk))
+        let destination =
+            Destination { trail: Arc::new(Mutex::new(trail)), thread: OnceLock::new() };
+        Self(Arc::new(destination))
     }
 
     /// Starts the thread that writes. When the process serves, and not before: threads do not survive
     /// its going to the background. Without one, whoever records writes.
     pub fn start(&self) {
-        match Writer::start("audit", Shared(Arc::clone(&self.0.trail))) {
+        match Writer::start("audit", SharedTrail(Arc::clone(&self.0.trail))) {
             Ok(thread) => drop(self.0.thread.set(thread)),
             Err(error) => log::error!("no thread could be started for the audit trail: {error}"),
         }
@@ -187,9 +188,9 @@ impl Audit {
 }
 
 /// The trail, as the thread has it.
-struct Shared(Arc<Mutex<Trail>>);
+struct SharedTrail(Arc<Mutex<Trail>>);
 
-impl Sink for Shared {
+impl Sink for SharedTrail {
     type Entry = Entry;
 
     fn take(&mut self, entry: Entry, lines: &mut Vec<u8>) {

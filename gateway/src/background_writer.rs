@@ -16,7 +16,7 @@ pub use lines::WholeLines;
 /// many.
 const MOST_WAITING: usize = 16 * 1024 * 1024;
 
-/// What an entry takes besides its own bytes: its place in the line, and what its memory is rounded
+/// What an entry takes besides its own bytes: its place in the queue, and what its memory is rounded
 /// up to.
 const PLACE: usize = 64;
 
@@ -56,12 +56,12 @@ impl Entry for Vec<u8> {
 /// A handle to the writing thread.
 pub struct Writer<E> {
     messages: Sender<Message<E>>,
-    line: Arc<Line>,
+    queue: Arc<Queue>,
 }
 
 /// What waits, and what found no room.
 #[derive(Default)]
-struct Line {
+struct Queue {
     bytes: AtomicUsize,
     lost: AtomicUsize,
 }
@@ -76,16 +76,16 @@ impl<E: Entry> Writer<E> {
     /// background.
     pub fn start(name: &str, sink: impl Sink<Entry = E>) -> io::Result<Self> {
         let (messages, receiver) = channel();
-        let line = Arc::default();
-        let writer = Self { messages, line: Arc::clone(&line) };
+        let queue = Arc::default();
+        let writer = Self { messages, queue: Arc::clone(&queue) };
         let thread = thread::Builder::new().name(name.to_owned());
-        thread.spawn(move || run(sink, &receiver, &line)).map(|_| writer)
+        thread.spawn(move || run(sink, &receiver, &queue)).map(|_| writer)
     }
 
     /// Queues `entry` to be written. Never waits.
     pub fn send(&self, entry: E) {
-        if self.line.bytes.load(Ordering::Relaxed) > MOST_WAITING {
-            self.line.lost.fetch_add(1, Ordering::Relaxed);
+        if self.queue.bytes.load(Ordering::Relaxed) > MOST_WAITING {
+            self.queue.lost.fetch_add(1, Ordering::Relaxed);
         } else {
             self.send_surely(entry);
         }
@@ -93,7 +93,7 @@ impl<E: Entry> Writer<E> {
 
     /// Queues `entry` to be written, even if the queue is full.
     pub fn send_surely(&self, entry: E) {
-        self.line.bytes.fetch_add(entry.bytes() + PLACE, Ordering::Relaxed);
+        self.queue.bytes.fetch_add(entry.bytes() + PLACE, Ordering::Relaxed);
         // The thread never ends.
         let _ = self.messages.send(Message::Entry(entry));
     }
@@ -108,42 +108,42 @@ impl<E: Entry> Writer<E> {
 }
 
 /// Writes until nobody can send any more: what is waiting already together, and then at once.
-fn run<S: Sink>(sink: S, messages: &Receiver<Message<S::Entry>>, line: &Line) {
-    let mut desk = Desk { sink, lines: Vec::new() };
+fn run<S: Sink>(sink: S, messages: &Receiver<Message<S::Entry>>, queue: &Queue) {
+    let mut batch = Batch { sink, lines: Vec::new() };
     let mut next = messages.recv().ok();
     while let Some(message) = next {
         match message {
             Message::Entry(entry) => {
-                line.bytes.fetch_sub(entry.bytes() + PLACE, Ordering::Relaxed);
-                if !desk.survives(|sink, lines| sink.take(entry, lines)) {
-                    line.lost.fetch_add(1, Ordering::Relaxed);
+                queue.bytes.fetch_sub(entry.bytes() + PLACE, Ordering::Relaxed);
+                if !batch.survives(|sink, lines| sink.take(entry, lines)) {
+                    queue.lost.fetch_add(1, Ordering::Relaxed);
                 }
             }
             Message::Flush(done) => {
-                desk.write(line);
+                batch.write(queue);
                 let _ = done.send(());
             }
         }
-        next = if desk.lines.len() < BATCH { messages.try_recv().ok() } else { None };
+        next = if batch.lines.len() < BATCH { messages.try_recv().ok() } else { None };
         if next.is_none() {
-            desk.write(line);
+            batch.write(queue);
             next = messages.recv().ok();
         }
     }
 }
 
-/// Where the thread works.
-struct Desk<S> {
+/// What the thread has taken and not written yet.
+struct Batch<S> {
     sink: S,
     lines: Vec<u8>,
 }
 
-impl<S: Sink> Desk<S> {
-    fn write(&mut self, line: &Line) {
+impl<S: Sink> Batch<S> {
+    fn write(&mut self, queue: &Queue) {
         if !self.survives(S::write) {
             self.lines.clear();
         }
-        let count = line.lost.swap(0, Ordering::Relaxed);
+        let count = queue.lost.swap(0, Ordering::Relaxed);
         if count > 0 {
             self.survives(|sink, _lines| sink.tell_lost(count));
         }
@@ -214,7 +214,7 @@ mod tests {
             bytes += written.recv().unwrap().replace("3 lost", "").len();
         }
         assert_eq!(bytes, room * long.len());
-        assert_eq!(writer.line.lost.load(Ordering::Relaxed), 0);
+        assert_eq!(writer.queue.lost.load(Ordering::Relaxed), 0);
         // There is room again.
         writer.send("last");
         writer.flush();

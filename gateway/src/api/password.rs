@@ -4,7 +4,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::rejection::Rejection;
-use super::route::{Account, Proof};
+use super::route::{PasswordOwner, PasswordProof};
 use super::signin::not_looked_at;
 use super::{Response, no_content};
 use crate::auth::{Auth, ChangeError, InForce, SignInError};
@@ -17,10 +17,12 @@ use crate::user::password::Password;
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
 
 /// Whether the user of `session` may change the password of `account`: their own only.
-pub fn check_account(session: &Session, account: Account<'_>) -> Result<(), Rejection> {
+pub fn check_account(session: &Session, account: PasswordOwner<'_>) -> Result<(), Rejection> {
     match account {
-        Account::Of(id) if id != session.user().id.to_string() => Err(Rejection::NotYourPassword),
-        Account::Of(_) | Account::Own => Ok(()),
+        PasswordOwner::Of(id) if id != session.user().id.to_string() => {
+            Err(Rejection::NotYourPassword)
+        }
+        PasswordOwner::Of(_) | PasswordOwner::Own => Ok(()),
     }
 }
 
@@ -31,7 +33,7 @@ pub fn check_account(session: &Session, account: Account<'_>) -> Result<(), Reje
 pub async fn change(
     auth: &Auth,
     password: &InForce,
-    proof: Proof,
+    proof: PasswordProof,
     old: Option<Credentials>,
     body: &[u8],
     meta: &RequestMeta<'_>,
@@ -39,7 +41,7 @@ pub async fn change(
     let new = new_password(body)?;
     // Each takes a hash or two, and a line of them shuts out those who sign in.
     let _change = auth.begin_change(password.session()).map_err(|_| Rejection::TooManySignIns)?;
-    if proof == Proof::OldPassword {
+    if proof == PasswordProof::OldPassword {
         let old = old.ok_or(Rejection::BadPasswordRequest(
             "error decoding password reset request: the old password is required as Basic",
         ))?;

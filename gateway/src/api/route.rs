@@ -56,7 +56,7 @@ pub enum Route<'a> {
     /// `GET /api/v2/me`.
     Me,
     /// A new password for a user.
-    Password(Account<'a>, Proof),
+    Password(PasswordOwner<'a>, PasswordProof),
     /// `OPTIONS` of a local endpoint, which has this method.
     Options(&'static str),
     /// An endpoint asked with another method than this.
@@ -90,7 +90,7 @@ pub enum Authentication {
 
 /// Whose password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Account<'a> {
+pub enum PasswordOwner<'a> {
     /// That of whoever asks.
     Own,
     /// That of the user with this id.
@@ -99,7 +99,7 @@ pub enum Account<'a> {
 
 /// What is asked for besides the session when a password is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum PasswordProof {
     /// The old password: `PUT`.
     OldPassword,
     /// Nothing: `POST`.
@@ -134,7 +134,9 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
         "/signin" => only("POST", method, Route::SignIn(door)),
         "/signout" => only("POST", method, Route::SignOut(door)),
         "/me" => only("GET", method, Route::Me),
-        "/me/password" => only("PUT", method, Route::Password(Account::Own, Proof::OldPassword)),
+        "/me/password" => {
+            only("PUT", method, Route::Password(PasswordOwner::Own, PasswordProof::OldPassword))
+        }
         _ if ["/signin/", "/signout/", "/me/"].iter().any(|head| below.starts_with(head)) => {
             Route::NoSuchPage
         }
@@ -173,8 +175,8 @@ fn password_of(endpoint: &str) -> Option<&str> {
 
 fn password_of_user<'a>(method: &Method, id: &'a str) -> Route<'a> {
     match method.as_str() {
-        "POST" => Route::Password(Account::Of(id), Proof::Session),
-        "PUT" => Route::Password(Account::Of(id), Proof::OldPassword),
+        "POST" => Route::Password(PasswordOwner::Of(id), PasswordProof::Session),
+        "PUT" => Route::Password(PasswordOwner::Of(id), PasswordProof::OldPassword),
         _ => other_than("POST, PUT", method),
     }
 }

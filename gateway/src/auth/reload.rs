@@ -12,7 +12,7 @@ use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::session::store::{self, StoreError};
 
 /// The users file, with what its changes mean for sessions.
-struct UsersFile {
+struct WatchedUsers {
     auth: Arc<Auth>,
     file: Arc<FileDirectory>,
 }
@@ -22,7 +22,7 @@ impl Auth {
     pub fn users_file(self: &Arc<Self>) -> Option<Watched> {
         let Directory::File(file) = &self.directory else { return None };
         let path = file.path()?.to_owned();
-        let source = UsersFile { auth: Arc::clone(self), file: Arc::clone(file) };
+        let source = WatchedUsers { auth: Arc::clone(self), file: Arc::clone(file) };
         Some(Watched::new(Box::new(source), [path]))
     }
 
@@ -87,7 +87,7 @@ impl Auth {
     }
 }
 
-impl Source for UsersFile {
+impl Source for WatchedUsers {
     fn take(&self, files: &Files, occasion: Occasion) -> Result<(), Vec<String>> {
         // One after the other, or what an older file meant could be done after a newer one's.
         let _turn = in_turn(&self.auth.reloading);

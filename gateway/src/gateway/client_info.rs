@@ -10,8 +10,8 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
+use super::request_id::RequestId;
 use crate::api::framing::is_host;
-use crate::gateway::request_id::RequestId;
 use crate::request_meta::{ClientKind, RequestMeta};
 use forwarded::Hop;
 

@@ -13,6 +13,7 @@ use http::{HeaderName, StatusCode};
 
 use cases::{CASES, IN_TROUBLE, UNKNOWN};
 
+use super::client_info::TrustedProxies;
 use super::*;
 use crate::api::cookie;
 use crate::api::csrf::AllowedOrigins;
@@ -29,7 +30,6 @@ use crate::directory::file::FileDirectory;
 use crate::directory::hash_pool::tests::{CHEAP, room};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
 use crate::directory::users::{Account, Users};
-use crate::gateway::client_info::TrustedProxies;
 use crate::limits::tests::LIMITS;
 use crate::session::Lifetime;
 use crate::session::memory::{Capacity, MemoryStore};

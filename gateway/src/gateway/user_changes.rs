@@ -10,7 +10,7 @@ use super::policy::Policy;
 use super::request::{Decision, Request};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
-use crate::api::route::{Account, Proof, Route};
+use crate::api::route::{PasswordOwner, PasswordProof, Route};
 use crate::api::{authorization, password, signin, users};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
@@ -36,10 +36,11 @@ pub async fn new_password(
     auth: &Auth,
     policy: &Policy,
     caller: Caller,
-    (account, proof): (Account<'_>, Proof),
+    (account, proof): (PasswordOwner<'_>, PasswordProof),
     request: Request<'_>,
 ) -> Result<Decision, Rejection> {
-    if proof == Proof::Session && caller.session().is_some() && !policy.password_by_session {
+    if proof == PasswordProof::Session && caller.session().is_some() && !policy.password_by_session
+    {
         return Err(Rejection::OldPasswordWanted);
     }
     match caller {
@@ -54,12 +55,12 @@ pub async fn new_password(
         // A request with a token of the upstream is the upstream's to judge.
         caller => {
             let account = match account {
-                Account::Of(id) => users::account(id),
-                Account::Own => caller.user().map(|user| user.id()),
+                PasswordOwner::Of(id) => users::account(id),
+                PasswordOwner::Own => caller.user().map(|user| user.id()),
             };
             let deed = match proof {
-                Proof::OldPassword => Deed::ReplacePassword,
-                Proof::Session => Deed::SetPassword,
+                PasswordProof::OldPassword => Deed::ReplacePassword,
+                PasswordProof::Session => Deed::SetPassword,
             };
             let errand = errand(auth, deed, account, &caller, request.client)?;
             let forward = Forward::on_behalf_of(caller).with_old_password();

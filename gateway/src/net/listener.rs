@@ -12,7 +12,7 @@ use pingora::services::listening::Service;
 use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::net::tls::{self, Certificate};
+use super::tls::{self, Certificate};
 
 /// How many connections may wait to be accepted. Pingora sets its own limit later.
 const BACKLOG: i32 = 1024;

@@ -3,7 +3,7 @@
 mod failure;
 mod lookup;
 mod order;
-mod proof;
+mod peer_identity;
 mod race;
 pub mod tls;
 
@@ -27,7 +27,7 @@ use failure::failed_to_connect;
 pub use failure::{rejection, retried_by_itself};
 use lookup::LookUps;
 use order::Order;
-use proof::{NOT_ITS_OWN, Proof};
+use peer_identity::{NOT_ITS_OWN, PeerIdentity};
 use race::{Connector, OVERTAKEN};
 use tls::UpstreamTls;
 
@@ -43,7 +43,7 @@ pub struct Upstream {
     host: String,
     port: u16,
     /// By what it is known, if it is spoken to over TLS.
-    proof: Option<Proof>,
+    peer_identity: Option<PeerIdentity>,
     limits: Limits,
     /// Local addresses that connections come from; none: any.
     sources: Vec<Ipv4Addr>,
@@ -78,13 +78,13 @@ impl Upstream {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
         let literal = host.parse::<IpAddr>().ok();
-        let proof = tls.map(|tls| Proof::new(tls, &host));
+        let peer_identity = tls.map(|tls| PeerIdentity::new(tls, &host));
         let header = HeaderValue::from_str(authority.as_str());
         let upstream = Arc::new_cyclic(|this: &Weak<Self>| Self {
             authority: header.expect("an authority is a header value"),
             host,
             port,
-            proof,
+            peer_identity,
             limits,
             sources,
             next_source: AtomicUsize::new(0),
@@ -153,8 +153,8 @@ impl Upstream {
     /// Verifies that the other end of a connection to `peer` is the upstream. Must be called before anything is sent,
     /// because Pingora does not verify it in every case.
     pub fn check(&self, peer: &HttpPeer, digest: Option<&Digest>) -> pingora::Result<()> {
-        match &self.proof {
-            Some(proof) if !peer.options.verify_cert => proof.check(digest),
+        match &self.peer_identity {
+            Some(peer_identity) if !peer.options.verify_cert => peer_identity.check(digest),
             _ => Ok(()),
         }
     }
@@ -163,7 +163,8 @@ impl Upstream {
     /// another one, which is tried first then.
     fn may_turn(&self, peer: &HttpPeer, kind: &ErrorType) -> bool {
         let failed = *kind == NOT_ITS_OWN || *kind == ErrorType::TLSHandshakeFailure;
-        let turned = failed && self.proof.as_ref().is_some_and(|proof| proof.turn(peer));
+        let turned = failed
+            && self.peer_identity.as_ref().is_some_and(|peer_identity| peer_identity.turn(peer));
         if turned {
             self.change(|_order| ());
         }
@@ -173,7 +174,10 @@ impl Upstream {
     /// From now on it is known by `tls`; false if it already was. Connections that are open are not
     /// used for another request.
     pub fn set_tls(&self, tls: UpstreamTls) -> bool {
-        let is_new = self.proof.as_ref().is_some_and(|proof| proof.replace(tls, &self.host));
+        let is_new = self
+            .peer_identity
+            .as_ref()
+            .is_some_and(|peer_identity| peer_identity.replace(tls, &self.host));
         if is_new {
             self.change(|_order| ());
         }
@@ -227,7 +231,7 @@ impl Upstream {
 
     fn note_connected(&self, address: SocketAddr) {
         // That TCP works says nothing of TLS.
-        if self.proof.is_none() && self.order().has_failed(address) {
+        if self.peer_identity.is_none() && self.order().has_failed(address) {
             self.change(|order| order.note_connected(address));
             log::info!("upstream {}: connected to {address} again", self.host);
         }
@@ -260,10 +264,10 @@ impl Upstream {
 
     fn peer_at(&self, address: SocketAddr) -> HttpPeer {
         // The name is what the certificate must have. Elsewhere it would be copied for nothing.
-        let name = if self.proof.is_some() { self.host.clone() } else { String::new() };
-        let mut peer = HttpPeer::new(address, self.proof.is_some(), name);
-        if let Some(proof) = &self.proof {
-            proof.prepare(&mut peer);
+        let name = if self.peer_identity.is_some() { self.host.clone() } else { String::new() };
+        let mut peer = HttpPeer::new(address, self.peer_identity.is_some(), name);
+        if let Some(peer_identity) = &self.peer_identity {
+            peer_identity.prepare(&mut peer);
         }
         let options = &mut peer.options;
         options.connection_timeout = Some(self.limits.upstream_connect);

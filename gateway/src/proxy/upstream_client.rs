@@ -12,8 +12,8 @@ use pingora::prelude::HttpPeer;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
+use super::upstream::Upstream;
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
-use crate::proxy::upstream::Upstream;
 
 /// The longest answer that is read: enough for the longest name with each byte escaped.
 const MOST_BYTES: usize = 256 * 1024;

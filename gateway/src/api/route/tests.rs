@@ -35,7 +35,7 @@ fn methods() {
 
 #[test]
 fn the_api() {
-    let own = Route::Password(Account::Own, Proof::OldPassword);
+    let own = Route::Password(PasswordOwner::Own, PasswordProof::OldPassword);
     check(
         &forwarding(false, false, false),
         &[
@@ -54,11 +54,15 @@ fn the_api() {
             ("GET", "/api/v2/me/x", Route::NoSuchPage),
             ("PUT", "/api/v2/me/password", own),
             ("POST", "/api/v2/me/password", wrong("PUT")),
-            ("POST", "/api/v2/users/7/password", Route::Password(Account::Of("7"), Proof::Session)),
+            (
+                "POST",
+                "/api/v2/users/7/password",
+                Route::Password(PasswordOwner::Of("7"), PasswordProof::Session),
+            ),
             (
                 "PUT",
                 "/api/v2/users/7/password",
-                Route::Password(Account::Of("7"), Proof::OldPassword),
+                Route::Password(PasswordOwner::Of("7"), PasswordProof::OldPassword),
             ),
             ("GET", "/api/v2/users/7/password", wrong("POST, PUT")),
             ("POST", "/api/v2/users/7/8/password", Route::Api),

@@ -1,6 +1,6 @@
 //! HTTP/2 frames that hold header fields (RFC 9113 section 4).
 
-use crate::net::http2::hpack::{Blocks, Broken};
+use super::hpack::{Blocks, Broken};
 
 /// Follows one connection from its first byte.
 #[derive(Debug, Default)]

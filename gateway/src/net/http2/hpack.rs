@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::net::http2::huffman::Huffman;
+use super::huffman::Huffman;
 
 /// Follows the blocks of one connection, which share a table.
 #[derive(Debug, Default)]

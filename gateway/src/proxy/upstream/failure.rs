@@ -3,11 +3,11 @@
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::peer_identity::NOT_ITS_OWN;
+use super::race::{LATE, OVERTAKEN};
+use super::{NO_ADDRESS, TOO_LARGE};
 use crate::api::rejection::{Rejection, Step};
 use crate::proxy::Downstream;
-use crate::proxy::upstream::proof::NOT_ITS_OWN;
-use crate::proxy::upstream::race::{LATE, OVERTAKEN};
-use crate::proxy::upstream::{NO_ADDRESS, TOO_LARGE};
 
 /// `error`, tried again where Pingora by itself does so.
 #[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]

@@ -9,7 +9,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::sync::Mutex;
 
-use crate::proxy::upstream::Upstream;
+use super::Upstream;
 
 /// How often a name is looked up again.
 const REFRESH: Duration = Duration::from_secs(30);

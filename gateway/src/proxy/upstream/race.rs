@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::proxy::upstream::Upstream;
+use super::Upstream;
 
 /// The error when another address answered before the one that was wanted. Nothing is wrong then, and
 /// the next attempt begins with that one.

@@ -8,7 +8,7 @@ use pingora::prelude::HttpPeer;
 use pingora::protocols::Digest;
 use pingora::{Error, ErrorType};
 
-use crate::proxy::upstream::tls::{Own, UpstreamTls};
+use super::tls::{Own, UpstreamTls};
 
 /// The error when the upstream's certificate is not one that stands in the file of authorities
 /// itself.
@@ -21,7 +21,7 @@ pub const NOT_ITS_OWN: ErrorType =
 /// Pingora verifies a chain, or nothing. In the second way it verifies nothing, so a new connection must be
 /// [checked](Self::check) before the first byte is sent. If both ways are possible, the one that succeeded last is
 /// tried first.
-pub struct Proof {
+pub struct PeerIdentity {
     known: ArcSwap<Known>,
     by_itself: AtomicBool,
 }
@@ -33,7 +33,7 @@ struct Known {
     generation: u64,
 }
 
-impl Proof {
+impl PeerIdentity {
     /// By `tls`, as `host`.
     pub fn new(tls: UpstreamTls, host: &str) -> Self {
         let own = Own::of(&tls, host);
