@@ -110,6 +110,8 @@ mod signin;
 /// `POST /api/v2/signout`.
 mod signout;
 mod support;
+/// A machine that is suspended for a while.
+mod suspend;
 /// The house rules: layers, doors, file sizes; configuration and documentation agree.
 mod tidy;
 /// TLS, towards clients and towards the upstream.

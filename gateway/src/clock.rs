@@ -1,12 +1,15 @@
 //! Time, read once a request and handed down as an argument.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A point on the monotonic clock, in milliseconds since the process first asked.
 ///
 /// Monotonic on purpose: a wall clock that is set back or forward by an hour neither
-/// revives a session nor ends one.
+/// revives a session nor ends one. It goes on while the machine is suspended, because a session
+/// is unused then too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);
 
@@ -17,8 +20,9 @@ impl Moment {
 
     /// This moment, reading the clock.
     pub fn now() -> Self {
-        static ORIGIN: OnceLock<Instant> = OnceLock::new();
-        let elapsed = ORIGIN.get_or_init(Instant::now).elapsed();
+        static ORIGIN: OnceLock<Duration> = OnceLock::new();
+        let now = since_boot();
+        let elapsed = now.saturating_sub(*ORIGIN.get_or_init(|| now));
         Self(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX / 2))
     }
 
@@ -42,6 +46,16 @@ impl Moment {
     pub fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
+}
+
+/// How long ago the machine was started, the time for which it was suspended included. Systems other
+/// than Linux may leave that out.
+fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    Duration::try_from(clock_gettime(CLOCK)).expect("a clock that started at zero is not negative")
 }
 
 /// What the wall clock says, for people to read. Nothing is decided by it.
