@@ -25,10 +25,12 @@ const GROUND: [&str; 6] =
     ["clock", "limits", "toml_reader", "file_identity", "request_meta", "background_writer"];
 
 /// By which files a foreign crate comes in.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 13] = [
     ("pingora", &["net", "proxy", "tasks", "config/server", "config"]),
     ("pingora_proxy", &["proxy"]),
-    ("moka", &["session/memory", "auth/tokens"]),
+    ("moka", &["session/memory", "session/redis/near_cache", "auth/tokens"]),
+    ("redis", &["session/redis"]),
+    ("ring", &["session/redis/seal"]),
     ("argon2", &["user/password"]),
     ("toml", &["toml_reader"]),
     ("toml_edit", &["directory/edit"]),

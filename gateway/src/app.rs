@@ -4,6 +4,7 @@ mod files;
 mod names;
 pub mod policy;
 mod token_file;
+mod users_here;
 pub mod warnings;
 
 pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
@@ -16,7 +17,7 @@ use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
 use crate::auth::upstream_sessions::{self, UpstreamSessions};
 use crate::auth::{AuditedEnds, Auth};
-use crate::config::{Config, TokenPolicy, UpstreamKind};
+use crate::config::{Config, Store, TokenPolicy, UpstreamKind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::{HashPool, QueueLimits};
@@ -38,16 +39,20 @@ use crate::proxy::Proxy;
 use crate::proxy::upstream::Upstream;
 use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls};
 use crate::proxy::upstream_client::OwnRequests;
-use crate::session::memory::MemoryStore;
+use crate::session::Lifetime;
+use crate::session::memory::{Capacity, MemoryStore};
+use crate::session::redis::RedisStore;
 use crate::session::store::{EndListener, SessionStore};
 use crate::tasks::drain::Drain;
 use crate::tasks::expiry::Expiry;
 use crate::tasks::reload::Reload;
 use crate::tasks::restarting::Restarting;
+use crate::tasks::session_store::StoreUpkeep;
 use crate::tasks::upstream_sessions::Renewal;
 use crate::tasks::version::LearnVersion;
 use crate::toml_reader::Diagnostic;
 use crate::user::secret::Scheme;
+use users_here::UsersHere;
 
 /// A listening address that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +136,25 @@ pub fn serve_with_whoami(
     server.run(&audit, ready);
 }
 
+/// Where sessions are kept. In Redis, they are those of users of the file.
+fn store(
+    store: &Store,
+    (lifetime, capacity): (Lifetime, Capacity),
+    file: Option<&Arc<FileDirectory>>,
+    told: [Arc<dyn EndListener>; 2],
+) -> SessionStore {
+    match (store, file) {
+        (Store::Redis(settings), Some(file)) => {
+            let (settings, users) = ((**settings).clone(), Arc::new(UsersHere(Arc::clone(file))));
+            let redis = RedisStore::new(settings, lifetime, capacity, users, told);
+            SessionStore::Redis(Arc::new(redis))
+        }
+        (Store::Memory, _) | (Store::Redis(_), None) => {
+            SessionStore::Memory(MemoryStore::new(lifetime, capacity, told))
+        }
+    }
+}
+
 fn build(
     config: Config,
     users: Option<(Users, Option<Kept>)>,
@@ -183,7 +207,8 @@ fn build(
     let reload = Reload::new(Arc::clone(&auth), watched, server.reload());
     server.add(Restarting::service("upstream", upstream));
     server.add(Restarting::service("version", Arc::new(LearnVersion(version))));
-    server.add(Restarting::service("expiry", Arc::new(Expiry(sessions))));
+    server.add(Restarting::service("expiry", Arc::new(Expiry(Arc::clone(&sessions)))));
+    server.add(Restarting::service("session store", Arc::new(StoreUpkeep(sessions))));
     if let Some(upstream_sessions) = upstream_sessions {
         let renewal = Arc::new(Renewal(upstream_sessions));
         server.add(Restarting::service("upstream sessions", renewal));
@@ -206,8 +231,12 @@ fn auth(
     let (ended_queue, ended) = upstream_sessions::line();
     let told: [Arc<dyn EndListener>; 2] =
         [Arc::new(AuditedEnds(audit.clone())), Arc::new(ended_queue)];
-    let memory = MemoryStore::new(config.lifetime, config.capacity, told);
-    let sessions = Arc::new(SessionStore::Memory(memory));
+    let file = users.map(|(users, kept)| {
+        let pool = HashPool::new(signin.line, signin.cost);
+        Arc::new(FileDirectory::new(users, kept, pool))
+    });
+    let limits = (config.lifetime, config.capacity);
+    let sessions = Arc::new(store(&config.store, limits, file.as_ref(), told));
     let tokens = match config.users.tokens {
         TokenPolicy::Pass => Tokens::Pass,
         TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(
@@ -216,9 +245,8 @@ fn auth(
         ))),
         TokenPolicy::Deny => Tokens::Deny,
     };
-    let (directory, upstream_sessions) = if let Some((users, kept)) = users {
-        let pool = HashPool::new(signin.line, signin.cost);
-        (Directory::File(Arc::new(FileDirectory::new(users, kept, pool))), None)
+    let (directory, upstream_sessions) = if let Some(file) = file {
+        (Directory::File(file), None)
     } else {
         let (pace, store) = (config.users.pace, Arc::clone(&sessions));
         let upstream_sessions = UpstreamSessions::new(Arc::clone(&influxdb), store, ended, pace);

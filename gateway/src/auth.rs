@@ -86,7 +86,7 @@ impl Auth {
         token: &SessionToken,
         now: Moment,
     ) -> Result<Option<Arc<Session>>, StoreError> {
-        self.sessions.touch(&token.id(), now).await
+        self.sessions.touch(token, now).await
     }
 
     /// The live session of `token`, which is not renewed.
@@ -95,7 +95,7 @@ impl Auth {
         token: &SessionToken,
         now: Moment,
     ) -> Result<Option<Arc<Session>>, StoreError> {
-        self.sessions.peek(&token.id(), now).await
+        self.sessions.peek(token, now).await
     }
 
     /// Watches over `session` while the rest of a request on its behalf is still coming.

@@ -4,6 +4,7 @@ mod cookie;
 mod identity;
 mod listen;
 mod server;
+mod session;
 mod signin;
 mod upstream;
 mod users;
@@ -23,6 +24,7 @@ use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table};
 use crate::user::secret::ApiToken;
 pub use identity::Identity;
 pub use listen::Listen;
+pub use session::Store;
 pub use signin::SignIn;
 pub use users::{TokenPolicy, Users};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub lifetime: Lifetime,
     /// How many sessions there may be.
     pub capacity: Capacity,
+    /// Where sessions are kept.
+    pub store: Store,
     /// The session cookie.
     pub cookie: CookieRules,
     /// Who may sign in.
@@ -134,10 +138,17 @@ impl Config {
         let mut root = document.root();
         let listen = listen::read(root.table("listen"), folder);
         let upstream = upstream::read(root.table("upstream"), folder);
-        let (lifetime, capacity) = session(root.table("session"));
+        let (lifetime, capacity, store) = session::read(root.table("session"));
         let cookie = cookie::read(root.table("cookie"));
         let identity = identity::read(root.table("identity"));
         let users = users::read(root.table("users"), folder, &upstream, &identity);
+        if let (Store::Redis(_), None) = (&store, users.file()) {
+            root.fault(
+                "session",
+                "session.store: sessions of InfluxDB's users cannot be kept in Redis yet; write \
+                 store = \"memory\", or users.source = \"file\"",
+            );
+        }
         let signin = signin::read(root.table("signin"));
         let audit = audit(root.table("audit"), folder);
         let forwarding = forward(root.table("forward"), &upstream);
@@ -155,6 +166,7 @@ impl Config {
             upstream,
             lifetime,
             capacity,
+            store,
             cookie,
             users,
             signin,
@@ -165,19 +177,6 @@ impl Config {
             server,
         })
     }
-}
-
-fn session(mut table: Table<'_>) -> (Lifetime, Capacity) {
-    let idle = table.parsed("idle", duration).unwrap_or(Duration::from_secs(600));
-    let absolute = table.parsed("lifetime", |text| match text {
-        "off" => Ok(None),
-        text => duration(text).map(Some),
-    });
-    let total = table.count("max_sessions", 1).unwrap_or(1_000_000);
-    let per_user = table.count("max_sessions_per_user", 1).unwrap_or(256);
-    table.choice("store", &[("memory", ())]);
-    table.close();
-    (Lifetime { idle, absolute: absolute.flatten() }, Capacity { total, per_user })
 }
 
 fn audit(mut table: Table<'_>, folder: &Path) -> Option<PathBuf> {

@@ -30,6 +30,16 @@ impl ClientKind {
         };
         Self(product.iter().fold(2_166_136_261, mix))
     }
+
+    /// The kind as a number.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The kind that [`ClientKind::bits`] was made of.
+    pub fn of_bits(bits: u32) -> Self {
+        Self(bits)
+    }
 }
 
 impl RequestMeta<'_> {

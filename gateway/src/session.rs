@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod ended;
+mod error;
 mod in_flight;
 mod index;
 pub mod memory;
@@ -10,6 +11,7 @@ pub mod memory;
     expect(dead_code, reason = "no administrator can ask for it yet")
 )]
 mod record;
+pub mod redis;
 pub mod store;
 pub mod token;
 mod upstream;

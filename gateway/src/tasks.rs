@@ -4,5 +4,6 @@ pub mod drain;
 pub mod expiry;
 pub mod reload;
 pub mod restarting;
+pub mod session_store;
 pub mod upstream_sessions;
 pub mod version;

@@ -227,7 +227,7 @@ impl Auth {
     ) -> Result<(SessionToken, Arc<Session>), SignInError> {
         let token = SessionToken::generate();
         let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
-        let session = self.sessions.create(session, now).await?;
+        let session = self.sessions.create(&token, session, now).await?;
         if let Some(upstream_sessions) = &self.upstream_sessions {
             upstream_sessions.begin(&session, now);
         }

@@ -42,9 +42,12 @@ fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
             "gateway.toml:6: session.idle: \"10x\" is not a duration; write for example \
              \"90s\" or \"10m\"",
             "gateway.toml:7: session.max_sessions: expected a whole number of at least 1, found 0",
-            "gateway.toml:8: session.store: \"disk\" is not one of \"memory\"",
+            "gateway.toml:8: session.store: expected \"memory\" or the URL of a Redis; write for \
+             example \"redis://127.0.0.1:6379\" or \
+             \"rediss://user:${PASSWORD}@redis.example.com/0\"",
             "gateway.toml:9: session.ttl: unknown key; known here: idle, lifetime, \
-             max_sessions, max_sessions_per_user, store",
+             max_sessions, max_sessions_per_user, store, store_prefix, store_timeout, \
+             touch_interval, near_cache",
             "gateway.toml:11: cookie.name: not a cookie name: letters, digits and \
              !#$%&'*+-.^_`|~ are allowed",
             "gateway.toml:13: identity.header: Cookie means something else already; write \
@@ -77,13 +80,14 @@ fn the_shipped_file_holds_every_default() {
     let describe = |config: Config| {
         let upstream = &config.upstream;
         format!(
-            "{:?} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             config.listen,
             upstream.authority,
             upstream.tls,
             upstream.token.is_some(),
             config.lifetime,
             config.capacity,
+            config.store,
             config.cookie,
             config.users,
             config.identity,

@@ -14,9 +14,9 @@ use super::hash_pool::{HashPool, Overloaded};
 use super::users::{Account, UserChange, Users};
 use crate::file_identity::Files;
 use crate::toml_reader::Diagnostic;
-use crate::user::User;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash};
+use crate::user::{User, UserId};
 
 /// The users of a users file.
 pub struct FileDirectory {
@@ -127,6 +127,11 @@ impl FileDirectory {
         let users = self.users.load();
         let now = users.account(&account.user.name)?;
         now.is_still(account).then(|| Arc::clone(&now.user))
+    }
+
+    /// The user of this id as it is now.
+    pub fn user(&self, id: UserId) -> Option<Arc<User>> {
+        self.users.load().with_id(id).cloned()
     }
 
     /// Whether `name` is somebody's.

@@ -35,6 +35,7 @@ impl Account {
 /// All accounts, by name.
 pub struct Users {
     by_name: HashMap<Username, Account>,
+    by_id: HashMap<UserId, Arc<User>>,
     /// Verified for names we do not know, so that both answers take as long.
     decoy: Arc<PasswordHash>,
 }
@@ -53,9 +54,11 @@ impl Users {
         let costliest = accounts.iter().max_by_key(|account| account.password.work());
         let decoy = costliest.map(|account| account.password.decoy());
         let decoy = Arc::new(decoy.unwrap_or_else(|| PasswordHash::of_nobody(Cost::RECOMMENDED)));
+        let user = |account: &Account| (account.user.id, Arc::clone(&account.user));
+        let by_id = accounts.iter().map(user).collect();
         let by_name =
             accounts.into_iter().map(|account| (account.user.name.clone(), account)).collect();
-        Self { by_name, decoy }
+        Self { by_name, by_id, decoy }
     }
 
     /// How many users there are.
@@ -68,6 +71,11 @@ impl Users {
         let mut users: Vec<_> = self.by_name.values().map(|account| &account.user).collect();
         users.sort_by(|a, b| a.name.cmp(&b.name));
         users
+    }
+
+    /// The user of this id.
+    pub(super) fn with_id(&self, id: UserId) -> Option<&Arc<User>> {
+        self.by_id.get(&id)
     }
 
     /// The account of `name`.

@@ -136,8 +136,8 @@ impl<'a> Authenticator<'a> {
 }
 
 /// The answer to a client whose session cannot be looked up: nothing that would sign it out.
-fn store_error(error: StoreError) -> Rejection {
-    log::error!("{error}");
+fn store_error(_error: StoreError) -> Rejection {
+    // The store says in the log what is wrong with it, and not with every request.
     Rejection::SessionsUnavailable
 }
 

@@ -17,3 +17,14 @@ pub trait EndListener: Send + Sync {
     /// This session has ended.
     fn ended(&self, ended: &Ended);
 }
+
+/// Whoever is told of ends.
+pub(super) type Listeners = Arc<[Arc<dyn EndListener>]>;
+
+/// Tells `listeners` of an end.
+pub(super) fn tell(listeners: &[Arc<dyn EndListener>], session: Arc<Session>, reason: EndReason) {
+    let ended = Ended { session, reason };
+    for listener in listeners {
+        listener.ended(&ended);
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use moka::sync::Cache;
 
 use super::deadlines::Deadlines;
-use super::ended::{EndListener, Ended};
+use super::ended::{EndListener, Ended, Listeners, tell};
 use super::in_flight::InFlight;
 use super::index::{self, SessionIndex};
 use super::record::Filter;
@@ -39,9 +39,6 @@ pub struct MemoryStore {
     capacity: Capacity,
     listeners: Listeners,
 }
-
-/// Whoever is told of ends.
-type Listeners = Arc<[Arc<dyn EndListener>]>;
 
 /// How many sessions are forgotten at once: a matter of a millisecond.
 pub const AT_ONCE: usize = 256;
@@ -261,13 +258,6 @@ impl MemoryStore {
         }
         index.insert(Arc::clone(session));
         Ok(gone)
-    }
-}
-
-fn tell(listeners: &[Arc<dyn EndListener>], session: Arc<Session>, reason: EndReason) {
-    let ended = Ended { session, reason };
-    for listener in listeners {
-        listener.ended(&ended);
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 pub use super::ended::{EndListener, Ended};
+pub use super::error::{CreateError, StoreError};
 use super::memory::{Full, MemoryStore};
 use super::record::Filter;
-use super::token::SessionId;
+use super::redis::RedisStore;
+use super::token::{SessionId, SessionToken};
 use super::{EndReason, Record, Session, Watch};
 use crate::clock::Moment;
 use crate::user::{User, UserId};
@@ -20,70 +22,62 @@ pub mod faulty;
 pub enum SessionStore {
     /// In this process. Answers at once.
     Memory(MemoryStore),
+    /// In Redis, for several gateways.
+    Redis(Arc<RedisStore>),
     /// In this process too, but it fails, hangs or is late when a test says so.
     #[cfg(test)]
     Faulty(faulty::FaultyStore),
 }
 
-/// The store cannot be asked. That says nothing about a session: it may live or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(not(test), expect(dead_code, reason = "memory always answers"))]
-pub enum StoreError {
-    /// It cannot be reached, or it answered with an error.
-    #[error("the session store does not answer")]
-    Unavailable,
-    /// It took too long.
-    #[error("the session store took too long to answer")]
-    TimedOut,
-}
-
-/// Why a session was not created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CreateError {
-    /// There are as many sessions as there may be; nobody was signed out to make room.
-    #[error("there are as many sessions as there may be")]
-    Full,
-    /// The store cannot be asked.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Does the same with whichever store there is.
 macro_rules! ask {
-    ($store:expr, $memory:ident => $work:expr) => {
+    ($store:expr, $memory:ident => $work:expr, $redis:ident => $there:expr) => {
         match $store {
             SessionStore::Memory($memory) => Ok($work),
+            // Boxed, so that nobody whose sessions are in memory carries it around.
+            SessionStore::Redis($redis) => Box::pin($there).await,
             #[cfg(test)]
             SessionStore::Faulty(faulty) => faulty.ask(|$memory| $work).await,
         }
     };
 }
 
-#[cfg_attr(not(test), expect(clippy::unused_async, reason = "a store elsewhere is waited for"))]
 impl SessionStore {
-    /// The live session `id`, renewed; `None` if there is none.
+    /// The live session of `token`, renewed; `None` if there is none.
     pub async fn touch(
         &self,
-        id: &SessionId,
+        token: &SessionToken,
         now: Moment,
     ) -> Result<Option<Arc<Session>>, StoreError> {
-        ask!(self, memory => memory.touch(id, now))
+        let id = token.id();
+        if let Self::Redis(redis) = self
+            && let Some(session) = redis.at_hand(&id, now)
+        {
+            return Ok(Some(session));
+        }
+        ask!(self, memory => memory.touch(&id, now), redis => redis.touch(token, now))
     }
 
-    /// The live session `id`, not renewed; `None` if there is none.
+    /// The live session of `token`, not renewed; `None` if there is none.
     pub async fn peek(
         &self,
-        id: &SessionId,
+        token: &SessionToken,
         now: Moment,
     ) -> Result<Option<Arc<Session>>, StoreError> {
-        ask!(self, memory => memory.peek(id, now))
+        ask!(self, memory => memory.peek(&token.id(), now), redis => redis.peek(token, now))
     }
 
-    /// Creates `session`, or refuses when the store is full: nobody else's is ended to make room, at
-    /// most one of the same user's.
-    pub async fn create(&self, session: Session, now: Moment) -> Result<Arc<Session>, CreateError> {
+    /// Creates `session`, that of `token`, or refuses when the store is full: nobody else's is ended to
+    /// make room, at most one of the same user's.
+    pub async fn create(
+        &self,
+        token: &SessionToken,
+        session: Session,
+        now: Moment,
+    ) -> Result<Arc<Session>, CreateError> {
         match self {
             Self::Memory(memory) => memory.create(session, now).map_err(|Full| CreateError::Full),
+            Self::Redis(redis) => Box::pin(redis.create(token, session, now)).await,
             #[cfg(test)]
             Self::Faulty(faulty) => faulty
                 .ask(|memory| memory.create(session, now))
@@ -100,7 +94,7 @@ impl SessionStore {
         reason: EndReason,
         now: Moment,
     ) -> Result<Option<Ended>, StoreError> {
-        ask!(self, memory => memory.end(id, reason, now))
+        ask!(self, memory => memory.end(id, reason, now), redis => redis.end(id, reason, now))
     }
 
     /// Revokes all sessions of `user` but `keep`; returns how many.
@@ -109,50 +103,66 @@ impl SessionStore {
         user: UserId,
         keep: Option<&SessionId>,
     ) -> Result<usize, StoreError> {
-        ask!(self, memory => memory.revoke_user(user, keep))
+        ask!(self, memory => memory.revoke_user(user, keep), redis => redis.revoke_user(user, keep))
     }
 
     /// Has all sessions of the user `with.id()` be of `with`, what has become of them; returns how many.
     pub async fn replace_user(&self, with: &Arc<User>) -> Result<usize, StoreError> {
-        ask!(self, memory => memory.replace_user(with))
+        ask!(self, memory => memory.replace_user(with), redis => redis.replace_user(with))
     }
 
     /// Has one session be of `user`, who was not known for certain when it was created.
     pub async fn assign(&self, session: &Arc<Session>, user: &Arc<User>) -> Result<(), StoreError> {
-        ask!(self, memory => memory.assign(session, user))
+        ask!(self, memory => memory.assign(session, user), redis => redis.assign(session, user))
     }
 
     /// The live sessions that `filter` lets through, for people to read.
     #[cfg_attr(not(test), expect(dead_code, reason = "no administrator can ask for it yet"))]
     pub async fn list(&self, filter: Filter, now: Moment) -> Result<Vec<Record>, StoreError> {
-        ask!(self, memory => memory.list(filter, now))
+        ask!(self, memory => memory.list(filter, now), redis => redis.list(filter, now))
     }
 
     /// The live sessions of `user` that this process has at hand.
     pub fn of(&self, user: UserId) -> Vec<Arc<Session>> {
-        self.memory().of(user)
+        if let Self::Redis(redis) = self { redis.of(user) } else { self.memory().of(user) }
     }
 
     /// Watches over `session` for a request that has not come in whole. What has become of the
     /// session before that is to be looked at after it.
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
-        self.memory().watch(session)
+        if let Self::Redis(redis) = self {
+            redis.watch(session)
+        } else {
+            self.memory().watch(session)
+        }
     }
 
     /// Whether `session` still holds, as far as this process knows. Does not renew it.
     pub fn is_live(&self, session: &Session, now: Moment) -> bool {
-        self.memory().is_live(session, now)
+        if let Self::Redis(_) = self {
+            !session.has_ended()
+        } else {
+            self.memory().is_live(session, now)
+        }
     }
 
     /// Forgets some of the sessions that have idled out; true if there may be more. Called again and
     /// again from a background task.
     pub fn sweep(&self, now: Moment) -> bool {
-        self.memory().sweep(now)
+        !matches!(self, Self::Redis(_)) && self.memory().sweep(now)
+    }
+
+    /// Does what a store needs beside requests: Redis, a connection. Memory needs nothing more.
+    pub async fn run(&self) {
+        if let Self::Redis(redis) = self {
+            redis.run().await;
+        }
     }
 
     fn memory(&self) -> &MemoryStore {
         match self {
             Self::Memory(memory) => memory,
+            Self::Redis(_) => unreachable!("whoever asks for memory has looked for Redis first"),
             #[cfg(test)]
             Self::Faulty(faulty) => faulty.memory(),
         }

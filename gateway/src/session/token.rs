@@ -43,6 +43,11 @@ impl SessionToken {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(*self.0))
     }
 
+    /// The secret itself, to derive keys from.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest under which the session is kept.
     pub fn id(&self) -> SessionId {
         SessionId(Sha256::digest(*self.0).into())
@@ -81,6 +86,36 @@ impl Hasher for DigestHasher {
 }
 
 impl SessionId {
+    /// The digest itself.
+    pub(super) fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
+    /// The digest in 64 hex digits.
+    pub(super) fn hex(&self) -> String {
+        let mut hex = String::with_capacity(64);
+        for byte in self.0 {
+            for digit in [byte >> 4, byte & 15] {
+                hex.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+            }
+        }
+        hex
+    }
+
+    /// The digest that [`SessionId::hex`] wrote.
+    pub(super) fn of_hex(hex: &[u8]) -> Option<Self> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(hex.chunks(2)) {
+            *byte = digit(pair[0])? << 4 | digit(*pair.get(1)?)?;
+        }
+        (hex.len() == 64).then_some(Self(bytes))
+    }
+
     /// Eight hex digits that name the session in logs.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint([self.0[0], self.0[1], self.0[2], self.0[3]])
@@ -107,6 +142,17 @@ impl std::fmt::Display for Fingerprint {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_id_survives_its_hex_digits() {
+        let id = SessionToken::generate().id();
+        let hex = id.hex();
+        assert_eq!(SessionId::of_hex(hex.as_bytes()), Some(id));
+        for wrong in ["", &hex[1..], &hex.to_uppercase().replace(|c: char| c.is_numeric(), "A")] {
+            assert_eq!(SessionId::of_hex(wrong.as_bytes()), None, "{wrong}");
+        }
+        assert_eq!(SessionId::of_hex(format!("{hex}0").as_bytes()), None);
+    }
 
     #[test]
     fn a_token_survives_its_text_form() {

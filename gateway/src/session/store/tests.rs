@@ -7,6 +7,8 @@ use super::faulty::{FaultyStore, Trouble};
 use super::*;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
+use crate::session::redis;
+use crate::session::redis::server::RedisServer;
 use crate::session::token::SessionToken;
 use crate::user::Status;
 use crate::user::tests::user;
@@ -44,21 +46,28 @@ impl Stage {
         Self { store, told }
     }
 
-    async fn create(&self, name: &str, now: Moment) -> Result<SessionId, CreateError> {
-        let id = SessionToken::generate().id();
-        let session = Session::start(id, Arc::new(user(name)), None, now);
-        self.store.create(session, now).await.map(|_| id)
+    async fn create(&self, name: &str, now: Moment) -> Result<SessionToken, CreateError> {
+        let token = SessionToken::generate();
+        let session = Session::start(token.id(), Arc::new(user(name)), None, now);
+        self.store.create(&token, session, now).await.map(|_| token)
     }
 
-    async fn lives(&self, id: &SessionId, now: Moment) -> bool {
-        self.store.touch(id, now).await.unwrap().is_some()
+    async fn lives(&self, token: &SessionToken, now: Moment) -> bool {
+        self.store.touch(token, now).await.unwrap().is_some()
     }
 
-    async fn sign_out(&self, id: &SessionId, now: Moment) -> bool {
-        self.store.end(id, EndReason::SignedOut, now).await.unwrap().is_some()
+    async fn sign_out(&self, token: &SessionToken, now: Moment) -> bool {
+        self.store.end(&token.id(), EndReason::SignedOut, now).await.unwrap().is_some()
     }
 
-    fn told(&self) -> Vec<EndReason> {
+    /// What was told up to `now`.
+    async fn told(&self, now: Moment) -> Vec<EndReason> {
+        match &*self.store {
+            SessionStore::Redis(redis) => {
+                assert_eq!(redis.sweep(now).await, Ok(false));
+            }
+            _ => assert!(!self.store.sweep(now)),
+        }
         self.told.0.lock().unwrap().iter().map(|(_, reason)| *reason).collect()
     }
 }
@@ -80,13 +89,13 @@ async fn check_store(make: &Make) {
 async fn a_session_lives_from_its_creation_to_its_end(make: &Make) {
     let stage = Stage::new(make, 10, 10);
     let ada = stage.create("ada", at(0)).await.unwrap();
-    let unknown = SessionToken::generate().id();
+    let unknown = SessionToken::generate();
     assert!(stage.lives(&ada, at(599)).await && !stage.lives(&unknown, at(0)).await);
     assert!(stage.store.touch(&ada, at(600)).await.unwrap().unwrap().user().name.as_str() == "ada");
     assert!(stage.sign_out(&ada, at(601)).await);
     assert!(!stage.lives(&ada, at(602)).await);
     assert!(stage.store.peek(&ada, at(602)).await.unwrap().is_none());
-    assert_eq!(stage.told(), [EndReason::SignedOut]);
+    assert_eq!(stage.told(at(602)).await, [EndReason::SignedOut]);
 }
 
 async fn use_renews_and_looking_does_not(make: &Make) {
@@ -101,12 +110,13 @@ async fn use_renews_and_looking_does_not(make: &Make) {
         assert!(stage.lives(&used, at(seconds)).await, "{seconds}");
     }
     assert!(!stage.lives(&used, at(3600)).await);
-    assert_eq!(stage.told(), [EndReason::Expired, EndReason::Expired]);
+    assert_eq!(stage.told(at(3600)).await, [EndReason::Expired, EndReason::Expired]);
 }
 
 async fn a_session_ends_once(make: &Make) {
     let stage = Stage::new(make, 10, 10);
-    let id = stage.create("ada", at(0)).await.unwrap();
+    let token = stage.create("ada", at(0)).await.unwrap();
+    let id = token.id();
     let mut ends = Vec::new();
     for _ in 0..8 {
         let store = Arc::clone(&stage.store);
@@ -118,7 +128,7 @@ async fn a_session_ends_once(make: &Make) {
     for end in ends {
         winners += usize::from(end.await.unwrap());
     }
-    assert_eq!((winners, stage.told()), (1, vec![EndReason::SignedOut]));
+    assert_eq!((winners, stage.told(at(1)).await), (1, vec![EndReason::SignedOut]));
     // What has idled out cannot be signed out of.
     let late = stage.create("ada", at(0)).await.unwrap();
     assert!(!stage.sign_out(&late, at(601)).await);
@@ -148,7 +158,7 @@ async fn a_user_has_so_many_sessions(make: &Make) {
     for id in [&bob, &first, &third] {
         assert!(stage.lives(id, at(5)).await);
     }
-    assert_eq!(stage.told(), [EndReason::Evicted]);
+    assert_eq!(stage.told(at(5)).await, [EndReason::Evicted]);
 }
 
 async fn a_user_is_revoked_and_one_session_kept(make: &Make) {
@@ -157,26 +167,26 @@ async fn a_user_is_revoked_and_one_session_kept(make: &Make) {
     let kept = stage.create("ada", at(0)).await.unwrap();
     let other = stage.create("ada", at(0)).await.unwrap();
     let ada = user("ada").id();
-    assert_eq!(stage.store.revoke_user(ada, Some(&kept)).await, Ok(1));
+    assert_eq!(stage.store.revoke_user(ada, Some(&kept.id())).await, Ok(1));
     assert!(stage.lives(&kept, at(1)).await && stage.lives(&bob, at(1)).await);
     assert!(!stage.lives(&other, at(1)).await);
     assert_eq!(stage.store.revoke_user(ada, None).await, Ok(1));
     assert_eq!(stage.store.revoke_user(ada, None).await, Ok(0));
     assert!(!stage.lives(&kept, at(1)).await);
-    assert_eq!(stage.told(), [EndReason::Revoked, EndReason::Revoked]);
+    assert_eq!(stage.told(at(1)).await, [EndReason::Revoked, EndReason::Revoked]);
 }
 
 async fn a_user_is_replaced_in_all_sessions(make: &Make) {
     let stage = Stage::new(make, 10, 10);
     let bob = stage.create("bob", at(0)).await.unwrap();
-    let ids =
+    let [first, second] =
         [stage.create("ada", at(0)).await.unwrap(), stage.create("ada", at(0)).await.unwrap()];
     let inactive = Arc::new(user("ada").with_status(Status::Inactive));
     assert_eq!(stage.store.replace_user(&inactive).await, Ok(2));
-    for (id, status) in
-        [(ids[0], Status::Inactive), (ids[1], Status::Inactive), (bob, Status::Active)]
+    for (token, status) in
+        [(first, Status::Inactive), (second, Status::Inactive), (bob, Status::Active)]
     {
-        let session = stage.store.touch(&id, at(1)).await.unwrap().unwrap();
+        let session = stage.store.touch(&token, at(1)).await.unwrap().unwrap();
         assert_eq!(session.user().status, status);
     }
 }
@@ -201,7 +211,7 @@ async fn sessions_are_listed(make: &Make) {
     assert_eq!(all.len(), 2);
     let of_ada = stage.store.list(Filter::User(user("ada").id()), at(500)).await.unwrap();
     let [record] = &of_ada[..] else { panic!("{} records", of_ada.len()) };
-    assert!(record.id == ada && record.user_name == "ada");
+    assert!(record.id == ada.id() && record.user_name == "ada");
     assert_eq!(record.user_id, user("ada").id());
     assert_eq!(record.last_used.0 - record.started.0, 500_000);
     assert_eq!(record.expires.0 - record.last_used.0, 600_000);
@@ -215,11 +225,11 @@ async fn many_at_once_lose_nothing(make: &Make) {
     for number in 0..100 {
         let store = Arc::clone(&stage.store);
         tasks.push(tokio::spawn(async move {
-            let id = SessionToken::generate().id();
-            let name = format!("user{}", number % 7);
+            let token = SessionToken::generate();
+            let (id, name) = (token.id(), format!("user{}", number % 7));
             let session = Session::start(id, Arc::new(user(&name)), None, at(0));
-            store.create(session, at(0)).await.unwrap();
-            let found = store.touch(&id, at(1)).await.unwrap().unwrap();
+            store.create(&token, session, at(0)).await.unwrap();
+            let found = store.touch(&token, at(1)).await.unwrap().unwrap();
             assert_eq!(found.user().name.as_str(), name);
             if number % 2 == 0 {
                 assert!(store.end(&id, EndReason::SignedOut, at(2)).await.unwrap().is_some());
@@ -230,11 +240,11 @@ async fn many_at_once_lose_nothing(make: &Make) {
         task.await.unwrap();
     }
     assert_eq!(stage.store.list(Filter::All, at(3)).await.unwrap().len(), 50);
-    assert_eq!(stage.told().len(), 50);
+    assert_eq!(stage.told(at(3)).await.len(), 50);
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 fn memory(capacity: Capacity, told: Arc<Told>) -> MemoryStore {
@@ -257,19 +267,28 @@ fn a_store_that_is_asked_elsewhere_keeps_them_as_well() {
 }
 
 #[test]
+fn sessions_in_redis_are_kept_as_well() {
+    let server = RedisServer::start();
+    runtime().block_on(check_store(&move |capacity, told| {
+        SessionStore::Redis(redis::tests::store(&server, LIFETIME, capacity, told))
+    }));
+}
+
+#[test]
 fn memory_answers_at_once_and_trouble_is_told_from_no_session() {
     let told = Arc::new(Told::default());
     let capacity = Capacity { total: 10, per_user: 10 };
-    let id = SessionToken::generate().id();
+    let token = SessionToken::generate();
     let in_memory = SessionStore::Memory(memory(capacity, Arc::clone(&told)));
     // Without a runtime: whatever had to wait, would panic.
-    assert!(wait(in_memory.touch(&id, at(0))).unwrap().is_none());
+    assert!(wait(in_memory.touch(&token, at(0))).unwrap().is_none());
     let faulty = FaultyStore::new(memory(capacity, told), Duration::from_millis(1));
     for (trouble, error) in
         [(Trouble::Fails, StoreError::Unavailable), (Trouble::Hangs, StoreError::TimedOut)]
     {
         faulty.suffer(trouble);
-        let answer = runtime().block_on(faulty.ask(|memory| memory.touch(&id, at(0)).is_some()));
+        let answer =
+            runtime().block_on(faulty.ask(|memory| memory.touch(&token.id(), at(0)).is_some()));
         assert_eq!(answer, Err(error));
     }
 }

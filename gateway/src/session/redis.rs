@@ -1,0 +1,278 @@
+//! Sessions in Redis, for several gateways. Redis is the truth; what was looked up lately is at hand.
+
+mod address;
+mod changes;
+mod complaints;
+mod fields;
+mod link;
+mod listing;
+mod near_cache;
+mod scripts;
+mod seal;
+#[cfg(test)]
+pub(super) mod server;
+mod upkeep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::ScriptInvocation;
+
+use super::ended::{EndListener, Listeners};
+use super::error::StoreError;
+use super::in_flight::InFlight;
+use super::memory::Capacity;
+use super::token::{SessionId, SessionToken};
+use super::{Lifetime, Session, Watch};
+use crate::clock::Moment;
+use crate::user::UserId;
+use crate::user::secret::UpstreamSession;
+pub use address::Address;
+use complaints::Complaints;
+pub use fields::Users;
+use fields::{Fields, Flat};
+use link::{Changes, Link};
+use near_cache::{Cover, NearCache, Uses};
+use scripts::Keys;
+use upkeep::Upkeep;
+
+/// What can be configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where Redis is.
+    pub address: Address,
+    /// What every key begins with.
+    pub prefix: String,
+    /// How long an answer is waited for.
+    pub timeout: Duration,
+    /// For how long uses are covered that Redis is not told of one by one.
+    pub touch_interval: Duration,
+    /// Whether sessions are kept at hand.
+    pub near_cache: bool,
+}
+
+/// All sessions, as Redis has them.
+pub struct RedisStore {
+    shared: Arc<Shared>,
+    link: Link,
+    /// Requests that have not come in whole.
+    underway: Arc<InFlight>,
+    upkeep: Upkeep,
+    /// What Redis knows this gateway by.
+    gateway: String,
+    lifetime: Lifetime,
+    capacity: Capacity,
+    /// Zero: every use is told.
+    interval: Duration,
+    users: Arc<dyn Users>,
+    listeners: Listeners,
+    complaints: Complaints,
+    /// By what the scripts count, in tests: an offset to moments, in milliseconds.
+    simulated: Option<u64>,
+}
+
+/// What Redis' messages reach.
+struct Shared {
+    keys: Keys,
+    near: NearCache,
+}
+
+impl Changes for Shared {
+    fn changed(&self, key: Option<&[u8]>) {
+        match key {
+            None => self.near.forget_all(),
+            Some(key) => {
+                if let Some(id) = self.keys.id_in(key).and_then(SessionId::of_hex) {
+                    self.near.changed(&id);
+                }
+            }
+        }
+    }
+
+    fn lost(&self) {
+        self.near.forget_all();
+    }
+
+    fn back(&self) {}
+}
+
+/// What is asked of Redis about a session.
+#[derive(Clone, Copy)]
+enum How {
+    /// It is used.
+    Use,
+    /// It is looked at.
+    Peek,
+    /// It was used, and this gateway goes on holding it.
+    Hold(Uses),
+    /// The same, and the gateway gives back what it held.
+    Settle(Uses, u64),
+}
+
+/// For how long it lives, for how long uses are covered, whether something was written, how long ago
+/// it began (milliseconds), and the record.
+type Found = (u64, i64, bool, u64, Flat);
+
+impl RedisStore {
+    /// The store of these `settings`. Whose sessions those are, `users` says. The ends that come about by
+    /// this gateway, `listeners` are told of.
+    ///
+    /// Nothing is connected before [`RedisStore::run`].
+    pub fn new(
+        settings: Settings,
+        lifetime: Lifetime,
+        capacity: Capacity,
+        users: Arc<dyn Users>,
+        listeners: impl IntoIterator<Item = Arc<dyn EndListener>>,
+    ) -> Self {
+        let Settings { address, prefix, timeout, touch_interval, near_cache } = settings;
+        let shared = Arc::new(Shared { keys: Keys::new(prefix), near: NearCache::new() });
+        let changes = Arc::clone(&shared) as Arc<dyn Changes>;
+        let link = Link::new(address, timeout, shared.keys.key("probe"), changes);
+        let gateway = getrandom::u64().expect("the operating system provides randomness");
+        Self {
+            link,
+            shared,
+            underway: Arc::default(),
+            upkeep: Upkeep::default(),
+            gateway: format!("{gateway:016x}"),
+            lifetime,
+            capacity,
+            interval: if near_cache { touch_interval } else { Duration::ZERO },
+            users,
+            listeners: listeners.into_iter().collect(),
+            complaints: Complaints::default(),
+            simulated: None,
+        }
+    }
+
+    /// The live session `id`, renewed, if it is at hand.
+    pub fn at_hand(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
+        self.shared.near.hit(id, now)
+    }
+
+    /// The live session of `token`, renewed, which is not at hand.
+    pub async fn touch(
+        &self,
+        token: &SessionToken,
+        now: Moment,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        self.look_up(token.id(), Some(token), How::Use, now).await
+    }
+
+    /// The live session of `token`, not renewed.
+    pub async fn peek(
+        &self,
+        token: &SessionToken,
+        now: Moment,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        let id = token.id();
+        if let Some(session) = self.shared.near.look(&id, now) {
+            return Ok(Some(session));
+        }
+        self.look_up(id, Some(token), How::Peek, now).await
+    }
+
+    async fn look_up(
+        &self,
+        id: SessionId,
+        token: Option<&SessionToken>,
+        how: How,
+        now: Moment,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        let asking = self.shared.near.ask(id);
+        let Some((lives, covered, is_written, age, flat)) = self.ask_for(&id, how, now).await?
+        else {
+            self.shared.near.changed(&id);
+            return Ok(None);
+        };
+        let fields = match Fields::read(&flat) {
+            Ok(fields) => fields,
+            Err(error) => {
+                self.complaints.complain(|| {
+                    format!("the session {} counts as none: {error}", id.fingerprint())
+                });
+                return Ok(None);
+            }
+        };
+        let Some(here) = self.users.user(fields.user) else { return Ok(None) };
+        let began = Moment::from_millis(now.millis().saturating_sub(age));
+        let upstream = token.and_then(|token| unseal(token, &fields));
+        let session = Session::start(id, fields.bound(&here), upstream, began).of_kind(fields.kind);
+        let session = Arc::new(session);
+        if let (How::Use, Ok(covered @ 1..)) = (how, u64::try_from(covered)) {
+            let until = now.after(Duration::from_millis(covered.min(lives)));
+            let cover = Cover { until, held: held(&flat, &self.gateway) };
+            let unsaid = Uses { count: u32::from(!is_written), last: now };
+            if let Some(entry) = asking.keep(&session, cover, unsaid) {
+                self.upkeep.attend(entry, self.interval, now);
+            }
+        }
+        Ok(Some(session))
+    }
+
+    async fn ask_for(
+        &self,
+        id: &SessionId,
+        how: How,
+        now: Moment,
+    ) -> Result<Option<Found>, StoreError> {
+        let (word, uses, held) = match how {
+            How::Use => ("use", Uses { count: 1, last: now }, 0),
+            How::Peek => ("peek", Uses { count: 0, last: now }, 0),
+            How::Hold(uses) => ("hold", uses, 0),
+            How::Settle(uses, held) => ("settle", uses, held),
+        };
+        let hex = id.hex();
+        let key = self.shared.keys.record(&hex);
+        let mut run = self.script(&scripts::LOOK_UP, key, Some(now));
+        self.live_for(run.arg(hex)).arg(word).arg(&self.gateway).arg(millis(self.interval));
+        run.arg(millis(now.since(uses.last))).arg(uses.count).arg(held);
+        self.link.ask(&run).await
+    }
+
+    /// The sessions of `user` that are at hand.
+    pub fn of(&self, user: UserId) -> Vec<Arc<Session>> {
+        self.shared.near.of(user)
+    }
+
+    /// Watches over `session` for a request that has not come in whole.
+    pub fn watch(&self, session: &Arc<Session>) -> Watch {
+        Watch::over(session, &self.underway)
+    }
+
+    /// A run of `script` on `key` at `now`: by Redis' clock, but in tests.
+    fn script<'s>(
+        &self,
+        script: &'s redis::Script,
+        key: String,
+        now: Option<Moment>,
+    ) -> ScriptInvocation<'s> {
+        let clock = self.simulated.zip(now).map(|(offset, now)| offset + now.millis());
+        let clock = clock.map(|clock| clock.to_string()).unwrap_or_default();
+        self.shared.keys.run(script, key, &clock)
+    }
+
+    /// Adds how long sessions live.
+    fn live_for<'r, 's>(&self, run: &'r mut ScriptInvocation<'s>) -> &'r mut ScriptInvocation<'s> {
+        run.arg(millis(self.lifetime.idle)).arg(self.lifetime.absolute.map_or(0, millis))
+    }
+}
+
+/// Until when the gateway holds the session, as Redis has it.
+fn held(flat: &Flat, gateway: &str) -> u64 {
+    let held = flat.get(&format!("hold:{gateway}"));
+    held.and_then(|held| std::str::from_utf8(held).ok()?.parse().ok()).unwrap_or_default()
+}
+
+fn unseal(token: &SessionToken, fields: &Fields) -> Option<UpstreamSession> {
+    let cookie = seal::open(token, fields.sealed.as_ref()?)?;
+    UpstreamSession::parse(&cookie)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,134 @@
+//! What changes sessions in Redis: creation, end, and what becomes of their users.
+
+use std::sync::Arc;
+
+use super::fields::{self, Fields, Flat};
+use super::{RedisStore, scripts, seal};
+use crate::clock::Moment;
+use crate::session::ended::{Ended, tell};
+use crate::session::error::{CreateError, StoreError};
+use crate::session::token::{SessionId, SessionToken};
+use crate::session::{EndReason, Session};
+use crate::user::{User, UserId};
+
+impl RedisStore {
+    /// Creates `session`, that of `token`, or refuses when the store is full.
+    pub async fn create(
+        &self,
+        token: &SessionToken,
+        session: Session,
+        now: Moment,
+    ) -> Result<Arc<Session>, CreateError> {
+        let (session, hex) = (Arc::new(session), token.id().hex());
+        let user = session.user();
+        let mut run = self.script(&scripts::CREATE, self.shared.keys.record(&hex), Some(now));
+        self.live_for(run.arg(hex)).arg(self.capacity.total).arg(self.capacity.per_user);
+        run.arg(session.user_id().to_string()).arg(session.kind().bits());
+        for (field, value) in fields::of_user(&user) {
+            run.arg(field).arg(value);
+        }
+        if let Some(half) = session.upstream() {
+            run.arg("sealed").arg(seal::seal(token, half.session().cookie().as_bytes()));
+        }
+        let answer = self.link.ask(&run).await;
+        let (is_created, gone, flat): (bool, Vec<u8>, Flat) = answer?;
+        if !is_created {
+            session.end();
+            tell(&self.listeners, session, EndReason::Refused);
+            return Err(CreateError::Full);
+        }
+        self.ended(&gone, &flat, EndReason::Evicted, now);
+        Ok(session)
+    }
+
+    /// Ends the live session `id` for `reason`; `None` if there is none.
+    pub async fn end(
+        &self,
+        id: &SessionId,
+        reason: EndReason,
+        now: Moment,
+    ) -> Result<Option<Ended>, StoreError> {
+        let hex = id.hex();
+        let mut run = self.script(&scripts::END, self.shared.keys.record(&hex), Some(now));
+        self.live_for(run.arg(&hex));
+        let flat: Option<Flat> = self.link.ask(&run).await?;
+        self.shared.near.changed(id);
+        // Also what has idled out, but is still in use by a request: whoever signs out, means it.
+        self.underway.revoke(id);
+        let session = flat.and_then(|flat| self.ended(hex.as_bytes(), &flat, reason, now));
+        Ok(session.map(|session| Ended { session, reason }))
+    }
+
+    /// Revokes all sessions of `user` but `keep`; returns how many.
+    pub async fn revoke_user(
+        &self,
+        user: UserId,
+        keep: Option<&SessionId>,
+    ) -> Result<usize, StoreError> {
+        let hex = user.to_string();
+        let mut run = self.script(&scripts::USER, self.shared.keys.user(&hex), None);
+        run.arg(hex).arg("revoke").arg(keep.map(SessionId::hex).unwrap_or_default());
+        let found: Vec<(Vec<u8>, Flat)> = self.link.ask(&run).await?;
+        let now = Moment::now();
+        for (id, flat) in &found {
+            self.ended(id, flat, EndReason::Revoked, now);
+        }
+        self.underway.revoke_all(user, keep);
+        Ok(found.len())
+    }
+
+    /// Has all sessions of the user `with.id()` be of `with`; returns how many.
+    pub async fn replace_user(&self, with: &Arc<User>) -> Result<usize, StoreError> {
+        let hex = with.id().to_string();
+        let mut run = self.script(&scripts::USER, self.shared.keys.user(&hex), None);
+        run.arg(hex).arg("replace").arg("");
+        for (_, value) in fields::of_user(with) {
+            run.arg(value);
+        }
+        let found: Vec<(Vec<u8>, Flat)> = self.link.ask(&run).await?;
+        for (id, _) in &found {
+            // Redis does not tell who has made the change.
+            if let Some(id) = SessionId::of_hex(id) {
+                self.shared.near.changed(&id);
+            }
+        }
+        self.underway.change(with);
+        Ok(found.len())
+    }
+
+    /// Has `session` be of `user`, and counted under that id.
+    pub async fn assign(&self, session: &Arc<Session>, user: &Arc<User>) -> Result<(), StoreError> {
+        if session.user_id() != user.id() || *session.user() != **user {
+            let hex = session.id().hex();
+            let mut run = self.script(&scripts::ASSIGN, self.shared.keys.record(&hex), None);
+            self.live_for(run.arg(hex).arg(user.id().to_string()));
+            for (_, value) in fields::of_user(user) {
+                run.arg(value);
+            }
+            let _was_there: bool = self.link.ask(&run).await?;
+            self.shared.near.changed(session.id());
+            session.set_user_id(user.id());
+        }
+        session.set_user(Arc::clone(user));
+        Ok(())
+    }
+
+    /// This gateway has ended the session `id`, whose record was `flat`: nobody else tells of it.
+    fn ended(
+        &self,
+        id: &[u8],
+        flat: &Flat,
+        reason: EndReason,
+        now: Moment,
+    ) -> Option<Arc<Session>> {
+        let id = SessionId::of_hex(id)?;
+        self.shared.near.changed(&id);
+        self.underway.revoke(&id);
+        let fields = Fields::read(flat).ok()?;
+        let session = Session::start(id, fields.as_recorded(), None, now).of_kind(fields.kind);
+        session.end();
+        let session = Arc::new(session);
+        tell(&self.listeners, Arc::clone(&session), reason);
+        Some(session)
+    }
+}

@@ -1,0 +1,61 @@
+-- What every script begins with. ARGV: the prefix of all keys, a clock (empty: that of Redis, which is
+-- the only one that counts; tests bring another).
+local prefix, clock = ARGV[1], ARGV[2]
+local everybody = prefix .. 'all'
+
+local function time()
+  if clock ~= '' then return tonumber(clock) end
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function key_of(id) return prefix .. 's:' .. id end
+local function index_of(user) return prefix .. 'u:' .. user end
+local function whole(number) return string.format('%.0f', number) end
+
+-- The record of a session as a table; nil if there is none.
+local function read(key)
+  local flat = redis.call('HGETALL', key)
+  if #flat == 0 then return nil end
+  local record = {}
+  for i = 1, #flat, 2 do record[flat[i]] = flat[i + 1] end
+  return record
+end
+
+-- The same as a list, for whoever asked.
+local function flatten(record)
+  local flat = {}
+  for field, value in pairs(record) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = value
+  end
+  return flat
+end
+
+-- When the session ends if it is not used any more. A gateway holds it for uses that it has not told yet.
+local function expiry(record, idle, lifetime)
+  local last = tonumber(record.used)
+  for field, value in pairs(record) do
+    if string.sub(field, 1, 5) == 'hold:' then last = math.max(last, tonumber(value)) end
+  end
+  local ends = last + idle
+  if lifetime > 0 then ends = math.min(ends, tonumber(record.started) + lifetime) end
+  return ends
+end
+
+-- Has the session and its places in the indexes end at this time.
+local function expire(id, user, ends, now)
+  redis.call('PEXPIREAT', key_of(id), whole(ends))
+  redis.call('ZADD', everybody, whole(ends), id .. ':' .. user)
+  redis.call('ZADD', index_of(user), whole(ends), id)
+  if redis.call('PTTL', index_of(user)) < ends - now then
+    redis.call('PEXPIREAT', index_of(user), whole(ends))
+  end
+end
+
+local function remove(id, user)
+  redis.call('DEL', key_of(id))
+  redis.call('ZREM', everybody, id .. ':' .. user)
+  redis.call('ZREM', index_of(user), id)
+end
+

@@ -1,0 +1,66 @@
+//! The scripts that Redis runs, each as a whole or not at all.
+
+use std::sync::LazyLock;
+
+use redis::{Script, ScriptInvocation};
+
+/// A script of this name, behind what every script begins with.
+macro_rules! script {
+    ($name:ident, $file:literal) => {
+        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(include_str!("prelude.lua"), include_str!($file)))
+        });
+    };
+}
+
+script!(ASSIGN, "assign.lua");
+script!(CREATE, "create.lua");
+script!(END, "end.lua");
+script!(LIST, "list.lua");
+script!(LOOK_UP, "look_up.lua");
+script!(SWEEP, "sweep.lua");
+script!(USER, "user.lua");
+
+/// Where everything is in Redis.
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// With `prefix` before every key.
+    pub(super) fn new(prefix: String) -> Self {
+        Self { prefix }
+    }
+
+    /// A key of this name.
+    pub(super) fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// That of a session's record; `id` in hex digits.
+    pub(super) fn record(&self, id: &str) -> String {
+        format!("{}s:{id}", self.prefix)
+    }
+
+    /// The id, in hex digits, in the key of a record; `None` if it is the key of something else.
+    pub(super) fn id_in<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"s:")
+    }
+
+    /// That of the index of a user's sessions; `user` in hex digits.
+    pub(super) fn user(&self, user: &str) -> String {
+        format!("{}u:{user}", self.prefix)
+    }
+
+    /// A run of `script` on `key`, its time told by `clock`: if empty, by Redis.
+    pub(super) fn run<'s>(
+        &self,
+        script: &'s Script,
+        key: String,
+        clock: &str,
+    ) -> ScriptInvocation<'s> {
+        let mut run = script.prepare_invoke();
+        run.key(key).arg(&self.prefix).arg(clock);
+        run
+    }
+}

@@ -1,0 +1,51 @@
+//! When a session in Redis ends, and what it costs until then.
+
+use super::*;
+
+#[test]
+fn a_busy_session_costs_redis_some_four_writes_a_minute() {
+    stage(10, async |stage| {
+        let token = stage.create(0, "ada", at(0)).await.unwrap();
+        let before = stage.runs("evalsha");
+        for tenth in 0..6_000 {
+            let now = Moment::from_millis(tenth * 100);
+            stage.stores[0].look_after(now).await;
+            assert!(stage.find(0, &token, now).await.is_some());
+        }
+        let runs = stage.runs("evalsha") - before;
+        // Uses of 15 seconds are gathered, and told a little earlier.
+        assert!((40..=44).contains(&runs), "{runs} in ten minutes");
+    });
+}
+
+#[test]
+fn a_session_ends_when_it_was_not_used_for_exactly_so_long() {
+    stage(10, async |stage| {
+        let token = stage.create(0, "ada", at(0)).await.unwrap();
+        let key = stage.stores[0].shared.keys.record(&token.id().hex());
+        let ends = || {
+            let mut connection = stage.server.connection();
+            let ends: u64 = redis::cmd("PEXPIRETIME").arg(&key).query(&mut connection).unwrap();
+            ends - stage.stores[0].simulated.unwrap()
+        };
+        assert!(stage.find(0, &token, at(10)).await.is_some());
+        assert_eq!(ends(), 625_000, "held, for uses that Redis is not told of");
+        assert!(stage.find(0, &token, at(13)).await.is_some());
+        stage.stores[0].look_after(at(24)).await;
+        assert_eq!(ends(), 625_000, "not yet");
+        stage.stores[0].look_after(at(25)).await;
+        assert_eq!(ends(), 640_000, "held on");
+        for second in [39, 40, 42] {
+            stage.stores[0].look_after(at(second)).await;
+        }
+        assert_eq!(ends(), 613_000, "given back");
+        assert!(stage.find(0, &token, at(612)).await.is_some());
+        stage.stores[0].look_after(at(640)).await;
+        stage.stores[0].look_after(at(641)).await;
+        assert_eq!(ends(), 1_212_000);
+        assert!(stage.find(1, &token, at(1212)).await.is_none());
+        assert_eq!(stage.stores[1].sweep(at(1212)).await, Ok(false));
+        assert_eq!(stage.stores[0].sweep(at(1212)).await, Ok(false));
+        assert_eq!((stage.told(0), stage.told(1)), (vec![], vec![EndReason::Expired]), "once");
+    });
+}
