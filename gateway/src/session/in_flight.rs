@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::Session;
 use super::token::{DigestHasher, SessionId};
+use crate::clock::Moment;
 use crate::user::{Status, User, UserId};
 
 /// The present state of a request's session.
@@ -37,6 +38,8 @@ struct Request {
     notice: AtomicU8,
     /// Rings when the request must not go on.
     bell: Arc<Notify>,
+    /// Until when the session lives at least if nobody ends it, as far as a store elsewhere has said.
+    ends: AtomicU64,
 }
 
 /// Watches the session of one request until it is dropped.
@@ -52,6 +55,7 @@ impl Watch {
             session: Arc::clone(session),
             notice: AtomicU8::new(Notice::Nothing as u8),
             bell: Arc::default(),
+            ends: AtomicU64::new(0),
         });
         underway.lock().entry(*session.id()).or_default().push(Arc::clone(&request));
         Self { request, underway: Arc::clone(underway) }
@@ -103,13 +107,43 @@ impl InFlight {
 
     /// This is what has become of a user.
     pub(super) fn change(&self, user: &Arc<User>) {
-        self.each_of(user.id(), |request| {
-            request.session.set_user(Arc::clone(user));
-            request.notice.fetch_max(Notice::Changed as u8, Ordering::AcqRel);
-            if user.status == Status::Inactive {
-                request.bell.notify_one();
+        self.each_of(user.id(), |request| request.change(user));
+    }
+
+    /// Whether there are requests with the session `id`.
+    pub(super) fn has(&self, id: &SessionId) -> bool {
+        self.lock().contains_key(id)
+    }
+
+    /// The sessions of all requests.
+    pub(super) fn ids(&self) -> Vec<SessionId> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// A store elsewhere says that the session `id` lives up to this moment at least.
+    pub(super) fn lives(&self, id: &SessionId, ends: Moment) {
+        for request in self.lock().get(id).into_iter().flatten() {
+            request.ends.store(ends.millis(), Ordering::Release);
+        }
+    }
+
+    /// A store elsewhere says that the session `id` is of this user.
+    pub(super) fn is_of(&self, id: &SessionId, user: &Arc<User>) {
+        for request in self.lock().get(id).into_iter().flatten() {
+            if *request.session.user() != **user {
+                request.change(user);
             }
-        });
+        }
+    }
+
+    /// A store elsewhere has no session `id` at `now`: it was ended by somebody, or has idled out.
+    pub(super) fn is_gone(&self, id: &SessionId, now: Moment) {
+        for request in self.lock().get(id).into_iter().flatten() {
+            if now.millis() < request.ends.load(Ordering::Acquire) {
+                request.session.end();
+                request.revoke();
+            }
+        }
     }
 
     fn each_of(&self, user: UserId, tell: impl Fn(&Request)) {
@@ -128,6 +162,14 @@ impl InFlight {
 }
 
 impl Request {
+    fn change(&self, user: &Arc<User>) {
+        self.session.set_user(Arc::clone(user));
+        self.notice.fetch_max(Notice::Changed as u8, Ordering::AcqRel);
+        if user.status == Status::Inactive {
+            self.bell.notify_one();
+        }
+    }
+
     fn revoke(&self) {
         self.notice.store(Notice::Revoked as u8, Ordering::Release);
         self.bell.notify_one();

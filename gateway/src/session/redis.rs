@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::ScriptInvocation;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use super::ended::{EndListener, Listeners};
 use super::error::StoreError;
@@ -55,8 +56,8 @@ pub struct Settings {
 pub struct RedisStore {
     shared: Arc<Shared>,
     link: Link,
-    /// Requests that have not come in whole.
-    underway: Arc<InFlight>,
+    /// Sessions of such requests of which something has to be found out.
+    doubted: AsyncMutex<mpsc::UnboundedReceiver<SessionId>>,
     upkeep: Upkeep,
     /// What Redis knows this gateway by.
     gateway: String,
@@ -75,15 +76,34 @@ pub struct RedisStore {
 struct Shared {
     keys: Keys,
     near: NearCache,
+    /// Requests that have not come in whole.
+    underway: Arc<InFlight>,
+    doubt: mpsc::UnboundedSender<SessionId>,
+}
+
+impl Shared {
+    /// Has it found out what has become of all sessions that requests depend on.
+    fn doubt_all(&self) {
+        for id in self.underway.ids() {
+            // Whoever reads it lives as long as whoever writes.
+            let _ = self.doubt.send(id);
+        }
+    }
 }
 
 impl Changes for Shared {
     fn changed(&self, key: Option<&[u8]>) {
         match key {
-            None => self.near.forget_all(),
+            None => {
+                self.near.forget_all();
+                self.doubt_all();
+            }
             Some(key) => {
                 if let Some(id) = self.keys.id_in(key).and_then(SessionId::of_hex) {
                     self.near.changed(&id);
+                    if self.underway.has(&id) {
+                        let _ = self.doubt.send(id);
+                    }
                 }
             }
         }
@@ -93,7 +113,9 @@ impl Changes for Shared {
         self.near.forget_all();
     }
 
-    fn back(&self) {}
+    fn back(&self) {
+        self.doubt_all();
+    }
 }
 
 /// What is asked of Redis about a session.
@@ -126,14 +148,16 @@ impl RedisStore {
         listeners: impl IntoIterator<Item = Arc<dyn EndListener>>,
     ) -> Self {
         let Settings { address, prefix, timeout, touch_interval, near_cache } = settings;
-        let shared = Arc::new(Shared { keys: Keys::new(prefix), near: NearCache::new() });
+        let (doubt, doubted) = mpsc::unbounded_channel();
+        let (keys, near, underway) = (Keys::new(prefix), NearCache::new(), Arc::default());
+        let shared = Arc::new(Shared { keys, near, underway, doubt });
         let changes = Arc::clone(&shared) as Arc<dyn Changes>;
         let link = Link::new(address, timeout, shared.keys.key("probe"), changes);
         let gateway = getrandom::u64().expect("the operating system provides randomness");
         Self {
             link,
             shared,
-            underway: Arc::default(),
+            doubted: AsyncMutex::new(doubted),
             upkeep: Upkeep::default(),
             gateway: format!("{gateway:016x}"),
             lifetime,
@@ -186,6 +210,8 @@ impl RedisStore {
             self.shared.near.changed(&id);
             return Ok(None);
         };
+        let ends = now.after(Duration::from_millis(lives));
+        self.shared.underway.lives(&id, ends);
         let fields = match Fields::read(&flat) {
             Ok(fields) => fields,
             Err(error) => {
@@ -201,8 +227,8 @@ impl RedisStore {
         let session = Session::start(id, fields.bound(&here), upstream, began).of_kind(fields.kind);
         let session = Arc::new(session);
         if let (How::Use, Ok(covered @ 1..)) = (how, u64::try_from(covered)) {
-            let until = now.after(Duration::from_millis(covered.min(lives)));
-            let cover = Cover { until, held: held(&flat, &self.gateway) };
+            let until = now.after(Duration::from_millis(covered)).min(ends);
+            let cover = Cover { until, ends, held: held(&flat, &self.gateway) };
             let unsaid = Uses { count: u32::from(!is_written), last: now };
             if let Some(entry) = asking.keep(&session, cover, unsaid) {
                 self.upkeep.attend(entry, self.interval, now);
@@ -238,7 +264,14 @@ impl RedisStore {
 
     /// Watches over `session` for a request that has not come in whole.
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
-        Watch::over(session, &self.underway)
+        let watch = Watch::over(session, &self.shared.underway);
+        match self.shared.near.ends(session.id()) {
+            Some(ends) => self.shared.underway.lives(session.id(), ends),
+            None => {
+                let _ = self.shared.doubt.send(*session.id());
+            }
+        }
+        watch
     }
 
     /// A run of `script` on `key` at `now`: by Redis' clock, but in tests.

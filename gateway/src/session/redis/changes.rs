@@ -54,7 +54,7 @@ impl RedisStore {
         let flat: Option<Flat> = self.link.ask(&run).await?;
         self.shared.near.changed(id);
         // Also what has idled out, but is still in use by a request: whoever signs out, means it.
-        self.underway.revoke(id);
+        self.shared.underway.revoke(id);
         let session = flat.and_then(|flat| self.ended(hex.as_bytes(), &flat, reason, now));
         Ok(session.map(|session| Ended { session, reason }))
     }
@@ -73,7 +73,7 @@ impl RedisStore {
         for (id, flat) in &found {
             self.ended(id, flat, EndReason::Revoked, now);
         }
-        self.underway.revoke_all(user, keep);
+        self.shared.underway.revoke_all(user, keep);
         Ok(found.len())
     }
 
@@ -92,7 +92,7 @@ impl RedisStore {
                 self.shared.near.changed(&id);
             }
         }
-        self.underway.change(with);
+        self.shared.underway.change(with);
         Ok(found.len())
     }
 
@@ -123,7 +123,7 @@ impl RedisStore {
     ) -> Option<Arc<Session>> {
         let id = SessionId::of_hex(id)?;
         self.shared.near.changed(&id);
-        self.underway.revoke(&id);
+        self.shared.underway.revoke(&id);
         let fields = Fields::read(flat).ok()?;
         let session = Session::start(id, fields.as_recorded(), None, now).of_kind(fields.kind);
         session.end();

@@ -35,7 +35,7 @@ pub(super) struct Entry {
     epoch: u64,
     /// Before this moment uses are covered: Redis keeps the session for them without being told.
     covered: AtomicU64,
-    /// What Redis has written down for that, by its own clock.
+    ends: AtomicU64,
     held: AtomicU64,
     /// The last use, and how many there were, that Redis was not told of.
     used: AtomicU64,
@@ -47,7 +47,9 @@ pub(super) struct Entry {
 pub(super) struct Cover {
     /// Until when uses are covered.
     pub(super) until: Moment,
-    /// The same by Redis' clock.
+    /// Until when the session lives, if it is not used any more.
+    pub(super) ends: Moment,
+    /// What Redis has written down for that, by its own clock.
     pub(super) held: u64,
 }
 
@@ -92,6 +94,12 @@ impl NearCache {
         let is_true = entry.epoch == self.epoch.load(Ordering::Acquire);
         let is_covered = now.millis() < entry.covered.load(Ordering::Acquire);
         (is_true && is_covered).then_some(entry)
+    }
+
+    /// Until when the session `id` lives, if it is in here.
+    pub(super) fn ends(&self, id: &SessionId) -> Option<Moment> {
+        let entry = self.entries.get(id)?;
+        (entry.epoch == self.epoch.load(Ordering::Acquire)).then(|| entry.cover().ends)
     }
 
     /// Leaves a mark, before Redis is asked for the session `id`.
@@ -157,6 +165,7 @@ impl Asking<'_> {
             session: Arc::clone(session),
             epoch: self.epoch,
             covered: AtomicU64::new(cover.until.millis()),
+            ends: AtomicU64::new(cover.ends.millis()),
             held: AtomicU64::new(cover.held),
             used: AtomicU64::new(unsaid.last.millis()),
             uses: AtomicU32::new(unsaid.count),
@@ -187,12 +196,14 @@ impl Entry {
     /// Until when uses are covered, and what Redis has of it.
     pub(super) fn cover(&self) -> Cover {
         let until = Moment::from_millis(self.covered.load(Ordering::Acquire));
-        Cover { until, held: self.held.load(Ordering::Acquire) }
+        let ends = Moment::from_millis(self.ends.load(Ordering::Acquire));
+        Cover { until, ends, held: self.held.load(Ordering::Acquire) }
     }
 
     /// Uses are covered for longer.
     pub(super) fn extend(&self, cover: Cover) {
         self.held.store(cover.held, Ordering::Release);
+        self.ends.store(cover.ends.millis(), Ordering::Release);
         self.covered.fetch_max(cover.until.millis(), Ordering::AcqRel);
     }
 
@@ -228,7 +239,7 @@ mod tests {
         Arc::new(Session::start(id, Arc::new(user("ada")), None, at(0)))
     }
 
-    const COVER: Cover = Cover { until: Moment::START, held: 7 };
+    const COVER: Cover = Cover { until: Moment::START, ends: Moment::START, held: 7 };
     const NONE: Uses = Uses { count: 0, last: Moment::START };
 
     fn keep(near: &NearCache, session: &Arc<Session>) -> Option<Arc<Entry>> {
@@ -246,7 +257,8 @@ mod tests {
         assert!(near.look(session.id(), at(99)).is_some());
         assert_eq!(entry.unsaid(), Uses { count: 2, last: at(99) });
         entry.said(Uses { count: 1, last: at(50) });
-        entry.extend(Cover { until: at(200), held: 8 });
+        entry.extend(Cover { until: at(200), ends: at(300), held: 8 });
+        assert_eq!(near.ends(session.id()), Some(at(300)));
         assert_eq!((entry.unsaid().count, entry.cover().held), (1, 8));
         assert!(near.hit(session.id(), at(199)).is_some());
     }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::server::RedisServer;
 use super::*;
 use crate::clock::wall;
-use crate::session::EndReason;
 use crate::session::store::{CreateError, Ended};
+use crate::session::{EndReason, Notice};
 use crate::user::tests::user;
 use crate::user::{Status, User};
 
@@ -281,5 +281,37 @@ fn a_session_that_this_gateway_has_written_itself_is_watched() {
         );
         stage.forgotten(0, &token, at(32)).await;
         assert!(stage.find(0, &token, at(32)).await.is_none());
+    });
+}
+
+/// A request whose body is still coming is cut off when another gateway ends its session, and told when its
+/// user may do less; when the session only idles out, it goes on.
+#[test]
+fn requests_that_come_in_depend_on_what_other_gateways_do() {
+    stage(10, async |stage| {
+        let [ended, changed, idle] = [
+            stage.create(0, "ada", at(0)).await.unwrap(),
+            stage.create(0, "bob", at(0)).await.unwrap(),
+            stage.create(0, "eve", at(0)).await.unwrap(),
+        ];
+        let here = &stage.stores[0];
+        let mut watches = Vec::new();
+        for token in [&ended, &changed, &idle] {
+            let session = stage.find(0, token, at(1)).await.unwrap();
+            watches.push(here.watch(&session));
+        }
+        let mut doubted = here.doubted.lock().await;
+        assert!(
+            stage.stores[1].end(&ended.id(), EndReason::SignedOut, at(2)).await.unwrap().is_some()
+        );
+        here.find_out(doubted.recv().await.unwrap(), at(2)).await;
+        watches[0].bell().notified().await;
+        let inactive = Arc::new(user("bob").with_status(Status::Inactive));
+        assert_eq!(stage.stores[1].replace_user(&inactive).await, Ok(1));
+        here.find_out(doubted.recv().await.unwrap(), at(3)).await;
+        watches[1].bell().notified().await;
+        here.find_out(idle.id(), at(700)).await;
+        let notices: Vec<_> = watches.iter().map(Watch::notice).collect();
+        assert_eq!(notices, [Notice::Revoked, Notice::Changed, Notice::Nothing]);
     });
 }

@@ -76,9 +76,30 @@ impl RedisStore {
                 }
             }
         };
+        let find_out = async {
+            let mut doubted = self.doubted.lock().await;
+            while let Some(id) = doubted.recv().await {
+                self.find_out(id, Moment::now()).await;
+            }
+        };
         tokio::select! {
             () = self.link.run() => {}
             () = look_after => {}
+            () = find_out => {}
+        }
+    }
+
+    /// Finds out what has become of the session `id`, on which requests depend that have not come in
+    /// whole.
+    pub(super) async fn find_out(&self, id: SessionId, now: Moment) {
+        match self.look_up(id, None, How::Peek, now).await {
+            Ok(Some(session)) => self.shared.underway.is_of(&id, &session.user()),
+            Ok(None) => self.shared.underway.is_gone(&id, now),
+            Err(StoreError::TimedOut) => {
+                let _ = self.shared.doubt.send(id);
+            }
+            // When it is back, all are found out about.
+            Err(StoreError::Unavailable) => {}
         }
     }
 
@@ -114,9 +135,11 @@ impl RedisStore {
         let found = self.ask_for(id, How::Hold(uses), now).await;
         if let Ok(Some((lives, covered, _, _, flat))) = &found {
             entry.said(uses);
-            let covered = u64::try_from(*covered).unwrap_or_default().min(*lives);
-            let until = now.after(Duration::from_millis(covered));
-            entry.extend(Cover { until, held: super::held(flat, &self.gateway) });
+            let covered = u64::try_from(*covered).unwrap_or_default();
+            let ends = now.after(Duration::from_millis(*lives));
+            let until = now.after(Duration::from_millis(covered)).min(ends);
+            entry.extend(Cover { until, ends, held: super::held(flat, &self.gateway) });
+            self.shared.underway.lives(id, ends);
         }
         if let Ok(None) = found {
             self.shared.near.changed(id);
@@ -127,7 +150,11 @@ impl RedisStore {
 
     async fn give_back(&self, entry: &Arc<Entry>, now: Moment) -> Result<(), StoreError> {
         let (id, uses) = (entry.session.id(), entry.unsaid());
-        self.ask_for(id, How::Settle(uses, entry.cover().held), now).await.map(drop)
+        let found = self.ask_for(id, How::Settle(uses, entry.cover().held), now).await?;
+        if let Some((lives, ..)) = found {
+            self.shared.underway.lives(id, now.after(Duration::from_millis(lives)));
+        }
+        Ok(())
     }
 
     /// Tells of sessions that have idled out; true if there may be more. Of all gateways, one tells.
