@@ -11,6 +11,7 @@ mod scripts;
 mod seal;
 #[cfg(test)]
 pub(super) mod server;
+mod shared;
 mod upkeep;
 
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use super::ended::{EndListener, Listeners};
 use super::error::StoreError;
-use super::in_flight::InFlight;
 use super::memory::Capacity;
 use super::token::{SessionId, SessionToken};
 use super::{Lifetime, Session, Watch};
@@ -35,6 +35,7 @@ use fields::{Fields, Flat};
 use link::{Changes, Link};
 use near_cache::{Cover, NearCache, Uses};
 use scripts::Keys;
+use shared::Shared;
 use upkeep::Upkeep;
 
 /// What can be configured.
@@ -70,52 +71,6 @@ pub struct RedisStore {
     complaints: Complaints,
     /// By what the scripts count, in tests: an offset to moments, in milliseconds.
     simulated: Option<u64>,
-}
-
-/// What Redis' messages reach.
-struct Shared {
-    keys: Keys,
-    near: NearCache,
-    /// Requests that have not come in whole.
-    underway: Arc<InFlight>,
-    doubt: mpsc::UnboundedSender<SessionId>,
-}
-
-impl Shared {
-    /// Has it found out what has become of all sessions that requests depend on.
-    fn doubt_all(&self) {
-        for id in self.underway.ids() {
-            // Whoever reads it lives as long as whoever writes.
-            let _ = self.doubt.send(id);
-        }
-    }
-}
-
-impl Changes for Shared {
-    fn changed(&self, key: Option<&[u8]>) {
-        match key {
-            None => {
-                self.near.forget_all();
-                self.doubt_all();
-            }
-            Some(key) => {
-                if let Some(id) = self.keys.id_in(key).and_then(SessionId::of_hex) {
-                    self.near.changed(&id);
-                    if self.underway.has(&id) {
-                        let _ = self.doubt.send(id);
-                    }
-                }
-            }
-        }
-    }
-
-    fn lost(&self) {
-        self.near.forget_all();
-    }
-
-    fn back(&self) {
-        self.doubt_all();
-    }
 }
 
 /// What is asked of Redis about a session.
