@@ -3,9 +3,9 @@
 mod changes;
 pub mod credential;
 pub mod errand;
-mod password;
-mod reload;
-mod signin;
+pub mod password;
+pub mod reload;
+pub mod signin;
 #[cfg(test)]
 mod simulation;
 pub mod throttle;
@@ -128,6 +128,11 @@ impl Auth {
             self.audit.record(event(EventKind::SignedOut, &ended.session).on(meta));
             ended.session
         }))
+    }
+
+    /// Whether passwords are changed here, and not upstream.
+    pub fn keeps_passwords(&self) -> bool {
+        matches!(self.directory, Directory::File(_))
     }
 
     /// What happens to sessions is written down here.

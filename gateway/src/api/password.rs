@@ -7,6 +7,7 @@ use super::rejection::Rejection;
 use super::route::{PasswordOwner, PasswordProof};
 use super::signin::not_looked_at;
 use super::{Response, no_content};
+use crate::auth::password::{begin_change, change_password, check_password_of};
 use crate::auth::{Auth, ChangeError, InForce, SignInError};
 use crate::request_meta::RequestMeta;
 use crate::session::Session;
@@ -40,12 +41,12 @@ pub async fn change(
 ) -> Result<Response, Rejection> {
     let new = new_password(body)?;
     // Each takes a hash or two, and a line of them shuts out those who sign in.
-    let _change = auth.begin_change(password.session()).map_err(|_| Rejection::TooManySignIns)?;
+    let _change = begin_change(auth, password.session()).map_err(|_| Rejection::TooManySignIns)?;
     if proof == PasswordProof::OldPassword {
         let old = old.ok_or(Rejection::BadPasswordRequest(
             "error decoding password reset request: the old password is required as Basic",
         ))?;
-        auth.check_password_of(password.session(), old.password, meta).await.map_err(|error| {
+        check_password_of(auth, password.session(), old.password, meta).await.map_err(|error| {
             match error {
                 SignInError::Refused(..) => Rejection::WrongPassword,
                 other => not_looked_at(&other),
@@ -55,7 +56,7 @@ pub async fn change(
     if !LENGTH.contains(&new.len()) {
         return Err(Rejection::PasswordLength);
     }
-    auth.change_password(password, new, meta).await.map_err(|error| match error {
+    change_password(auth, password, new, meta).await.map_err(|error| match error {
         ChangeError::Overloaded => Rejection::TooManySignIns,
         ChangeError::Locked => Rejection::DirectoryUnavailable,
         ChangeError::OthersStay => Rejection::SessionsUnavailable,

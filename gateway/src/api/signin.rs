@@ -9,6 +9,7 @@ use super::authorization::basic;
 use super::cookie::CookieRules;
 use super::rejection::Rejection;
 use super::{Response, no_content};
+use crate::auth::signin::sign_in;
 use crate::auth::{Auth, SignInError};
 use crate::request_meta::{ClientKind, RequestMeta};
 use crate::session::Session;
@@ -27,7 +28,7 @@ pub async fn post(
     };
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     let meta = &RequestMeta { kind: ClientKind::of(agent), ..*meta };
-    match auth.sign_in(credentials, meta).await {
+    match sign_in(auth, credentials, meta).await {
         Ok((token, session)) => {
             let mut response = no_content();
             // The session's own first: there are clients that know of one only.

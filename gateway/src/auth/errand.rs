@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 
 use super::credential::Caller;
+use super::signin;
 use super::throttle::Guess;
 use super::{Auth, SignInError};
 use crate::audit::{Event, EventKind, Reason};
@@ -71,121 +72,119 @@ impl Drop for Alone {
     }
 }
 
-impl Auth {
-    /// Lets `caller` have something done to the user whose id is written `account`; `None` if InfluxDB
-    /// knows no users here.
-    pub fn errand(
-        &self,
-        deed: Deed,
-        account: Option<UserId>,
-        caller: &Caller,
-        meta: &RequestMeta<'_>,
-    ) -> Result<Option<Box<Errand>>, SignInError> {
-        if self.upstream_sessions.is_none() {
-            return Ok(None);
+/// Lets `caller` have something done to the user whose id is written `account`; `None` if InfluxDB
+/// knows no users here.
+pub fn begin(
+    auth: &Auth,
+    deed: Deed,
+    account: Option<UserId>,
+    caller: &Caller,
+    meta: &RequestMeta<'_>,
+) -> Result<Option<Box<Errand>>, SignInError> {
+    if auth.upstream_sessions.is_none() {
+        return Ok(None);
+    }
+    let guess = match (deed, caller.session()) {
+        (Deed::ReplacePassword, Some(session)) => {
+            let name = name_of(auth, account, session);
+            let guess = guess_at(auth, &name, account, session, meta);
+            Some(guess.inspect_err(|error| {
+                signin::note_refused(auth, error, |event| guessed(event, session, &name, meta));
+            })?)
         }
-        let guess = match (deed, caller.session()) {
-            (Deed::ReplacePassword, Some(session)) => {
-                let name = self.name_of(account, session);
-                let guess = self.guess_at(&name, account, session, meta);
-                Some(guess.inspect_err(|error| {
-                    self.note_refused(error, |event| guessed(event, session, &name, meta));
-                })?)
+        _ => None,
+    };
+    Ok(Some(Box::new(Errand { deed, account, guess })))
+}
+
+/// What follows from InfluxDB's answer to it.
+pub async fn conclude(
+    auth: &Auth,
+    errand: Errand,
+    status: StatusCode,
+    caller: &Caller,
+    meta: &RequestMeta<'_>,
+) {
+    if let Some(Guessing { guess, name, _alone }) = &errand.guess {
+        match (status, caller.session()) {
+            (StatusCode::FORBIDDEN, Some(session)) => {
+                let bans = auth.throttle.fail(guess, Moment::now()).unwrap_or_default();
+                let error = SignInError::Refused(Reason::WrongPassword, bans);
+                signin::note_refused(auth, &error, |event| guessed(event, session, name, meta));
             }
-            _ => None,
-        };
-        Ok(Some(Box::new(Errand { deed, account, guess })))
-    }
-
-    /// What follows from InfluxDB's answer to it.
-    pub async fn conclude(
-        &self,
-        errand: Errand,
-        status: StatusCode,
-        caller: &Caller,
-        meta: &RequestMeta<'_>,
-    ) {
-        if let Some(Guessing { guess, name, _alone }) = &errand.guess {
-            match (status, caller.session()) {
-                (StatusCode::FORBIDDEN, Some(session)) => {
-                    let bans = self.throttle.fail(guess, Moment::now()).unwrap_or_default();
-                    let error = SignInError::Refused(Reason::WrongPassword, bans);
-                    self.note_refused(&error, |event| guessed(event, session, name, meta));
-                }
-                // It was right, and there is nothing to keep it from being so.
-                _ if status.is_success() => {
-                    let _ = self.throttle.succeed(guess, Moment::now());
-                }
-                _ => {}
+            // It was right, and there is nothing to keep it from being so.
+            _ if status.is_success() => {
+                let _ = auth.throttle.succeed(guess, Moment::now());
             }
-        }
-        if let Some(account) = errand.account.filter(|_| status.is_success())
-            && let Err(error) = self.follow_up(errand.deed, account, caller, meta).await
-        {
-            log::error!("the user {account} has changed at InfluxDB, and sessions go on: {error}");
+            _ => {}
         }
     }
+    if let Some(account) = errand.account.filter(|_| status.is_success())
+        && let Err(error) = follow_up(auth, errand.deed, account, caller, meta).await
+    {
+        log::error!("the user {account} has changed at InfluxDB, and sessions go on: {error}");
+    }
+}
 
-    async fn follow_up(
-        &self,
-        deed: Deed,
-        account: UserId,
-        caller: &Caller,
-        meta: &RequestMeta<'_>,
-    ) -> Result<(), StoreError> {
-        match deed {
-            Deed::SetPassword | Deed::ReplacePassword => {
-                let mut changed = Event::now(EventKind::PasswordChanged).on(meta);
-                if let Some(user) = self.user_with(account) {
-                    changed = changed.to(&user.name);
-                }
-                let by = caller.session();
-                self.audit.record(match by {
-                    Some(session) => changed.within(session.id().fingerprint()),
-                    None => changed,
-                });
-                // Whoever changes their own stays.
-                self.sessions.revoke_user(account, by.map(|session| session.id())).await?;
+async fn follow_up(
+    auth: &Auth,
+    deed: Deed,
+    account: UserId,
+    caller: &Caller,
+    meta: &RequestMeta<'_>,
+) -> Result<(), StoreError> {
+    match deed {
+        Deed::SetPassword | Deed::ReplacePassword => {
+            let mut changed = Event::now(EventKind::PasswordChanged).on(meta);
+            if let Some(user) = user_with(auth, account) {
+                changed = changed.to(&user.name);
             }
-            Deed::Delete => {
-                self.sessions.revoke_user(account, None).await?;
-            }
-            Deed::Update => self.sessions.of(account).iter().for_each(|other| self.doubt(other)),
+            let by = caller.session();
+            auth.audit.record(match by {
+                Some(session) => changed.within(session.id().fingerprint()),
+                None => changed,
+            });
+            // Whoever changes their own stays.
+            auth.sessions.revoke_user(account, by.map(|session| session.id())).await?;
         }
-        Ok(())
-    }
-
-    fn guess_at(
-        &self,
-        name: &LoginName,
-        account: Option<UserId>,
-        session: &Session,
-        meta: &RequestMeta<'_>,
-    ) -> Result<Guessing, SignInError> {
-        let guess = self.throttle.guess(meta.network(), &name.into());
-        self.throttle.admit(&guess, Moment::now())?;
-        let alone = self.under_way.begin((session.user_id(), account));
-        let alone = alone.ok_or(SignInError::Overloaded)?;
-        // Another may have failed just now.
-        self.throttle.admit(&guess, Moment::now())?;
-        Ok(Guessing { guess, name: name.clone(), _alone: alone })
-    }
-
-    /// At whose password it is guessed. Of a user who is not signed in, only the id is known.
-    fn name_of(&self, account: Option<UserId>, session: &Session) -> LoginName {
-        match account {
-            Some(id) if id == session.user_id() => (&session.user().name).into(),
-            Some(id) => match self.user_with(id) {
-                Some(user) => (&user.name).into(),
-                None => LoginName::of(id.to_string().as_bytes()),
-            },
-            None => LoginName::of(b"-"),
+        Deed::Delete => {
+            auth.sessions.revoke_user(account, None).await?;
         }
+        Deed::Update => auth.sessions.of(account).iter().for_each(|other| auth.doubt(other)),
     }
+    Ok(())
+}
 
-    fn user_with(&self, id: UserId) -> Option<Arc<User>> {
-        self.sessions.of(id).first().map(|session| session.user())
+fn guess_at(
+    auth: &Auth,
+    name: &LoginName,
+    account: Option<UserId>,
+    session: &Session,
+    meta: &RequestMeta<'_>,
+) -> Result<Guessing, SignInError> {
+    let guess = auth.throttle.guess(meta.network(), &name.into());
+    auth.throttle.admit(&guess, Moment::now())?;
+    let alone = auth.under_way.begin((session.user_id(), account));
+    let alone = alone.ok_or(SignInError::Overloaded)?;
+    // Another may have failed just now.
+    auth.throttle.admit(&guess, Moment::now())?;
+    Ok(Guessing { guess, name: name.clone(), _alone: alone })
+}
+
+/// At whose password it is guessed. Of a user who is not signed in, only the id is known.
+fn name_of(auth: &Auth, account: Option<UserId>, session: &Session) -> LoginName {
+    match account {
+        Some(id) if id == session.user_id() => (&session.user().name).into(),
+        Some(id) => match user_with(auth, id) {
+            Some(user) => (&user.name).into(),
+            None => LoginName::of(id.to_string().as_bytes()),
+        },
+        None => LoginName::of(b"-"),
     }
+}
+
+fn user_with(auth: &Auth, id: UserId) -> Option<Arc<User>> {
+    auth.sessions.of(id).first().map(|session| session.user())
 }
 
 fn guessed(event: Event, session: &Session, name: &LoginName, meta: &RequestMeta<'_>) -> Event {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::changes::Change;
+use super::signin;
 use super::{Auth, SignInError, event, in_turn};
 use crate::audit::EventKind;
 use crate::clock::Moment;
@@ -54,80 +55,73 @@ impl From<Overloaded> for ChangeError {
     }
 }
 
-impl Auth {
-    /// Whether passwords are changed here, and not upstream.
-    pub fn keeps_passwords(&self) -> bool {
-        matches!(self.directory, Directory::File(_))
-    }
+/// The password of the session's user; `None` if it is not kept here, or the user is gone.
+pub fn password_of(auth: &Auth, session: &Arc<Session>) -> Option<InForce> {
+    let Directory::File(file) = &auth.directory else { return None };
+    let account = file.account(&session.user())?;
+    Some(InForce { session: Arc::clone(session), account })
+}
 
-    /// The password of the session's user; `None` if it is not kept here, or the user is gone.
-    pub fn password_of(&self, session: &Arc<Session>) -> Option<InForce> {
-        let Directory::File(file) = &self.directory else { return None };
-        let account = file.account(&session.user())?;
-        Some(InForce { session: Arc::clone(session), account })
-    }
+/// Lets the session's user change the password, if not too many such changes of theirs are under
+/// way.
+pub fn begin_change(auth: &Auth, session: &Session) -> Result<Change, ChangeError> {
+    auth.changes.begin(session.user_id()).ok_or(ChangeError::Overloaded)
+}
 
-    /// Lets the session's user change the password, if not too many such changes of theirs are under
-    /// way.
-    pub fn begin_change(&self, session: &Session) -> Result<Change, ChangeError> {
-        self.changes.begin(session.user_id()).ok_or(ChangeError::Overloaded)
-    }
+/// Makes sure that `password` is that of the session's user. Slow by design, and a guess like
+/// any other at that user's name.
+pub async fn check_password_of(
+    auth: &Auth,
+    session: &Session,
+    password: Password,
+    meta: &RequestMeta<'_>,
+) -> Result<(), SignInError> {
+    let Directory::File(file) = &auth.directory else { return Err(SignInError::Unavailable) };
+    let name = &session.user().name;
+    let guess = auth.throttle.guess(meta.network(), &name.into());
+    let verified = signin::verify(auth, file, Some(name), password, guess).await;
+    verified.map(drop).inspect_err(|error| {
+        let fingerprint = session.id().fingerprint();
+        signin::note_refused(auth, error, |event| event.on(meta).to(name).within(fingerprint));
+    })
+}
 
-    /// Makes sure that `password` is that of the session's user. Slow by design, and a guess like
-    /// any other at that user's name.
-    pub async fn check_password_of(
-        &self,
-        session: &Session,
-        password: Password,
-        meta: &RequestMeta<'_>,
-    ) -> Result<(), SignInError> {
-        let Directory::File(file) = &self.directory else { return Err(SignInError::Unavailable) };
-        let name = &session.user().name;
-        let guess = self.throttle.guess(meta.network(), &name.into());
-        let verified = self.verify(file, Some(name), password, guess).await;
-        verified.map(drop).inspect_err(|error| {
-            let fingerprint = session.id().fingerprint();
-            self.note_refused(error, |event| event.on(meta).to(name).within(fingerprint));
+/// Replaces the password `old` by a new one and ends the user's other sessions.
+///
+/// Both or neither, whether the client waits for it or not; and never between an edit of the
+/// users file and the end of the sessions that it ends.
+pub async fn change_password(
+    auth: &Auth,
+    old: &InForce,
+    new: Password,
+    meta: &RequestMeta<'_>,
+) -> Result<(), ChangeError> {
+    let Directory::File(file) = &auth.directory else { return Err(ChangeError::Elsewhere) };
+    let name = &old.account.user.name;
+    let guess = auth.throttle.guess(meta.network(), &name.into());
+    let new = file.hash(new, auth.throttle.claim(&guess, Moment::now())).await?;
+    let (file, sessions) = (Arc::clone(file), Arc::clone(&auth.sessions));
+    let (session, account) = (Arc::clone(&old.session), old.account.clone());
+    let (reloading, audit) = (Arc::clone(&auth.reloading), auth.audit.clone());
+    let changed = event(EventKind::PasswordChanged, &session).on(meta);
+    // Not in turn: whoever has locked the file holds up nobody who reads it.
+    let lock = file.lock().await.map_err(|error| why(&account, &error.into()))?;
+    let set = move || {
+        let _turn = in_turn(&reloading);
+        if !sessions.is_live(&session, Moment::now()) {
+            return Err(ChangeError::Ended);
+        }
+        file.set_password(&account, &new, lock).map_err(|error| why(&account, &error))?;
+        audit.record(changed);
+        let others = sessions.revoke_user(session.user_id(), Some(session.id()));
+        store::wait(others).map(drop).map_err(|error| {
+            let name = &account.user.name;
+            log::error!("{name} has a new password, and other sessions that go on: {error}");
+            ChangeError::OthersStay
         })
-    }
-
-    /// Replaces the password `old` by a new one and ends the user's other sessions.
-    ///
-    /// Both or neither, whether the client waits for it or not; and never between an edit of the
-    /// users file and the end of the sessions that it ends.
-    pub async fn change_password(
-        &self,
-        old: &InForce,
-        new: Password,
-        meta: &RequestMeta<'_>,
-    ) -> Result<(), ChangeError> {
-        let Directory::File(file) = &self.directory else { return Err(ChangeError::Elsewhere) };
-        let name = &old.account.user.name;
-        let guess = self.throttle.guess(meta.network(), &name.into());
-        let new = file.hash(new, self.throttle.claim(&guess, Moment::now())).await?;
-        let (file, sessions) = (Arc::clone(file), Arc::clone(&self.sessions));
-        let (session, account) = (Arc::clone(&old.session), old.account.clone());
-        let (reloading, audit) = (Arc::clone(&self.reloading), self.audit.clone());
-        let changed = event(EventKind::PasswordChanged, &session).on(meta);
-        // Not in turn: whoever has locked the file holds up nobody who reads it.
-        let lock = file.lock().await.map_err(|error| why(&account, &error.into()))?;
-        let set = move || {
-            let _turn = in_turn(&reloading);
-            if !sessions.is_live(&session, Moment::now()) {
-                return Err(ChangeError::Ended);
-            }
-            file.set_password(&account, &new, lock).map_err(|error| why(&account, &error))?;
-            audit.record(changed);
-            let others = sessions.revoke_user(session.user_id(), Some(session.id()));
-            store::wait(others).map(drop).map_err(|error| {
-                let name = &account.user.name;
-                log::error!("{name} has a new password, and other sessions that go on: {error}");
-                ChangeError::OthersStay
-            })
-        };
-        // It writes a file, which is nothing for a thread that serves requests.
-        tokio::task::spawn_blocking(set).await.unwrap_or(Err(ChangeError::NotStored))
-    }
+    };
+    // It writes a file, which is nothing for a thread that serves requests.
+    tokio::task::spawn_blocking(set).await.unwrap_or(Err(ChangeError::NotStored))
 }
 
 fn why(account: &Account, error: &SetError) -> ChangeError {

@@ -17,73 +17,69 @@ struct WatchedUsers {
     file: Arc<FileDirectory>,
 }
 
-impl Auth {
-    /// The users file as something to be looked at; `None` if there is none.
-    pub fn users_file(self: &Arc<Self>) -> Option<Watched> {
-        let Directory::File(file) = &self.directory else { return None };
-        let path = file.path()?.to_owned();
-        let source = WatchedUsers { auth: Arc::clone(self), file: Arc::clone(file) };
-        Some(Watched::new(Box::new(source), [path]))
-    }
+/// The users file as something to be looked at; `None` if there is none.
+pub fn users_file(auth: &Arc<Auth>) -> Option<Watched> {
+    let Directory::File(file) = &auth.directory else { return None };
+    let path = file.path()?.to_owned();
+    let source = WatchedUsers { auth: Arc::clone(auth), file: Arc::clone(file) };
+    Some(Watched::new(Box::new(source), [path]))
+}
 
-    /// Carries out what a users file that was read anew has brought.
-    fn carry_out(&self, reloaded: Reloaded, occasion: Occasion) {
-        let Reloaded { fates, added, count } = reloaded;
-        // What the gateway has written there itself brings nothing new.
-        let is_told = occasion == Occasion::Told || !fates.is_empty() || added > 0;
-        let (ended, changed) = self.tell_sessions(fates);
-        if is_told {
-            log::info!(
-                "the users file was read again: {count} users, {added} new; \
-                 {ended} sessions ended, {changed} changed"
-            );
-            self.audit.record(Event::now(EventKind::Reloaded(count)));
-        }
-        if is_told && count == 0 {
-            log::warn!("the users file has no [[user]] any more: nobody can sign in");
-        }
+/// Carries out what a users file that was read anew has brought.
+fn carry_out(auth: &Auth, reloaded: Reloaded, occasion: Occasion) {
+    let Reloaded { fates, added, count } = reloaded;
+    // What the gateway has written there itself brings nothing new.
+    let is_told = occasion == Occasion::Told || !fates.is_empty() || added > 0;
+    let (ended, changed) = tell_sessions(auth, fates);
+    if is_told {
+        log::info!(
+            "the users file was read again: {count} users, {added} new; \
+             {ended} sessions ended, {changed} changed"
+        );
+        auth.audit.record(Event::now(EventKind::Reloaded(count)));
     }
+    if is_told && count == 0 {
+        log::warn!("the users file has no [[user]] any more: nobody can sign in");
+    }
+}
 
-    /// Has the sessions of users know what has become of them; returns how many were ended, and how
-    /// many changed. What the session store cannot be told now waits for [`Auth::catch_up`].
-    fn tell_sessions(&self, fates: Vec<UserChange>) -> (usize, usize) {
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        untold.extend(fates);
-        let (mut ended, mut changed) = (0, 0);
-        let mut tell = |fate: &UserChange| {
-            match fate {
-                UserChange::Ended(user) => {
-                    ended += store::wait(self.sessions.revoke_user(*user, None))?;
-                }
-                UserChange::Changed(user) => {
-                    changed += store::wait(self.sessions.replace_user(user))?;
-                }
+/// Has the sessions of users know what has become of them; returns how many were ended, and how
+/// many changed. What the session store cannot be told now waits for [`Auth::catch_up`].
+fn tell_sessions(auth: &Auth, fates: Vec<UserChange>) -> (usize, usize) {
+    let mut untold = auth.untold.lock().unwrap_or_else(PoisonError::into_inner);
+    untold.extend(fates);
+    let (mut ended, mut changed) = (0, 0);
+    let mut tell = |fate: &UserChange| {
+        match fate {
+            UserChange::Ended(user) => {
+                ended += store::wait(auth.sessions.revoke_user(*user, None))?;
             }
-            Ok::<_, StoreError>(())
-        };
-        while let Some(fate) = untold.front() {
-            if let Err(error) = tell(fate) {
-                let count = untold.len();
-                log::error!(
-                    "{count} users have changed and their sessions go on as they were: {error}"
-                );
-                break;
+            UserChange::Changed(user) => {
+                changed += store::wait(auth.sessions.replace_user(user))?;
             }
-            untold.pop_front();
         }
-        (ended, changed)
-    }
-
-    /// Tells the session store what it could not be told before, if there is anything. For a thread
-    /// that serves no requests.
-    pub fn catch_up(&self) {
-        let _turn = in_turn(&self.reloading);
-        if !self.untold.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
-            let (ended, changed) = self.tell_sessions(Vec::new());
-            log::info!(
-                "told the session store of users: {ended} sessions ended, {changed} changed"
+        Ok::<_, StoreError>(())
+    };
+    while let Some(fate) = untold.front() {
+        if let Err(error) = tell(fate) {
+            let count = untold.len();
+            log::error!(
+                "{count} users have changed and their sessions go on as they were: {error}"
             );
+            break;
         }
+        untold.pop_front();
+    }
+    (ended, changed)
+}
+
+/// Tells the session store what it could not be told before, if there is anything. For a thread
+/// that serves no requests.
+pub fn catch_up(auth: &Auth) {
+    let _turn = in_turn(&auth.reloading);
+    if !auth.untold.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        let (ended, changed) = tell_sessions(auth, Vec::new());
+        log::info!("told the session store of users: {ended} sessions ended, {changed} changed");
     }
 }
 
@@ -93,7 +89,7 @@ impl Source for WatchedUsers {
         let _turn = in_turn(&self.auth.reloading);
         match self.file.reload(files) {
             None => {}
-            Some(Ok(reloaded)) => self.auth.carry_out(reloaded, occasion),
+            Some(Ok(reloaded)) => carry_out(&self.auth, reloaded, occasion),
             Some(Err(faults)) => return Err(faults.iter().map(ToString::to_string).collect()),
         }
         Ok(())

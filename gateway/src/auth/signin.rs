@@ -88,149 +88,147 @@ impl From<Overloaded> for SignInError {
     }
 }
 
-impl Auth {
-    /// Checks the password and opens a session.
-    ///
-    /// An inactive user signs in too, as with InfluxDB, and is refused whatever comes next.
-    pub async fn sign_in(
-        &self,
-        credentials: Credentials,
-        meta: &RequestMeta<'_>,
-    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
-        let typed = credentials.typed.clone();
-        let guess = self.throttle.guess(meta.network(), &(&typed).into());
-        let kind = meta.kind;
-        let signed_in = match &self.directory {
-            Directory::File(file) => self.sign_in_by_file(file, credentials, guess, kind).await,
-            Directory::Influxdb(influxdb) => {
-                self.sign_in_by_influxdb(influxdb, credentials, guess, kind).await
-            }
-        };
-        match &signed_in {
-            Ok((_, session)) => self.audit.record(event(EventKind::SignedIn, session).on(meta)),
-            Err(error) => self.note_refused(error, |event| event.on(meta).for_typed(&typed)),
+/// Checks the password and opens a session.
+///
+/// An inactive user signs in too, as with InfluxDB, and is refused whatever comes next.
+pub async fn sign_in(
+    auth: &Auth,
+    credentials: Credentials,
+    meta: &RequestMeta<'_>,
+) -> Result<(SessionToken, Arc<Session>), SignInError> {
+    let typed = credentials.typed.clone();
+    let guess = auth.throttle.guess(meta.network(), &(&typed).into());
+    let kind = meta.kind;
+    let signed_in = match &auth.directory {
+        Directory::File(file) => sign_in_by_file(auth, file, credentials, guess, kind).await,
+        Directory::Influxdb(influxdb) => {
+            sign_in_by_influxdb(auth, influxdb, credentials, guess, kind).await
         }
-        signed_in
+    };
+    match &signed_in {
+        Ok((_, session)) => auth.audit.record(event(EventKind::SignedIn, session).on(meta)),
+        Err(error) => note_refused(auth, error, |event| event.on(meta).for_typed(&typed)),
     }
+    signed_in
+}
 
-    /// Writes a refusal down, and the waits that begin with it.
-    pub(super) fn note_refused(&self, error: &SignInError, complete: impl Fn(Event) -> Event) {
-        self.audit.record(complete(Event::now(EventKind::Refused(error.reason()))));
-        for ban in error.bans() {
-            let banned = EventKind::Banned(ban.scope.word(), ban.time.as_secs());
-            self.audit.record(complete(Event::now(banned)));
-        }
+/// Writes a refusal down, and the waits that begin with it.
+pub(super) fn note_refused(auth: &Auth, error: &SignInError, complete: impl Fn(Event) -> Event) {
+    auth.audit.record(complete(Event::now(EventKind::Refused(error.reason()))));
+    for ban in error.bans() {
+        let banned = EventKind::Banned(ban.scope.word(), ban.time.as_secs());
+        auth.audit.record(complete(Event::now(banned)));
     }
+}
 
-    async fn sign_in_by_file(
-        &self,
-        file: &Arc<FileDirectory>,
-        credentials: Credentials,
-        guess: Guess,
-        kind: ClientKind,
-    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
-        let Credentials { name, password, .. } = credentials;
-        let verified = self.verify(file, name.as_ref(), password, guess).await?;
-        let user = Arc::clone(&verified.account.user);
-        let (token, session) = self.open(user, None, kind, Moment::now()).await?;
-        if !self.confirm(file, &verified.account, &session).await? {
-            return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
-        }
-        file.rehash(verified, self.throttle.claim(&guess, Moment::now()));
-        Ok((token, session))
+async fn sign_in_by_file(
+    auth: &Auth,
+    file: &Arc<FileDirectory>,
+    credentials: Credentials,
+    guess: Guess,
+    kind: ClientKind,
+) -> Result<(SessionToken, Arc<Session>), SignInError> {
+    let Credentials { name, password, .. } = credentials;
+    let verified = verify(auth, file, name.as_ref(), password, guess).await?;
+    let user = Arc::clone(&verified.account.user);
+    let (token, session) = open(auth, user, None, kind, Moment::now()).await?;
+    if !confirm(auth, file, &verified.account, &session).await? {
+        return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
     }
+    file.rehash(verified, auth.throttle.claim(&guess, Moment::now()));
+    Ok((token, session))
+}
 
-    /// Makes sure that `session` is of `account` as it is now: the users file may have been read
-    /// anew between the look at the password and the beginning of the session. Whatever is read
-    /// anew later, finds the session. If the account is gone, the session ends; false then.
-    pub(super) async fn confirm(
-        &self,
-        file: &FileDirectory,
-        account: &Account,
-        session: &Arc<Session>,
-    ) -> Result<bool, StoreError> {
-        while let Some(user) = file.now(account) {
-            self.sessions.assign(session, &user).await?;
-            // Or a user from before might have been set over a newer one.
-            if file.now(account).is_some_and(|again| Arc::ptr_eq(&again, &user)) {
-                return Ok(true);
-            }
-        }
-        self.sessions.end(session.id(), EndReason::Revoked, Moment::now()).await?;
-        Ok(false)
-    }
-
-    /// Checks the password of `name` in the users file, if the guess may be made.
-    pub(super) async fn verify(
-        &self,
-        file: &FileDirectory,
-        name: Option<&Username>,
-        password: Password,
-        guess: Guess,
-    ) -> Result<Verified, SignInError> {
-        self.throttle.admit(&guess, Moment::now())?;
-        let claim = self.throttle.claim(&guess, Moment::now());
-        let throttle = Arc::clone(&self.throttle);
-        let judge = move |check: Check<'_>| {
-            // Others may have failed while this one was waiting.
-            throttle.admit(&guess, Moment::now())?;
-            match check.run() {
-                Some(verified) => throttle.succeed(&guess, Moment::now()).map(|()| Ok(verified)),
-                None => throttle.fail(&guess, Moment::now()).map(Err),
-            }
-        };
-        file.verify(name, password, claim, judge).await??.map_err(|bans| {
-            let is_known = file.knows(name);
-            let reason = if is_known { Reason::WrongPassword } else { Reason::UnknownUser };
-            SignInError::Refused(reason, bans)
-        })
-    }
-
-    async fn sign_in_by_influxdb(
-        &self,
-        influxdb: &InfluxdbDirectory,
-        credentials: Credentials,
-        guess: Guess,
-        kind: ClientKind,
-    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
-        self.throttle.admit(&guess, Moment::now())?;
-        let permit = influxdb.permit(self.throttle.claim(&guess, Moment::now())).await?;
-        self.throttle.admit(&guess, Moment::now())?;
-        match influxdb.sign_in(permit, &credentials).await {
-            Ok(SignedIn { user, session }) => {
-                if let Err(throttled) = self.throttle.succeed(&guess, Moment::now()) {
-                    influxdb.sign_out(&session).await;
-                    return Err(throttled.into());
-                }
-                // Not the moment of the request: it may have waited for its turn.
-                self.open(user, Some(session), kind, Moment::now()).await
-            }
-            Err(SignInFailure::Wrong) => {
-                let bans = self.throttle.fail(&guess, Moment::now())?;
-                Err(SignInError::Refused(Reason::WrongCredentials, bans))
-            }
-            Err(SignInFailure::PasswordChangeRequired(answer)) => {
-                Err(SignInError::PasswordChangeRequired(answer))
-            }
-            Err(SignInFailure::Unnamable) => Err(SignInError::NameTooLong),
-            Err(SignInFailure::Unavailable) => Err(SignInError::Unavailable),
+/// Makes sure that `session` is of `account` as it is now: the users file may have been read
+/// anew between the look at the password and the beginning of the session. Whatever is read
+/// anew later, finds the session. If the account is gone, the session ends; false then.
+pub(super) async fn confirm(
+    auth: &Auth,
+    file: &FileDirectory,
+    account: &Account,
+    session: &Arc<Session>,
+) -> Result<bool, StoreError> {
+    while let Some(user) = file.now(account) {
+        auth.sessions.assign(session, &user).await?;
+        // Or a user from before might have been set over a newer one.
+        if file.now(account).is_some_and(|again| Arc::ptr_eq(&again, &user)) {
+            return Ok(true);
         }
     }
+    auth.sessions.end(session.id(), EndReason::Revoked, Moment::now()).await?;
+    Ok(false)
+}
 
-    /// Opens a new session: with a token of its own, whatever cookie came along.
-    pub(super) async fn open(
-        &self,
-        user: Arc<User>,
-        upstream: Option<UpstreamSession>,
-        kind: ClientKind,
-        now: Moment,
-    ) -> Result<(SessionToken, Arc<Session>), SignInError> {
-        let token = SessionToken::generate();
-        let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
-        let session = self.sessions.create(&token, session, now).await?;
-        if let Some(upstream_sessions) = &self.upstream_sessions {
-            upstream_sessions.begin(&session, now);
+/// Checks the password of `name` in the users file, if the guess may be made.
+pub(super) async fn verify(
+    auth: &Auth,
+    file: &FileDirectory,
+    name: Option<&Username>,
+    password: Password,
+    guess: Guess,
+) -> Result<Verified, SignInError> {
+    auth.throttle.admit(&guess, Moment::now())?;
+    let claim = auth.throttle.claim(&guess, Moment::now());
+    let throttle = Arc::clone(&auth.throttle);
+    let judge = move |check: Check<'_>| {
+        // Others may have failed while this one was waiting.
+        throttle.admit(&guess, Moment::now())?;
+        match check.run() {
+            Some(verified) => throttle.succeed(&guess, Moment::now()).map(|()| Ok(verified)),
+            None => throttle.fail(&guess, Moment::now()).map(Err),
         }
-        Ok((token, session))
+    };
+    file.verify(name, password, claim, judge).await??.map_err(|bans| {
+        let is_known = file.knows(name);
+        let reason = if is_known { Reason::WrongPassword } else { Reason::UnknownUser };
+        SignInError::Refused(reason, bans)
+    })
+}
+
+async fn sign_in_by_influxdb(
+    auth: &Auth,
+    influxdb: &InfluxdbDirectory,
+    credentials: Credentials,
+    guess: Guess,
+    kind: ClientKind,
+) -> Result<(SessionToken, Arc<Session>), SignInError> {
+    auth.throttle.admit(&guess, Moment::now())?;
+    let permit = influxdb.permit(auth.throttle.claim(&guess, Moment::now())).await?;
+    auth.throttle.admit(&guess, Moment::now())?;
+    match influxdb.sign_in(permit, &credentials).await {
+        Ok(SignedIn { user, session }) => {
+            if let Err(throttled) = auth.throttle.succeed(&guess, Moment::now()) {
+                influxdb.sign_out(&session).await;
+                return Err(throttled.into());
+            }
+            // Not the moment of the request: it may have waited for its turn.
+            open(auth, user, Some(session), kind, Moment::now()).await
+        }
+        Err(SignInFailure::Wrong) => {
+            let bans = auth.throttle.fail(&guess, Moment::now())?;
+            Err(SignInError::Refused(Reason::WrongCredentials, bans))
+        }
+        Err(SignInFailure::PasswordChangeRequired(answer)) => {
+            Err(SignInError::PasswordChangeRequired(answer))
+        }
+        Err(SignInFailure::Unnamable) => Err(SignInError::NameTooLong),
+        Err(SignInFailure::Unavailable) => Err(SignInError::Unavailable),
     }
+}
+
+/// Opens a new session: with a token of its own, whatever cookie came along.
+pub(super) async fn open(
+    auth: &Auth,
+    user: Arc<User>,
+    upstream: Option<UpstreamSession>,
+    kind: ClientKind,
+    now: Moment,
+) -> Result<(SessionToken, Arc<Session>), SignInError> {
+    let token = SessionToken::generate();
+    let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
+    let session = auth.sessions.create(&token, session, now).await?;
+    if let Some(upstream_sessions) = &auth.upstream_sessions {
+        upstream_sessions.begin(&session, now);
+    }
+    Ok((token, session))
 }

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use history::History;
 
 use super::Auth;
+use super::reload::users_file;
+use super::signin::{confirm, open};
 use super::throttle::tests::RULES;
 use super::tokens::Tokens;
 use crate::audit::Audit;
@@ -123,7 +125,7 @@ fn s_14_s_16_s_17_s_19_histories_in_random_order_end_as_the_model_says() {
 #[test]
 fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
     let stage = Stage::new(&Audit::to_log());
-    let watched = stage.auth.users_file().unwrap();
+    let watched = users_file(&stage.auth).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for name in 0..NAMES.len() {
@@ -133,9 +135,10 @@ fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
                     let Some(verified) = stage.file.verified(&name_of(name)) else { continue };
                     let user = Arc::clone(&verified.account.user);
                     if let Ok((_, session)) =
-                        wait(stage.auth.open(user, None, ClientKind::default(), Moment::now()))
+                        wait(open(&stage.auth, user, None, ClientKind::default(), Moment::now()))
                     {
-                        let confirm = stage.auth.confirm(&stage.file, &verified.account, &session);
+                        let confirm =
+                            confirm(&stage.auth, &stage.file, &verified.account, &session);
                         wait(confirm).unwrap();
                     }
                 }

@@ -14,7 +14,8 @@ use crate::api::route::{PasswordOwner, PasswordProof, Route};
 use crate::api::{authorization, password, signin, users};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
-use crate::auth::errand::{Deed, Errand};
+use crate::auth::errand::{self, Deed, Errand};
+use crate::auth::password::password_of;
 use crate::user::UserId;
 
 /// Whether the body of a request is read whole, before anything is decided: that of local endpoints, of
@@ -46,7 +47,7 @@ pub async fn new_password(
     match caller {
         Caller::Session(session) if auth.keeps_passwords() => {
             password::check_account(&session, account)?;
-            let password = auth.password_of(&session).ok_or(Rejection::Unauthorized)?;
+            let password = password_of(auth, &session).ok_or(Rejection::Unauthorized)?;
             let (old, meta) = (authorization::basic(&request.head.headers), request.client.meta());
             let body = Zeroizing::new(request.body.to_vec());
             let change = password::change(auth, &password, proof, old, &body, &meta);
@@ -77,7 +78,7 @@ pub fn errand(
     caller: &Caller,
     client: &ClientInfo,
 ) -> Result<Option<Box<Errand>>, Rejection> {
-    let errand = auth.errand(deed, account, caller, &client.meta());
+    let errand = errand::begin(auth, deed, account, caller, &client.meta());
     errand.map_err(|error| signin::not_looked_at(&error))
 }
 
@@ -90,6 +91,6 @@ pub async fn conclude(auth: &Auth, forward: &mut Forward, status: StatusCode, cl
         && let Some(caller) = forward.caller()
     {
         let meta = client.meta();
-        Box::pin(auth.conclude(*errand, status, caller, &meta)).await;
+        Box::pin(errand::conclude(auth, *errand, status, caller, &meta)).await;
     }
 }

@@ -9,6 +9,7 @@ use pingora::services::background::BackgroundService;
 use tokio::sync::Notify;
 
 use crate::auth::Auth;
+use crate::auth::reload::{catch_up, users_file};
 use crate::file_identity::watched::{EVERY, Watched};
 
 /// Reads what has changed, by itself or when told.
@@ -21,7 +22,7 @@ pub struct Reload {
 impl Reload {
     /// Looks after `watched` and the users file, and does so at once when `told`.
     pub fn new(auth: Arc<Auth>, watched: Vec<Watched>, told: Arc<Notify>) -> Self {
-        let watched = auth.users_file().into_iter().chain(watched).collect();
+        let watched = users_file(&auth).into_iter().chain(watched).collect();
         Self { auth, watched, told }
     }
 
@@ -47,7 +48,7 @@ impl Reload {
 
     async fn look(&self) {
         self.apart(|auth, watched| {
-            auth.catch_up();
+            catch_up(auth);
             for watched in watched {
                 watched.look(Instant::now());
             }

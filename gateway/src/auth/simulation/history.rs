@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{CAPACITY, LIFETIME, NAMES, Stage, id_of, name_of};
 use crate::audit::Audit;
 use crate::auth::SignInError;
+use crate::auth::signin::{confirm, open};
 use crate::clock::Moment;
 use crate::directory::file::Verified;
 use crate::directory::users::UserChange;
@@ -180,7 +181,7 @@ impl History {
             Work::Confirm(known, verified, session) => {
                 let was_live = self.known[known].ended.is_none();
                 let confirm =
-                    self.stage.auth.confirm(&self.stage.file, &verified.account, &session);
+                    confirm(&self.stage.auth, &self.stage.file, &verified.account, &session);
                 let stands = wait(confirm).unwrap();
                 if !stands && was_live {
                     self.known[known].ended = Some(EndReason::Revoked);
@@ -218,7 +219,7 @@ impl History {
         let evicted = self.live_of(name) >= CAPACITY.per_user;
         let mine = |known: &&mut Known| known.name == name && known.ended.is_none();
         let user = Arc::clone(&verified.account.user);
-        match wait(self.stage.auth.open(user, None, ClientKind::default(), now)) {
+        match wait(open(&self.stage.auth, user, None, ClientKind::default(), now)) {
             Err(error) => {
                 assert!(matches!(error, SignInError::Full), "seed {}", self.seed);
                 assert!(is_full, "seed {}", self.seed);
