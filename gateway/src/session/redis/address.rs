@@ -30,9 +30,9 @@ impl Address {
         if !["redis", "rediss", "redis+unix", "unix"].contains(&scheme) || url.contains('#') {
             return Err(wrong());
         }
-        let mut info = url.into_connection_info().map_err(|_| wrong())?;
-        info.redis.protocol = ProtocolVersion::RESP3;
-        Ok(Self(info))
+        let info = url.into_connection_info().map_err(|_| wrong())?;
+        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        Ok(Self(info.set_redis_settings(redis)))
     }
 
     /// A new connection.
@@ -47,7 +47,7 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.addr.fmt(out)
+        self.0.addr().fmt(out)
     }
 }
 

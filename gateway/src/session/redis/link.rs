@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, ErrorKind, FromRedisValue, PushInfo, PushKind, RedisError,
-    ScriptInvocation, Value, cmd,
+    ScriptInvocation, ServerErrorKind, Value, cmd,
 };
 use tokio::sync::{Notify, watch};
 
@@ -210,8 +210,8 @@ impl Link {
             Ok::<_, std::convert::Infallible>(())
         };
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(CONNECT)
-            .set_response_timeout(self.timeout)
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(self.timeout))
             .set_push_sender(pushed);
         let mut connection = self.address.connect(&config).await?;
         let mut track = cmd("CLIENT");
@@ -257,10 +257,12 @@ impl End {
 fn is_of_no_use(error: &RedisError) -> bool {
     let is_known = matches!(
         error.kind(),
-        ErrorKind::ReadOnly
-            | ErrorKind::MasterDown
-            | ErrorKind::ClusterDown
-            | ErrorKind::BusyLoadingError
+        ErrorKind::Server(
+            ServerErrorKind::ReadOnly
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::BusyLoading
+        )
     );
     // Redis 6 puts what a script ran into behind a code of its own.
     is_known || error.detail().is_some_and(|detail| detail.contains("-READONLY"))
