@@ -51,10 +51,8 @@ pub fn not_looked_at(error: &SignInError) -> Rejection {
         SignInError::Overloaded => Rejection::TooManySignIns,
         SignInError::Full => Rejection::TooManySessions,
         SignInError::NameTooLong => Rejection::NameTooLong,
-        SignInError::Store(error) => {
-            log::error!("nobody can be signed in: {error}");
-            Rejection::SessionsUnavailable
-        }
+        // The store says in the log what is wrong with it, and not with every request.
+        SignInError::Store => Rejection::SessionsUnavailable,
         SignInError::Unavailable
         | SignInError::PasswordChangeRequired(_)
         | SignInError::Refused(..) => Rejection::DirectoryUnavailable,

@@ -47,6 +47,7 @@ fn carry_out(auth: &Auth, reloaded: Reloaded, occasion: Occasion) {
 /// many changed. What the session store cannot be told now waits for [`Auth::catch_up`].
 fn tell_sessions(auth: &Auth, fates: Vec<UserChange>) -> (usize, usize) {
     let mut untold = auth.untold.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_news = !fates.is_empty();
     untold.extend(fates);
     let (mut ended, mut changed) = (0, 0);
     let mut tell = |fate: &UserChange| {
@@ -62,10 +63,13 @@ fn tell_sessions(auth: &Auth, fates: Vec<UserChange>) -> (usize, usize) {
     };
     while let Some(fate) = untold.front() {
         if let Err(error) = tell(fate) {
-            let count = untold.len();
-            log::error!(
-                "{count} users have changed and their sessions go on as they were: {error}"
-            );
+            // Not with every attempt.
+            if is_news {
+                let count = untold.len();
+                log::error!(
+                    "{count} users have changed and their sessions go on as they were: {error}"
+                );
+            }
             break;
         }
         untold.pop_front();

@@ -36,7 +36,7 @@ pub enum SignInError {
     /// There are as many sessions as there may be.
     Full,
     /// The session store cannot be asked.
-    Store(StoreError),
+    Store,
     /// There were too many failures: nothing was looked at. Come back after so long.
     Throttled(Duration),
     /// Too many are waiting to be looked at.
@@ -49,7 +49,7 @@ impl SignInError {
             Self::Refused(reason, _) => *reason,
             Self::PasswordChangeRequired(_) => Reason::PasswordChangeRequired,
             Self::NameTooLong => Reason::NameTooLong,
-            Self::Unavailable | Self::Store(_) => Reason::Unavailable,
+            Self::Unavailable | Self::Store => Reason::Unavailable,
             Self::Full => Reason::Full,
             Self::Throttled(_) => Reason::Throttled,
             Self::Overloaded => Reason::Overloaded,
@@ -68,8 +68,8 @@ impl From<Throttled> for SignInError {
 }
 
 impl From<StoreError> for SignInError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
+    fn from(_: StoreError) -> Self {
+        Self::Store
     }
 }
 
@@ -77,7 +77,7 @@ impl From<CreateError> for SignInError {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Full => Self::Full,
-            CreateError::Store(error) => Self::Store(error),
+            CreateError::Store(_) => Self::Store,
         }
     }
 }
