@@ -44,7 +44,7 @@ fn carry_out(auth: &Auth, reloaded: Reloaded, occasion: Occasion) {
 }
 
 /// Has the sessions of users know what has become of them; returns how many were ended, and how
-/// many changed. What the session store cannot be told now waits for [`Auth::catch_up`].
+/// many changed. What the session store cannot be told now waits for [`catch_up`].
 fn tell_sessions(auth: &Auth, fates: Vec<UserChange>) -> (usize, usize) {
     let mut untold = auth.untold.lock().unwrap_or_else(PoisonError::into_inner);
     let is_news = !fates.is_empty();
@@ -83,7 +83,11 @@ pub fn catch_up(auth: &Auth) {
     let _turn = in_turn(&auth.reloading);
     if !auth.untold.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
         let (ended, changed) = tell_sessions(auth, Vec::new());
-        log::info!("told the session store of users: {ended} sessions ended, {changed} changed");
+        if ended + changed > 0 {
+            log::info!(
+                "told the session store of users: {ended} sessions ended, {changed} changed"
+            );
+        }
     }
 }
 
