@@ -34,9 +34,13 @@ pub(crate) fn start_in(folder: tempfile::TempDir) -> Gateway {
 
 /// The program, with clocks that [`set`] sets.
 pub(crate) fn command(folder: &Path, clocks: Clocks) -> Command {
+    under(program(), folder, clocks)
+}
+
+/// Any command, with clocks that [`set_in`] sets.
+pub(crate) fn under(mut command: Command, folder: &Path, clocks: Clocks) -> Command {
     let offset = folder.join(OFFSET);
     std::fs::write(&offset, "+0").unwrap();
-    let mut command = program();
     command
         .env("LD_PRELOAD", libfaketime())
         .env("FAKETIME_TIMESTAMP_FILE", offset)
@@ -51,18 +55,28 @@ pub(crate) fn command(folder: &Path, clocks: Clocks) -> Command {
 
 /// Sets the clocks of `gateway` to `offset` from the true time, for example `-1h`.
 pub(crate) fn set(gateway: &Gateway, offset: &str) {
+    set_in(gateway.folder(), offset);
+}
+
+/// Sets the clocks of the program that was given `folder`.
+pub(crate) fn set_in(folder: &Path, offset: &str) {
     // At once, so that no half of it is read.
-    let new = gateway.folder().join("offset.new");
+    let new = folder.join("offset.new");
     std::fs::write(&new, offset).unwrap();
-    std::fs::rename(new, gateway.folder().join(OFFSET)).unwrap();
+    std::fs::rename(new, folder.join(OFFSET)).unwrap();
 }
 
 /// Lets `seconds` pass for `gateway`.
 pub(crate) fn pass(gateway: &Gateway, seconds: u64) {
-    let before = std::fs::read_to_string(gateway.folder().join(OFFSET)).unwrap();
-    let before: u64 = before.trim_start_matches('+').parse().unwrap();
-    set(gateway, &format!("+{}", before + seconds));
+    pass_in(gateway.folder(), seconds);
     wake(gateway);
+}
+
+/// Lets `seconds` pass for the program that was given `folder`.
+pub(crate) fn pass_in(folder: &Path, seconds: u64) {
+    let before = std::fs::read_to_string(folder.join(OFFSET)).unwrap();
+    let before: u64 = before.trim_start_matches('+').parse().unwrap();
+    set_in(folder, &format!("+{}", before + seconds));
 }
 
 /// Has the gateway look at its timers.
@@ -82,7 +96,7 @@ pub(crate) fn pass_until_closed(gateway: &Gateway, seconds: u64, client: &Client
 }
 
 /// What makes a process see another time.
-fn libfaketime() -> PathBuf {
+pub(crate) fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
     folders
         .map(|folder| folder.join("faketime/libfaketime.so.1"))

@@ -11,11 +11,11 @@ use crate::secure::SecureGateway;
 use crate::support::*;
 
 /// What an upstream was sent of one request after its head, and whether the connection ended there.
-type Rest = (Vec<u8>, bool);
+pub(crate) type Rest = (Vec<u8>, bool);
 
 /// An upstream that says when a head has come, and what came after it; it answers what `early` says
 /// at once, and nothing else.
-fn listener(early: &'static str) -> (SocketAddr, Receiver<String>, Receiver<Rest>) {
+pub(crate) fn listener(early: &'static str) -> (SocketAddr, Receiver<String>, Receiver<Rest>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let ((head, heads), (rest, rests)) = (channel(), channel());
@@ -49,7 +49,7 @@ fn listen(stream: TcpStream, early: &str, head: &Sender<String>, rest: &Sender<R
 }
 
 /// A write of `ada`'s: its head, and its body in two halves.
-fn half_write(session: &str, framing: &str) -> [String; 3] {
+pub(crate) fn half_write(session: &str, framing: &str) -> [String; 3] {
     let line = cookie(session);
     if framing == "chunked" {
         let head = request("POST", "/api/v2/write", &[&line, "Transfer-Encoding: chunked"]);

@@ -91,6 +91,8 @@ mod pipelining;
 mod programs;
 /// What trusted proxies say of clients, in every spelling.
 mod proxies;
+/// Sessions in Redis: several gateways before one real Redis.
+mod redis;
 /// The users file, changed while the gateway serves.
 mod reload;
 /// One process and the next, or another: what they have in common.

@@ -5,7 +5,6 @@ local total, per_user = tonumber(ARGV[6]), tonumber(ARGV[7])
 local user, kind = ARGV[8], ARGV[9]
 local now = time()
 local index = index_of(user)
-redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(now))
 
 -- Which goes: the order is that of sessions in memory.
 local function rank(record)
@@ -17,14 +16,13 @@ local function rank(record)
   return 4
 end
 
-local gone, gone_record, gone_rank
-local ids = redis.call('ZRANGE', index, 0, -1)
+local gone, gone_record, gone_rank, lost
+local ids = redis.call('ZRANGEBYSCORE', index, '(' .. whole(now), '+inf')
 if #ids >= per_user then
   for _, other in ipairs(ids) do
     local record = read(key_of(other))
     if not record then
-      redis.call('ZREM', index, other)
-      redis.call('ZREM', everybody, other .. ':' .. user)
+      lost = other
       gone = nil
       break
     end
@@ -37,13 +35,16 @@ if #ids >= per_user then
 end
 
 local count = redis.call('ZCOUNT', everybody, '(' .. whole(now), '+inf')
-if gone then count = count - 1 end
+if gone or lost then count = count - 1 end
 if count >= total then return { 0, '', {} } end
-if gone then remove(gone, user) end
 
+-- What needs memory comes first: a Redis that is full refuses a script's first write, but none after it.
 local record = { 'v', '1', 'user', user, 'kind', kind, 'started', whole(now), 'used', whole(now), 'count', '0' }
 for i = 10, #ARGV do record[#record + 1] = ARGV[i] end
 redis.call('HSET', key_of(id), unpack(record))
+if gone then remove(gone, user) end
+if lost then remove(lost, user) end
+redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(now))
 local ends = now + idle
 if lifetime > 0 then ends = math.min(ends, now + lifetime) end
 expire(id, user, ends, now)

@@ -1,0 +1,29 @@
+//! Sessions in Redis: several gateways before one real Redis, and what becomes of sessions when something
+//! happens to either.
+
+/// A minimal client of Redis.
+mod client;
+/// Clocks that disagree.
+mod clocks;
+/// A copy of Redis, and secrets in what the gateway says.
+mod copies;
+/// What a request costs Redis.
+mod cost;
+/// Requests whose body is still coming.
+mod cut_off;
+/// Redis that is gone, hangs, or takes nothing.
+mod outages;
+/// A relay before Redis that does harm.
+mod relay;
+/// A real redis-server.
+mod server;
+/// One session, several gateways.
+mod sharing;
+/// Gateways that share a Redis.
+mod stage;
+/// How soon a sign-out counts elsewhere.
+mod timing;
+/// Requests that run while something happens.
+mod traffic;
+/// The users files of several gateways.
+mod users;
