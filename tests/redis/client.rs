@@ -38,10 +38,8 @@ impl Reply {
 pub(crate) fn ask(address: SocketAddr, command: &[&str]) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut bytes = format!("*{}\r\n", command.len());
-    for word in command {
-        bytes += &format!("${}\r\n{word}\r\n", word.len());
-    }
+    let words = command.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let bytes: String = [format!("*{}\r\n", command.len())].into_iter().chain(words).collect();
     stream.write_all(bytes.as_bytes())?;
     read(&mut BufReader::new(stream))
 }

@@ -26,11 +26,12 @@ impl Timed {
         let redis = Server::start_by(timed_redis, &[]);
         let upstream = Upstream::start();
         let url = format!("http://{}", upstream.address);
-        let gateways = [(); 2].map(|()| {
+        let gateways = ["+0", "+300"].map(|offset| {
             let folder = Gateway::prepare(&url, &config(&redis.url(), keys), &users(&["ada"]));
-            clock::start_in(folder)
+            let command = clock::command(folder.path(), Clocks::All);
+            clock::set_in(folder.path(), offset);
+            Gateway::start_by(command, folder)
         });
-        clock::pass(&gateways[1], 300);
         Self { gateways, redis, _upstream: upstream }
     }
 

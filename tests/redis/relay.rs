@@ -117,7 +117,7 @@ impl Shared {
 
 /// Carries what comes from one side to the other, to the end of either.
 fn carry(mut from: TcpStream, mut to: TcpStream, let_through: impl Fn(&mut Vec<u8>) -> bool) {
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let mut piece = buffer[..count].to_vec();
         let goes_on = let_through(&mut piece);
