@@ -179,6 +179,43 @@ fn files_hold_one_idea() {
     }
 }
 
+/// The type that a line such as `impl<T> Trait for Type<T> {` is about.
+fn implementing(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("impl")?;
+    let rest = rest.split_once(" for ").map_or(rest, |(_, rest)| rest);
+    let rest = match rest.strip_prefix('<') {
+        Some(generic) => generic.split_once("> ")?.1,
+        None => rest,
+    };
+    let name = rest.trim_start().trim_start_matches("Arc<");
+    let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+    Some(&name[..end])
+}
+
+#[test]
+fn the_methods_of_a_type_are_in_two_files_at_most() {
+    let sources = sources("gateway/src");
+    let (mut defined, mut found) = (BTreeMap::new(), BTreeMap::<&str, BTreeSet<&str>>::new());
+    for (name, text) in &sources {
+        let lines = if name.contains("tests") { "" } else { code(text) }.lines();
+        for line in lines {
+            let bare = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+            if let Some(rest) = bare.strip_prefix("struct ").or_else(|| bare.strip_prefix("enum "))
+            {
+                let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+                *defined.entry(&rest[..end]).or_insert(0) += 1;
+            }
+            if let Some(of) = implementing(line) {
+                found.entry(of).or_default().insert(name);
+            }
+        }
+    }
+    assert!(found.len() > 100 && found["Gateway"].len() == 2, "{found:?}");
+    // Where two types have one name, their files are not told apart.
+    found.retain(|of, files| defined.get(of) == Some(&1) && files.len() > 2);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn tests_neither_sleep_nor_hide() {
     let sources = sources("tests").into_iter().chain(sources("gateway/src"));

@@ -5,14 +5,14 @@ mod changes;
 mod complaints;
 mod fields;
 mod link;
-mod listing;
+pub mod listing;
 mod near_cache;
 mod scripts;
 mod seal;
 #[cfg(test)]
 pub(super) mod server;
 mod shared;
-mod upkeep;
+pub mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;

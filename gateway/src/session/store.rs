@@ -9,7 +9,7 @@ pub use super::ended::{EndListener, Ended};
 pub use super::error::{CreateError, StoreError};
 use super::memory::{Full, MemoryStore};
 use super::record::Filter;
-use super::redis::RedisStore;
+use super::redis::{RedisStore, listing, upkeep};
 use super::token::{SessionId, SessionToken};
 use super::{EndReason, Record, Session, Watch};
 use crate::clock::Moment;
@@ -119,7 +119,7 @@ impl SessionStore {
     /// The live sessions that `filter` lets through, for people to read.
     #[cfg_attr(not(test), expect(dead_code, reason = "no administrator can ask for it yet"))]
     pub async fn list(&self, filter: Filter, now: Moment) -> Result<Vec<Record>, StoreError> {
-        ask!(self, memory => memory.list(filter, now), redis => redis.list(filter, now))
+        ask!(self, memory => memory.list(filter, now), redis => listing::list(redis, filter, now))
     }
 
     /// The live sessions of `user` that this process has at hand.
@@ -155,7 +155,7 @@ impl SessionStore {
     /// Does what a store needs beside requests: Redis, a connection. Memory needs nothing more.
     pub async fn run(&self) {
         if let Self::Redis(redis) = self {
-            redis.run().await;
+            upkeep::run(redis).await;
         }
     }
 

@@ -11,38 +11,40 @@ use crate::session::token::SessionId;
 /// How many are asked for at once.
 const PAGE: usize = 250;
 
-impl RedisStore {
-    /// The live sessions that `filter` lets through.
-    pub async fn list(&self, filter: Filter, now: Moment) -> Result<Vec<Record>, StoreError> {
-        let index = match filter {
-            Filter::All => self.shared.keys.key("all"),
-            Filter::User(user) => self.shared.keys.user(&user.to_string()),
-        };
-        let (mut records, mut from) = (Vec::new(), 0);
-        loop {
-            let mut run = self.script(&scripts::LIST, index.clone(), Some(now));
-            run.arg(from).arg(PAGE);
-            let (looked_at, found): (usize, Vec<(Vec<u8>, Flat)>) = self.link.ask(&run).await?;
-            records.extend(found.iter().filter_map(|(id, flat)| self.record(id, flat)));
-            from += looked_at;
-            if looked_at < PAGE {
-                return Ok(records);
-            }
+/// The live sessions that `filter` lets through.
+pub async fn list(
+    store: &RedisStore,
+    filter: Filter,
+    now: Moment,
+) -> Result<Vec<Record>, StoreError> {
+    let index = match filter {
+        Filter::All => store.shared.keys.key("all"),
+        Filter::User(user) => store.shared.keys.user(&user.to_string()),
+    };
+    let (mut records, mut from) = (Vec::new(), 0);
+    loop {
+        let mut run = store.script(&scripts::LIST, index.clone(), Some(now));
+        run.arg(from).arg(PAGE);
+        let (looked_at, found): (usize, Vec<(Vec<u8>, Flat)>) = store.link.ask(&run).await?;
+        records.extend(found.iter().filter_map(|(id, flat)| record(store, id, flat)));
+        from += looked_at;
+        if looked_at < PAGE {
+            return Ok(records);
         }
     }
+}
 
-    fn record(&self, id: &[u8], flat: &Flat) -> Option<Record> {
-        let fields = Fields::read(flat).ok()?;
-        let idle = fields.used.0.saturating_add(millis(self.lifetime.idle));
-        let absolute = self.lifetime.absolute;
-        let absolute = absolute.map(|time| fields.started.0.saturating_add(millis(time)));
-        Some(Record {
-            id: SessionId::of_hex(id)?,
-            user_id: fields.user,
-            user_name: fields.name.as_str().to_owned(),
-            started: fields.started,
-            last_used: fields.used,
-            expires: UnixMillis(absolute.map_or(idle, |absolute| absolute.min(idle))),
-        })
-    }
+fn record(store: &RedisStore, id: &[u8], flat: &Flat) -> Option<Record> {
+    let fields = Fields::read(flat).ok()?;
+    let idle = fields.used.0.saturating_add(millis(store.lifetime.idle));
+    let absolute = store.lifetime.absolute;
+    let absolute = absolute.map(|time| fields.started.0.saturating_add(millis(time)));
+    Some(Record {
+        id: SessionId::of_hex(id)?,
+        user_id: fields.user,
+        user_name: fields.name.as_str().to_owned(),
+        started: fields.started,
+        last_used: fields.used,
+        expires: UnixMillis(absolute.map_or(idle, |absolute| absolute.min(idle))),
+    })
 }

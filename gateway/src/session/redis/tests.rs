@@ -274,7 +274,7 @@ fn a_session_that_this_gateway_has_written_itself_is_watched() {
         for second in [1, 16, 31] {
             assert!(stage.find(0, &token, at(second)).await.is_some());
             assert!(stage.find(0, &token, at(second)).await.is_some());
-            stage.stores[0].look_after(at(second + 14)).await;
+            upkeep::look_after(&stage.stores[0], at(second + 14)).await;
         }
         assert!(
             stage.stores[1].end(&token.id(), EndReason::SignedOut, at(32)).await.unwrap().is_some()
@@ -304,13 +304,13 @@ fn requests_that_come_in_depend_on_what_other_gateways_do() {
         assert!(
             stage.stores[1].end(&ended.id(), EndReason::SignedOut, at(2)).await.unwrap().is_some()
         );
-        here.find_out(doubted.recv().await.unwrap(), at(2)).await;
+        upkeep::find_out(here, doubted.recv().await.unwrap(), at(2)).await;
         watches[0].bell().notified().await;
         let inactive = Arc::new(user("bob").with_status(Status::Inactive));
         assert_eq!(stage.stores[1].replace_user(&inactive).await, Ok(1));
-        here.find_out(doubted.recv().await.unwrap(), at(3)).await;
+        upkeep::find_out(here, doubted.recv().await.unwrap(), at(3)).await;
         watches[1].bell().notified().await;
-        here.find_out(idle.id(), at(700)).await;
+        upkeep::find_out(here, idle.id(), at(700)).await;
         let notices: Vec<_> = watches.iter().map(Watch::notice).collect();
         assert_eq!(notices, [Notice::Revoked, Notice::Changed, Notice::Nothing]);
     });

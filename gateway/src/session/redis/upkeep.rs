@@ -57,125 +57,126 @@ impl Upkeep {
     }
 }
 
-impl RedisStore {
-    /// Keeps the connection and looks after sessions, for ever.
-    pub async fn run(self: &Arc<Self>) {
-        let every =
-            (self.interval / 16).clamp(Duration::from_millis(10), Duration::from_millis(250));
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let look_after = async {
-            let mut swept = Moment::now();
-            loop {
-                ticks.tick().await;
-                let now = Moment::now();
-                self.look_after(now).await;
-                if now.since(swept) >= SWEEP {
-                    swept = now;
-                    while self.sweep(now).await.unwrap_or(false) {}
-                }
+/// Keeps the connection and looks after sessions, for ever.
+pub async fn run(store: &Arc<RedisStore>) {
+    let every = (store.interval / 16).clamp(Duration::from_millis(10), Duration::from_millis(250));
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let look_after = async {
+        let mut swept = Moment::now();
+        loop {
+            ticks.tick().await;
+            let now = Moment::now();
+            look_after(store, now).await;
+            if now.since(swept) >= SWEEP {
+                swept = now;
+                while sweep(store, now).await.unwrap_or(false) {}
             }
+        }
+    };
+    let find_out = async {
+        let mut doubted = store.doubted.lock().await;
+        while let Some(id) = doubted.recv().await {
+            find_out(store, id, Moment::now()).await;
+        }
+    };
+    tokio::select! {
+        () = store.link.run() => {}
+        () = look_after => {}
+        () = find_out => {}
+    }
+}
+
+/// Finds out what has become of the session `id`, on which requests depend that have not come in
+/// whole.
+pub(super) async fn find_out(store: &RedisStore, id: SessionId, now: Moment) {
+    match store.look_up(id, None, How::Peek, now).await {
+        Ok(Some(session)) => store.shared.underway.is_of(&id, &session.user()),
+        Ok(None) => store.shared.underway.is_gone(&id, now),
+        Err(StoreError::TimedOut) => {
+            let _ = store.shared.doubt.send(id);
+        }
+        // When it is back, all are found out about.
+        Err(StoreError::Unavailable) => {}
+    }
+}
+
+/// Tells Redis of uses, and gives back what is not used.
+pub(super) async fn look_after(store: &Arc<RedisStore>, now: Moment) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..store.upkeep.count_due(now).min(TOGETHER) {
+        let store = Arc::clone(store);
+        tasks.spawn(async move { look_after_one_by_one(&store, now).await });
+    }
+    tasks.join_all().await;
+}
+
+async fn look_after_one_by_one(store: &RedisStore, now: Moment) {
+    while let Some(entry) = Upkeep::due(&store.upkeep.early, now) {
+        let is_used = entry.unsaid().count > 0 && store.shared.near.has(&entry);
+        if is_used && go_on_holding(store, &entry, now).await.is_ok() {
+            continue;
+        }
+        let after = entry.cover().until.after(store.interval / 8);
+        lock(&store.upkeep.late).push_back((after, entry));
+    }
+    while let Some(entry) = Upkeep::due(&store.upkeep.late, now) {
+        if !store.shared.near.let_go(&entry) {
+            // If that fails, the session ends a little later than it would have.
+            let _ = give_back(store, &entry, now).await;
+        }
+    }
+}
+
+async fn go_on_holding(
+    store: &RedisStore,
+    entry: &Arc<Entry>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let (id, uses) = (entry.session.id(), entry.unsaid());
+    let found = store.ask_for(id, How::Hold(uses), now).await;
+    if let Ok(Some((lives, covered, _, _, flat))) = &found {
+        entry.said(uses);
+        let covered = u64::try_from(*covered).unwrap_or_default();
+        let ends = now.after(Duration::from_millis(*lives));
+        let until = now.after(Duration::from_millis(covered)).min(ends);
+        entry.extend(Cover { until, ends, held: super::held(flat, &store.gateway) });
+        store.shared.underway.lives(id, ends);
+    }
+    if let Ok(None) = found {
+        store.shared.near.changed(id);
+        return Ok(());
+    }
+    found.map(|_| store.upkeep.attend(Arc::clone(entry), store.interval, now))
+}
+
+async fn give_back(store: &RedisStore, entry: &Arc<Entry>, now: Moment) -> Result<(), StoreError> {
+    let (id, uses) = (entry.session.id(), entry.unsaid());
+    let found = store.ask_for(id, How::Settle(uses, entry.cover().held), now).await?;
+    if let Some((lives, ..)) = found {
+        store.shared.underway.lives(id, now.after(Duration::from_millis(lives)));
+    }
+    Ok(())
+}
+
+/// Tells of sessions that have idled out; true if there may be more. Of all gateways, one tells.
+pub(in crate::session) async fn sweep(store: &RedisStore, now: Moment) -> Result<bool, StoreError> {
+    let mut run = store.script(&scripts::SWEEP, store.shared.keys.key("all"), Some(now));
+    run.arg(AT_ONCE);
+    let due: Vec<String> = store.link.ask(&run).await?;
+    for entry in &due {
+        let (id, user) = entry.split_once(':').unwrap_or_default();
+        let (Some(id), Ok(user)) = (SessionId::of_hex(id.as_bytes()), user.parse()) else {
+            continue;
         };
-        let find_out = async {
-            let mut doubted = self.doubted.lock().await;
-            while let Some(id) = doubted.recv().await {
-                self.find_out(id, Moment::now()).await;
-            }
-        };
-        tokio::select! {
-            () = self.link.run() => {}
-            () = look_after => {}
-            () = find_out => {}
+        store.shared.near.changed(&id);
+        if let Some(user) = store.users.user(user) {
+            let session = Arc::new(Session::start(id, user, None, now));
+            session.end();
+            tell(&store.listeners, session, EndReason::Expired);
         }
     }
-
-    /// Finds out what has become of the session `id`, on which requests depend that have not come in
-    /// whole.
-    pub(super) async fn find_out(&self, id: SessionId, now: Moment) {
-        match self.look_up(id, None, How::Peek, now).await {
-            Ok(Some(session)) => self.shared.underway.is_of(&id, &session.user()),
-            Ok(None) => self.shared.underway.is_gone(&id, now),
-            Err(StoreError::TimedOut) => {
-                let _ = self.shared.doubt.send(id);
-            }
-            // When it is back, all are found out about.
-            Err(StoreError::Unavailable) => {}
-        }
-    }
-
-    /// Tells Redis of uses, and gives back what is not used.
-    pub(super) async fn look_after(self: &Arc<Self>, now: Moment) {
-        let mut tasks = JoinSet::new();
-        for _ in 0..self.upkeep.count_due(now).min(TOGETHER) {
-            let store = Arc::clone(self);
-            tasks.spawn(async move { store.look_after_one_by_one(now).await });
-        }
-        tasks.join_all().await;
-    }
-
-    async fn look_after_one_by_one(&self, now: Moment) {
-        while let Some(entry) = Upkeep::due(&self.upkeep.early, now) {
-            let is_used = entry.unsaid().count > 0 && self.shared.near.has(&entry);
-            if is_used && self.go_on_holding(&entry, now).await.is_ok() {
-                continue;
-            }
-            let after = entry.cover().until.after(self.interval / 8);
-            lock(&self.upkeep.late).push_back((after, entry));
-        }
-        while let Some(entry) = Upkeep::due(&self.upkeep.late, now) {
-            if !self.shared.near.let_go(&entry) {
-                // If that fails, the session ends a little later than it would have.
-                let _ = self.give_back(&entry, now).await;
-            }
-        }
-    }
-
-    async fn go_on_holding(&self, entry: &Arc<Entry>, now: Moment) -> Result<(), StoreError> {
-        let (id, uses) = (entry.session.id(), entry.unsaid());
-        let found = self.ask_for(id, How::Hold(uses), now).await;
-        if let Ok(Some((lives, covered, _, _, flat))) = &found {
-            entry.said(uses);
-            let covered = u64::try_from(*covered).unwrap_or_default();
-            let ends = now.after(Duration::from_millis(*lives));
-            let until = now.after(Duration::from_millis(covered)).min(ends);
-            entry.extend(Cover { until, ends, held: super::held(flat, &self.gateway) });
-            self.shared.underway.lives(id, ends);
-        }
-        if let Ok(None) = found {
-            self.shared.near.changed(id);
-            return Ok(());
-        }
-        found.map(|_| self.upkeep.attend(Arc::clone(entry), self.interval, now))
-    }
-
-    async fn give_back(&self, entry: &Arc<Entry>, now: Moment) -> Result<(), StoreError> {
-        let (id, uses) = (entry.session.id(), entry.unsaid());
-        let found = self.ask_for(id, How::Settle(uses, entry.cover().held), now).await?;
-        if let Some((lives, ..)) = found {
-            self.shared.underway.lives(id, now.after(Duration::from_millis(lives)));
-        }
-        Ok(())
-    }
-
-    /// Tells of sessions that have idled out; true if there may be more. Of all gateways, one tells.
-    pub(in crate::session) async fn sweep(&self, now: Moment) -> Result<bool, StoreError> {
-        let mut run = self.script(&scripts::SWEEP, self.shared.keys.key("all"), Some(now));
-        run.arg(AT_ONCE);
-        let due: Vec<String> = self.link.ask(&run).await?;
-        for entry in &due {
-            let (id, user) = entry.split_once(':').unwrap_or_default();
-            let (Some(id), Ok(user)) = (SessionId::of_hex(id.as_bytes()), user.parse()) else {
-                continue;
-            };
-            self.shared.near.changed(&id);
-            if let Some(user) = self.users.user(user) {
-                let session = Arc::new(Session::start(id, user, None, now));
-                session.end();
-                tell(&self.listeners, session, EndReason::Expired);
-            }
-        }
-        Ok(due.len() == AT_ONCE)
-    }
+    Ok(due.len() == AT_ONCE)
 }
 
 /// What is done under the lock does not panic.

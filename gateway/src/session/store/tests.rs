@@ -64,7 +64,7 @@ impl Stage {
     async fn told(&self, now: Moment) -> Vec<EndReason> {
         match &*self.store {
             SessionStore::Redis(redis) => {
-                assert_eq!(redis.sweep(now).await, Ok(false));
+                assert_eq!(upkeep::sweep(redis, now).await, Ok(false));
             }
             _ => assert!(!self.store.sweep(now)),
         }

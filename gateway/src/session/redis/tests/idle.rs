@@ -9,7 +9,7 @@ fn a_busy_session_costs_redis_some_four_writes_a_minute() {
         let before = stage.runs("evalsha");
         for tenth in 0..6_000 {
             let now = Moment::from_millis(tenth * 100);
-            stage.stores[0].look_after(now).await;
+            upkeep::look_after(&stage.stores[0], now).await;
             assert!(stage.find(0, &token, now).await.is_some());
         }
         let runs = stage.runs("evalsha") - before;
@@ -31,21 +31,21 @@ fn a_session_ends_when_it_was_not_used_for_exactly_so_long() {
         assert!(stage.find(0, &token, at(10)).await.is_some());
         assert_eq!(ends(), 625_000, "held, for uses that Redis is not told of");
         assert!(stage.find(0, &token, at(13)).await.is_some());
-        stage.stores[0].look_after(at(24)).await;
+        upkeep::look_after(&stage.stores[0], at(24)).await;
         assert_eq!(ends(), 625_000, "not yet");
-        stage.stores[0].look_after(at(25)).await;
+        upkeep::look_after(&stage.stores[0], at(25)).await;
         assert_eq!(ends(), 640_000, "held on");
         for second in [39, 40, 42] {
-            stage.stores[0].look_after(at(second)).await;
+            upkeep::look_after(&stage.stores[0], at(second)).await;
         }
         assert_eq!(ends(), 613_000, "given back");
         assert!(stage.find(0, &token, at(612)).await.is_some());
-        stage.stores[0].look_after(at(640)).await;
-        stage.stores[0].look_after(at(641)).await;
+        upkeep::look_after(&stage.stores[0], at(640)).await;
+        upkeep::look_after(&stage.stores[0], at(641)).await;
         assert_eq!(ends(), 1_212_000);
         assert!(stage.find(1, &token, at(1212)).await.is_none());
-        assert_eq!(stage.stores[1].sweep(at(1212)).await, Ok(false));
-        assert_eq!(stage.stores[0].sweep(at(1212)).await, Ok(false));
+        assert_eq!(upkeep::sweep(&stage.stores[1], at(1212)).await, Ok(false));
+        assert_eq!(upkeep::sweep(&stage.stores[0], at(1212)).await, Ok(false));
         assert_eq!((stage.told(0), stage.told(1)), (vec![], vec![EndReason::Expired]), "once");
     });
 }
