@@ -94,7 +94,7 @@ impl RedisStore {
     /// The store of these `settings`. Whose sessions those are, `users` says. The ends that come about by
     /// this gateway, `listeners` are told of.
     ///
-    /// Nothing is connected before [`RedisStore::run`].
+    /// Nothing is connected before [`upkeep::run`].
     pub fn new(
         settings: Settings,
         lifetime: Lifetime,
