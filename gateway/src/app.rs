@@ -182,8 +182,9 @@ fn build(
     let token_file = token_file.map(|file| token_file::watched(file, Arc::clone(&shared)));
     let policy = policy::of(&config, shared);
     let gateway = Arc::new(Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version)));
-    let (connections, concurrency) =
-        (connections(&config.limits), ConcurrencyLimits::new(&config.limits));
+    let limits = &config.limits;
+    let connections = Connections::new(limits.connections, limits.connections_per_client);
+    let concurrency = ConcurrencyLimits::new(limits);
     let proxy = Proxy::new(
         Arc::clone(&gateway),
         Arc::clone(&upstream),
@@ -255,10 +256,6 @@ fn auth(
     let store = Arc::clone(&sessions);
     let auth = Auth::new(directory, store, tokens, upstream_sessions.clone(), signin.rules, audit);
     (Arc::new(auth), sessions, upstream_sessions)
-}
-
-fn connections(limits: &Limits) -> Connections {
-    Connections::new(limits.connections, limits.connections_per_client)
 }
 
 fn keep_alive(limits: &Limits) -> KeepAlive {

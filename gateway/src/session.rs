@@ -17,8 +17,8 @@ pub mod token;
 mod upstream;
 mod usage;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -196,6 +196,11 @@ impl Session {
             && now.since(usage.last()) < lifetime.idle
             && lifetime.absolute.is_none_or(|absolute| now.since(self.started) < absolute)
     }
+}
+
+/// What is done under the locks of sessions does not panic, so a poisoned one still guards something sound.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -13,11 +13,10 @@ const MOST_NAMED: usize = 20;
 pub fn of(config: &Config, users: &Users) -> Vec<String> {
     let mut warnings = Vec::new();
     for user in users.sorted() {
-        let word = match user.access {
-            Access::Read => "read",
-            Access::Write => "write",
-            Access::Full => continue,
-        };
+        if user.access == Access::Full {
+            continue;
+        }
+        let word = user.access.word();
         if config.upstream.token.is_some() && user.token.is_none() {
             warnings.push(format!(
                 "user {}: access = \"{word}\" with the shared upstream token: the gateway does not \

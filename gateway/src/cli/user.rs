@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::directory::edit::{self, Change, NewUser};
 use crate::file_identity::Files;
 use crate::toml_reader;
+use crate::user::access::Access;
 use crate::user::name::Username;
 use crate::user::password::{Cost, Memory, Password, PasswordHash};
 use crate::user::secret::ApiToken;
@@ -50,7 +51,7 @@ pub(super) struct New {
     #[command(flatten)]
     user: WithPassword,
     /// What the gateway forwards for the user; full by default
-    #[arg(long, value_name = "ACCESS", value_parser = ["read", "write", "full"])]
+    #[arg(long, value_name = "ACCESS", value_parser = Access::ALL.map(Access::word))]
     access: Option<String>,
     /// File with the InfluxDB API token that is sent upstream for this user; the users file names it
     #[arg(long, value_name = "FILE", conflicts_with = "token_stdin")]

@@ -48,7 +48,7 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     let password = table.required("password", PasswordHash::parse);
     let statuses = [("active", Status::Active), ("inactive", Status::Inactive)];
     let status = table.choice("status", &statuses).unwrap_or(Status::Active);
-    let accesses = [("read", Access::Read), ("write", Access::Write), ("full", Access::Full)];
+    let accesses = Access::ALL.map(|access| (access.word(), access));
     let access = table.choice("access", &accesses).unwrap_or(Access::Full);
     let token = token(&mut table, folder);
 

@@ -11,7 +11,6 @@ use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::auth::tokens::{TokenError, Tokens};
 use crate::session::Session;
-use crate::session::store::StoreError;
 use crate::user::Status;
 
 /// Authenticates one request, and remembers the session that it finds.
@@ -78,7 +77,10 @@ impl<'a> Authenticator<'a> {
             // What will be rejected renews no session.
             Err(_) => self.auth.peek(&token, self.request.now).await,
         };
-        let session = session.map_err(store_error)?.ok_or(Rejection::Unauthorized)?;
+        // The store says in the log what is wrong with it; nothing here would sign the client out.
+        let session = session
+            .map_err(|_error| Rejection::SessionsUnavailable)?
+            .ok_or(Rejection::Unauthorized)?;
         self.session = Some(Arc::clone(&session));
         match session.user().status {
             Status::Active => Ok(Authenticated { caller: Caller::Session(session), site }),
@@ -133,12 +135,6 @@ impl<'a> Authenticator<'a> {
         }
         self.caller().await.map(Some)
     }
-}
-
-/// The answer to a client whose session cannot be looked up: nothing that would sign it out.
-fn store_error(_error: StoreError) -> Rejection {
-    // The store says in the log what is wrong with it, and not with every request.
-    Rejection::SessionsUnavailable
 }
 
 /// The answer to a client whose token is not accepted.

@@ -20,20 +20,27 @@ pub async fn receive(
     http2::check(downstream, &context.policy.head)?;
     check_host(downstream, context)?;
     let is_whole = downstream.as_downstream_mut().is_body_done();
-    let (policy, head) = (&*context.policy, downstream.req_header());
+    let (policy, head) = (&context.policy, downstream.req_header());
     let route = Route::of(&head.method, head.uri.path(), &policy.forwarding);
     if is_whole || !user_changes::reads_body(gateway.auth(), policy, route, head) {
-        let head: &Parts = head;
-        let (client, now) = (&context.client, Moment::now());
-        let outcome = gateway.handle(policy, Request { route, head, body: &[], client, now }).await;
-        context.session = outcome.session;
-        return outcome.decision;
+        return handle(gateway, context, route, head, &[]).await;
     }
-    let body = request_body::read(downstream, &policy.limits).await?;
-    let head: &Parts = downstream.req_header();
-    let route = Route::of(&head.method, head.uri.path(), &policy.forwarding);
+    let body = request_body::read(downstream, &context.policy.limits).await?;
+    let head = downstream.req_header();
+    let route = Route::of(&head.method, head.uri.path(), &context.policy.forwarding);
+    handle(gateway, context, route, head, &body).await
+}
+
+/// Has the gateway decide now, and notes whose session it is.
+async fn handle(
+    gateway: &Gateway,
+    context: &mut Context,
+    route: Route<'_>,
+    head: &Parts,
+    body: &[u8],
+) -> Result<Decision, Rejection> {
     let (client, now) = (&context.client, Moment::now());
-    let outcome = gateway.handle(policy, Request { route, head, body: &body, client, now }).await;
+    let outcome = gateway.handle(&context.policy, Request { route, head, body, client, now }).await;
     context.session = outcome.session;
     outcome.decision
 }

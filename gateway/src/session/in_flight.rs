@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use super::Session;
 use super::token::{DigestHasher, SessionId};
+use super::{Session, lock};
 use crate::clock::Moment;
 use crate::user::{Status, User, UserId};
 
@@ -155,9 +155,8 @@ impl InFlight {
             .for_each(|it| tell(it));
     }
 
-    /// What is done under the lock does not panic.
     fn lock(&self) -> MutexGuard<'_, Requests> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sessions in memory: a moka cache with time-to-idle, and a index that counts them.
 
 use std::hash::BuildHasherDefault;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use moka::sync::Cache;
 
@@ -11,7 +11,7 @@ use super::in_flight::InFlight;
 use super::index::{self, SessionIndex};
 use super::record::Filter;
 use super::token::{DigestHasher, SessionId};
-use super::{EndReason, Lifetime, Record, Session, Watch};
+use super::{EndReason, Lifetime, Record, Session, Watch, lock};
 use crate::clock::Moment;
 use crate::user::{User, UserId};
 
@@ -259,11 +259,6 @@ impl MemoryStore {
         index.insert(Arc::clone(session));
         Ok(gone)
     }
-}
-
-/// What is done under the locks does not panic, so a poisoned one still guards something sound.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

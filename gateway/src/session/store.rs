@@ -42,6 +42,21 @@ macro_rules! ask {
     };
 }
 
+/// The same of what this process has, which answers at once.
+macro_rules! here {
+    ($store:expr, $memory:ident => $work:expr, $redis:ident => $there:expr) => {
+        match $store {
+            SessionStore::Memory($memory) => $work,
+            SessionStore::Redis($redis) => $there,
+            #[cfg(test)]
+            SessionStore::Faulty(faulty) => {
+                let $memory = faulty.memory();
+                $work
+            }
+        }
+    };
+}
+
 impl SessionStore {
     /// The live session of `token`, renewed; `None` if there is none.
     pub async fn touch(
@@ -124,47 +139,30 @@ impl SessionStore {
 
     /// The live sessions of `user` that this process has at hand.
     pub fn of(&self, user: UserId) -> Vec<Arc<Session>> {
-        if let Self::Redis(redis) = self { redis.of(user) } else { self.memory().of(user) }
+        here!(self, memory => memory.of(user), redis => redis.of(user))
     }
 
     /// Watches over `session` for a request that has not come in whole. What has become of the
     /// session before that is to be looked at after it.
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
-        if let Self::Redis(redis) = self {
-            redis.watch(session)
-        } else {
-            self.memory().watch(session)
-        }
+        here!(self, memory => memory.watch(session), redis => redis.watch(session))
     }
 
     /// Whether `session` still holds, as far as this process knows. Does not renew it.
     pub fn is_live(&self, session: &Session, now: Moment) -> bool {
-        if let Self::Redis(_) = self {
-            !session.has_ended()
-        } else {
-            self.memory().is_live(session, now)
-        }
+        here!(self, memory => memory.is_live(session, now), _redis => !session.has_ended())
     }
 
     /// Forgets some of the sessions that have idled out; true if there may be more. Called again and
     /// again from a background task.
     pub fn sweep(&self, now: Moment) -> bool {
-        !matches!(self, Self::Redis(_)) && self.memory().sweep(now)
+        here!(self, memory => memory.sweep(now), _redis => false)
     }
 
     /// Does what a store needs beside requests: Redis, a connection. Memory needs nothing more.
     pub async fn run(&self) {
         if let Self::Redis(redis) = self {
             upkeep::run(redis).await;
-        }
-    }
-
-    fn memory(&self) -> &MemoryStore {
-        match self {
-            Self::Memory(memory) => memory,
-            Self::Redis(_) => unreachable!("whoever asks for memory has looked for Redis first"),
-            #[cfg(test)]
-            Self::Faulty(faulty) => faulty.memory(),
         }
     }
 }

@@ -7,8 +7,8 @@ use http::Method;
 /// The access of a user of the users file.
 ///
 /// It bounds what the user does with the API token that the gateway injects, which may be more
-/// powerful than the user should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// powerful than the user should be. The stricter is the lesser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// Looks and queries.
     Read,
@@ -32,6 +32,18 @@ pub enum Right {
 }
 
 impl Access {
+    /// All there is, the strictest first.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Full];
+
+    /// The word in the users file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Full => "full",
+        }
+    }
+
     /// Whether a request that needs `right` is within the access.
     ///
     /// Credentials are within full access only if the user is `trusted` with them: by having an

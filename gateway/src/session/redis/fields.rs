@@ -68,11 +68,10 @@ impl Fields {
                 "inactive" => Status::Inactive,
                 _ => return Err(Unreadable::Field("status")),
             },
-            access: match field("access")? {
-                "read" => Access::Read,
-                "write" => Access::Write,
-                "full" => Access::Full,
-                _ => return Err(Unreadable::Field("access")),
+            access: {
+                let word = field("access")?;
+                let access = Access::ALL.into_iter().find(|access| access.word() == word);
+                access.ok_or(Unreadable::Field("access"))?
             },
             kind: field("kind")?
                 .parse()
@@ -87,7 +86,7 @@ impl Fields {
     /// The user as this gateway's `here`, bounded by what the record says: whichever is stricter.
     pub(super) fn bound(&self, here: &Arc<User>) -> Arc<User> {
         let status = if self.status == Status::Inactive { self.status } else { here.status };
-        let access = stricter(self.access, here.access);
+        let access = self.access.min(here.access);
         if (status, access) == (here.status, here.access) {
             return Arc::clone(here);
         }
@@ -103,24 +102,11 @@ impl Fields {
 
 /// What a record says of `user`, as field and value by turns.
 pub(super) fn of_user(user: &User) -> [(&'static str, String); 3] {
-    let access = match user.access {
-        Access::Read => "read",
-        Access::Write => "write",
-        Access::Full => "full",
-    };
     [
         ("name", user.name.as_str().to_owned()),
         ("status", user.status.word().to_owned()),
-        ("access", access.to_owned()),
+        ("access", user.access.word().to_owned()),
     ]
-}
-
-fn stricter(one: Access, other: Access) -> Access {
-    match (one, other) {
-        (Access::Read, _) | (_, Access::Read) => Access::Read,
-        (Access::Write, _) | (_, Access::Write) => Access::Write,
-        (Access::Full, Access::Full) => Access::Full,
-    }
 }
 
 #[cfg(test)]

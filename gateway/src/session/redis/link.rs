@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use super::address::Address;
 use super::complaints::Complaints;
+use super::millis;
 use crate::clock::Moment;
 use crate::session::error::StoreError;
 
@@ -266,10 +267,6 @@ fn is_of_no_use(error: &RedisError) -> bool {
     );
     // Redis 6 puts what a script ran into behind a code of its own.
     is_known || error.detail().is_some_and(|detail| detail.contains("-READONLY"))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Half of it to all of it, so that many gateways do not come back in one moment.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use moka::sync::Cache;
 
 use crate::clock::Moment;
-use crate::session::Session;
 use crate::session::token::{DigestHasher, SessionId};
+use crate::session::{Session, lock};
 use crate::user::UserId;
 
 /// The cache.
@@ -217,11 +217,6 @@ impl Entry {
     pub(super) fn said(&self, uses: Uses) {
         self.uses.fetch_sub(uses.count, Ordering::AcqRel);
     }
-}
-
-/// What is done under the lock does not panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! idled out is written down.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use crate::session::ended::tell;
 use crate::session::error::StoreError;
 use crate::session::memory::AT_ONCE;
 use crate::session::token::SessionId;
-use crate::session::{EndReason, Session};
+use crate::session::{EndReason, Session, lock};
 
 /// Sessions that this gateway holds, in the order in which something is due.
 #[derive(Default)]
@@ -46,7 +46,8 @@ impl Upkeep {
 
     /// How many sessions there is something to do for.
     fn count_due(&self, now: Moment) -> usize {
-        let count = |queue| lock(queue).iter().take_while(|(due, _)| *due <= now).count();
+        let count =
+            |queue: &Mutex<Due>| lock(queue).iter().take_while(|(due, _)| *due <= now).count();
         count(&self.early) + count(&self.late)
     }
 
@@ -177,9 +178,4 @@ pub(in crate::session) async fn sweep(store: &RedisStore, now: Moment) -> Result
         }
     }
     Ok(due.len() == AT_ONCE)
-}
-
-/// What is done under the lock does not panic.
-fn lock(queue: &Mutex<Due>) -> MutexGuard<'_, Due> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
