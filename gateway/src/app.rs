@@ -209,14 +209,14 @@ fn build(
     server.add(Restarting::service("upstream", upstream));
     server.add(Restarting::service("version", Arc::new(LearnVersion(version))));
     server.add(Restarting::service("expiry", Arc::new(Expiry(Arc::clone(&sessions)))));
-    server.add(Restarting::service("session store", Arc::new(StoreUpkeep(sessions))));
+    server.add(Restarting::service("session store", Arc::new(StoreUpkeep(Arc::clone(&sessions)))));
     if let Some(upstream_sessions) = upstream_sessions {
         let renewal = Arc::new(Renewal(upstream_sessions));
         server.add(Restarting::service("upstream sessions", renewal));
     }
     server.add(Restarting::service("reload", Arc::new(reload)));
     let audit = auth.audit().clone();
-    let drain = Drain { connections, audit: audit.clone() };
+    let drain = Drain { connections, audit: audit.clone(), sessions };
     server.add(Restarting::service("drain", Arc::new(drain)));
     (server, audit)
 }

@@ -70,6 +70,11 @@ impl Watch {
         }
     }
 
+    /// Whether somebody else has the session, too.
+    pub(super) fn is_needed(&self) -> bool {
+        Arc::strong_count(&self.request.session) > 1
+    }
+
     /// Rings, once, when the session is revoked or its user may do nothing any more.
     pub fn bell(&self) -> Arc<Notify> {
         Arc::clone(&self.request.bell)
@@ -92,6 +97,14 @@ impl InFlight {
     /// The session `id` was ended by somebody.
     pub(super) fn revoke(&self, id: &SessionId) {
         for request in self.lock().get(id).into_iter().flatten() {
+            request.revoke();
+        }
+    }
+
+    /// The same, in a store elsewhere: of the session, each request may have what it once was.
+    pub(super) fn end(&self, id: &SessionId) {
+        for request in self.lock().get(id).into_iter().flatten() {
+            request.session.end();
             request.revoke();
         }
     }
@@ -138,8 +151,11 @@ impl InFlight {
 
     /// A store elsewhere has no session `id` at `now`: it was ended by somebody, or has idled out.
     pub(super) fn is_gone(&self, id: &SessionId, now: Moment) {
-        for request in self.lock().get(id).into_iter().flatten() {
-            if now.millis() < request.ends.load(Ordering::Acquire) {
+        let requests = self.lock();
+        let of_session = || requests.get(id).into_iter().flatten();
+        let ends = of_session().map(|request| request.ends.load(Ordering::Acquire)).max();
+        if ends.is_some_and(|ends| now.millis() < ends) {
+            for request in of_session() {
                 request.session.end();
                 request.revoke();
             }

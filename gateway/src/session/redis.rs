@@ -35,7 +35,7 @@ use fields::{Fields, Flat};
 use link::{Changes, Link};
 use near_cache::{Cover, NearCache, Uses};
 use scripts::Keys;
-use shared::Shared;
+use shared::{Doubt, Shared};
 use upkeep::Upkeep;
 
 /// What can be configured.
@@ -58,7 +58,7 @@ pub struct RedisStore {
     shared: Arc<Shared>,
     link: Link,
     /// Sessions of such requests of which something has to be found out.
-    doubted: AsyncMutex<mpsc::UnboundedReceiver<SessionId>>,
+    doubted: AsyncMutex<mpsc::UnboundedReceiver<Doubt>>,
     upkeep: Upkeep,
     /// What Redis knows this gateway by.
     gateway: String,
@@ -179,8 +179,10 @@ impl RedisStore {
         let Some(here) = self.users.user(fields.user) else { return Ok(None) };
         let began = Moment::from_millis(now.millis().saturating_sub(age));
         let upstream = token.and_then(|token| unseal(token, &fields));
-        let session = Session::start(id, fields.bound(&here), upstream, began).of_kind(fields.kind);
-        let session = Arc::new(session);
+        // A use is what its deadline here counts from.
+        let used = if let How::Use = how { now } else { began };
+        let session = Session::start(id, fields.bound(&here), upstream, used).of_kind(fields.kind);
+        let session = Arc::new(Session { started: began, ..session });
         if let (How::Use, Ok(covered @ 1..)) = (how, u64::try_from(covered)) {
             let until = now.after(Duration::from_millis(covered)).min(ends);
             let cover = Cover { until, ends, held: held(&flat, &self.gateway) };
@@ -220,11 +222,13 @@ impl RedisStore {
     /// Watches over `session` for a request that has not come in whole.
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
         let watch = Watch::over(session, &self.shared.underway);
-        match self.shared.near.ends(session.id()) {
-            Some(ends) => self.shared.underway.lives(session.id(), ends),
-            None => {
-                let _ = self.shared.doubt.send(*session.id());
-            }
+        let at_hand = self.shared.near.ends(session.id());
+        if at_hand.is_none() {
+            let _ = self.shared.doubt.send((*session.id(), None));
+        }
+        // Not before its use is forgotten, whatever has happened since.
+        if let Some(ends) = at_hand.or_else(|| session.deadline(&self.lifetime)) {
+            self.shared.underway.lives(session.id(), ends);
         }
         watch
     }

@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 pub use super::ended::{EndListener, Ended};
 pub use super::error::{CreateError, StoreError};
@@ -17,6 +18,9 @@ use crate::user::{User, UserId};
 
 #[cfg(test)]
 pub mod faulty;
+
+/// How long the end of the process waits for the store.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Where sessions are kept.
 pub enum SessionStore {
@@ -163,6 +167,13 @@ impl SessionStore {
     pub async fn run(&self) {
         if let Self::Redis(redis) = self {
             upkeep::run(redis).await;
+        }
+    }
+
+    /// Writes down what is not yet, when the last request is answered; does not wait for long.
+    pub async fn close(&self) {
+        if let Self::Redis(redis) = self {
+            let _ = tokio::time::timeout(CLOSE, upkeep::close(redis, Moment::now())).await;
         }
     }
 }

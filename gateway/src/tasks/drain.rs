@@ -1,5 +1,6 @@
 //! Ends the process when it was told to stop and the last request is answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use pingora::services::background::BackgroundService;
 
 use crate::audit::Audit;
 use crate::net::connections::Connections;
+use crate::session::store::SessionStore;
 
 /// The task. Pingora by itself would wait out the whole grace period, which stays the limit.
 pub struct Drain {
@@ -15,6 +17,8 @@ pub struct Drain {
     pub connections: Connections,
     /// What has to be written before the end.
     pub audit: Audit,
+    /// What else has.
+    pub sessions: Arc<SessionStore>,
 }
 
 /// For connections that were accepted in the moment of the signal and are not counted yet.
@@ -32,6 +36,7 @@ impl BackgroundService for Drain {
             tokio::time::sleep(SETTLE).await;
             if self.connections.count() == 0 {
                 log::info!("all requests are answered");
+                self.sessions.close().await;
                 self.audit.flush();
                 log::logger().flush();
                 std::process::exit(0);

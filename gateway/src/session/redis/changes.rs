@@ -52,9 +52,8 @@ impl RedisStore {
         let mut run = self.script(&scripts::END, self.shared.keys.record(&hex), Some(now));
         self.live_for(run.arg(&hex));
         let flat: Option<Flat> = self.link.ask(&run).await?;
-        self.shared.near.changed(id);
         // Also what has idled out, but is still in use by a request: whoever signs out, means it.
-        self.shared.underway.revoke(id);
+        self.gone(id);
         let session = flat.and_then(|flat| self.ended(hex.as_bytes(), &flat, reason, now));
         Ok(session.map(|session| Ended { session, reason }))
     }
@@ -89,7 +88,9 @@ impl RedisStore {
         for (id, _) in &found {
             // Redis does not tell who has made the change.
             if let Some(id) = SessionId::of_hex(id) {
-                self.shared.near.changed(&id);
+                if let Some(entry) = self.shared.near.changed(&id) {
+                    entry.session.set_user(Arc::clone(with));
+                }
             }
         }
         self.shared.underway.change(with);
@@ -113,6 +114,14 @@ impl RedisStore {
         Ok(())
     }
 
+    /// The session `id` is not there any more, also for requests that have it and wait for something.
+    fn gone(&self, id: &SessionId) {
+        if let Some(entry) = self.shared.near.changed(id) {
+            entry.session.end();
+        }
+        self.shared.underway.end(id);
+    }
+
     /// This gateway has ended the session `id`, whose record was `flat`: nobody else tells of it.
     fn ended(
         &self,
@@ -122,8 +131,7 @@ impl RedisStore {
         now: Moment,
     ) -> Option<Arc<Session>> {
         let id = SessionId::of_hex(id)?;
-        self.shared.near.changed(&id);
-        self.shared.underway.revoke(&id);
+        self.gone(&id);
         let fields = Fields::read(flat).ok()?;
         let session = Session::start(id, fields.as_recorded(), None, now).of_kind(fields.kind);
         session.end();

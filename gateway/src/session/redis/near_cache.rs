@@ -109,14 +109,14 @@ impl NearCache {
         Asking { near: self, id, epoch: self.epoch.load(Ordering::Acquire) }
     }
 
-    /// Redis says that the session `id` has changed or is gone.
-    pub(super) fn changed(&self, id: &SessionId) {
+    /// Redis says that the session `id` has changed or is gone. Returns it as it was.
+    pub(super) fn changed(&self, id: &SessionId) -> Option<Arc<Entry>> {
         let mut asked = lock(&self.asked);
         if let Some((_, is_dirty)) = asked.get_mut(id) {
             *is_dirty = true;
         }
         // Under the lock, or a reply could be kept in between.
-        self.entries.invalidate(id);
+        self.entries.remove(id)
     }
 
     /// Redis does not say any more what changes.
@@ -263,7 +263,7 @@ mod tests {
         let (near, session) = (NearCache::new(), session());
         let cover = Cover { until: at(100), ..COVER };
         let changes: [fn(&NearCache, &SessionId); 2] =
-            [|near, id| near.changed(id), |near, _| near.forget_all()];
+            [|near, id| drop(near.changed(id)), |near, _| near.forget_all()];
         for change in changes {
             let asking = near.ask(*session.id());
             change(&near, session.id());

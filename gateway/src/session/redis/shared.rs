@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::link::Changes;
 use super::near_cache::NearCache;
 use super::scripts::Keys;
+use crate::session::Watch;
 use crate::session::in_flight::InFlight;
 use crate::session::token::SessionId;
 
@@ -16,15 +17,33 @@ pub(super) struct Shared {
     pub(super) near: NearCache,
     /// Requests that have not come in whole.
     pub(super) underway: Arc<InFlight>,
-    pub(super) doubt: mpsc::UnboundedSender<SessionId>,
+    pub(super) doubt: mpsc::UnboundedSender<Doubt>,
 }
+
+/// A session of which has to be found out what has become of it; until then, it is watched on behalf of
+/// requests that have it and go on later.
+pub(super) type Doubt = (SessionId, Option<Watch>);
 
 impl Shared {
     /// Has it found out what has become of all sessions that requests depend on.
     fn doubt_all(&self) {
         for id in self.underway.ids() {
             // Whoever reads it lives as long as whoever writes.
-            let _ = self.doubt.send(id);
+            let _ = self.doubt.send((id, None));
+        }
+    }
+
+    /// The same for one that Redis says has changed.
+    fn doubt(&self, id: SessionId) {
+        let entry = self.near.changed(&id);
+        // A request may have it that waits for something, and will look then whether it has ended.
+        let watch = entry.filter(|entry| Arc::strong_count(&entry.session) > 1).map(|entry| {
+            let watch = Watch::over(&entry.session, &self.underway);
+            self.underway.lives(&id, entry.cover().ends);
+            watch
+        });
+        if watch.is_some() || self.underway.has(&id) {
+            let _ = self.doubt.send((id, watch));
         }
     }
 }
@@ -38,10 +57,7 @@ impl Changes for Shared {
             }
             Some(key) => {
                 if let Some(id) = self.keys.id_in(key).and_then(SessionId::of_hex) {
-                    self.near.changed(&id);
-                    if self.underway.has(&id) {
-                        let _ = self.doubt.send(id);
-                    }
+                    self.doubt(id);
                 }
             }
         }

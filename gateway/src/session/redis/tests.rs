@@ -1,5 +1,6 @@
 //! What Redis adds to the suite that every store passes.
 
+mod held;
 mod idle;
 
 use std::sync::Mutex;
@@ -99,7 +100,9 @@ fn stage<F: Future<Output = ()>>(per_user: usize, test: impl FnOnce(Stage) -> F)
             beside(&server, ("igw:", millis(wall)), LIFETIME, capacity, told)
         };
         let stores = [store(&told[0]), store(&told[1])];
-        test(Stage { server, stores, told }).await;
+        // Whatever is waited for and never comes, is a failure.
+        let test = test(Stage { server, stores, told });
+        tokio::time::timeout(Duration::from_secs(60), test).await.expect("the test ends");
     });
 }
 
@@ -304,11 +307,11 @@ fn requests_that_come_in_depend_on_what_other_gateways_do() {
         assert!(
             stage.stores[1].end(&ended.id(), EndReason::SignedOut, at(2)).await.unwrap().is_some()
         );
-        upkeep::find_out(here, doubted.recv().await.unwrap(), at(2)).await;
+        upkeep::find_out(here, doubted.recv().await.unwrap().0, at(2)).await;
         watches[0].bell().notified().await;
         let inactive = Arc::new(user("bob").with_status(Status::Inactive));
         assert_eq!(stage.stores[1].replace_user(&inactive).await, Ok(1));
-        upkeep::find_out(here, doubted.recv().await.unwrap(), at(3)).await;
+        upkeep::find_out(here, doubted.recv().await.unwrap().0, at(3)).await;
         watches[1].bell().notified().await;
         upkeep::find_out(here, idle.id(), at(700)).await;
         let notices: Vec<_> = watches.iter().map(Watch::notice).collect();

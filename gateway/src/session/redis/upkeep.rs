@@ -15,7 +15,7 @@ use crate::session::ended::tell;
 use crate::session::error::StoreError;
 use crate::session::memory::AT_ONCE;
 use crate::session::token::SessionId;
-use crate::session::{EndReason, Session, lock};
+use crate::session::{EndReason, Session, Watch, lock};
 
 /// Sessions that this gateway holds, in the order in which something is due.
 #[derive(Default)]
@@ -77,8 +77,12 @@ pub async fn run(store: &Arc<RedisStore>) {
     };
     let find_out = async {
         let mut doubted = store.doubted.lock().await;
-        while let Some(id) = doubted.recv().await {
+        // What requests have that is not at hand any more.
+        let mut watched: Vec<Watch> = Vec::new();
+        while let Some((id, watch)) = doubted.recv().await {
             find_out(store, id, Moment::now()).await;
+            watched.extend(watch);
+            watched.retain(Watch::is_needed);
         }
     };
     tokio::select! {
@@ -95,7 +99,7 @@ pub(super) async fn find_out(store: &RedisStore, id: SessionId, now: Moment) {
         Ok(Some(session)) => store.shared.underway.is_of(&id, &session.user()),
         Ok(None) => store.shared.underway.is_gone(&id, now),
         Err(StoreError::TimedOut) => {
-            let _ = store.shared.doubt.send(id);
+            let _ = store.shared.doubt.send((id, None));
         }
         // When it is back, all are found out about.
         Err(StoreError::Unavailable) => {}
@@ -127,6 +131,16 @@ async fn look_after_one_by_one(store: &RedisStore, now: Moment) {
             let _ = give_back(store, &entry, now).await;
         }
     }
+}
+
+/// Tells Redis of all uses and gives everything back: no request will come any more.
+pub async fn close(store: &Arc<RedisStore>, now: Moment) {
+    {
+        let mut late = lock(&store.upkeep.late);
+        late.extend(lock(&store.upkeep.early).drain(..));
+        late.iter_mut().for_each(|(due, _)| *due = now);
+    }
+    look_after(store, now).await;
 }
 
 async fn go_on_holding(
