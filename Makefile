@@ -84,7 +84,7 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@$(call need,chromium,chromium)
 	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,redis-server,redis-server)
 	@$(call need,redis-sentinel,redis-sentinel)
-	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
 
 # An engine, what its images are made of, and Docker's `compose`, which is no package.
 compose-tools: target/compose/docker-compose target/compose/debian.tar

@@ -1,6 +1,7 @@
 //! Gateways whose clock is the test's: time passes when a test says so, however busy the machine is.
 //!
-//! The program knows nothing of it: libfaketime answers when it asks what time it is.
+//! The program knows nothing of it: libfaketime answers when it asks what time it is, in its edition for
+//! programs of several threads: the other one may show a thread the true time while another asks.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ pub(crate) fn pass_until_closed(gateway: &Gateway, seconds: u64, client: &Client
 pub(crate) fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
     folders
-        .map(|folder| folder.join("faketime/libfaketime.so.1"))
+        .map(|folder| folder.join("faketime/libfaketimeMT.so.1"))
         .find(|path| path.exists())
         .expect("`make test-tools` has installed libfaketime")
 }
