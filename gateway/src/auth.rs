@@ -4,6 +4,7 @@ mod changes;
 pub mod credential;
 pub mod errand;
 pub mod password;
+mod rehash;
 pub mod reload;
 pub mod signin;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub mod tokens;
 pub mod upstream_sessions;
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
@@ -50,6 +52,8 @@ pub struct Auth {
     reloading: Arc<Mutex<()>>,
     /// What has become of users that their sessions do not know yet, oldest first.
     untold: Mutex<VecDeque<UserChange>>,
+    /// Whether sessions that are older than this process have been thought of.
+    has_looked_back: AtomicBool,
 }
 
 impl Auth {
@@ -77,6 +81,7 @@ impl Auth {
             audit,
             reloading,
             untold,
+            has_looked_back: AtomicBool::new(false),
         }
     }
 

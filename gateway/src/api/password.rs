@@ -59,7 +59,7 @@ pub async fn change(
     change_password(auth, password, new, meta).await.map_err(|error| match error {
         ChangeError::Overloaded => Rejection::TooManySignIns,
         ChangeError::Locked => Rejection::DirectoryUnavailable,
-        ChangeError::OthersStay => Rejection::SessionsUnavailable,
+        ChangeError::OthersStay | ChangeError::Store => Rejection::SessionsUnavailable,
         ChangeError::Ended => Rejection::Unauthorized,
         ChangeError::Changed => Rejection::PasswordChanged,
         ChangeError::Elsewhere | ChangeError::NotStored => Rejection::Internal,

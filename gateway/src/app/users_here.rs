@@ -13,4 +13,8 @@ impl Users for UsersHere {
     fn user(&self, id: UserId) -> Option<Arc<User>> {
         self.0.user(id)
     }
+
+    fn digest(&self) -> String {
+        self.0.digest()
+    }
 }

@@ -42,6 +42,8 @@ pub enum ChangeError {
     NotStored,
     /// Somebody else has the file for now; the log says so. The old one stays.
     Locked,
+    /// The session store cannot be asked. The old one stays.
+    Store,
     /// Too many are waiting to be hashed.
     Overloaded,
     /// The new password is in force, but the session store cannot be asked to end the user's other
@@ -111,7 +113,17 @@ pub async fn change_password(
         if !sessions.is_live(&session, Moment::now()) {
             return Err(ChangeError::Ended);
         }
-        file.set_password(&account, &new, lock).map_err(|error| why(&account, &error))?;
+        // Another gateway that reads the file ends what was opened with another password: not this.
+        let marks = (account.mark(), new.mark());
+        let carry_over = |(before, after)| {
+            store::wait(sessions.carry_over(session.user_id(), (before, after), Some(session.id())))
+        };
+        carry_over(marks).map_err(|_| ChangeError::Store)?;
+        if let Err(error) = file.set_password(&account, &new, lock) {
+            // If that fails too, the session ends when a users file is read.
+            let _ = carry_over((marks.1, marks.0));
+            return Err(why(&account, &error));
+        }
         audit.record(changed);
         let others = sessions.revoke_user(session.user_id(), Some(session.id()));
         store::wait(others).map(drop).map_err(|error| {

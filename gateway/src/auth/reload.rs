@@ -1,5 +1,6 @@
 //! Reloading the users file, and what it changes for sessions.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::{Auth, in_turn};
@@ -52,8 +53,13 @@ fn tell_sessions(auth: &Auth, fates: Vec<UserChange>) -> (usize, usize) {
     let (mut ended, mut changed) = (0, 0);
     let mut tell = |fate: &UserChange| {
         match fate {
-            UserChange::Ended(user) => {
+            UserChange::Gone(user) => {
                 ended += store::wait(auth.sessions.revoke_user(*user, None))?;
+            }
+            UserChange::Password(account) => {
+                let user = &account.user;
+                ended += store::wait(auth.sessions.revoke_older(user.id(), account.mark()))?;
+                changed += store::wait(auth.sessions.replace_user(user))?;
             }
             UserChange::Changed(user) => {
                 changed += store::wait(auth.sessions.replace_user(user))?;
@@ -81,6 +87,7 @@ fn tell_sessions(auth: &Auth, fates: Vec<UserChange>) -> (usize, usize) {
 /// that serves no requests.
 pub fn catch_up(auth: &Auth) {
     let _turn = in_turn(&auth.reloading);
+    look_back(auth);
     if !auth.untold.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
         let (ended, changed) = tell_sessions(auth, Vec::new());
         if ended + changed > 0 {
@@ -88,6 +95,16 @@ pub fn catch_up(auth: &Auth) {
                 "told the session store of users: {ended} sessions ended, {changed} changed"
             );
         }
+    }
+}
+
+/// Once, in a store that outlives the process: the users file may have changed while no gateway ran, so all
+/// sessions have to be told what their users are.
+fn look_back(auth: &Auth) {
+    let Directory::File(file) = &auth.directory else { return };
+    if auth.sessions.outlives_process() && !auth.has_looked_back.swap(true, Ordering::Relaxed) {
+        let mut untold = auth.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.extend(file.as_changes());
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::throttle::{Ban, Guess, Throttled};
-use super::{Auth, event};
+use super::{Auth, event, rehash};
 use crate::audit::{Event, EventKind, Reason};
 use crate::clock::Moment;
 use crate::directory::file::{Check, FileDirectory, Verified};
@@ -20,7 +20,7 @@ use crate::session::{EndReason, Session};
 use crate::user::User;
 use crate::user::credentials::Credentials;
 use crate::user::name::Username;
-use crate::user::password::Password;
+use crate::user::password::{Password, PasswordMark};
 use crate::user::secret::UpstreamSession;
 
 /// Why nobody was signed in.
@@ -131,11 +131,12 @@ async fn sign_in_by_file(
     let Credentials { name, password, .. } = credentials;
     let verified = verify(auth, file, name.as_ref(), password, guess).await?;
     let user = Arc::clone(&verified.account.user);
-    let (token, session) = open(auth, user, None, kind, Moment::now()).await?;
+    let password = Some(verified.account.mark());
+    let (token, session) = open(auth, user, password, None, kind, Moment::now()).await?;
     if !confirm(auth, file, &verified.account, &session).await? {
         return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
     }
-    file.rehash(verified, auth.throttle.claim(&guess, Moment::now()));
+    rehash::begin(auth, file, verified, auth.throttle.claim(&guess, Moment::now()));
     Ok((token, session))
 }
 
@@ -202,7 +203,7 @@ async fn sign_in_by_influxdb(
                 return Err(throttled.into());
             }
             // Not the moment of the request: it may have waited for its turn.
-            open(auth, user, Some(session), kind, Moment::now()).await
+            open(auth, user, None, Some(session), kind, Moment::now()).await
         }
         Err(SignInFailure::Wrong) => {
             let bans = auth.throttle.fail(&guess, Moment::now())?;
@@ -220,13 +221,14 @@ async fn sign_in_by_influxdb(
 pub(super) async fn open(
     auth: &Auth,
     user: Arc<User>,
+    password: Option<PasswordMark>,
     upstream: Option<UpstreamSession>,
     kind: ClientKind,
     now: Moment,
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
     let token = SessionToken::generate();
     let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
-    let session = auth.sessions.create(&token, session, now).await?;
+    let session = auth.sessions.create(&token, session, password, now).await?;
     if let Some(upstream_sessions) = &auth.upstream_sessions {
         upstream_sessions.begin(&session, now);
     }

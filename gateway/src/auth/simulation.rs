@@ -134,9 +134,14 @@ fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
                 while !done.load(Ordering::Relaxed) {
                     let Some(verified) = stage.file.verified(&name_of(name)) else { continue };
                     let user = Arc::clone(&verified.account.user);
-                    if let Ok((_, session)) =
-                        wait(open(&stage.auth, user, None, ClientKind::default(), Moment::now()))
-                    {
+                    if let Ok((_, session)) = wait(open(
+                        &stage.auth,
+                        user,
+                        None,
+                        None,
+                        ClientKind::default(),
+                        Moment::now(),
+                    )) {
                         let confirm =
                             confirm(&stage.auth, &stage.file, &verified.account, &session);
                         wait(confirm).unwrap();

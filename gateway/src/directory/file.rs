@@ -1,5 +1,7 @@
 //! A users file as the directory. Passwords are verified on threads that do not serve requests.
 
+mod rehash;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +17,7 @@ use super::users::{Account, UserChange, Users};
 use crate::file_identity::Files;
 use crate::toml_reader::Diagnostic;
 use crate::user::name::Username;
-use crate::user::password::{Memory, Password, PasswordHash};
+use crate::user::password::{Memory, Password, PasswordHash, PasswordMark};
 use crate::user::{User, UserId};
 
 /// The users of a users file.
@@ -183,54 +185,19 @@ impl FileDirectory {
         Ok(())
     }
 
-    /// Replaces a hash with outdated parameters, in the background. If the new hash cannot be stored, everything
-    /// stays as it is.
-    pub fn rehash(self: &Arc<Self>, verified: Verified, claim: Claim) {
-        let is_read_only =
-            self.kept.as_ref().is_some_and(|kept| kept.is_read_only.load(Ordering::Relaxed));
-        if verified.account.password.cost() == self.pool.cost() || is_read_only {
-            return;
-        }
-        tokio::spawn(Arc::clone(self).rehash_now(verified, claim));
-    }
-
-    async fn rehash_now(self: Arc<Self>, verified: Verified, claim: Claim) {
-        let Verified { account, password } = verified;
-        if !self.users.load().has(&account) {
-            return;
-        }
-        // Whoever is busy does it at the next sign-in.
-        let Ok(new) = self.hash(password, claim).await else { return };
-        let stored = match self.lock().await {
-            Ok(lock) => {
-                let this = Arc::clone(&self);
-                apart(move || this.store_again(&account, &new, lock)).await
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = stored {
-            if let Some(kept) = &self.kept {
-                kept.is_read_only.store(true, Ordering::Relaxed);
-            }
-            log::warn!("a password hash with outdated parameters was not replaced: {error}");
-        }
-    }
-
-    /// Stores the password of `account` hashed anew, if it still is as it was.
-    fn store_again(&self, account: &Account, new: &Hashed, lock: Lock) -> Result<(), EditError> {
-        let _editing = self.edit();
-        if !self.users.load().has(account) {
-            return Ok(());
-        }
-        let Account { user, password: old, .. } = account;
-        lock.apply(&user.name, &Change::Replace { id: user.id, old, new: &new.0.text() })?;
-        self.users.rcu(|users| users.with_hash(&user.name, &new.0));
-        Ok(())
-    }
-
     /// Where the users are kept; `None` if nowhere.
     pub fn path(&self) -> Option<&Path> {
         self.kept.as_ref().map(|kept| &*kept.path)
+    }
+
+    /// What each user is, for sessions that are older than this process.
+    pub fn as_changes(&self) -> Vec<UserChange> {
+        self.users.load().as_changes()
+    }
+
+    /// A digest of all there is to know about the users: the same at gateways with the same users.
+    pub fn digest(&self) -> String {
+        self.users.load().digest().to_owned()
     }
 
     /// Reads the file anew by `files`, validates it as a whole and takes all of it at once; if
@@ -250,6 +217,13 @@ impl FileDirectory {
 
     fn edit(&self) -> MutexGuard<'_, ()> {
         self.editing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hashed {
+    /// What marks the sessions that are opened with it.
+    pub fn mark(&self) -> PasswordMark {
+        self.0.mark()
     }
 }
 

@@ -1,10 +1,13 @@
 //! The users of a users file, replaced as a whole.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use sha2::{Digest, Sha256};
 
 use crate::user::name::Username;
-use crate::user::password::{Cost, PasswordHash};
+use crate::user::password::{Cost, PasswordHash, PasswordMark};
+use crate::user::secret::ApiToken;
 use crate::user::{User, UserId};
 
 /// A user and the hash of the password.
@@ -26,6 +29,11 @@ impl Account {
         Self { user: Arc::new(user), password: Arc::new(password), secret: Arc::new(Secret) }
     }
 
+    /// What marks the sessions that are opened with its password.
+    pub fn mark(&self) -> PasswordMark {
+        self.password.mark()
+    }
+
     /// Whether `other` is the same account, with the same password, at another time.
     pub(super) fn is_still(&self, other: &Self) -> bool {
         self.user.id == other.user.id && Arc::ptr_eq(&self.secret, &other.secret)
@@ -38,12 +46,15 @@ pub struct Users {
     by_id: HashMap<UserId, Arc<User>>,
     /// Verified for names we do not know, so that both answers take as long.
     decoy: Arc<PasswordHash>,
+    digest: OnceLock<String>,
 }
 
 /// How a new users file changes a user of the old one.
 pub enum UserChange {
-    /// Gone, or with another password: whoever signed in as them has to do so again.
-    Ended(UserId),
+    /// Gone, or with the name of somebody else now: whoever signed in as them has to do so again.
+    Gone(UserId),
+    /// With another password: so has whoever signed in with the one before.
+    Password(Account),
     /// Changed otherwise.
     Changed(Arc<User>),
 }
@@ -58,7 +69,7 @@ impl Users {
         let by_id = accounts.iter().map(user).collect();
         let by_name =
             accounts.into_iter().map(|account| (account.user.name.clone(), account)).collect();
-        Self { by_name, by_id, decoy }
+        Self { by_name, by_id, decoy, digest: OnceLock::new() }
     }
 
     /// How many users there are.
@@ -136,9 +147,34 @@ impl Users {
         let fate = |before: &Account| match self.by_name.get(&before.user.name) {
             Some(account) if account.is_still(before) => (account.user != before.user)
                 .then(|| UserChange::Changed(Arc::clone(&account.user))),
-            _ => Some(UserChange::Ended(before.user.id)),
+            Some(account) if account.user.id == before.user.id => {
+                Some(UserChange::Password(account.clone()))
+            }
+            _ => Some(UserChange::Gone(before.user.id)),
         };
         old.by_name.values().filter_map(fate).collect()
+    }
+
+    /// What each user is, for sessions that are older than this process.
+    pub(super) fn as_changes(&self) -> Vec<UserChange> {
+        self.by_name.values().cloned().map(UserChange::Password).collect()
+    }
+
+    /// A digest of all there is to know about the users: the same at gateways with the same users.
+    pub(super) fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let mut digest = Sha256::new();
+            for user in self.sorted() {
+                let User { name, id, status, access, token } = &**user;
+                let password = self.by_name[name].password.text();
+                for text in [name.as_str(), status.word(), access.word(), &password] {
+                    digest.update([text, "\0"].concat());
+                }
+                digest.update(id.bits().to_be_bytes());
+                digest.update(token.as_ref().map_or([0; 32], ApiToken::digest));
+            }
+            digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        })
     }
 
     /// How many are in here who were not in `old`.

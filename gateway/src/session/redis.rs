@@ -7,6 +7,7 @@ mod fields;
 mod link;
 pub mod listing;
 mod near_cache;
+mod roster;
 mod scripts;
 mod seal;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use fields::Users;
 use fields::{Fields, Flat};
 use link::{Changes, Link};
 use near_cache::{Cover, NearCache, Uses};
+use roster::Roster;
 use scripts::Keys;
 use shared::{Doubt, Shared};
 use upkeep::Upkeep;
@@ -60,6 +62,7 @@ pub struct RedisStore {
     /// Sessions of such requests of which something has to be found out.
     doubted: AsyncMutex<mpsc::UnboundedReceiver<Doubt>>,
     upkeep: Upkeep,
+    roster: Roster,
     /// What Redis knows this gateway by.
     gateway: String,
     lifetime: Lifetime,
@@ -114,6 +117,7 @@ impl RedisStore {
             shared,
             doubted: AsyncMutex::new(doubted),
             upkeep: Upkeep::default(),
+            roster: Roster::default(),
             gateway: format!("{gateway:016x}"),
             lifetime,
             capacity,

@@ -14,6 +14,7 @@ use super::redis::{RedisStore, listing, upkeep};
 use super::token::{SessionId, SessionToken};
 use super::{EndReason, Record, Session, Watch};
 use crate::clock::Moment;
+use crate::user::password::PasswordMark;
 use crate::user::{User, UserId};
 
 #[cfg(test)]
@@ -86,17 +87,19 @@ impl SessionStore {
         ask!(self, memory => memory.peek(&token.id(), now), redis => redis.peek(token, now))
     }
 
-    /// Creates `session`, that of `token`, or refuses when the store is full: nobody else's is ended to
-    /// make room, at most one of the same user's.
+    /// Creates `session`, that of `token`, opened with `password` if the directory knows its hash; or
+    /// refuses when the store is full: nobody else's is ended to make room, at most one of the same
+    /// user's.
     pub async fn create(
         &self,
         token: &SessionToken,
         session: Session,
+        password: Option<PasswordMark>,
         now: Moment,
     ) -> Result<Arc<Session>, CreateError> {
         match self {
             Self::Memory(memory) => memory.create(session, now).map_err(|Full| CreateError::Full),
-            Self::Redis(redis) => Box::pin(redis.create(token, session, now)).await,
+            Self::Redis(redis) => Box::pin(redis.create(token, session, password, now)).await,
             #[cfg(test)]
             Self::Faulty(faulty) => faulty
                 .ask(|memory| memory.create(session, now))
@@ -123,6 +126,32 @@ impl SessionStore {
         keep: Option<&SessionId>,
     ) -> Result<usize, StoreError> {
         ask!(self, memory => memory.revoke_user(user, keep), redis => redis.revoke_user(user, keep))
+    }
+
+    /// Revokes all sessions of `user`, who has another password now: in a store that outlives the
+    /// process, those that were not opened with it. Returns how many.
+    pub async fn revoke_older(
+        &self,
+        user: UserId,
+        password: PasswordMark,
+    ) -> Result<usize, StoreError> {
+        ask!(self, memory => memory.revoke_user(user, None), redis => redis.revoke_older(user, password))
+    }
+
+    /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only`
+    /// one, or all. To be said before other gateways can find it in the users file.
+    pub async fn carry_over(
+        &self,
+        user: UserId,
+        (before, after): (PasswordMark, PasswordMark),
+        only: Option<&SessionId>,
+    ) -> Result<(), StoreError> {
+        ask!(self, _memory => (), redis => redis.carry_over(user, (before, after), only))
+    }
+
+    /// Whether there may be sessions that are older than this process.
+    pub fn outlives_process(&self) -> bool {
+        matches!(self, Self::Redis(_))
     }
 
     /// Has all sessions of the user `with.id()` be of `with`, what has become of them; returns how many.

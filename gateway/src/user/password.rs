@@ -1,9 +1,12 @@
 //! Passwords and their hashes.
 
+use std::fmt;
+
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -98,6 +101,17 @@ impl Memory {
     }
 }
 
+/// Tells a user's password, as it is hashed, from the ones before and after it. Part of a digest of the
+/// hash, of which nobody learns anything by it: the salt is part of that, too. Printed as 16 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordMark(u64);
+
+impl fmt::Display for PasswordMark {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", self.0)
+    }
+}
+
 /// An Argon2id hash of a password, from or for a PHC string. Cannot be printed.
 #[derive(PartialEq, Eq)]
 pub struct PasswordHash {
@@ -155,6 +169,12 @@ impl PasswordHash {
         Zeroizing::new(format!(
             "$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${output}"
         ))
+    }
+
+    /// What marks sessions that were opened with it.
+    pub fn mark(&self) -> PasswordMark {
+        let digest: [u8; 32] = Sha256::digest(self.text().as_bytes()).into();
+        PasswordMark(u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes")))
     }
 
     /// What the hash costs to verify.

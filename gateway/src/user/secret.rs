@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// An InfluxDB API token. Cannot be printed; wiped when dropped.
@@ -33,6 +34,11 @@ impl ApiToken {
     ) -> Result<Self, String> {
         let text = Zeroizing::new(read(path)?);
         Self::parse(&text).map_err(|what| format!("{}: {what}", path.display()))
+    }
+
+    /// The SHA-256 of the token.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
     }
 
     /// The value of an `Authorization` header that carries the token, marked as sensitive.

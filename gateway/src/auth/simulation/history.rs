@@ -189,7 +189,8 @@ impl History {
             }
             Work::Reload(mut fates) => {
                 match fates.pop() {
-                    Some(UserChange::Ended(user)) => self.revoke(user),
+                    Some(UserChange::Gone(user)) => self.revoke(user),
+                    Some(UserChange::Password(account)) => self.revoke(account.user.id()),
                     Some(UserChange::Changed(user)) => {
                         wait(self.stage.auth.sessions.replace_user(&user)).unwrap();
                     }
@@ -219,7 +220,7 @@ impl History {
         let evicted = self.live_of(name) >= CAPACITY.per_user;
         let mine = |known: &&mut Known| known.name == name && known.ended.is_none();
         let user = Arc::clone(&verified.account.user);
-        match wait(open(&self.stage.auth, user, None, ClientKind::default(), now)) {
+        match wait(open(&self.stage.auth, user, None, None, ClientKind::default(), now)) {
             Err(error) => {
                 assert!(matches!(error, SignInError::Full), "seed {}", self.seed);
                 assert!(is_full, "seed {}", self.seed);

@@ -9,14 +9,16 @@ use crate::session::ended::{Ended, tell};
 use crate::session::error::{CreateError, StoreError};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session};
+use crate::user::password::PasswordMark;
 use crate::user::{User, UserId};
 
 impl RedisStore {
-    /// Creates `session`, that of `token`, or refuses when the store is full.
+    /// Creates `session`, that of `token`, opened with `password`; refuses when the store is full.
     pub async fn create(
         &self,
         token: &SessionToken,
         session: Session,
+        password: Option<PasswordMark>,
         now: Moment,
     ) -> Result<Arc<Session>, CreateError> {
         let (session, hex) = (Arc::new(session), token.id().hex());
@@ -26,6 +28,9 @@ impl RedisStore {
         run.arg(session.user_id().to_string()).arg(session.kind().bits());
         for (field, value) in fields::of_user(&user) {
             run.arg(field).arg(value);
+        }
+        if let Some(password) = password {
+            run.arg("password").arg(password.to_string());
         }
         if let Some(half) = session.upstream() {
             run.arg("sealed").arg(seal::seal(token, half.session().cookie().as_bytes()));
@@ -64,16 +69,45 @@ impl RedisStore {
         user: UserId,
         keep: Option<&SessionId>,
     ) -> Result<usize, StoreError> {
+        let keep_hex = keep.map(SessionId::hex).unwrap_or_default();
+        let found = self.end_of(user, "revoke", keep_hex).await?;
+        self.shared.underway.revoke_all(user, keep);
+        Ok(found)
+    }
+
+    /// Revokes all sessions of `user` that were opened with another password than `password`; returns how many.
+    pub async fn revoke_older(
+        &self,
+        user: UserId,
+        password: PasswordMark,
+    ) -> Result<usize, StoreError> {
+        self.end_of(user, "password", password.to_string()).await
+    }
+
+    async fn end_of(&self, user: UserId, how: &str, keep: String) -> Result<usize, StoreError> {
         let hex = user.to_string();
         let mut run = self.script(&scripts::USER, self.shared.keys.user(&hex), None);
-        run.arg(hex).arg("revoke").arg(keep.map(SessionId::hex).unwrap_or_default());
+        run.arg(hex).arg(how).arg(keep);
         let found: Vec<(Vec<u8>, Flat)> = self.link.ask(&run).await?;
         let now = Moment::now();
         for (id, flat) in &found {
             self.ended(id, flat, EndReason::Revoked, now);
         }
-        self.shared.underway.revoke_all(user, keep);
         Ok(found.len())
+    }
+
+    /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only` one, or all.
+    pub async fn carry_over(
+        &self,
+        user: UserId,
+        (before, after): (PasswordMark, PasswordMark),
+        only: Option<&SessionId>,
+    ) -> Result<(), StoreError> {
+        let hex = user.to_string();
+        let mut run = self.script(&scripts::PASSWORD, self.shared.keys.user(&hex), None);
+        run.arg(hex).arg(before.to_string()).arg(after.to_string());
+        run.arg(only.map(SessionId::hex).unwrap_or_default());
+        self.link.ask(&run).await
     }
 
     /// Has all sessions of the user `with.id()` be of `with`; returns how many.

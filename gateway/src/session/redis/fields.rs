@@ -13,6 +13,9 @@ use crate::user::{Status, User, UserId};
 pub trait Users: Send + Sync {
     /// The user of this id, as this gateway knows them; `None` if it does not.
     fn user(&self, id: UserId) -> Option<Arc<User>>;
+
+    /// A digest of them all: the same at gateways that know the same users.
+    fn digest(&self) -> String;
 }
 
 /// A record, field by field, as Redis returns it.

@@ -11,6 +11,7 @@ end
 
 local function key_of(id) return prefix .. 's:' .. id end
 local function index_of(user) return prefix .. 'u:' .. user end
+local function same_as(password) return prefix .. 'same:' .. password end
 local function whole(number) return string.format('%.0f', number) end
 
 -- The record of a session as a table; nil if there is none.

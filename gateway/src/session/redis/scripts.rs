@@ -16,8 +16,10 @@ macro_rules! script {
 script!(ASSIGN, "assign.lua");
 script!(CREATE, "create.lua");
 script!(END, "end.lua");
+script!(GATEWAYS, "gateways.lua");
 script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
+script!(PASSWORD, "password.lua");
 script!(SWEEP, "sweep.lua");
 script!(USER, "user.lua");
 

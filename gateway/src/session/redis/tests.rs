@@ -23,6 +23,10 @@ impl Users for Everybody {
         let names = ["ada", "bob", "eve"].map(str::to_owned).into_iter().chain(others);
         names.map(|name| user(&name)).find(|user| user.id() == id).map(Arc::new)
     }
+
+    fn digest(&self) -> String {
+        "d".to_owned()
+    }
 }
 
 /// What a store told of ends.
@@ -125,7 +129,7 @@ impl Stage {
     ) -> Result<SessionToken, CreateError> {
         let token = SessionToken::generate();
         let session = Session::start(token.id(), Arc::new(user(name)), upstream, now);
-        self.stores[gateway].create(&token, session, now).await.map(|_| token)
+        self.stores[gateway].create(&token, session, None, now).await.map(|_| token)
     }
 
     /// What a gateway finds when the session is used.

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::near_cache::{Cover, Entry};
-use super::{How, RedisStore, millis, scripts};
+use super::{How, RedisStore, millis, roster, scripts};
 use crate::clock::Moment;
 use crate::session::ended::tell;
 use crate::session::error::StoreError;
@@ -85,7 +85,17 @@ pub async fn run(store: &Arc<RedisStore>) {
             watched.retain(Watch::is_needed);
         }
     };
+    let announce = async {
+        let mut turns = tokio::time::interval(roster::EVERY);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            // What there is to say about an error, the connection says.
+            let _ = roster::announce(store).await;
+        }
+    };
     tokio::select! {
+        () = announce => {}
         () = store.link.run() => {}
         () = look_after => {}
         () = find_out => {}
@@ -141,6 +151,7 @@ pub async fn close(store: &Arc<RedisStore>, now: Moment) {
         late.iter_mut().for_each(|(due, _)| *due = now);
     }
     look_after(store, now).await;
+    roster::leave(store).await;
 }
 
 async fn go_on_holding(

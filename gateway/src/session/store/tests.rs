@@ -49,7 +49,7 @@ impl Stage {
     async fn create(&self, name: &str, now: Moment) -> Result<SessionToken, CreateError> {
         let token = SessionToken::generate();
         let session = Session::start(token.id(), Arc::new(user(name)), None, now);
-        self.store.create(&token, session, now).await.map(|_| token)
+        self.store.create(&token, session, None, now).await.map(|_| token)
     }
 
     async fn lives(&self, token: &SessionToken, now: Moment) -> bool {
@@ -228,7 +228,7 @@ async fn many_at_once_lose_nothing(make: &Make) {
             let token = SessionToken::generate();
             let (id, name) = (token.id(), format!("user{}", number % 7));
             let session = Session::start(id, Arc::new(user(&name)), None, at(0));
-            store.create(&token, session, at(0)).await.unwrap();
+            store.create(&token, session, None, at(0)).await.unwrap();
             let found = store.touch(&token, at(1)).await.unwrap().unwrap();
             assert_eq!(found.user().name.as_str(), name);
             if number % 2 == 0 {
