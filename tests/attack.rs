@@ -14,7 +14,7 @@ use crate::support::*;
 const PATIENT: &str = "[signin]\nfailures = 1_000_000\nfailures_per_client = 1_000_000\n\
                        failures_per_user = 1_000_000\n";
 
-const WRONG: &str = "wrong horse";
+pub(crate) const WRONG: &str = "wrong horse";
 
 /// A hash that takes longer than those that are made by default. No password has it.
 const DEAR: &str = "$argon2id$v=19$m=19456,t=8,p=1$zb0kk9ZzhRpF74EDMreAwA$Bmkr88hNGBKV1GCvz0rQt2LFIpic\
@@ -29,7 +29,7 @@ fn behind_a_proxy(config: &str) -> Gateway {
     behind_a_proxy_with(config, &users(&["ada", "bob"]))
 }
 
-fn behind_a_proxy_with(config: &str, users: &str) -> Gateway {
+pub(crate) fn behind_a_proxy_with(config: &str, users: &str) -> Gateway {
     let folder = Gateway::prepare("http://127.0.0.1:9", config, users);
     let path = folder.path().join("gateway.toml");
     let text = fs::read_to_string(&path).unwrap();
@@ -39,7 +39,7 @@ fn behind_a_proxy_with(config: &str, users: &str) -> Gateway {
 }
 
 /// A sign-in with these header lines besides.
-fn try_with(gateway: &Gateway, name: &str, password: &str, headers: &[&str]) -> Answer {
+pub(crate) fn try_with(gateway: &Gateway, name: &str, password: &str, headers: &[&str]) -> Answer {
     let credentials = basic(name, password);
     gateway.connect().send(&post("/api/v2/signin", &[&[&*credentials], headers].concat()))
 }
@@ -48,7 +48,7 @@ fn try_in(gateway: &Gateway, name: &str, password: &str) -> Answer {
     try_with(gateway, name, password, &[])
 }
 
-fn try_from(gateway: &Gateway, address: &str, name: &str, password: &str) -> u16 {
+pub(crate) fn try_from(gateway: &Gateway, address: &str, name: &str, password: &str) -> u16 {
     let header = format!("X-Forwarded-For: {address}");
     try_with(gateway, name, password, &[&header]).status
 }
@@ -295,7 +295,7 @@ fn hashing_threads(gateway: &Gateway) -> Vec<PathBuf> {
 }
 
 /// What they have had of the processor, in nanoseconds.
-fn hashing_time(gateway: &Gateway) -> u64 {
+pub(crate) fn hashing_time(gateway: &Gateway) -> u64 {
     let time = |path: &PathBuf| {
         let text = fs::read_to_string(path.join("schedstat")).unwrap();
         text.split(' ').next().unwrap().parse::<u64>().unwrap()

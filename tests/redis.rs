@@ -23,6 +23,8 @@ mod server;
 mod sharing;
 /// Gateways that share a Redis.
 mod stage;
+/// Guessing at several gateways.
+mod throttle;
 /// How soon a sign-out counts elsewhere.
 mod timing;
 /// Requests that run while something happens.

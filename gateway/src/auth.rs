@@ -43,7 +43,7 @@ pub struct Auth {
     tokens: Tokens,
     /// Looks after InfluxDB's half of sessions, where there is one.
     upstream_sessions: Option<Arc<UpstreamSessions>>,
-    throttle: Arc<Throttle>,
+    throttle: Throttle,
     under_way: Arc<GuessesInFlight>,
     changes: Changes,
     audit: Audit,
@@ -66,7 +66,7 @@ impl Auth {
         rules: ThrottleRules,
         audit: Audit,
     ) -> Self {
-        let throttle = Arc::new(Throttle::new(rules));
+        let throttle = Throttle::new(rules, &sessions);
         let reloading = Arc::default();
         let (changes, under_way) = (Changes::default(), Arc::default());
         let untold = Mutex::default();

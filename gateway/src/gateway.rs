@@ -150,7 +150,8 @@ impl Gateway {
         access::check(policy, &caller, head)?;
         let errand = match users::deed(&head.method, head.uri.path()) {
             Some((deed, account)) => {
-                user_changes::errand(&self.auth, deed, Some(account), &caller, request.client)?
+                user_changes::errand(&self.auth, deed, Some(account), &caller, request.client)
+                    .await?
             }
             None => None,
         };

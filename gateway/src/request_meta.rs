@@ -68,6 +68,14 @@ impl ClientKey {
             None => Self(Ipv4Addr::UNSPECIFIED.into()),
         }
     }
+
+    /// The client in as many bytes as any other.
+    pub fn octets(self) -> [u8; 16] {
+        match self.0 {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(network) => network.octets(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -204,3 +204,23 @@ fn a_wall_clock_that_jumps_ends_no_session_and_revives_none() {
         }
     }
 }
+
+#[test]
+fn a_ban_ends_by_the_clock_of_redis() {
+    let timed = Timed::start("[signin]\nfailures = 2");
+    let [a, b] = &timed.gateways;
+    let guess = |gateway: &Gateway, password: &str| {
+        gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", password)]))
+    };
+    let wrong = |gateway| guess(gateway, "wrong horse").status;
+    assert_eq!([wrong(a), wrong(b)], [401, 401]);
+    // As of machines that have slept.
+    for gateway in &timed.gateways {
+        clock::pass(gateway, 3000);
+        wait_until("it is asked", || guess(gateway, PASSWORD).status == 429);
+    }
+    clock::pass_in(timed.redis.folder(), 61);
+    for gateway in &timed.gateways {
+        wait_until("it is over", || guess(gateway, PASSWORD).status == 204);
+    }
+}

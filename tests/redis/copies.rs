@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -21,7 +22,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Everything that Redis has, as it is written to disk.
 fn copy(redis: &Server) -> Vec<u8> {
     redis.tell(&["SAVE"]);
-    std::fs::read(redis.folder().join("dump.rdb")).unwrap()
+    fs::read(redis.folder().join("dump.rdb")).unwrap()
 }
 
 fn contains(copy: &[u8], part: &[u8]) -> bool {
@@ -114,11 +115,16 @@ fn nor_where_the_url_is_wrong() {
 #[test]
 fn a_user_of_redis_needs_the_prefix_only() {
     let redis = Server::start();
-    let secret = format!(">{SECRET}");
-    redis.tell(&["ACL", "SETUSER", "gateway", "on", &secret, "~igw:*", "&*", "+@all", "-@admin"]);
-    let url = format!("redis://gateway:{SECRET}@{}", redis.address);
+    // As the documentation says.
+    let text = fs::read_to_string(repository().join("docs/redis.md")).unwrap();
+    let command = text.lines().find(|line| line.contains("ACL SETUSER")).unwrap();
+    let command = command.replace("PASSWORD", SECRET);
+    redis.tell(&command.split_whitespace().collect::<Vec<_>>());
+    let url = format!("redis://influx-gateway:{SECRET}@{}", redis.address);
     let stage = Stage::before(redis, &url, "");
     let [a, b] = &stage.gateways;
+    let guess = post("/api/v2/signin", &[&basic("ada", "wrong horse")]);
+    assert_eq!(b.connect().send(&guess).status, 401);
     let session = a.sign_in("ada");
     assert_eq!((status(b, &session), sign_out(b, &session).status), (200, 204));
     wait_until("it is known here too", || status(a, &session) == 401);

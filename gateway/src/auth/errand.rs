@@ -74,7 +74,7 @@ impl Drop for Alone {
 
 /// Lets `caller` have something done to the user whose id is written `account`; `None` if InfluxDB
 /// knows no users here.
-pub fn begin(
+pub async fn begin(
     auth: &Auth,
     deed: Deed,
     account: Option<UserId>,
@@ -87,7 +87,7 @@ pub fn begin(
     let guess = match (deed, caller.session()) {
         (Deed::ReplacePassword, Some(session)) => {
             let name = name_of(auth, account, session);
-            let guess = guess_at(auth, &name, account, session, meta);
+            let guess = guess_at(auth, &name, account, session, meta).await;
             Some(guess.inspect_err(|error| {
                 signin::note_refused(auth, error, |event| guessed(event, session, &name, meta));
             })?)
@@ -108,13 +108,14 @@ pub async fn conclude(
     if let Some(Guessing { guess, name, _alone }) = &errand.guess {
         match (status, caller.session()) {
             (StatusCode::FORBIDDEN, Some(session)) => {
-                let bans = auth.throttle.fail(guess, Moment::now()).unwrap_or_default();
+                let bans = auth.throttle.fail(guess, Moment::now()).await;
+                let bans = bans.unwrap_or_default();
                 let error = SignInError::Refused(Reason::WrongPassword, bans);
                 signin::note_refused(auth, &error, |event| guessed(event, session, name, meta));
             }
             // It was right, and there is nothing to keep it from being so.
             _ if status.is_success() => {
-                let _ = auth.throttle.succeed(guess, Moment::now());
+                let _ = auth.throttle.succeed(guess, Moment::now()).await;
             }
             _ => {}
         }
@@ -155,19 +156,19 @@ async fn follow_up(
     Ok(())
 }
 
-fn guess_at(
+async fn guess_at(
     auth: &Auth,
     name: &LoginName,
     account: Option<UserId>,
     session: &Session,
     meta: &RequestMeta<'_>,
 ) -> Result<Guessing, SignInError> {
-    let guess = auth.throttle.guess(meta.network(), &name.into());
-    auth.throttle.admit(&guess, Moment::now())?;
+    let guess = Guess::new(meta.network(), &name.into());
+    auth.throttle.admit(&guess, Moment::now()).await?;
     let alone = auth.under_way.begin((session.user_id(), account));
     let alone = alone.ok_or(SignInError::Overloaded)?;
     // Another may have failed just now.
-    auth.throttle.admit(&guess, Moment::now())?;
+    auth.throttle.admit(&guess, Moment::now()).await?;
     Ok(Guessing { guess, name: name.clone(), _alone: alone })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::changes::Change;
 use super::signin;
+use super::throttle::Guess;
 use super::{Auth, SignInError, event, in_turn};
 use crate::audit::EventKind;
 use crate::clock::Moment;
@@ -80,7 +81,7 @@ pub async fn check_password_of(
 ) -> Result<(), SignInError> {
     let Directory::File(file) = &auth.directory else { return Err(SignInError::Unavailable) };
     let name = &session.user().name;
-    let guess = auth.throttle.guess(meta.network(), &name.into());
+    let guess = Guess::new(meta.network(), &name.into());
     let verified = signin::verify(auth, file, Some(name), password, guess).await;
     verified.map(drop).inspect_err(|error| {
         let fingerprint = session.id().fingerprint();
@@ -100,8 +101,8 @@ pub async fn change_password(
 ) -> Result<(), ChangeError> {
     let Directory::File(file) = &auth.directory else { return Err(ChangeError::Elsewhere) };
     let name = &old.account.user.name;
-    let guess = auth.throttle.guess(meta.network(), &name.into());
-    let new = file.hash(new, auth.throttle.claim(&guess, Moment::now())).await?;
+    let claim = Guess::new(meta.network(), &name.into()).claim_of_known();
+    let new = file.hash(new, claim).await?;
     let (file, sessions) = (Arc::clone(file), Arc::clone(&auth.sessions));
     let (session, account) = (Arc::clone(&old.session), old.account.clone());
     let (reloading, audit) = (Arc::clone(&auth.reloading), auth.audit.clone());

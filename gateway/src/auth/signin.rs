@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
-use super::throttle::{Ban, Guess, Throttled};
+use super::throttle::{Ban, Guess, Unjudged};
 use super::{Auth, event, rehash};
 use crate::audit::{Event, EventKind, Reason};
 use crate::clock::Moment;
@@ -14,7 +15,7 @@ use crate::directory::influxdb::{InfluxdbDirectory, SignInFailure, SignedIn};
 use crate::directory::users::Account;
 use crate::directory::{Directory, Overloaded};
 use crate::request_meta::{ClientKind, RequestMeta};
-use crate::session::store::{CreateError, StoreError};
+use crate::session::store::{CreateError, StoreError, wait};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Session};
 use crate::user::User;
@@ -61,9 +62,12 @@ impl SignInError {
     }
 }
 
-impl From<Throttled> for SignInError {
-    fn from(Throttled(wait): Throttled) -> Self {
-        Self::Throttled(wait)
+impl From<Unjudged> for SignInError {
+    fn from(unjudged: Unjudged) -> Self {
+        match unjudged {
+            Unjudged::Throttled(wait) => Self::Throttled(wait),
+            Unjudged::Store(_) => Self::Store,
+        }
     }
 }
 
@@ -97,7 +101,7 @@ pub async fn sign_in(
     meta: &RequestMeta<'_>,
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
     let typed = credentials.typed.clone();
-    let guess = auth.throttle.guess(meta.network(), &(&typed).into());
+    let guess = Guess::new(meta.network(), &(&typed).into());
     let kind = meta.kind;
     let signed_in = match &auth.directory {
         Directory::File(file) => sign_in_by_file(auth, file, credentials, guess, kind).await,
@@ -136,7 +140,7 @@ async fn sign_in_by_file(
     if !confirm(auth, file, &verified.account, &session).await? {
         return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
     }
-    rehash::begin(auth, file, verified, auth.throttle.claim(&guess, Moment::now()));
+    rehash::begin(auth, file, verified, guess.claim_of_known());
     Ok((token, session))
 }
 
@@ -168,15 +172,16 @@ pub(super) async fn verify(
     password: Password,
     guess: Guess,
 ) -> Result<Verified, SignInError> {
-    auth.throttle.admit(&guess, Moment::now())?;
-    let claim = auth.throttle.claim(&guess, Moment::now());
-    let throttle = Arc::clone(&auth.throttle);
+    let claim = auth.throttle.admit(&guess, Moment::now()).await?;
+    let (throttle, runtime) = (auth.throttle.clone(), Handle::current());
     let judge = move |check: Check<'_>| {
+        // The thread that hashes waits for the throttle, so that a guess counts whose client has left.
+        let _waits = runtime.enter();
         // Others may have failed while this one was waiting.
-        throttle.admit(&guess, Moment::now())?;
+        wait(throttle.admit(&guess, Moment::now()))?;
         match check.run() {
-            Some(verified) => throttle.succeed(&guess, Moment::now()).map(|()| Ok(verified)),
-            None => throttle.fail(&guess, Moment::now()).map(Err),
+            Some(verified) => wait(throttle.succeed(&guess, Moment::now())).map(|()| Ok(verified)),
+            None => wait(throttle.fail(&guess, Moment::now())).map(Err),
         }
     };
     file.verify(name, password, claim, judge).await??.map_err(|bans| {
@@ -193,20 +198,20 @@ async fn sign_in_by_influxdb(
     guess: Guess,
     kind: ClientKind,
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
-    auth.throttle.admit(&guess, Moment::now())?;
-    let permit = influxdb.permit(auth.throttle.claim(&guess, Moment::now())).await?;
-    auth.throttle.admit(&guess, Moment::now())?;
+    let claim = auth.throttle.admit(&guess, Moment::now()).await?;
+    let permit = influxdb.permit(claim).await?;
+    auth.throttle.admit(&guess, Moment::now()).await?;
     match influxdb.sign_in(permit, &credentials).await {
         Ok(SignedIn { user, session }) => {
-            if let Err(throttled) = auth.throttle.succeed(&guess, Moment::now()) {
+            if let Err(unjudged) = auth.throttle.succeed(&guess, Moment::now()).await {
                 influxdb.sign_out(&session).await;
-                return Err(throttled.into());
+                return Err(unjudged.into());
             }
             // Not the moment of the request: it may have waited for its turn.
             open(auth, user, None, Some(session), kind, Moment::now()).await
         }
         Err(SignInFailure::Wrong) => {
-            let bans = auth.throttle.fail(&guess, Moment::now())?;
+            let bans = auth.throttle.fail(&guess, Moment::now()).await?;
             Err(SignInError::Refused(Reason::WrongCredentials, bans))
         }
         Err(SignInFailure::PasswordChangeRequired(answer)) => {

@@ -1,15 +1,19 @@
 //! Brute-force protection: failures are counted, and whoever has too many has to wait.
 
+mod guess;
+mod memory;
+mod shared;
 mod table;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::directory::Claim;
-use crate::request_meta::ClientKey;
-use crate::user::login_name::CanonicalName;
-use table::{Counters, Key};
+use crate::session::store::{SessionStore, StoreError};
+pub use guess::Guess;
+use memory::{MemoryThrottle, Throttled};
+use shared::SharedThrottle;
 
 /// The limits on failures, and the lengths of bans.
 #[derive(Clone, Copy, Debug)]
@@ -35,31 +39,35 @@ const STRANGERS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 /// How long a client is remembered for having signed in with a name.
 const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Counts failures in bounded memory: 8 MiB, however many names and clients there are.
-pub struct Throttle {
-    rules: ThrottleRules,
-    tables: Mutex<Tables>,
+/// Counts failures and judges guesses.
+#[derive(Clone)]
+pub enum Throttle {
+    /// In this process. Answers at once.
+    Memory(Arc<MemoryThrottle>),
+    /// In Redis, for several gateways.
+    Redis(SharedThrottle),
 }
 
-struct Tables {
-    pairs: Counters,
-    clients: Counters,
-    users: Counters,
-    /// Clients that have signed in, each with the name.
-    known: Counters,
-}
-
-/// A sign-in attempt for the throttle: its client and its name.
-#[derive(Clone, Copy)]
-pub struct Guess {
-    pair: Key,
-    client: Key,
-    user: Key,
-}
-
-/// The attempt has to wait. The password was not checked.
+/// Why a guess is not judged. Nobody is told whether it was right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Throttled(pub Duration);
+pub enum Unjudged {
+    /// It has to wait so long.
+    Throttled(Duration),
+    /// What has been counted cannot be asked.
+    Store(StoreError),
+}
+
+impl From<Throttled> for Unjudged {
+    fn from(Throttled(wait): Throttled) -> Self {
+        Self::Throttled(wait)
+    }
+}
+
+impl From<StoreError> for Unjudged {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
 
 /// A ban that has just begun, for the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,79 +101,43 @@ impl Scope {
 }
 
 impl Throttle {
-    /// Nobody has failed yet.
-    pub fn new(rules: ThrottleRules) -> Self {
-        let tables = Tables {
-            pairs: Counters::new(),
-            clients: Counters::new(),
-            users: Counters::new(),
-            known: Counters::new(),
-        };
-        Self { rules, tables: Mutex::new(tables) }
-    }
-
-    /// A guess of `client` at the password of `name`.
-    pub fn guess(&self, client: ClientKey, name: &CanonicalName) -> Guess {
-        let tables = self.lock();
-        Guess {
-            pair: tables.pairs.key(&(client, name)),
-            client: tables.clients.key(&client),
-            user: tables.users.key(name),
+    /// Where sessions are kept, failures are counted: whoever shares the one shares the other.
+    pub fn new(rules: ThrottleRules, sessions: &SessionStore) -> Self {
+        if let SessionStore::Redis(redis) = sessions {
+            Self::Redis(SharedThrottle::new(rules, Arc::clone(redis)))
+        } else {
+            Self::Memory(Arc::new(MemoryThrottle::new(rules)))
         }
     }
 
-    /// What the guess's place in a line goes by: the client, and the name. A client that has signed
-    /// in with the name before is no part of the crowd that now tries it from elsewhere.
-    pub fn claim(&self, guess: &Guess, now: Moment) -> Claim {
-        let name = if self.lock().known.holds(guess.pair, now) { guess.pair } else { guess.user };
-        Claim { client: guess.client.number(), name: name.number() }
-    }
-
-    /// Lets a guess be made, or says when to come back.
+    /// Lets a guess be made, or says when to come back. Returns what its place in a line goes by.
     ///
-    /// Asked before any hashing, again when it is the guess's turn, and by [`Throttle::succeed`]
-    /// once more: of many guesses that were let in at once, those that end after the last one
-    /// allowed has failed are told nothing.
-    pub fn admit(&self, guess: &Guess, now: Moment) -> Result<(), Throttled> {
-        self.lock().admit(guess, now)
+    /// Asked before any hashing, again when it is the guess's turn, and once more with what became
+    /// of it: of many guesses that were let in at once, those that end after the last one allowed
+    /// has failed are told nothing.
+    pub async fn admit(&self, guess: &Guess, now: Moment) -> Result<Claim, Unjudged> {
+        let is_known = match self {
+            Self::Memory(memory) => memory.admit(guess, now)?,
+            // Boxed, so that nobody who is alone carries it around.
+            Self::Redis(redis) => Box::pin(redis.admit(guess, now)).await?,
+        };
+        Ok(if is_known { guess.claim_of_known() } else { guess.claim_of_stranger() })
     }
 
     /// The guess was right: lets it be so, and forgets the failures of the pair.
-    pub fn succeed(&self, guess: &Guess, now: Moment) -> Result<(), Throttled> {
-        let mut tables = self.lock();
-        tables.admit(guess, now)?;
-        tables.pairs.forget(guess.pair);
-        tables.known.note(guess.pair, now, KNOWN);
-        Ok(())
+    pub async fn succeed(&self, guess: &Guess, now: Moment) -> Result<(), Unjudged> {
+        match self {
+            Self::Memory(memory) => Ok(memory.succeed(guess, now)?),
+            Self::Redis(redis) => Box::pin(redis.succeed(guess, now)).await,
+        }
     }
 
     /// The guess was wrong: counts it. Returns the waits that begin with it.
-    pub fn fail(&self, guess: &Guess, now: Moment) -> Result<Vec<Ban>, Throttled> {
-        let rules = &self.rules;
-        let mut tables = self.lock();
-        tables.admit(guess, now)?;
-        let counted = [
-            (Scope::Pair, tables.pairs.fail(guess.pair, now, rules.pair, rules)),
-            (Scope::Client, tables.clients.fail(guess.client, now, rules.client, rules)),
-            (Scope::User, tables.users.fail(guess.user, now, rules.user, &rules.for_strangers())),
-        ];
-        let ban = |(scope, time): (_, Option<_>)| time.map(|time| Ban { scope, time });
-        Ok(counted.into_iter().filter_map(ban).collect())
-    }
-
-    /// The tables' own code does not panic, so a poisoned lock still guards sound tables.
-    fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tables {
-    fn admit(&self, guess: &Guess, now: Moment) -> Result<(), Throttled> {
-        let mut wait = self.pairs.wait(guess.pair, now).max(self.clients.wait(guess.client, now));
-        if !self.known.holds(guess.pair, now) {
-            wait = wait.max(self.users.wait(guess.user, now));
+    pub async fn fail(&self, guess: &Guess, now: Moment) -> Result<Vec<Ban>, Unjudged> {
+        match self {
+            Self::Memory(memory) => Ok(memory.fail(guess, now)?),
+            Self::Redis(redis) => Box::pin(redis.fail(guess, now)).await,
         }
-        wait.map_or(Ok(()), |wait| Err(Throttled(wait)))
     }
 }
 

@@ -63,7 +63,7 @@ pub async fn new_password(
                 PasswordProof::OldPassword => Deed::ReplacePassword,
                 PasswordProof::Session => Deed::SetPassword,
             };
-            let errand = errand(auth, deed, account, &caller, request.client)?;
+            let errand = errand(auth, deed, account, &caller, request.client).await?;
             let forward = Forward::on_behalf_of(caller).with_old_password();
             Ok(Decision::Forward(forward.with_errand(errand)))
         }
@@ -71,14 +71,15 @@ pub async fn new_password(
 }
 
 /// What the upstream is about to do to a user of its own.
-pub fn errand(
+pub async fn errand(
     auth: &Auth,
     deed: Deed,
     account: Option<UserId>,
     caller: &Caller,
     client: &ClientInfo,
 ) -> Result<Option<Box<Errand>>, Rejection> {
-    let errand = errand::begin(auth, deed, account, caller, &client.meta());
+    let meta = client.meta();
+    let errand = Box::pin(errand::begin(auth, deed, account, caller, &meta)).await;
     errand.map_err(|error| signin::not_looked_at(&error))
 }
 

@@ -11,8 +11,9 @@ mod roster;
 mod scripts;
 mod seal;
 #[cfg(test)]
-pub(super) mod server;
+pub(crate) mod server;
 mod shared;
+pub mod throttle;
 pub mod upkeep;
 
 use std::sync::Arc;
@@ -271,4 +272,4 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

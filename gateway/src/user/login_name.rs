@@ -43,6 +43,11 @@ impl CanonicalName {
         let is_kept = |c: &char| !c.is_whitespace() && !c.is_control() && !is_invisible(*c);
         Self(folded.nfkc().filter(is_kept).collect())
     }
+
+    /// The spelling that stands for all.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Characters that show nothing: joiners, directional marks, the byte order mark, soft hyphens.

@@ -12,6 +12,9 @@ const ROW: usize = 8;
 /// How many rows there are.
 const ROWS: usize = 8192;
 
+/// How many counters there are.
+pub(super) const PLACES: usize = ROW * ROWS;
+
 /// Counters by key.
 ///
 /// If a row is full, a new key gets the place that was unused for longest, but never one of a key that is banned. If
@@ -28,13 +31,6 @@ pub(super) struct Counters {
 pub(super) struct Key {
     row: usize,
     mark: u64,
-}
-
-impl Key {
-    /// A number that stands for whose counter it is.
-    pub(super) fn number(self) -> u64 {
-        self.mark
-    }
 }
 
 #[derive(Clone, Copy, Default)]

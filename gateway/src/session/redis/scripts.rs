@@ -21,6 +21,7 @@ script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
 script!(PASSWORD, "password.lua");
 script!(SWEEP, "sweep.lua");
+script!(THROTTLE, "throttle.lua");
 script!(USER, "user.lua");
 
 /// Where everything is in Redis.
