@@ -228,6 +228,8 @@ fn f_37_faults_of_certificate_files_say_where_and_what() {
         cases.push((pair(file, "good.key"), 3, "upstream.client_certificate", file, words));
         let ca = upstream(&format!("ca_file = \"{file}\""));
         cases.push((ca, 3, "upstream.ca_file", file, words));
+        let store = format!("[session]\nstore = \"rediss://h\"\nstore_ca_file = \"{file}\"\n");
+        cases.push((store, 3, "session.store_ca_file", file, words));
     }
     for (file, words) in keys {
         cases.push((listener("good.crt", file), 4, "listen.https.key", file, words));

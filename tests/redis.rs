@@ -17,6 +17,10 @@ mod one_file;
 mod outages;
 /// A relay before Redis that does harm.
 mod relay;
+/// Redis over TLS.
+mod secure;
+/// A primary that Sentinels watch over.
+mod sentinel;
 /// A real redis-server.
 mod server;
 /// One session, several gateways.

@@ -40,6 +40,8 @@ pub struct Config {
     pub capacity: Capacity,
     /// Where sessions are kept.
     pub store: Store,
+    /// Certificates that may have signed the store's; none: those of the system.
+    pub store_ca_file: Option<Named>,
     /// The session cookie.
     pub cookie: CookieRules,
     /// Who may sign in.
@@ -97,16 +99,19 @@ pub struct NamedFiles {
     pub ca: Option<Named>,
     /// The gateway's own certificate, and its key.
     pub client: Option<(Named, Named)>,
+    /// Certificates that may have signed the session store's.
+    pub store_ca: Option<Named>,
 }
 
 impl NamedFiles {
-    fn of(listen: &Listen, upstream: &Upstream, users: &Users) -> Self {
+    fn of(listen: &Listen, upstream: &Upstream, users: &Users, store_ca: Option<&Named>) -> Self {
         let https = listen.https.iter().map(|https| (https.certificate.clone(), https.key.clone()));
         Self {
             users: users.file().cloned(),
             https: https.collect(),
             ca: upstream.ca_file.clone(),
             client: upstream.client.clone(),
+            store_ca: store_ca.cloned(),
         }
     }
 }
@@ -122,7 +127,7 @@ pub struct Refused {
 impl Config {
     /// The files that are named in it.
     pub fn files(&self) -> NamedFiles {
-        NamedFiles::of(&self.listen, &self.upstream, &self.users)
+        NamedFiles::of(&self.listen, &self.upstream, &self.users, self.store_ca_file.as_ref())
     }
 
     /// Reads `text`, or returns all its faults. They call the file `name`.
@@ -138,7 +143,8 @@ impl Config {
         let mut root = document.root();
         let listen = listen::read(root.table("listen"), folder);
         let upstream = upstream::read(root.table("upstream"), folder);
-        let (lifetime, capacity, store) = session::read(root.table("session"));
+        let (lifetime, capacity, store, store_ca_file) =
+            session::read(root.table("session"), folder);
         let cookie = cookie::read(root.table("cookie"));
         let identity = identity::read(root.table("identity"));
         let users = users::read(root.table("users"), folder, &upstream, &identity);
@@ -158,7 +164,8 @@ impl Config {
 
         let faults = document.into_faults();
         if !faults.is_empty() {
-            let files = Box::new(NamedFiles::of(&listen, &upstream, &users));
+            let files =
+                Box::new(NamedFiles::of(&listen, &upstream, &users, store_ca_file.as_ref()));
             return Err(Refused { faults, files });
         }
         Ok(Self {
@@ -167,6 +174,7 @@ impl Config {
             lifetime,
             capacity,
             store,
+            store_ca_file,
             cookie,
             users,
             signin,

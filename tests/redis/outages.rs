@@ -157,6 +157,13 @@ fn redis_is_read_only() {
     }
 }
 
+#[test]
+fn redis_takes_no_writes_because_its_replicas_are_gone() {
+    let begin = |redis: &mut Server| redis.tell(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let end = |redis: &mut Server| redis.tell(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    check_outage("alone", Server::start(), begin, end, After::AllIsThere);
+}
+
 /// Two gateways, the first of which reaches Redis by a relay.
 fn relayed(keys: &str) -> ([Gateway; 2], Relay, Server, Upstream) {
     let (redis, upstream) = (Server::start(), Upstream::start());

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
-use crate::config::{Config, NamedFiles, Refused};
+use crate::config::{Config, NamedFiles, Refused, Store};
 use crate::directory::parse;
 use crate::directory::users::Users;
 use crate::file_identity::Files;
-use crate::net::tls::{Certificate, Pair};
+use crate::net::tls::{self, Certificate, Pair, pem};
 use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls};
 use crate::toml_reader::{Diagnostic, Environment, Named};
 use crate::user::name::TokenPrefix;
@@ -54,6 +54,11 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
         faults.extend(more);
         None
     });
+    let authorities = named.store_ca.as_ref().map(load_authorities);
+    let authorities = authorities.transpose().unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     let prefix = config.as_ref().and_then(|config| config.identity.token_prefix.as_ref());
     let users = named.users.map(|file| load_users_at_start(file, prefix));
     let users = users.transpose().unwrap_or_else(|more| {
@@ -61,7 +66,12 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
         None
     });
     match (config, tls) {
-        (Some(config), Some(tls)) if faults.is_empty() => Ok(Loaded { config, users, tls }),
+        (Some(mut config), Some(tls)) if faults.is_empty() => {
+            if let (Store::Redis(settings), Some(authorities)) = (&mut config.store, authorities) {
+                settings.address.trust(authorities);
+            }
+            Ok(Loaded { config, users, tls })
+        }
         _ => {
             // Those of the configuration itself first, in the order of its lines.
             let own = path.display().to_string();
@@ -136,6 +146,12 @@ fn load_tls(named: &NamedFiles, is_https: bool) -> Result<Option<Tls>, Vec<Diagn
             Err(faults)
         }
     }
+}
+
+/// Reads the certificates that may have signed the session store's, in PEM.
+fn load_authorities(file: &Named) -> Result<Vec<u8>, Diagnostic> {
+    let is_pem = |content: &[u8]| pem::authorities(content).map(|_| content.to_vec());
+    tls::read(file, &Files::default(), is_pem)
 }
 
 fn folder_of(path: &Path) -> &Path {

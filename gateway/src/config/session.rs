@@ -1,12 +1,13 @@
 //! `[session]`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::duration;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
 use crate::session::redis::{Address, Settings};
-use crate::toml_reader::Table;
+use crate::toml_reader::{Named, Table};
 
 /// Where sessions are kept.
 #[derive(Clone, Debug)]
@@ -17,8 +18,9 @@ pub enum Store {
     Redis(Box<Settings>),
 }
 
-/// Sessions: how long they live, how many there may be, and where they are kept.
-pub(super) type Sessions = (Lifetime, Capacity, Store);
+/// Sessions: how long they live, how many there may be, where they are kept, and the certificates that may
+/// have signed that of the store.
+pub(super) type Sessions = (Lifetime, Capacity, Store, Option<Named>);
 
 /// How long uses of a session are gathered, unless it is configured.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(15);
@@ -26,8 +28,8 @@ const TOUCH_INTERVAL: Duration = Duration::from_secs(15);
 /// The most of `idle` that uses may be gathered for: a twentieth.
 const MOST: u32 = 20;
 
-/// Reads the table.
-pub(super) fn read(mut table: Table<'_>) -> Sessions {
+/// Reads the table; files are looked for in `folder`.
+pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Sessions {
     let idle = table.parsed("idle", duration).unwrap_or(Duration::from_secs(600));
     let absolute = table.parsed("lifetime", |text| match text {
         "off" => Ok(None),
@@ -39,6 +41,12 @@ pub(super) fn read(mut table: Table<'_>) -> Sessions {
         "memory" => Ok(None),
         url => Address::parse(url).map(Some),
     });
+    let ca_file = table.file("store_ca_file", folder);
+    let is_plain = |address: &Option<Address>| address.as_ref().is_none_or(|it| !it.is_secure());
+    if ca_file.is_some() && (address.as_ref().is_some_and(is_plain) || !table.has("store")) {
+        let what = "needs a store whose URL begins with rediss:// or rediss+sentinel://";
+        table.fault("store_ca_file", what);
+    }
     let prefix = table.parsed("store_prefix", |text| {
         let is_key = text.bytes().all(|byte| byte.is_ascii_graphic());
         let fault = || format!("{text:?}: expected visible ASCII without blanks, such as \"igw:\"");
@@ -65,7 +73,8 @@ pub(super) fn read(mut table: Table<'_>) -> Sessions {
         near_cache,
     };
     let store = address.flatten().map_or(Store::Memory, |it| Store::Redis(Box::new(settings(it))));
-    (Lifetime { idle, absolute: absolute.flatten() }, Capacity { total, per_user }, store)
+    let lifetime = Lifetime { idle, absolute: absolute.flatten() };
+    (lifetime, Capacity { total, per_user }, store, ca_file)
 }
 
 #[cfg(test)]
@@ -76,7 +85,7 @@ mod tests {
 
     fn parse(text: &str) -> (Store, Vec<String>) {
         let document = Document::parse("gateway.toml", text, BARE);
-        let (_, _, store) = read(document.root());
+        let (_, _, store, _) = read(document.root(), Path::new(""));
         (store, document.into_faults().iter().map(ToString::to_string).collect())
     }
 
@@ -104,5 +113,25 @@ mod tests {
         let (_, faults) = parse("store = \"redis://:secret@\"");
         assert!(faults[0].contains("session.store") || faults[0].contains("store:"), "{faults:?}");
         assert!(!faults[0].contains("secret"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_cluster_is_refused_and_authorities_need_tls() {
+        let (_, faults) = parse("idle = \"1m\"\nstore = \"redis-cluster://:secret@h\"");
+        let fault = "gateway.toml:2: store: a Redis Cluster is not supported: its client library does \
+                     not pass on which keys have changed; name one Redis";
+        assert_eq!(faults, [fault]);
+        for store in
+            ["", "store = \"memory\"", "store = \"redis://h\"", "store = \"redis+sentinel://h/n\""]
+        {
+            let (_, faults) = parse(&format!("{store}\nstore_ca_file = \"ca.pem\""));
+            let fault = "gateway.toml:2: store_ca_file: needs a store whose URL begins with rediss:// or \
+                         rediss+sentinel://";
+            assert_eq!(faults, [fault], "{store}");
+        }
+        for store in ["rediss://h", "rediss+sentinel://h/n"] {
+            let (_, faults) = parse(&format!("store = \"{store}\"\nstore_ca_file = \"ca.pem\""));
+            assert_eq!(faults, <[String; 0]>::default(), "{store}");
+        }
     }
 }

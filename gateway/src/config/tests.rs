@@ -43,11 +43,12 @@ fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
              \"90s\" or \"10m\"",
             "gateway.toml:7: session.max_sessions: expected a whole number of at least 1, found 0",
             "gateway.toml:8: session.store: expected \"memory\" or the URL of a Redis; write for \
-             example \"redis://127.0.0.1:6379\" or \
-             \"rediss://user:${PASSWORD}@redis.example.com/0\"",
+             example \"redis://127.0.0.1:6379\", \
+             \"rediss://user:${PASSWORD}@redis.example.com/0\" or \
+             \"redis+sentinel://sentinel1:26379,sentinel2:26379/mymaster\"",
             "gateway.toml:9: session.ttl: unknown key; known here: idle, lifetime, \
-             max_sessions, max_sessions_per_user, store, store_prefix, store_timeout, \
-             touch_interval, near_cache",
+             max_sessions, max_sessions_per_user, store, store_ca_file, store_prefix, \
+             store_timeout, touch_interval, near_cache",
             "gateway.toml:11: cookie.name: not a cookie name: letters, digits and \
              !#$%&'*+-.^_`|~ are allowed",
             "gateway.toml:13: identity.header: Cookie means something else already; write \

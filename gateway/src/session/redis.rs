@@ -10,6 +10,7 @@ mod near_cache;
 mod roster;
 mod scripts;
 mod seal;
+mod sentinels;
 #[cfg(test)]
 pub(crate) mod server;
 mod shared;

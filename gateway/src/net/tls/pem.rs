@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ParsedCertificate;
@@ -27,6 +28,16 @@ pub fn chain(content: &[u8]) -> Result<Chain, String> {
         parsed.map_err(|error| unreadable(index + 1, &error))?;
     }
     Ok(chain)
+}
+
+/// The certificates in `content`, which are those of authorities.
+pub fn authorities(content: &[u8]) -> Result<Chain, String> {
+    let certificates = certificates(content)?;
+    for certificate in &certificates {
+        let added = RootCertStore::empty().add(certificate.clone());
+        added.map_err(|error| format!("not certificates of authorities: {error}"))?;
+    }
+    Ok(certificates)
 }
 
 fn unreadable(number: usize, error: &dyn fmt::Display) -> String {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pingora::tls::{CertificateDer, RootCertStore};
+use pingora::tls::CertificateDer;
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls::client::verify_server_name;
 use rustls::pki_types::ServerName;
@@ -104,11 +104,7 @@ impl Source for Followed {
 
 /// What is no certificate is a fault like any other; Pingora's own parser panics at it.
 fn authorities(content: &[u8]) -> Result<Arc<[WrappedX509]>, String> {
-    let certificates = pem::certificates(content)?;
-    for certificate in &certificates {
-        let added = RootCertStore::empty().add(certificate.clone());
-        added.map_err(|error| format!("not certificates of authorities: {error}"))?;
-    }
+    let certificates = pem::authorities(content)?;
     std::panic::catch_unwind(|| {
         let certificates = certificates.into_iter().map(|der| der.to_vec());
         certificates.map(|der| WrappedX509::new(der, parse_x509)).collect()

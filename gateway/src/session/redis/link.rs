@@ -265,8 +265,10 @@ fn is_of_no_use(error: &RedisError) -> bool {
                 | ServerErrorKind::BusyLoading
         )
     );
+    // A primary that its replicas do not follow: there may be another by now.
+    let is_alone = error.code() == Some("NOREPLICAS");
     // Redis 6 puts what a script ran into behind a code of its own.
-    is_known || error.detail().is_some_and(|detail| detail.contains("-READONLY"))
+    is_known || is_alone || error.detail().is_some_and(|detail| detail.contains("-READONLY"))
 }
 
 /// Half of it to all of it, so that many gateways do not come back in one moment.
