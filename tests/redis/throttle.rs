@@ -28,7 +28,7 @@ fn try_at(gateway: &Gateway, address: &str, name: &str, password: &str) -> Answe
 fn check_banned(gateways: &[Gateway; 2], address: &str, name: &str, seconds: u64) {
     for gateway in gateways {
         let answer = try_at(gateway, address, name, PASSWORD);
-        assert_eq!((answer.status, &answer.json()["code"]), (429, &"too many requests".into()));
+        assert_eq!(answer.status, 429, "{answer:?}");
         let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=seconds).contains(&wait) && wait + 30 > seconds, "{answer:?}");
     }
