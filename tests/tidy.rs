@@ -171,7 +171,8 @@ fn foreign_crates_come_in_by_their_doors() {
 #[test]
 fn files_hold_one_idea() {
     for (name, text) in sources("gateway/src") {
-        let lines = if name.ends_with("tests") { 0 } else { code(&text).lines().count() };
+        let is_tests = name.split('/').any(|folder| folder == "tests");
+        let lines = if is_tests { 0 } else { code(&text).lines().count() };
         assert!(lines <= 300, "{name}.rs: {lines} lines before its tests");
         let all = text.lines().count();
         assert!(all <= 350, "{name}.rs: {all} lines");

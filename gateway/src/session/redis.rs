@@ -193,8 +193,11 @@ impl RedisStore {
             let until = now.after(Duration::from_millis(covered)).min(ends);
             let cover = Cover { until, ends, held: held(&flat, &self.gateway) };
             let unsaid = Uses { count: u32::from(!is_written), last: now };
-            if let Some(entry) = asking.keep(&session, cover, unsaid) {
-                self.upkeep.attend(entry, self.interval, now);
+            match asking.keep(&session, cover, unsaid) {
+                Ok(entry) => self.upkeep.attend(entry, self.interval, now),
+                // It is held, though nobody has it at hand.
+                Err(entry) if is_written => self.upkeep.let_go(entry, self.interval),
+                Err(_) => {}
             }
         }
         Ok(Some(session))

@@ -40,6 +40,9 @@ pub(super) struct Link {
     /// Whether the first attempt is over: before that, requests wait for it.
     has_tried: watch::Sender<bool>,
     complaints: Complaints,
+    /// What is asked instead, in a simulation.
+    #[cfg(test)]
+    wire: Option<super::tests::simulation::wire::Wire>,
 }
 
 struct Live {
@@ -85,7 +88,15 @@ impl Link {
             live,
             has_tried,
             complaints: Complaints::default(),
+            #[cfg(test)]
+            wire: None,
         }
+    }
+
+    /// From now on, `wire` is asked instead.
+    #[cfg(test)]
+    pub(super) fn simulate(&mut self, wire: super::tests::simulation::wire::Wire) {
+        self.wire = Some(wire);
     }
 
     /// Runs a script and waits for the answer.
@@ -93,6 +104,10 @@ impl Link {
         &self,
         run: &ScriptInvocation<'_>,
     ) -> Result<T, StoreError> {
+        #[cfg(test)]
+        if let Some(mut wire) = self.wire.clone() {
+            return run.invoke_async(&mut wire).await.map_err(|_| StoreError::Unavailable);
+        }
         let live = self.live().await?;
         let mut connection = live.connection.clone();
         let answer = run.invoke_async(&mut connection).await;

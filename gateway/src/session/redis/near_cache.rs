@@ -154,13 +154,14 @@ impl NearCache {
 }
 
 impl Asking<'_> {
-    /// Keeps `session` as it was answered, used at `now`, unless it has changed since.
+    /// Keeps `session` as it was answered, unless it has changed since: then the error is what would have
+    /// been kept.
     pub(super) fn keep(
         &self,
         session: &Arc<Session>,
         cover: Cover,
         unsaid: Uses,
-    ) -> Option<Arc<Entry>> {
+    ) -> Result<Arc<Entry>, Arc<Entry>> {
         let entry = Arc::new(Entry {
             session: Arc::clone(session),
             epoch: self.epoch,
@@ -173,10 +174,11 @@ impl Asking<'_> {
         let asked = lock(&self.near.asked);
         let is_clean = asked.get(&self.id).is_some_and(|(_, is_dirty)| !is_dirty)
             && self.epoch == self.near.epoch.load(Ordering::Acquire);
-        is_clean.then(|| {
-            self.near.entries.insert(self.id, Arc::clone(&entry));
-            entry
-        })
+        if !is_clean {
+            return Err(entry);
+        }
+        self.near.entries.insert(self.id, Arc::clone(&entry));
+        Ok(entry)
     }
 }
 
@@ -238,7 +240,7 @@ mod tests {
     const NONE: Uses = Uses { count: 0, last: Moment::START };
 
     fn keep(near: &NearCache, session: &Arc<Session>) -> Option<Arc<Entry>> {
-        near.ask(*session.id()).keep(session, Cover { until: at(100), ..COVER }, NONE)
+        near.ask(*session.id()).keep(session, Cover { until: at(100), ..COVER }, NONE).ok()
     }
 
     #[test]
@@ -267,11 +269,11 @@ mod tests {
         for change in changes {
             let asking = near.ask(*session.id());
             change(&near, session.id());
-            assert!(asking.keep(&session, cover, NONE).is_none());
+            assert!(asking.keep(&session, cover, NONE).is_err());
             // Whoever asks at the same time may have asked before, too.
-            assert!(near.ask(*session.id()).keep(&session, cover, NONE).is_none());
+            assert!(near.ask(*session.id()).keep(&session, cover, NONE).is_err());
             drop(asking);
-            assert!(near.ask(*session.id()).keep(&session, cover, NONE).is_some());
+            assert!(near.ask(*session.id()).keep(&session, cover, NONE).is_ok());
             assert!(near.hit(session.id(), at(1)).is_some());
             change(&near, session.id());
             assert!(near.hit(session.id(), at(1)).is_none());

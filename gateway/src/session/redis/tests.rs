@@ -2,6 +2,7 @@
 
 mod held;
 mod idle;
+pub(super) mod simulation;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

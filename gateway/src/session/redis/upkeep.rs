@@ -44,6 +44,12 @@ impl Upkeep {
         lock(&self.early).push_back((due, entry));
     }
 
+    /// Gives back what is held, when it does not cover anything any more.
+    pub(super) fn let_go(&self, entry: Arc<Entry>, interval: Duration) {
+        let after = entry.cover().until.after(interval / 8);
+        lock(&self.late).push_back((after, entry));
+    }
+
     /// How many sessions there is something to do for.
     fn count_due(&self, now: Moment) -> usize {
         let count =
@@ -126,14 +132,13 @@ pub(super) async fn look_after(store: &Arc<RedisStore>, now: Moment) {
     tasks.join_all().await;
 }
 
-async fn look_after_one_by_one(store: &RedisStore, now: Moment) {
+pub(super) async fn look_after_one_by_one(store: &RedisStore, now: Moment) {
     while let Some(entry) = Upkeep::due(&store.upkeep.early, now) {
         let is_used = entry.unsaid().count > 0 && store.shared.near.has(&entry);
         if is_used && go_on_holding(store, &entry, now).await.is_ok() {
             continue;
         }
-        let after = entry.cover().until.after(store.interval / 8);
-        lock(&store.upkeep.late).push_back((after, entry));
+        store.upkeep.let_go(entry, store.interval);
     }
     while let Some(entry) = Upkeep::due(&store.upkeep.late, now) {
         if !store.shared.near.let_go(&entry) {
