@@ -40,7 +40,7 @@ pub(crate) struct State {
     pub(crate) before: &'static str,
     /// Header lines before those of the answer to a sign-in.
     pub(crate) cookies_of_others: &'static str,
-    /// Requests of `GET /api/v2/me` and `POST /api/v2/signin`.
+    /// Requests of `GET /api/v2/me`, `POST /api/v2/signin` and `POST /api/v2/signout`.
     pub(crate) asked: HashMap<&'static str, usize>,
     /// Requests of inactive users.
     pub(crate) asked_inactive: usize,
@@ -149,6 +149,7 @@ impl State {
                 self.sign_in(seen)
             }
             ("POST", "/api/v2/signout") => {
+                *self.asked.entry("signout").or_default() += 1;
                 match cookie_of(seen).and_then(|cookie| self.sessions.remove(&cookie)) {
                     Some(_) => empty(),
                     None => unauthorized(),

@@ -11,6 +11,8 @@ mod copies;
 mod cost;
 /// Requests whose body is still coming.
 mod cut_off;
+/// InfluxDB's own sessions behind those in Redis.
+mod halves;
 /// Gateways with the same users file, or with another.
 mod one_file;
 /// Redis that is gone, hangs, or takes nothing.

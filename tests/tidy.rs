@@ -28,7 +28,15 @@ const GROUND: [&str; 6] =
 const DOORS: [(&str, &[&str]); 13] = [
     ("pingora", &["net", "proxy", "tasks", "config/server", "config"]),
     ("pingora_proxy", &["proxy"]),
-    ("moka", &["session/memory", "session/redis/near_cache", "auth/tokens"]),
+    (
+        "moka",
+        &[
+            "session/memory",
+            "session/redis/near_cache",
+            "session/redis/halves_at_hand",
+            "auth/tokens",
+        ],
+    ),
     ("redis", &["session/redis"]),
     ("ring", &["session/redis/seal"]),
     ("argon2", &["user/password"]),

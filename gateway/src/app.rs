@@ -39,9 +39,8 @@ use crate::proxy::Proxy;
 use crate::proxy::upstream::Upstream;
 use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls};
 use crate::proxy::upstream_client::OwnRequests;
-use crate::session::Lifetime;
-use crate::session::memory::{Capacity, MemoryStore};
-use crate::session::redis::RedisStore;
+use crate::session::memory::MemoryStore;
+use crate::session::redis::{Halves, RedisStore, Whose};
 use crate::session::store::{EndListener, SessionStore};
 use crate::tasks::drain::Drain;
 use crate::tasks::expiry::Expiry;
@@ -136,23 +135,24 @@ pub fn serve_with_whoami(
     server.run(&audit, ready);
 }
 
-/// Where sessions are kept. In Redis, they are those of users of the file.
+/// Where sessions are kept: those of users of the file, or of InfluxDB's.
 fn store(
-    store: &Store,
-    (lifetime, capacity): (Lifetime, Capacity),
+    config: &Config,
     file: Option<&Arc<FileDirectory>>,
     told: [Arc<dyn EndListener>; 2],
 ) -> SessionStore {
-    match (store, file) {
-        (Store::Redis(settings), Some(file)) => {
-            let (settings, users) = ((**settings).clone(), Arc::new(UsersHere(Arc::clone(file))));
-            let redis = RedisStore::new(settings, lifetime, capacity, users, told);
-            SessionStore::Redis(Arc::new(redis))
-        }
-        (Store::Memory, _) | (Store::Redis(_), None) => {
-            SessionStore::Memory(MemoryStore::new(lifetime, capacity, told))
-        }
-    }
+    let (lifetime, capacity) = (config.lifetime, config.capacity);
+    let Store::Redis(settings) = &config.store else {
+        return SessionStore::Memory(MemoryStore::new(lifetime, capacity, told));
+    };
+    let whose = if let Some(file) = file {
+        Whose::Known(Arc::new(UsersHere(Arc::clone(file))))
+    } else {
+        let key = settings.key.clone().expect("a configuration without it is refused");
+        Whose::Influxdb(Halves { key, renew: config.users.pace.renew })
+    };
+    let redis = RedisStore::new((**settings).clone(), lifetime, capacity, whose, told);
+    SessionStore::Redis(Arc::new(redis))
 }
 
 fn build(
@@ -210,13 +210,13 @@ fn build(
     server.add(Restarting::service("version", Arc::new(LearnVersion(version))));
     server.add(Restarting::service("expiry", Arc::new(Expiry(Arc::clone(&sessions)))));
     server.add(Restarting::service("session store", Arc::new(StoreUpkeep(Arc::clone(&sessions)))));
-    if let Some(upstream_sessions) = upstream_sessions {
-        let renewal = Arc::new(Renewal(upstream_sessions));
+    if let Some(upstream_sessions) = &upstream_sessions {
+        let renewal = Arc::new(Renewal(Arc::clone(upstream_sessions)));
         server.add(Restarting::service("upstream sessions", renewal));
     }
     server.add(Restarting::service("reload", Arc::new(reload)));
     let audit = auth.audit().clone();
-    let drain = Drain { connections, audit: audit.clone(), sessions };
+    let drain = Drain { connections, upstream_sessions, audit: audit.clone(), sessions };
     server.add(Restarting::service("drain", Arc::new(drain)));
     (server, audit)
 }
@@ -236,8 +236,7 @@ fn auth(
         let pool = HashPool::new(signin.line, signin.cost);
         Arc::new(FileDirectory::new(users, kept, pool))
     });
-    let limits = (config.lifetime, config.capacity);
-    let sessions = Arc::new(store(&config.store, limits, file.as_ref(), told));
+    let sessions = Arc::new(store(config, file.as_ref(), told));
     let tokens = match config.users.tokens {
         TokenPolicy::Pass => Tokens::Pass,
         TokenPolicy::Resolve => Tokens::Resolve(Box::new(Resolver::new(

@@ -143,18 +143,11 @@ impl Config {
         let mut root = document.root();
         let listen = listen::read(root.table("listen"), folder);
         let upstream = upstream::read(root.table("upstream"), folder);
-        let (lifetime, capacity, store, store_ca_file) =
-            session::read(root.table("session"), folder);
         let cookie = cookie::read(root.table("cookie"));
         let identity = identity::read(root.table("identity"));
         let users = users::read(root.table("users"), folder, &upstream, &identity);
-        if let (Store::Redis(_), None) = (&store, users.file()) {
-            root.fault(
-                "session",
-                "session.store: sessions of InfluxDB's users cannot be kept in Redis yet; write \
-                 store = \"memory\", or users.source = \"file\"",
-            );
-        }
+        let (lifetime, capacity, store, store_ca_file) =
+            session::read(root.table("session"), folder, users.file().is_none());
         let signin = signin::read(root.table("signin"));
         let audit = audit(root.table("audit"), folder);
         let forwarding = forward(root.table("forward"), &upstream);

@@ -64,7 +64,7 @@ pub struct Session {
     user_id: AtomicU64,
     user: ArcSwap<User>,
     /// The other half, if it was InfluxDB that signed the user in.
-    upstream: Option<Box<UpstreamSessionState>>,
+    upstream: Option<Arc<UpstreamSessionState>>,
     started: Moment,
     /// The word of its [`Usage`].
     usage: AtomicU64,
@@ -81,7 +81,7 @@ impl Session {
         upstream: Option<UpstreamSession>,
         now: Moment,
     ) -> Self {
-        let half = |session| Box::new(UpstreamSessionState::new(session, now));
+        let half = |session| Arc::new(UpstreamSessionState::new(session, now));
         Self {
             id,
             user_id: AtomicU64::new(user.id().bits()),

@@ -8,7 +8,7 @@ use crate::modes::Mode;
 use crate::support::*;
 
 /// Stands between a gateway and InfluxDB, and remembers what the gateway sent.
-fn relay(influxd: &Influxd) -> Upstream {
+pub(crate) fn relay(influxd: &Influxd) -> Upstream {
     let influxdb = influxd.address;
     Upstream::behaving(move |seen, stream| {
         let mut client = Client::connect(influxdb);

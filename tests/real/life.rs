@@ -12,6 +12,8 @@ use crate::support::*;
 mod changes;
 /// InfluxDB killed and started again while it is being asked.
 mod outage;
+/// A session that two gateways share.
+mod shared;
 /// InfluxDB's sessions of one minute.
 mod short_sessions;
 /// Whom InfluxDB's statistics of users count.
@@ -79,6 +81,7 @@ fn wait_long(what: &str, condition: impl Fn() -> bool) {
 fn what_takes_a_minute() {
     thread::scope(|scope| {
         scope.spawn(short_sessions::a_session_of_one_minute_ends_only_where_nothing_renews_it);
+        scope.spawn(shared::a_session_outlives_the_gateway_that_made_it);
         scope.spawn(changes::what_the_operator_changes_in_influxdb_counts_at_the_gateway);
     });
 }

@@ -35,6 +35,9 @@ mod nginx;
 mod pages;
 #[path = "../programs.rs"]
 mod programs;
+/// A Redis of this machine.
+#[expect(dead_code, reason = "the other tests need more of it")]
+mod redis;
 #[path = "../secure.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod secure;

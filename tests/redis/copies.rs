@@ -20,12 +20,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Everything that Redis has, as it is written to disk.
-fn copy(redis: &Server) -> Vec<u8> {
+pub(crate) fn copy(redis: &Server) -> Vec<u8> {
     redis.tell(&["SAVE"]);
     fs::read(redis.folder().join("dump.rdb")).unwrap()
 }
 
-fn contains(copy: &[u8], part: &[u8]) -> bool {
+pub(crate) fn contains(copy: &[u8], part: &[u8]) -> bool {
     copy.windows(part.len()).any(|window| window == part)
 }
 

@@ -1,14 +1,17 @@
 //! InfluxDB's own sessions behind the gateway's: renewed while the gateway's session lives, signed out when it ends.
 
+mod turns;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Moment;
 use crate::directory::influxdb::{InfluxdbDirectory, Owner};
+use crate::session::redis::SharedHalves;
 use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
 use crate::session::{EndReason, Question, Session};
 use crate::user::{Status, User};
@@ -33,7 +36,9 @@ pub struct UpstreamSessions {
     directory: Arc<InfluxdbDirectory>,
     sessions: Arc<SessionStore>,
     pace: Pace,
-    /// Sessions in the order in which they are due: each is due equally long after it came in.
+    /// Of sessions that several gateways share.
+    halves: Option<SharedHalves>,
+    /// Other sessions in the order in which they are due: each is due equally long after it came in.
     due: Mutex<VecDeque<(Moment, Weak<Session>)>>,
     /// Whoever runs has it, and gives it back.
     ended: AsyncMutex<mpsc::Receiver<Arc<Session>>>,
@@ -71,6 +76,7 @@ impl UpstreamSessions {
     ) -> Self {
         Self {
             directory,
+            halves: sessions.shared_halves(),
             sessions,
             pace,
             due: Mutex::default(),
@@ -79,10 +85,12 @@ impl UpstreamSessions {
         }
     }
 
-    /// Takes `session` into care.
+    /// Takes `session` into care. Of those that several gateways share, Redis knows already.
     pub fn begin(&self, session: &Arc<Session>, now: Moment) {
-        let due = now.after(self.pace.renew);
-        self.lock_due().push_back((due, Arc::downgrade(session)));
+        if self.halves.is_none() {
+            let due = now.after(self.pace.renew);
+            self.lock_due().push_back((due, Arc::downgrade(session)));
+        }
     }
 
     /// Asks about `session` in the background, if it was not asked about lately.
@@ -112,8 +120,27 @@ impl UpstreamSessions {
         });
     }
 
-    /// Renews and signs out, for ever.
-    pub async fn run(self: &Arc<Self>) {
+    /// Renews and signs out until it is `over`.
+    pub async fn run(self: &Arc<Self>, mut over: watch::Receiver<bool>) {
+        let shared = async {
+            match &self.halves {
+                Some(halves) => turns::run(self, halves, over).await,
+                None => drop(over.wait_for(|is_over| *is_over).await),
+            }
+        };
+        tokio::select! {
+            () = shared => {}
+            () = self.run_by_itself() => {}
+        }
+    }
+
+    /// Whether nothing is under way that other gateways would have to wait for.
+    pub fn is_at_rest(&self) -> bool {
+        self.halves.is_none() || self.permits.available_permits() == AT_ONCE
+    }
+
+    /// Looks after sessions of this gateway alone, and signs out of those that have found no room, for ever.
+    async fn run_by_itself(self: &Arc<Self>) {
         let mut ended = self.ended.lock().await;
         let every = (self.pace.renew / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
         let mut ticks = tokio::time::interval(every);
@@ -171,22 +198,21 @@ impl UpstreamSessions {
     /// To ask is to renew. Only the bare refusal ends the session: neither silence nor a missing
     /// permission signs anybody out.
     async fn put(self: &Arc<Self>, question: Question) {
-        let session = Arc::clone(question.session());
-        let Some(half) = session.upstream() else { return };
-        let answer = self.directory.owner_of_session(half.session()).await;
-        let answered = match answer {
-            Ok(owner) => match self.draw_conclusions(&session, owner).await {
-                Ok(()) => Some(Moment::now()),
-                Err(error) => {
-                    log::error!("what InfluxDB says of a user changes no session yet: {error}");
-                    None
-                }
-            },
-            Err(_) => None,
-        };
+        let answered = self.ask(question.session()).await;
         if let Some(again) = question.end(answered) {
             self.look_into(again);
         }
+    }
+
+    /// When there was an answer about `session` from which everything has followed.
+    async fn ask(&self, session: &Arc<Session>) -> Option<Moment> {
+        let half = session.upstream()?;
+        let owner = self.directory.owner_of_session(half.session()).await.ok()?;
+        if let Err(error) = self.draw_conclusions(session, owner).await {
+            log::error!("what InfluxDB says of a user changes no session yet: {error}");
+            return None;
+        }
+        Some(Moment::now())
     }
 
     /// What it means for `session` and others that InfluxDB says this of its owner.

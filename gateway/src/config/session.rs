@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::duration;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
-use crate::session::redis::{Address, Settings};
+use crate::session::redis::{Address, Settings, StoreKey};
 use crate::toml_reader::{Named, Table};
 
 /// Where sessions are kept.
@@ -28,8 +28,9 @@ const TOUCH_INTERVAL: Duration = Duration::from_secs(15);
 /// The most of `idle` that uses may be gathered for: a twentieth.
 const MOST: u32 = 20;
 
-/// Reads the table; files are looked for in `folder`.
-pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Sessions {
+/// Reads the table; files are looked for in `folder`. If they are `of_influxdb`, of its users, they need a key in
+/// Redis.
+pub(super) fn read(mut table: Table<'_>, folder: &Path, of_influxdb: bool) -> Sessions {
     let idle = table.parsed("idle", duration).unwrap_or(Duration::from_secs(600));
     let absolute = table.parsed("lifetime", |text| match text {
         "off" => Ok(None),
@@ -64,6 +65,15 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Sessions {
         (interval <= most).then_some(interval).ok_or_else(fault)
     });
     let near_cache = table.boolean("near_cache").unwrap_or(true);
+    if of_influxdb && matches!(address, Some(Some(_))) && !table.has("store_key") {
+        table.fault(
+            "store_key",
+            "missing; gateways that share sessions of InfluxDB's users seal InfluxDB's cookies by it. \
+             Write for example store_key = \"${STORE_KEY}\", and set that to what \
+             `openssl rand -base64 32` prints, the same at every gateway",
+        );
+    }
+    let key = table.parsed("store_key", StoreKey::parse);
     table.close();
     let settings = |address| Settings {
         address,
@@ -71,6 +81,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Sessions {
         timeout,
         touch_interval: touch_interval.unwrap_or(TOUCH_INTERVAL.min(most)),
         near_cache,
+        key,
     };
     let store = address.flatten().map_or(Store::Memory, |it| Store::Redis(Box::new(settings(it))));
     let lifetime = Lifetime { idle, absolute: absolute.flatten() };
@@ -85,7 +96,7 @@ mod tests {
 
     fn parse(text: &str) -> (Store, Vec<String>) {
         let document = Document::parse("gateway.toml", text, BARE);
-        let (_, _, store, _) = read(document.root(), Path::new(""));
+        let (_, _, store, _) = read(document.root(), Path::new(""), false);
         (store, document.into_faults().iter().map(ToString::to_string).collect())
     }
 

@@ -48,7 +48,7 @@ fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
              \"redis+sentinel://sentinel1:26379,sentinel2:26379/mymaster\"",
             "gateway.toml:9: session.ttl: unknown key; known here: idle, lifetime, \
              max_sessions, max_sessions_per_user, store, store_ca_file, store_prefix, \
-             store_timeout, touch_interval, near_cache",
+             store_timeout, touch_interval, near_cache, store_key",
             "gateway.toml:11: cookie.name: not a cookie name: letters, digits and \
              !#$%&'*+-.^_`|~ are allowed",
             "gateway.toml:13: identity.header: Cookie means something else already; write \
@@ -63,6 +63,28 @@ fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
              upstream_keepalive_pool_size, max_retries, max_blocking_threads, \
              client_bind_to_ipv4",
         ],
+    );
+}
+
+#[test]
+fn sessions_of_influxdbs_users_in_redis_need_a_key() {
+    let redis = "[users]\nsource = \"influxdb\"\n[session]\nstore = \"redis://h\"\n";
+    check(
+        redis,
+        &[
+            "gateway.toml:3: session.store_key: missing; gateways that share sessions of InfluxDB's \
+           users seal InfluxDB's cookies by it. Write for example store_key = \"${STORE_KEY}\", \
+           and set that to what `openssl rand -base64 32` prints, the same at every gateway",
+        ],
+    );
+    let key = format!("store_key = \"{}=\"\n", "A".repeat(43));
+    check(&format!("{redis}{key}"), &[]);
+    check(&redis.replace("influxdb", "file"), &[]);
+    check(
+        &format!("{redis}store_key = \"a secret\"\n"),
+        &["gateway.toml:5: session.store_key: expected 32 bytes in base64, the same at every \
+           gateway; write for example \"${STORE_KEY}\", and set that to what `openssl rand \
+           -base64 32` prints"],
     );
 }
 

@@ -147,12 +147,16 @@ impl InfluxdbDirectory {
         self.owner((AUTHORIZATION, authorization)).await
     }
 
-    /// Signs out of InfluxDB's session. If that fails, it ends there by itself.
-    pub async fn sign_out(&self, session: &UpstreamSession) {
+    /// Signs out of InfluxDB's session; whether InfluxDB has none any more. If that fails, it ends there by
+    /// itself.
+    pub async fn sign_out(&self, session: &UpstreamSession) -> bool {
         let header = (COOKIE, session.cookie());
-        if self.ask(Method::POST, "/api/v2/signout", header).await.is_err() {
+        let answer = self.ask(Method::POST, "/api/v2/signout", header).await;
+        let is_out = answer.is_ok_and(|answer| !answer.status().is_server_error());
+        if !is_out {
             log::debug!("a session could not be signed out of upstream");
         }
+        is_out
     }
 
     async fn owner(&self, header: (HeaderName, HeaderValue)) -> Result<Owner, Unreachable> {

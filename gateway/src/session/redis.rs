@@ -4,6 +4,8 @@ mod address;
 mod changes;
 mod complaints;
 mod fields;
+mod halves;
+mod halves_at_hand;
 mod link;
 pub mod listing;
 mod near_cache;
@@ -14,8 +16,10 @@ mod sentinels;
 #[cfg(test)]
 pub(crate) mod server;
 mod shared;
+mod store_key;
 pub mod throttle;
 pub mod upkeep;
+mod whose;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,20 +31,24 @@ use super::ended::{EndListener, Listeners};
 use super::error::StoreError;
 use super::memory::Capacity;
 use super::token::{SessionId, SessionToken};
-use super::{Lifetime, Session, Watch};
+use super::{Lifetime, Session, UpstreamSessionState, Watch};
 use crate::clock::Moment;
 use crate::user::UserId;
 use crate::user::secret::UpstreamSession;
 pub use address::Address;
 use complaints::Complaints;
-pub use fields::Users;
 use fields::{Fields, Flat};
+pub use halves::{Done, Due, Halves, SharedHalves};
+use halves_at_hand::HalvesAtHand;
 use link::{Changes, Link};
 use near_cache::{Cover, NearCache, Uses};
 use roster::Roster;
 use scripts::Keys;
+use seal::Seal;
 use shared::{Doubt, Shared};
+pub use store_key::StoreKey;
 use upkeep::Upkeep;
+pub use whose::{Users, Whose};
 
 /// What can be configured.
 #[derive(Clone, Debug)]
@@ -55,6 +63,8 @@ pub struct Settings {
     pub touch_interval: Duration,
     /// Whether sessions are kept at hand.
     pub near_cache: bool,
+    /// What gateways seal by that look after InfluxDB's halves of sessions, if it is configured.
+    pub key: Option<StoreKey>,
 }
 
 /// All sessions, as Redis has them.
@@ -71,7 +81,8 @@ pub struct RedisStore {
     capacity: Capacity,
     /// Zero: every use is told.
     interval: Duration,
-    users: Arc<dyn Users>,
+    whose: Whose,
+    halves: HalvesAtHand,
     listeners: Listeners,
     complaints: Complaints,
     /// By what the scripts count, in tests: an offset to moments, in milliseconds.
@@ -96,18 +107,17 @@ enum How {
 type Found = (u64, i64, bool, u64, Flat);
 
 impl RedisStore {
-    /// The store of these `settings`. Whose sessions those are, `users` says. The ends that come about by
-    /// this gateway, `listeners` are told of.
+    /// The store of these `settings`. The ends that come about by this gateway, `listeners` are told of.
     ///
     /// Nothing is connected before [`upkeep::run`].
     pub fn new(
         settings: Settings,
         lifetime: Lifetime,
         capacity: Capacity,
-        users: Arc<dyn Users>,
+        whose: Whose,
         listeners: impl IntoIterator<Item = Arc<dyn EndListener>>,
     ) -> Self {
-        let Settings { address, prefix, timeout, touch_interval, near_cache } = settings;
+        let Settings { address, prefix, timeout, touch_interval, near_cache, key: _ } = settings;
         let (doubt, doubted) = mpsc::unbounded_channel();
         let (keys, near, underway) = (Keys::new(prefix), NearCache::new(), Arc::default());
         let shared = Arc::new(Shared { keys, near, underway, doubt });
@@ -124,7 +134,8 @@ impl RedisStore {
             lifetime,
             capacity,
             interval: if near_cache { touch_interval } else { Duration::ZERO },
-            users,
+            whose,
+            halves: HalvesAtHand::new(),
             listeners: listeners.into_iter().collect(),
             complaints: Complaints::default(),
             simulated: None,
@@ -182,13 +193,17 @@ impl RedisStore {
                 return Ok(None);
             }
         };
-        let Some(here) = self.users.user(fields.user) else { return Ok(None) };
+        let here = self.whose.user(fields.user, || Some(fields.as_recorded()));
+        let Some(here) = here else { return Ok(None) };
         let began = Moment::from_millis(now.millis().saturating_sub(age));
-        let upstream = token.and_then(|token| unseal(token, &fields));
+        let half = token.and_then(|token| {
+            let sealed = fields.sealed.as_ref()?;
+            self.halves.get(id, || unseal(token, sealed, began))
+        });
         // A use is what its deadline here counts from.
         let used = if let How::Use = how { now } else { began };
-        let session = Session::start(id, fields.bound(&here), upstream, used).of_kind(fields.kind);
-        let session = Arc::new(Session { started: began, ..session });
+        let session = Session::start(id, fields.bound(&here), None, used).of_kind(fields.kind);
+        let session = Arc::new(Session { started: began, upstream: half, ..session });
         if let (How::Use, Ok(covered @ 1..)) = (how, u64::try_from(covered)) {
             let until = now.after(Duration::from_millis(covered)).min(ends);
             let cover = Cover { until, ends, held: held(&flat, &self.gateway) };
@@ -266,9 +281,9 @@ fn held(flat: &Flat, gateway: &str) -> u64 {
     held.and_then(|held| std::str::from_utf8(held).ok()?.parse().ok()).unwrap_or_default()
 }
 
-fn unseal(token: &SessionToken, fields: &Fields) -> Option<UpstreamSession> {
-    let cookie = seal::open(token, fields.sealed.as_ref()?)?;
-    UpstreamSession::parse(&cookie)
+fn unseal(token: &SessionToken, sealed: &[u8], began: Moment) -> Option<UpstreamSessionState> {
+    let cookie = Seal::of_token(token).open(sealed)?;
+    Some(UpstreamSessionState::new(UpstreamSession::parse(&cookie)?, began))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -10,7 +10,7 @@ pub use super::ended::{EndListener, Ended};
 pub use super::error::{CreateError, StoreError};
 use super::memory::{Full, MemoryStore};
 use super::record::Filter;
-use super::redis::{RedisStore, listing, upkeep};
+use super::redis::{RedisStore, SharedHalves, listing, upkeep};
 use super::token::{SessionId, SessionToken};
 use super::{EndReason, Record, Session, Watch};
 use crate::clock::Moment;
@@ -190,6 +190,11 @@ impl SessionStore {
     /// again from a background task.
     pub fn sweep(&self, now: Moment) -> bool {
         here!(self, memory => memory.sweep(now), _redis => false)
+    }
+
+    /// InfluxDB's halves of sessions that several gateways share; `None` if they do not.
+    pub fn shared_halves(&self) -> Option<SharedHalves> {
+        if let Self::Redis(redis) = self { SharedHalves::of(redis) } else { None }
     }
 
     /// Does what a store needs beside requests: Redis, a connection. Memory needs nothing more.

@@ -1,4 +1,5 @@
-//! Ends the process when it was told to stop and the last request is answered.
+//! Ends the process when it was told to stop, the last request is answered, and other gateways have what was under
+//! way for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
 use crate::audit::Audit;
+use crate::auth::upstream_sessions::UpstreamSessions;
 use crate::net::connections::Connections;
 use crate::session::store::SessionStore;
 
@@ -15,6 +17,8 @@ use crate::session::store::SessionStore;
 pub struct Drain {
     /// The connections that are open.
     pub connections: Connections,
+    /// What is returned to other gateways, if there is something.
+    pub upstream_sessions: Option<Arc<UpstreamSessions>>,
     /// What has to be written before the end.
     pub audit: Audit,
     /// What else has.
@@ -34,7 +38,8 @@ impl BackgroundService for Drain {
         }
         loop {
             tokio::time::sleep(SETTLE).await;
-            if self.connections.count() == 0 {
+            let upstream_sessions = self.upstream_sessions.as_ref();
+            if self.connections.count() == 0 && upstream_sessions.is_none_or(|it| it.is_at_rest()) {
                 log::info!("all requests are answered");
                 self.sessions.close().await;
                 self.audit.flush();

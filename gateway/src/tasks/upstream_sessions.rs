@@ -13,10 +13,7 @@ pub struct Renewal(pub Arc<UpstreamSessions>);
 
 #[async_trait]
 impl BackgroundService for Renewal {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        tokio::select! {
-            () = self.0.run() => {}
-            _ = shutdown.wait_for(|is_over| *is_over) => {}
-        }
+    async fn start(&self, shutdown: ShutdownWatch) {
+        self.0.run(shutdown).await;
     }
 }

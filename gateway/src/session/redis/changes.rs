@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::fields::{self, Fields, Flat};
-use super::{RedisStore, scripts, seal};
+use super::seal::Seal;
+use super::{RedisStore, halves, scripts};
 use crate::clock::Moment;
 use crate::session::ended::{Ended, tell};
 use crate::session::error::{CreateError, StoreError};
@@ -26,6 +27,7 @@ impl RedisStore {
         let mut run = self.script(&scripts::CREATE, self.shared.keys.record(&hex), Some(now));
         self.live_for(run.arg(hex)).arg(self.capacity.total).arg(self.capacity.per_user);
         run.arg(session.user_id().to_string()).arg(session.kind().bits());
+        run.arg(halves::of_new(self, &session));
         for (field, value) in fields::of_user(&user) {
             run.arg(field).arg(value);
         }
@@ -33,17 +35,18 @@ impl RedisStore {
             run.arg("password").arg(password.to_string());
         }
         if let Some(half) = session.upstream() {
-            run.arg("sealed").arg(seal::seal(token, half.session().cookie().as_bytes()));
+            run.arg("sealed").arg(Seal::of_token(token).seal(half.session().cookie().as_bytes()));
         }
-        let answer = self.link.ask(&run).await;
-        let (is_created, gone, flat): (bool, Vec<u8>, Flat) = answer?;
-        if !is_created {
-            session.end();
-            tell(&self.listeners, session, EndReason::Refused);
-            return Err(CreateError::Full);
+        let answer: Result<(bool, Vec<u8>, Flat), _> = self.link.ask(&run).await;
+        if let Ok((true, gone, flat)) = &answer {
+            self.ended(gone, flat, EndReason::Evicted, now);
+            return Ok(session);
         }
-        self.ended(&gone, &flat, EndReason::Evicted, now);
-        Ok(session)
+        // It ends before it began; whoever looks after its other half is told. If Redis has it nevertheless, nobody
+        // has its token.
+        session.end();
+        tell(&self.listeners, session, EndReason::Refused);
+        Err(answer.err().map_or(CreateError::Full, CreateError::Store))
     }
 
     /// Ends the live session `id` for `reason`; `None` if there is none.

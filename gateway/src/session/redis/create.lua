@@ -3,6 +3,7 @@
 local id, idle, lifetime = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local total, per_user = tonumber(ARGV[6]), tonumber(ARGV[7])
 local user, kind = ARGV[8], ARGV[9]
+local key, half, renew, life = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local now = time()
 local index = index_of(user)
 
@@ -40,8 +41,13 @@ if count >= total then return { 0, '', {} } end
 
 -- What needs memory comes first: a Redis that is full refuses a script's first write, but none after it.
 local record = { 'v', '1', 'user', user, 'kind', kind, 'started', whole(now), 'used', whole(now), 'count', '0' }
-for i = 10, #ARGV do record[#record + 1] = ARGV[i] end
+for i = 14, #ARGV do record[#record + 1] = ARGV[i] end
 redis.call('HSET', key_of(id), unpack(record))
+if key ~= '' then
+  redis.call('HSET', half_of(id), 'key', key, 'sealed', half, 'name', redis.call('HGET', key_of(id), 'name'))
+  redis.call('PEXPIRE', half_of(id), life)
+  redis.call('ZADD', dues_of(key), whole(now + renew), id)
+end
 if gone then remove(gone, user) end
 if lost then remove(lost, user) end
 redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(now))

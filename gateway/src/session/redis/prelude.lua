@@ -12,6 +12,9 @@ end
 local function key_of(id) return prefix .. 's:' .. id end
 local function index_of(user) return prefix .. 'u:' .. user end
 local function same_as(password) return prefix .. 'same:' .. password end
+-- InfluxDB's half of a session, and when each that was sealed by the same key is due.
+local function half_of(id) return prefix .. 'h:' .. id end
+local function dues_of(key) return prefix .. 'due:' .. key end
 local function whole(number) return string.format('%.0f', number) end
 
 -- The record of a session as a table; nil if there is none.
@@ -54,9 +57,13 @@ local function expire(id, user, ends, now)
   end
 end
 
+-- Ends the session. What InfluxDB has of it, is due at once.
 local function remove(id, user)
   redis.call('DEL', key_of(id))
   redis.call('ZREM', everybody, id .. ':' .. user)
   redis.call('ZREM', index_of(user), id)
+  -- Last: a Redis that is full refuses it as a script's first write.
+  local key = redis.call('HGET', half_of(id), 'key')
+  if key then redis.call('ZADD', dues_of(key), 0, id) end
 end
 

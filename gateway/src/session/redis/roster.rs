@@ -1,4 +1,4 @@
-//! The gateways that share a Redis, and whether they have the same users.
+//! The gateways that share a Redis, and whether they have the same users, or the same key.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -41,18 +41,18 @@ enum News {
     Agrees(String),
 }
 
-/// Says that this gateway lives, and compares its users with those of the others.
+/// Says that this gateway lives, and compares what it has with what the others have.
 pub(super) async fn announce(store: &RedisStore) -> Result<(), StoreError> {
-    let digest = store.users.digest();
+    let (what, digest) = store.whose.common();
     let others: Vec<Other> = say(store, &digest, LIFE).await?;
     for news in lock(&store.roster.0).compare(digest, &others) {
         match news {
             News::Differs(host) => log::warn!(
-                "the users file differs from that of the gateway on {host}, which shares this session \
-                 store: expected the same users at all gateways; give each the same users file"
+                "the {what} differs from that of the gateway on {host}, which shares this session store: \
+                 expected the same at all gateways; give each the same {what}"
             ),
             News::Agrees(host) => {
-                log::info!("the users file is that of the gateway on {host} again");
+                log::info!("the {what} is that of the gateway on {host} again");
             }
         }
     }

@@ -20,7 +20,9 @@ script!(GATEWAYS, "gateways.lua");
 script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
 script!(PASSWORD, "password.lua");
+script!(SETTLE, "halves/settle.lua");
 script!(SWEEP, "sweep.lua");
+script!(TAKE, "halves/take.lua");
 script!(THROTTLE, "throttle.lua");
 script!(USER, "user.lua");
 

@@ -1,63 +1,111 @@
-//! Sealing of what could act for a user, under a key that only the session's cookie can make.
+//! Sealing of what could act for a user, under keys that are not in Redis: one that only the session's
+//! cookie can make, and one that the gateways can.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use zeroize::Zeroizing;
 
-use crate::session::token::SessionToken;
+use super::store_key::StoreKey;
+use crate::session::token::{SessionId, SessionToken};
 
-/// What the key is for. Another purpose has another text, and so another key.
-const INFO: &[u8] = b"influx-gateway session record 1";
+/// What a key is for. Another purpose has another text, and so another key.
+const OF_TOKEN: &[u8] = b"influx-gateway session record 1";
+const OF_GATEWAYS: &[u8] = b"influx-gateway session half 1";
 
-/// Seals `secret` for whoever brings `token`.
-pub(super) fn seal(token: &SessionToken, secret: &[u8]) -> Vec<u8> {
-    let mut nonce = [0; NONCE_LEN];
-    getrandom::fill(&mut nonce).expect("the operating system provides randomness");
-    let mut sealed = nonce.to_vec();
-    let mut text = secret.to_vec();
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    key(token)
-        .seal_in_place_append_tag(nonce, Aad::from(token.id().bytes()), &mut text)
-        .expect("a credential is far shorter than what can be sealed");
-    sealed.append(&mut text);
-    sealed
+/// Seals what belongs to one session, and opens it.
+pub(super) struct Seal {
+    key: LessSafeKey,
+    id: SessionId,
 }
 
-/// Opens what was sealed for `token`; `None` if it was not, or if anything of it was changed.
-pub(super) fn open(token: &SessionToken, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
-    let mut text = Zeroizing::new(text.to_vec());
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    let aad = Aad::from(token.id().bytes());
-    let length = key(token).open_in_place(nonce, aad, &mut text).ok()?.len();
-    text.truncate(length);
-    Some(text)
-}
+impl Seal {
+    /// For whoever brings `token`.
+    pub(super) fn of_token(token: &SessionToken) -> Self {
+        Self::new(token.bytes(), OF_TOKEN, token.id())
+    }
 
-fn key(token: &SessionToken) -> LessSafeKey {
-    let secret = Salt::new(HKDF_SHA256, &[]).extract(token.bytes());
-    let info = [INFO];
-    let key = secret.expand(&info, &CHACHA20_POLY1305).expect("a key is short enough for HKDF");
-    LessSafeKey::new(UnboundKey::from(key))
+    /// For gateways that share `key`, about the session `id`.
+    pub(super) fn of_gateways(key: &StoreKey, id: SessionId) -> Self {
+        Self::new(key.secret(), OF_GATEWAYS, id)
+    }
+
+    fn new(secret: &[u8], purpose: &[u8], id: SessionId) -> Self {
+        let secret = Salt::new(HKDF_SHA256, &[]).extract(secret);
+        let info = [purpose, &id.bytes()];
+        let key = secret.expand(&info, &CHACHA20_POLY1305).expect("a key is short enough for HKDF");
+        Self { key: LessSafeKey::new(UnboundKey::from(key)), id }
+    }
+
+    /// Seals `secret`.
+    pub(super) fn seal(&self, secret: &[u8]) -> Vec<u8> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).expect("the operating system provides randomness");
+        let mut sealed = nonce.to_vec();
+        let mut text = secret.to_vec();
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.key
+            .seal_in_place_append_tag(nonce, Aad::from(self.id.bytes()), &mut text)
+            .expect("a credential is far shorter than what can be sealed");
+        sealed.append(&mut text);
+        sealed
+    }
+
+    /// Opens what was sealed; `None` if it was not by this, or if anything of it was changed.
+    pub(super) fn open(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let aad = Aad::from(self.id.bytes());
+        let length = self.key.open_in_place(nonce, aad, &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
-    fn only_the_token_opens_what_was_sealed_for_it() {
+    fn only_the_key_and_the_session_for_which_it_was_sealed_open_it() {
         let [token, other] = [SessionToken::generate(), SessionToken::generate()];
-        let sealed = seal(&token, b"influxdb-oss-session=secret");
-        assert_eq!(open(&token, &sealed).unwrap().as_slice(), b"influxdb-oss-session=secret");
-        assert!(open(&other, &sealed).is_none());
+        let [key, another] =
+            [1, 2].map(|byte| StoreKey::parse(&STANDARD.encode([byte; 32])).unwrap());
+        let seals = || {
+            let gateways = |key, token: &SessionToken| Seal::of_gateways(key, token.id());
+            [
+                Seal::of_token(&token),
+                Seal::of_token(&other),
+                gateways(&key, &token),
+                gateways(&key, &other),
+                gateways(&another, &token),
+            ]
+        };
+        for (one, seal) in seals().iter().enumerate() {
+            let sealed = seal.seal(b"influxdb-oss-session=secret");
+            for (two, opens) in seals().iter().enumerate() {
+                let opened = opens.open(&sealed);
+                let opened = opened.as_ref().map(|text| text.as_slice());
+                let expected = (one == two).then_some(b"influxdb-oss-session=secret".as_slice());
+                assert_eq!(opened, expected, "{one}, {two}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_cannot_be_read_or_changed() {
+        let seal = Seal::of_token(&SessionToken::generate());
+        let sealed = seal.seal(b"influxdb-oss-session=secret");
         assert!(!sealed.windows(6).any(|bytes| bytes == b"secret"));
         for position in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[position] ^= 1;
-            assert!(open(&token, &changed).is_none(), "{position}");
+            assert!(seal.open(&changed).is_none(), "{position}");
         }
-        assert!(open(&token, &sealed[..sealed.len() - 1]).is_none() && open(&token, b"").is_none());
-        assert_ne!(seal(&token, b"x"), seal(&token, b"x"), "each with a nonce of its own");
+        assert!(seal.open(&sealed[..sealed.len() - 1]).is_none() && seal.open(b"").is_none());
+        assert_ne!(seal.seal(b"x"), seal.seal(b"x"), "each with a nonce of its own");
     }
 }

@@ -1,5 +1,6 @@
 //! What Redis adds to the suite that every store passes.
 
+mod halves;
 mod held;
 mod idle;
 pub(super) mod simulation;
@@ -50,7 +51,12 @@ pub(crate) fn store(
     static STORES: AtomicU64 = AtomicU64::new(0);
     let number = STORES.fetch_add(1, Ordering::Relaxed);
     let wall = wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
-    beside(server, (&format!("test{number}:"), millis(wall)), lifetime, capacity, told)
+    let place = (&*format!("test{number}:"), millis(wall));
+    beside(server, place, lifetime, capacity, known(), told)
+}
+
+fn known() -> Whose {
+    Whose::Known(Arc::new(Everybody))
 }
 
 /// A store on what is in `server` behind a prefix; at first, its clock shows `origin`.
@@ -59,6 +65,7 @@ fn beside(
     (prefix, origin): (&str, u64),
     lifetime: Lifetime,
     capacity: Capacity,
+    whose: Whose,
     told: Arc<dyn EndListener>,
 ) -> Arc<RedisStore> {
     let settings = Settings {
@@ -67,8 +74,9 @@ fn beside(
         timeout: Duration::from_secs(20),
         touch_interval: Duration::from_secs(15),
         near_cache: true,
+        key: None,
     };
-    let mut store = RedisStore::new(settings, lifetime, capacity, Arc::new(Everybody), [told]);
+    let mut store = RedisStore::new(settings, lifetime, capacity, whose, [told]);
     store.simulated = Some(origin);
     let store = Arc::new(store);
     tokio::spawn({
@@ -93,6 +101,15 @@ fn at(seconds: u64) -> Moment {
 
 /// Runs `test` on a stage of its own.
 fn stage<F: Future<Output = ()>>(per_user: usize, test: impl FnOnce(Stage) -> F) {
+    stage_of(per_user, [known(), known()], test);
+}
+
+/// The same with other users.
+fn stage_of<F: Future<Output = ()>>(
+    per_user: usize,
+    whose: [Whose; 2],
+    test: impl FnOnce(Stage) -> F,
+) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -100,11 +117,12 @@ fn stage<F: Future<Output = ()>>(per_user: usize, test: impl FnOnce(Stage) -> F)
         let wall = wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
         let capacity = Capacity { total: 3, per_user };
         let told = [Arc::new(Told::default()), Arc::default()];
-        let store = |told: &Arc<Told>| {
+        let store = |told: &Arc<Told>, whose| {
             let told = Arc::clone(told) as Arc<dyn EndListener>;
-            beside(&server, ("igw:", millis(wall)), LIFETIME, capacity, told)
+            beside(&server, ("igw:", millis(wall)), LIFETIME, capacity, whose, told)
         };
-        let stores = [store(&told[0]), store(&told[1])];
+        let [one, two] = whose;
+        let stores = [store(&told[0], one), store(&told[1], two)];
         // Whatever is waited for and never comes, is a failure.
         let test = test(Stage { server, stores, told });
         tokio::time::timeout(Duration::from_secs(60), test).await.expect("the test ends");

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::near_cache::{Cover, Entry};
-use super::{How, RedisStore, millis, roster, scripts};
+use super::{How, RedisStore, fields, millis, roster, scripts};
 use crate::clock::Moment;
 use crate::session::ended::tell;
 use crate::session::error::StoreError;
@@ -194,14 +194,14 @@ async fn give_back(store: &RedisStore, entry: &Arc<Entry>, now: Moment) -> Resul
 pub(in crate::session) async fn sweep(store: &RedisStore, now: Moment) -> Result<bool, StoreError> {
     let mut run = store.script(&scripts::SWEEP, store.shared.keys.key("all"), Some(now));
     run.arg(AT_ONCE);
-    let due: Vec<String> = store.link.ask(&run).await?;
-    for entry in &due {
-        let (id, user) = entry.split_once(':').unwrap_or_default();
+    let due: Vec<(String, String, Option<String>)> = store.link.ask(&run).await?;
+    for (id, user, name) in &due {
         let (Some(id), Ok(user)) = (SessionId::of_hex(id.as_bytes()), user.parse()) else {
             continue;
         };
         store.shared.near.changed(&id);
-        if let Some(user) = store.users.user(user) {
+        let recorded = || fields::named(user, name.as_ref()?);
+        if let Some(user) = store.whose.user(user, recorded) {
             let session = Arc::new(Session::start(id, user, None, now));
             session.end();
             tell(&store.listeners, session, EndReason::Expired);

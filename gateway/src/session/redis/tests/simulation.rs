@@ -65,11 +65,12 @@ fn gateway(wire: &Wire) -> Arc<RedisStore> {
         timeout: Duration::from_millis(TIMEOUT),
         touch_interval: Duration::from_millis(INTERVAL),
         near_cache: true,
+        key: None,
     };
     let lifetime = Lifetime { idle: Duration::from_millis(IDLE), absolute: None };
     let capacity = Capacity { total: 100, per_user: 100 };
     let told: [Arc<dyn EndListener>; 0] = [];
-    let mut store = RedisStore::new(settings, lifetime, capacity, Arc::new(Everybody), told);
+    let mut store = RedisStore::new(settings, lifetime, capacity, known(), told);
     store.link.simulate(wire.clone());
     Arc::new(store)
 }

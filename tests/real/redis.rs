@@ -1,0 +1,4 @@
+#[path = "../redis/client.rs"]
+mod client;
+#[path = "../redis/server.rs"]
+pub(crate) mod server;
