@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -21,10 +21,17 @@ fn compose() -> Value {
 fn only_the_gateway_can_be_reached_and_every_secret_is_declared() {
     let compose = compose();
     let services = compose["services"].as_object().unwrap();
-    let published: Vec<_> =
-        services.iter().filter(|(_, service)| service.get("ports").is_some()).collect();
-    assert_eq!(published.len(), 1);
-    assert_eq!(published[0].0, "gateway");
+    // Which services there are with a profile or, without one, always; and who of them can be reached.
+    for (profile, all, reached) in [
+        (Value::Null, vec!["gateway", "influxdb"], "gateway"),
+        (json!(["scale"]), vec!["balancer", "gateways", "redis"], "balancer"),
+    ] {
+        let of_it = services.iter().filter(|(_, service)| service["profiles"] == profile);
+        let (names, about): (Vec<_>, Vec<_>) = of_it.unzip();
+        assert_eq!(names, all);
+        let published = names.iter().zip(about).filter(|(_, it)| it.get("ports").is_some());
+        assert_eq!(published.map(|(name, _)| *name).collect::<Vec<_>>(), [reached]);
+    }
     for service in services.values() {
         for secret in service["secrets"].as_array().into_iter().flatten() {
             assert!(compose["secrets"].get(secret.as_str().unwrap()).is_some(), "{secret}");
@@ -36,19 +43,31 @@ fn only_the_gateway_can_be_reached_and_every_secret_is_declared() {
 }
 
 #[test]
-fn its_configuration_is_good_and_names_the_service() {
+fn its_configurations_are_good_and_name_its_services() {
     let compose = compose();
-    let command = compose["services"]["gateway"]["command"].as_array().unwrap();
-    assert_eq!(command[2], "/etc/influx-gateway/compose.toml");
-    let text = fs::read_to_string(repository().join("conf/compose.toml")).unwrap();
-    assert!(compose["services"].get("influxdb").is_some() && text.contains("//influxdb:8086"));
+    for (service, file, names, users) in [
+        ("gateway", "compose.toml", ["//influxdb:8086", ""], "InfluxDB's"),
+        ("gateways", "scale.toml", ["//influxdb:8086", "@redis:6379"], "1"),
+    ] {
+        let command = compose["services"][service]["command"].as_array().unwrap();
+        assert_eq!(command[2], format!("/etc/influx-gateway/{file}"));
+        let text = fs::read_to_string(repository().join("conf").join(file)).unwrap();
+        assert!(names.iter().all(|name| text.contains(name)), "{text}");
 
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("compose.toml"), text).unwrap();
-    let config = folder.path().join("compose.toml");
-    let output = program().args(["check", "--config"]).arg(config).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.ends_with("good; users: InfluxDB's\n"), "{text}");
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let token = at("gateway_token").display().to_string();
+        fs::write(at(file), text.replace("/run/secrets/gateway_token", &token)).unwrap();
+        fs::write(&token, "x").unwrap();
+        fs::copy(repository().join("conf/users.toml"), at("users.toml")).unwrap();
+        let mut check = program();
+        check.args(["check", "--config"]).arg(at(file)).env("REDIS_PASSWORD", "x");
+        let output = check.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.ends_with(&format!("good; users: {users}\n")), "{text}");
+    }
+    let balancer = fs::read_to_string(repository().join("conf/haproxy.cfg")).unwrap();
+    assert!(balancer.contains(" gateways:8086\n") && !balancer.contains("cookie"), "{balancer}");
 }
 
 /// Compose copies a secret from the environment into the container's own file system.
@@ -63,8 +82,10 @@ fn f_27_what_is_read_only_gets_no_secret_from_the_environment() {
             }
         }
     }
-    let gateway = &compose["services"]["gateway"];
-    assert_eq!(gateway["read_only"], true);
-    assert_eq!(gateway["cap_drop"], serde_json::json!(["ALL"]));
-    assert_eq!(gateway["security_opt"], serde_json::json!(["no-new-privileges:true"]));
+    for service in ["gateway", "gateways"] {
+        let gateway = &compose["services"][service];
+        assert_eq!(gateway["read_only"], true);
+        assert_eq!(gateway["cap_drop"], json!(["ALL"]));
+        assert_eq!(gateway["security_opt"], json!(["no-new-privileges:true"]));
+    }
 }
