@@ -38,7 +38,7 @@ const DOORS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("redis", &["session/redis"]),
-    ("ring", &["session/redis/seal"]),
+    ("ring", &["session/redis/agreement", "session/redis/seal"]),
     ("argon2", &["user/password"]),
     ("toml", &["toml_reader"]),
     ("toml_edit", &["directory/edit"]),

@@ -148,8 +148,7 @@ fn store(
     let whose = if let Some(file) = file {
         Whose::Known(Arc::new(UsersHere(Arc::clone(file))))
     } else {
-        let key = settings.key.clone().expect("a configuration without it is refused");
-        Whose::Influxdb(Halves { key, renew: config.users.pace.renew })
+        Whose::Influxdb(Halves { key: settings.key.clone(), renew: config.users.pace.renew })
     };
     let redis = RedisStore::new((**settings).clone(), lifetime, capacity, whose, told);
     SessionStore::Redis(Arc::new(redis))

@@ -147,7 +147,7 @@ impl Config {
         let identity = identity::read(root.table("identity"));
         let users = users::read(root.table("users"), folder, &upstream, &identity);
         let (lifetime, capacity, store, store_ca_file) =
-            session::read(root.table("session"), folder, users.file().is_none());
+            session::read(root.table("session"), folder);
         let signin = signin::read(root.table("signin"));
         let audit = audit(root.table("audit"), folder);
         let forwarding = forward(root.table("forward"), &upstream);

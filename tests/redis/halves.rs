@@ -6,8 +6,13 @@ use super::stage::{config, sign_out, status};
 use crate::influxdb::Influxdb;
 use crate::support::*;
 
-/// What gateways seal by.
+/// What gateways seal by that are told to.
 const KEY: &str = "c2l4dGVlbiBieXRlcyBhbmQgc2l4dGVlbiBtb3JlISE=";
+
+/// What tells them so. Others agree on a key.
+fn by_key() -> String {
+    format!("store_key = \"{KEY}\"")
+}
 
 /// Gateways whose users are InfluxDB's.
 struct Stage {
@@ -21,7 +26,7 @@ impl Stage {
     /// With these keys of `[users]` and of `[session]`.
     fn new(users: &str, session: &str) -> Self {
         let redis = Server::start_with(&["--rdbcompression", "no"]);
-        let session = config(&redis.url(), &format!("store_key = \"{KEY}\"\n{session}"));
+        let session = config(&redis.url(), session);
         let users = format!("[users]\nsource = \"influxdb\"\nrefresh = \"1h\"\n{users}\n");
         Self { influxdb: Influxdb::start(), redis, users, session }
     }
@@ -143,7 +148,7 @@ fn a_gateway_that_stops_leaves_nobody_waiting_for_what_it_had_begun() {
 
 #[test]
 fn sessions_are_renewed_and_signed_out_of_when_every_gateway_was_killed() {
-    let stage = Stage::new("renew = \"1s\"", "");
+    let stage = Stage::new("renew = \"1s\"", &by_key());
     let gateway = stage.gateway();
     let session = gateway.sign_in("ada");
     let gateway = gateway.restart("KILL");
@@ -216,7 +221,13 @@ fn what_influxdb_says_of_a_user_at_a_renewal_counts_at_all_gateways() {
 
 #[test]
 fn a_copy_of_redis_has_neither_influxdbs_cookie_nor_the_key() {
-    let stage = Stage::new("renew = \"1h\"", "");
+    for session in ["", &by_key()] {
+        let stage = Stage::new("renew = \"1h\"", session);
+        check_copy(&stage);
+    }
+}
+
+fn check_copy(stage: &Stage) {
     let [a, b] = stage.gateways();
     let session = a.sign_in("ada");
     assert_eq!(status(&b, &session), 200);

@@ -28,9 +28,8 @@ const TOUCH_INTERVAL: Duration = Duration::from_secs(15);
 /// The most of `idle` that uses may be gathered for: a twentieth.
 const MOST: u32 = 20;
 
-/// Reads the table; files are looked for in `folder`. If they are `of_influxdb`, of its users, they need a key in
-/// Redis.
-pub(super) fn read(mut table: Table<'_>, folder: &Path, of_influxdb: bool) -> Sessions {
+/// Reads the table; files are looked for in `folder`.
+pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Sessions {
     let idle = table.parsed("idle", duration).unwrap_or(Duration::from_secs(600));
     let absolute = table.parsed("lifetime", |text| match text {
         "off" => Ok(None),
@@ -65,14 +64,6 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, of_influxdb: bool) -> Se
         (interval <= most).then_some(interval).ok_or_else(fault)
     });
     let near_cache = table.boolean("near_cache").unwrap_or(true);
-    if of_influxdb && matches!(address, Some(Some(_))) && !table.has("store_key") {
-        table.fault(
-            "store_key",
-            "missing; gateways that share sessions of InfluxDB's users seal InfluxDB's cookies by it. \
-             Write for example store_key = \"${STORE_KEY}\", and set that to what \
-             `openssl rand -base64 32` prints, the same at every gateway",
-        );
-    }
     let key = table.parsed("store_key", StoreKey::parse);
     table.close();
     let settings = |address| Settings {
@@ -96,7 +87,7 @@ mod tests {
 
     fn parse(text: &str) -> (Store, Vec<String>) {
         let document = Document::parse("gateway.toml", text, BARE);
-        let (_, _, store, _) = read(document.root(), Path::new(""), false);
+        let (_, _, store, _) = read(document.root(), Path::new(""));
         (store, document.into_faults().iter().map(ToString::to_string).collect())
     }
 

@@ -1,6 +1,7 @@
 //! Sessions in Redis, for several gateways. Redis is the truth; what was looked up lately is at hand.
 
 mod address;
+mod agreement;
 mod changes;
 mod complaints;
 mod fields;
@@ -36,6 +37,7 @@ use crate::clock::Moment;
 use crate::user::UserId;
 use crate::user::secret::UpstreamSession;
 pub use address::Address;
+use agreement::Agreed;
 use complaints::Complaints;
 use fields::{Fields, Flat};
 pub use halves::{Done, Due, Halves, SharedHalves};
@@ -120,7 +122,8 @@ impl RedisStore {
         let Settings { address, prefix, timeout, touch_interval, near_cache, key: _ } = settings;
         let (doubt, doubted) = mpsc::unbounded_channel();
         let (keys, near, underway) = (Keys::new(prefix), NearCache::new(), Arc::default());
-        let shared = Arc::new(Shared { keys, near, underway, doubt });
+        let agreed = Agreed::new(whose.halves().and_then(|halves| halves.key.clone()));
+        let shared = Arc::new(Shared { keys, near, underway, doubt, agreed });
         let changes = Arc::clone(&shared) as Arc<dyn Changes>;
         let link = Link::new(address, timeout, shared.keys.key("probe"), changes);
         let gateway = getrandom::u64().expect("the operating system provides randomness");

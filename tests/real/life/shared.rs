@@ -12,10 +12,8 @@ pub(super) fn a_session_outlives_the_gateway_that_made_it() {
     influxd.add_user("ada");
     let (redis, relay) = (Server::start(), relay(&influxd));
     let config = format!(
-        "renew = \"20s\"\nrefresh = \"1h\"\n[session]\nstore = \"{}\"\nstore_timeout = \"10s\"\n\
-         store_key = \"{}=\"\n",
+        "renew = \"20s\"\nrefresh = \"1h\"\n[session]\nstore = \"{}\"\nstore_timeout = \"10s\"\n",
         redis.url(),
-        "a".repeat(42) + "8"
     );
     let [a, b] = [(); 2].map(|()| Mode::InfluxdbUsers.gateway_before(relay.address, &[], &config));
     let direct = |line: &str| influxd.send(&get("/api/v2/buckets", &[line])).status;

@@ -22,22 +22,8 @@ impl RedisStore {
         password: Option<PasswordMark>,
         now: Moment,
     ) -> Result<Arc<Session>, CreateError> {
-        let (session, hex) = (Arc::new(session), token.id().hex());
-        let user = session.user();
-        let mut run = self.script(&scripts::CREATE, self.shared.keys.record(&hex), Some(now));
-        self.live_for(run.arg(hex)).arg(self.capacity.total).arg(self.capacity.per_user);
-        run.arg(session.user_id().to_string()).arg(session.kind().bits());
-        run.arg(halves::of_new(self, &session));
-        for (field, value) in fields::of_user(&user) {
-            run.arg(field).arg(value);
-        }
-        if let Some(password) = password {
-            run.arg("password").arg(password.to_string());
-        }
-        if let Some(half) = session.upstream() {
-            run.arg("sealed").arg(Seal::of_token(token).seal(half.session().cookie().as_bytes()));
-        }
-        let answer: Result<(bool, Vec<u8>, Flat), _> = self.link.ask(&run).await;
+        let session = Arc::new(session);
+        let answer = self.ask_to_create(token, &session, password, now).await;
         if let Ok((true, gone, flat)) = &answer {
             self.ended(gone, flat, EndReason::Evicted, now);
             return Ok(session);
@@ -47,6 +33,30 @@ impl RedisStore {
         session.end();
         tell(&self.listeners, session, EndReason::Refused);
         Err(answer.err().map_or(CreateError::Full, CreateError::Store))
+    }
+
+    async fn ask_to_create(
+        &self,
+        token: &SessionToken,
+        session: &Session,
+        password: Option<PasswordMark>,
+        now: Moment,
+    ) -> Result<(bool, Vec<u8>, Flat), StoreError> {
+        let (user, hex) = (session.user(), token.id().hex());
+        let mut run = self.script(&scripts::CREATE, self.shared.keys.record(&hex), Some(now));
+        self.live_for(run.arg(hex)).arg(self.capacity.total).arg(self.capacity.per_user);
+        run.arg(session.user_id().to_string()).arg(session.kind().bits());
+        run.arg(halves::of_new(self, session).await?);
+        for (field, value) in fields::of_user(&user) {
+            run.arg(field).arg(value);
+        }
+        if let Some(password) = password {
+            run.arg("password").arg(password.to_string());
+        }
+        if let Some(half) = session.upstream() {
+            run.arg("sealed").arg(Seal::of_token(token).seal(half.session().cookie().as_bytes()));
+        }
+        self.link.ask(&run).await
     }
 
     /// Ends the live session `id` for `reason`; `None` if there is none.

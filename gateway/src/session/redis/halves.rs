@@ -25,8 +25,8 @@ const AFTER: Duration = Duration::from_secs(600);
 /// How halves are kept.
 #[derive(Clone, Debug)]
 pub struct Halves {
-    /// By which they are sealed.
-    pub key: StoreKey,
+    /// By which they are sealed, if that is configured; otherwise the gateways agree on a key.
+    pub key: Option<StoreKey>,
     /// How often each is renewed.
     pub renew: Duration,
 }
@@ -52,13 +52,17 @@ pub enum Done {
 
 /// What the script that creates `session` needs for its half: the name of the key, the half, when it is due, and
 /// how long it lives.
-pub(super) fn of_new(store: &RedisStore, session: &Session) -> (String, Vec<u8>, u64, u64) {
+pub(super) async fn of_new(
+    store: &RedisStore,
+    session: &Session,
+) -> Result<(String, Vec<u8>, u64, u64), StoreError> {
     let Some((halves, half)) = store.whose.halves().zip(session.upstream()) else {
-        return Default::default();
+        return Ok(Default::default());
     };
-    let seal = Seal::of_gateways(&halves.key, *session.id());
-    let sealed = seal.seal(half.session().cookie().as_bytes());
-    (halves.key.name().to_owned(), sealed, millis(halves.renew), life(store, halves))
+    let key = store.shared.agreed.within(store.link.timeout()).await?;
+    let sealed = Seal::of_gateways(&key, *session.id());
+    let sealed = sealed.seal(half.session().cookie().as_bytes());
+    Ok((key.name().to_owned(), sealed, millis(halves.renew), life(store, halves)))
 }
 
 /// InfluxDB's halves of all sessions, of which the gateways take those that are due.
@@ -86,12 +90,14 @@ impl SharedHalves {
         most: usize,
         now: Moment,
     ) -> Result<Vec<(SessionId, Due)>, StoreError> {
-        let mut run = self.store.script(&scripts::TAKE, self.dues(), Some(now));
+        // Before there is a key, there is nothing that it has sealed.
+        let Some(key) = self.store.shared.agreed.now() else { return Ok(Vec::new()) };
+        let mut run = self.store.script(&scripts::TAKE, self.dues(&key), Some(now));
         run.arg(millis(self.lease())).arg(life(&self.store, &self.halves)).arg(most);
         let taken: Vec<(String, Vec<u8>, Flat)> = self.store.link.ask(&run).await?;
         let due = |(id, sealed, flat): &(String, Vec<u8>, Flat)| {
             let id = SessionId::of_hex(id.as_bytes())?;
-            let due = self.due(id, sealed, flat, now);
+            let due = due_of(&key, id, sealed, flat, now);
             if due.is_none() {
                 // It may be another version's, which takes it after the lease.
                 self.store.complaints.complain(|| {
@@ -103,17 +109,6 @@ impl SharedHalves {
         Ok(taken.iter().filter_map(due).collect())
     }
 
-    fn due(&self, id: SessionId, sealed: &[u8], flat: &Flat, now: Moment) -> Option<Due> {
-        let cookie = Seal::of_gateways(&self.halves.key, id).open(sealed)?;
-        let cookie = UpstreamSession::parse(&cookie)?;
-        if flat.is_empty() {
-            return Some(Due::SignOut(cookie));
-        }
-        let fields = Fields::read(flat).ok()?;
-        let session = Session::start(id, fields.as_recorded(), Some(cookie), now);
-        Some(Due::Renew(Arc::new(session.of_kind(fields.kind))))
-    }
-
     /// Says what has become of the half of the session `id`, which was taken.
     pub async fn settle(&self, id: &SessionId, done: Done, now: Moment) -> Result<(), StoreError> {
         let (how, after) = match done {
@@ -121,15 +116,28 @@ impl SharedHalves {
             Done::SignedOut => ("forget", Duration::ZERO),
             Done::Returned => ("return", Duration::ZERO),
         };
-        let mut run = self.store.script(&scripts::SETTLE, self.dues(), Some(now));
+        let Some(key) = self.store.shared.agreed.now() else { return Ok(()) };
+        let mut run = self.store.script(&scripts::SETTLE, self.dues(&key), Some(now));
         run.arg(id.hex()).arg(how).arg(millis(after));
         self.store.link.ask(&run).await
     }
 
-    /// Where is written when each half is due that was sealed by the same key.
-    fn dues(&self) -> String {
-        self.store.shared.keys.key(&format!("due:{}", self.halves.key.name()))
+    /// Where is written when each half is due that was sealed by `key`.
+    fn dues(&self, key: &StoreKey) -> String {
+        self.store.shared.keys.key(&format!("due:{}", key.name()))
     }
+}
+
+/// What there is to do for the session `id`, whose record is `flat`.
+fn due_of(key: &StoreKey, id: SessionId, sealed: &[u8], flat: &Flat, now: Moment) -> Option<Due> {
+    let cookie = Seal::of_gateways(key, id).open(sealed)?;
+    let cookie = UpstreamSession::parse(&cookie)?;
+    if flat.is_empty() {
+        return Some(Due::SignOut(cookie));
+    }
+    let fields = Fields::read(flat).ok()?;
+    let session = Session::start(id, fields.as_recorded(), Some(cookie), now);
+    Some(Due::Renew(Arc::new(session.of_kind(fields.kind))))
 }
 
 /// For how long a half lives after it was last taken: its session may be used until it is due again.

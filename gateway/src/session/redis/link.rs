@@ -99,6 +99,11 @@ impl Link {
         self.wire = Some(wire);
     }
 
+    /// How long an answer is waited for.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Runs a script and waits for the answer.
     pub(super) async fn ask<T: FromRedisValue>(
         &self,

@@ -17,6 +17,8 @@ script!(ASSIGN, "assign.lua");
 script!(CREATE, "create.lua");
 script!(END, "end.lua");
 script!(GATEWAYS, "gateways.lua");
+script!(HAND, "hand.lua");
+script!(KEY, "key.lua");
 script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
 script!(PASSWORD, "password.lua");
@@ -50,6 +52,16 @@ impl Keys {
     /// The id, in hex digits, in the key of a record; `None` if it is the key of something else.
     pub(super) fn id_in<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
         key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"s:")
+    }
+
+    /// Where gateways say to each other what they say of the key that they seal by.
+    pub(super) fn agreement(&self) -> String {
+        self.key("key")
+    }
+
+    /// Whether that is `key`.
+    pub(super) fn is_agreement(&self, key: &[u8]) -> bool {
+        key.strip_prefix(self.prefix.as_bytes()) == Some(b"key")
     }
 
     /// That of the index of a user's sessions; `user` in hex digits.

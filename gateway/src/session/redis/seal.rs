@@ -11,29 +11,35 @@ use crate::session::token::{SessionId, SessionToken};
 /// What a key is for. Another purpose has another text, and so another key.
 const OF_TOKEN: &[u8] = b"influx-gateway session record 1";
 const OF_GATEWAYS: &[u8] = b"influx-gateway session half 1";
+const BETWEEN_GATEWAYS: &[u8] = b"influx-gateway store key 1";
 
-/// Seals what belongs to one session, and opens it.
+/// Seals what belongs to one session, or goes from one gateway to another, and opens it.
 pub(super) struct Seal {
     key: LessSafeKey,
-    id: SessionId,
+    about: [u8; 32],
 }
 
 impl Seal {
     /// For whoever brings `token`.
     pub(super) fn of_token(token: &SessionToken) -> Self {
-        Self::new(token.bytes(), OF_TOKEN, token.id())
+        Self::new(token.bytes(), OF_TOKEN, token.id().bytes())
     }
 
     /// For gateways that share `key`, about the session `id`.
     pub(super) fn of_gateways(key: &StoreKey, id: SessionId) -> Self {
-        Self::new(key.secret(), OF_GATEWAYS, id)
+        Self::new(key.secret(), OF_GATEWAYS, id.bytes())
     }
 
-    fn new(secret: &[u8], purpose: &[u8], id: SessionId) -> Self {
+    /// Between two gateways that have agreed on `secret`, `about` what made them agree.
+    pub(super) fn between_gateways(secret: &[u8], about: [u8; 32]) -> Self {
+        Self::new(secret, BETWEEN_GATEWAYS, about)
+    }
+
+    fn new(secret: &[u8], purpose: &[u8], about: [u8; 32]) -> Self {
         let secret = Salt::new(HKDF_SHA256, &[]).extract(secret);
-        let info = [purpose, &id.bytes()];
+        let info = [purpose, &about];
         let key = secret.expand(&info, &CHACHA20_POLY1305).expect("a key is short enough for HKDF");
-        Self { key: LessSafeKey::new(UnboundKey::from(key)), id }
+        Self { key: LessSafeKey::new(UnboundKey::from(key)), about }
     }
 
     /// Seals `secret`.
@@ -44,7 +50,7 @@ impl Seal {
         let mut text = secret.to_vec();
         let nonce = Nonce::assume_unique_for_key(nonce);
         self.key
-            .seal_in_place_append_tag(nonce, Aad::from(self.id.bytes()), &mut text)
+            .seal_in_place_append_tag(nonce, Aad::from(self.about), &mut text)
             .expect("a credential is far shorter than what can be sealed");
         sealed.append(&mut text);
         sealed
@@ -55,7 +61,7 @@ impl Seal {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut text = Zeroizing::new(text.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let aad = Aad::from(self.id.bytes());
+        let aad = Aad::from(self.about);
         let length = self.key.open_in_place(nonce, aad, &mut text).ok()?.len();
         text.truncate(length);
         Some(text)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::agreement::Agreed;
 use super::link::Changes;
 use super::near_cache::NearCache;
 use super::scripts::Keys;
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     /// Requests that have not come in whole.
     pub(super) underway: Arc<InFlight>,
     pub(super) doubt: mpsc::UnboundedSender<Doubt>,
+    /// The key by which gateways seal.
+    pub(super) agreed: Agreed,
 }
 
 /// A session of which has to be found out what has become of it; until then, it is watched on behalf of
@@ -54,10 +57,13 @@ impl Changes for Shared {
             None => {
                 self.near.forget_all();
                 self.doubt_all();
+                self.agreed.ring();
             }
             Some(key) => {
                 if let Some(id) = self.keys.id_in(key).and_then(SessionId::of_hex) {
                     self.doubt(id);
+                } else if self.keys.is_agreement(key) {
+                    self.agreed.ring();
                 }
             }
         }
@@ -69,5 +75,6 @@ impl Changes for Shared {
 
     fn back(&self) {
         self.doubt_all();
+        self.agreed.ring();
     }
 }

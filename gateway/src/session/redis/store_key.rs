@@ -32,9 +32,25 @@ impl StoreKey {
                     .to_owned(),
             );
         }
+        Ok(Self::of(secret))
+    }
+
+    /// A new one.
+    pub(super) fn generate() -> Self {
+        let mut secret = Zeroizing::new([0; LENGTH]);
+        getrandom::fill(&mut *secret).expect("the operating system provides randomness");
+        Self::of(secret)
+    }
+
+    /// The key of these bytes, if those are as many as it has.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Self::of(Zeroizing::new(bytes)))
+    }
+
+    fn of(secret: Zeroizing<[u8; LENGTH]>) -> Self {
         let digest = Sha256::new().chain_update(NAME).chain_update(*secret).finalize();
         let name = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { secret, name })
+        Self { secret, name }
     }
 
     /// The key itself, to derive others from.

@@ -1,5 +1,6 @@
 //! What Redis adds to the suite that every store passes.
 
+mod agreement;
 mod halves;
 mod held;
 mod idle;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::near_cache::{Cover, Entry};
-use super::{How, RedisStore, fields, millis, roster, scripts};
+use super::{How, RedisStore, agreement, fields, millis, roster, scripts};
 use crate::clock::Moment;
 use crate::session::ended::tell;
 use crate::session::error::StoreError;
@@ -100,7 +100,14 @@ pub async fn run(store: &Arc<RedisStore>) {
             let _ = roster::announce(store).await;
         }
     };
+    let agree = async {
+        match store.whose.halves() {
+            Some(halves) if halves.key.is_none() => agreement::agree(store).await,
+            _ => std::future::pending().await,
+        }
+    };
     tokio::select! {
+        () = agree => {}
         () = announce => {}
         () = store.link.run() => {}
         () = look_after => {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::halves::Halves;
+use super::store_key::StoreKey;
 use crate::user::{User, UserId};
 
 /// Users that this gateway knows by itself.
@@ -39,7 +40,10 @@ impl Whose {
     pub(super) fn common(&self) -> (&'static str, String) {
         match self {
             Self::Known(users) => ("users file", users.digest()),
-            Self::Influxdb(halves) => ("session.store_key", halves.key.name().to_owned()),
+            Self::Influxdb(halves) => {
+                let name = halves.key.as_ref().map_or("0", StoreKey::name);
+                ("session.store_key", name.to_owned())
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use super::*;
 
 fn of_influxdb(key: u8) -> Whose {
     let key = StoreKey::parse(&STANDARD.encode([key; 32])).unwrap();
-    Whose::Influxdb(Halves { key, renew: Duration::from_secs(240) })
+    Whose::Influxdb(Halves { key: Some(key), renew: Duration::from_secs(240) })
 }
 
 /// Two gateways with the same key.
