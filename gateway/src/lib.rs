@@ -80,6 +80,7 @@ mod config;
 mod background_writer;
 mod clock;
 mod file_identity;
+mod hex;
 mod limits;
 mod request_meta;
 mod toml_reader;

@@ -30,7 +30,7 @@ impl Shared {
         };
         let a = start(&config);
         let file = a.folder().join("users.toml");
-        let b = start(&format!("{config}\n[users]\nfile = {file:?}\n"));
+        let b = start(&format!("{config}\n[users]\nfile = \"{}\"\n", file.display()));
         Self { gateways: [a, b], _upstream: upstream, _redis: redis }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::user::name::Username;
 use crate::user::password::{Cost, PasswordHash, PasswordMark};
 use crate::user::secret::ApiToken;
@@ -173,7 +174,7 @@ impl Users {
                 digest.update(id.bits().to_be_bytes());
                 digest.update(token.as_ref().map_or([0; 32], ApiToken::digest));
             }
-            digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+            hex::encode(&digest.finalize()[..16])
         })
     }
 

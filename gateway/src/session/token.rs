@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::hex;
+
 /// The cookie's secret: 256 bits from the operating system's generator.
 ///
 /// Lives in the client's cookie only; the gateway keeps its [`SessionId`]. Cannot be printed.
@@ -93,27 +95,12 @@ impl SessionId {
 
     /// The digest in 64 hex digits.
     pub(super) fn hex(&self) -> String {
-        let mut hex = String::with_capacity(64);
-        for byte in self.0 {
-            for digit in [byte >> 4, byte & 15] {
-                hex.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-            }
-        }
-        hex
+        hex::encode(&self.0)
     }
 
     /// The digest that [`SessionId::hex`] wrote.
     pub(super) fn of_hex(hex: &[u8]) -> Option<Self> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.chunks(2)) {
-            *byte = digit(pair[0])? << 4 | digit(*pair.get(1)?)?;
-        }
-        (hex.len() == 64).then_some(Self(bytes))
+        hex::decode(hex)?.try_into().ok().map(Self)
     }
 
     /// Eight hex digits that name the session in logs.

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use super::seal::Seal;
 use super::store_key::StoreKey;
 use super::{RedisStore, millis, scripts};
+use crate::hex;
 use crate::session::error::StoreError;
 
 /// How often a gateway says that it has the key, or wants it. Beside that, it hears of changes.
@@ -93,7 +94,7 @@ pub(super) async fn step(
         (None, None) => request.insert(Request::new()).public.clone(),
     };
     let mut run = store.script(&scripts::KEY, store.shared.keys.agreement(), None);
-    run.arg(&store.gateway).arg(key.name()).arg(hex(&public)).arg(millis(LIFE));
+    run.arg(&store.gateway).arg(key.name()).arg(hex::encode(&public)).arg(millis(LIFE));
     let (name, sealed, wanting): Answer = store.link.ask(&run).await?;
     if name == key.name() {
         for (gateway, public) in &wanting {
@@ -120,9 +121,11 @@ async fn hand(
     gateway: &str,
     public: &[u8],
 ) -> Result<(), StoreError> {
-    let Some(sealed) = unhex(public).and_then(|public| seal(key, &public)) else { return Ok(()) };
+    let Some(sealed) = hex::decode(public).and_then(|public| seal(key, &public)) else {
+        return Ok(());
+    };
     let mut run = store.script(&scripts::HAND, store.shared.keys.agreement(), None);
-    run.arg(gateway).arg(hex(&sealed)).arg(millis(LIFE));
+    run.arg(gateway).arg(hex::encode(&sealed)).arg(millis(LIFE));
     store.link.ask(&run).await
 }
 
@@ -134,7 +137,7 @@ impl Request {
 
     /// The key that was sealed for this.
     fn open(self, sealed: &[u8]) -> Option<StoreKey> {
-        let sealed = unhex(sealed)?;
+        let sealed = hex::decode(sealed)?;
         let (theirs, sealed) = sealed.split_at_checked(PUBLIC)?;
         let seal = common(self.private, theirs, &self.public, theirs)?;
         StoreKey::of_bytes(&seal.open(sealed)?)
@@ -167,15 +170,6 @@ fn common(
     agree_ephemeral(private, &peer, |secret| Seal::between_gateways(secret, both)).ok()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    text.chunks(2).map(pair).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,11 +178,11 @@ mod tests {
     fn only_whoever_has_asked_opens_the_key() {
         let key = StoreKey::generate();
         let [asked, other] = [Request::new(), Request::new()];
-        let sealed = hex(&seal(&key, &asked.public).unwrap());
-        assert!(!sealed.contains(&hex(key.secret())));
+        let sealed = hex::encode(&seal(&key, &asked.public).unwrap());
+        assert!(!sealed.contains(&hex::encode(key.secret())));
         assert!(other.open(sealed.as_bytes()).is_none());
         assert_eq!(asked.open(sealed.as_bytes()).unwrap().name(), key.name());
-        let mut changed = hex(&seal(&key, &Request::new().public).unwrap()).into_bytes();
+        let mut changed = hex::encode(&seal(&key, &Request::new().public).unwrap()).into_bytes();
         changed[100] ^= 1;
         for wrong in [&changed, &b""[..], b"0", b"zz", &[b'0'; 64], "ä".repeat(60).as_bytes()] {
             assert!(Request::new().open(wrong).is_none());

@@ -134,10 +134,9 @@ impl RedisStore {
         let found: Vec<(Vec<u8>, Flat)> = self.link.ask(&run).await?;
         for (id, _) in &found {
             // Redis does not tell who has made the change.
-            if let Some(id) = SessionId::of_hex(id) {
-                if let Some(entry) = self.shared.near.changed(&id) {
-                    entry.session.set_user(Arc::clone(with));
-                }
+            let entry = SessionId::of_hex(id).and_then(|id| self.shared.near.changed(&id));
+            if let Some(entry) = entry {
+                entry.session.set_user(Arc::clone(with));
             }
         }
         self.shared.underway.change(with);

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::hex;
+
 /// How many bytes it has.
 const LENGTH: usize = 32;
 
@@ -49,8 +51,7 @@ impl StoreKey {
 
     fn of(secret: Zeroizing<[u8; LENGTH]>) -> Self {
         let digest = Sha256::new().chain_update(NAME).chain_update(*secret).finalize();
-        let name = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { secret, name }
+        Self { secret, name: hex::encode(&digest[..8]) }
     }
 
     /// The key itself, to derive others from.

@@ -1,6 +1,7 @@
 //! The key that gateways seal by, when none is configured.
 
 use super::*;
+use crate::hex;
 use crate::session::redis::agreement::{self, Agreed};
 
 fn unconfigured() -> Whose {
@@ -30,7 +31,7 @@ fn gateways_agree_on_a_key_that_redis_never_has() {
         let said: std::collections::HashMap<String, Vec<u8>> =
             redis::cmd("HGETALL").arg("igw:key").query(&mut connection).unwrap();
         let secret = one.now().unwrap();
-        let hex: String = secret.secret().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(secret.secret());
         for value in said.values() {
             let has = |part: &[u8]| value.windows(part.len()).any(|window| window == part);
             assert!(!has(secret.secret()) && !has(hex.as_bytes()));

@@ -8,6 +8,12 @@
 //! Each seed is a history of its own. `SIMULATION_SEED=7 cargo test simulation` runs one of them.
 
 mod history;
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "scripts have floating-point numbers only, and small ones"
+)]
 mod model;
 pub(crate) mod wire;
 

@@ -49,7 +49,7 @@ impl History {
             outcomes: Rc::default(),
             known: Vec::new(),
             found: 0,
-            is_calm: seed % 3 == 0,
+            is_calm: seed.is_multiple_of(3),
         };
         history.ahead = [(); 2].map(|()| history.random(1_000_000));
         for gateway in 0..2 {
@@ -68,7 +68,7 @@ impl History {
     }
 
     fn one_of(&mut self, count: usize) -> usize {
-        self.random(count as u64) as usize
+        usize::try_from(self.random(count as u64)).unwrap()
     }
 
     /// Returns how often a session was found.
