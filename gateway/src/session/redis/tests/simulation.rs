@@ -139,5 +139,5 @@ fn whatever_is_late_or_lost_nobody_is_let_in_who_left_nor_refused_who_stays() {
     };
     let count = seeds.clone().count();
     let found: usize = seeds.map(|seed| History::new(seed).run()).sum();
-    assert!(found > 10 * count, "sessions were found {found} times in {count} histories");
+    assert!(found > 5 * count, "sessions were found {found} times in {count} histories");
 }
