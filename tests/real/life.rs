@@ -81,7 +81,6 @@ fn wait_long(what: &str, condition: impl Fn() -> bool) {
 fn what_takes_a_minute() {
     thread::scope(|scope| {
         scope.spawn(short_sessions::a_session_of_one_minute_ends_only_where_nothing_renews_it);
-        scope.spawn(shared::a_session_outlives_the_gateway_that_made_it);
         scope.spawn(changes::what_the_operator_changes_in_influxdb_counts_at_the_gateway);
     });
 }

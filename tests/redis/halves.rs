@@ -115,6 +115,24 @@ fn of_two_gateways_one_renews_a_session_in_each_period() {
 }
 
 #[test]
+fn while_influxdb_does_not_answer_one_gateway_at_a_time_asks() {
+    let stage = Stage::new("renew = \"1s\"", "");
+    let [a, b] = stage.gateways();
+    let begun = Instant::now();
+    let session = a.sign_in("ada");
+    stage.influxdb.upstream.seen_by_clients();
+    stage.influxdb.state().is_mute = true;
+    for _ in 0..3 {
+        assert!(stage.influxdb.upstream.next().line().starts_with("GET /api/v2/me"));
+    }
+    // Each of them has its lease, which is as long as the period here.
+    assert!(begun.elapsed() >= Duration::from_millis(2990), "{:?}", begun.elapsed());
+    stage.influxdb.state().is_mute = false;
+    stage.wait_until_asked("me", stage.asked("me") + 1);
+    assert_eq!((status(&a, &session), status(&b, &session)), (200, 200));
+}
+
+#[test]
 fn when_the_gateway_that_renews_is_killed_another_does() {
     let stage = Stage::new("renew = \"2s\"", "");
     let ([a, b], session) = stage.with_a_renewal_under_way();
