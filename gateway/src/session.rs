@@ -6,6 +6,7 @@ mod error;
 mod in_flight;
 mod index;
 pub mod memory;
+pub mod origin;
 #[cfg_attr(
     not(any(test, feature = "internals")),
     expect(dead_code, reason = "no administrator can ask for it yet")
@@ -28,6 +29,7 @@ use crate::request_meta::ClientKind;
 use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
 pub use in_flight::{Notice, Watch};
+use origin::{Named, Origin};
 pub use record::Record;
 use token::SessionId;
 pub use upstream::{Question, UpstreamSessionState};
@@ -71,6 +73,8 @@ pub struct Session {
     /// When the store will look at it, in the store's own count.
     tick: AtomicU32,
     kind: ClientKind,
+    /// Boxed: most have none.
+    origin: Option<Box<Origin>>,
 }
 
 impl Session {
@@ -91,12 +95,24 @@ impl Session {
             usage: AtomicU64::new(Usage::none(now).word()),
             tick: AtomicU32::new(0),
             kind: ClientKind::default(),
+            origin: None,
         }
     }
 
     /// The same, of a client of this kind.
     pub fn of_kind(self, kind: ClientKind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// The same, for a user whom a sign-in provider has signed in.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no provider signs in yet"))]
+    pub fn from_provider(self, origin: Origin) -> Self {
+        Self { origin: Some(Box::new(origin)), ..self }
+    }
+
+    /// What a sign-in provider calls its user and its own session, if one has signed the user in.
+    pub fn named(&self) -> impl Iterator<Item = Named> {
+        self.origin.iter().flat_map(|origin| origin.named())
     }
 
     /// What kind of client has opened it.

@@ -1,10 +1,13 @@
-//! An index of sessions by user: how many each has, and which one ends for another.
+//! An index of sessions by user: how many each has, and which one ends for another; and by what a sign-in provider
+//! calls them.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
+use super::origin::Named;
 use crate::clock::Moment;
 use crate::user::UserId;
 
@@ -12,6 +15,7 @@ use crate::user::UserId;
 #[derive(Default)]
 pub(super) struct SessionIndex {
     by_user: HashMap<UserId, Vec<Arc<Session>>>,
+    by_name: HashMap<Named, Vec<Arc<Session>>>,
     pub(super) count: usize,
 }
 
@@ -20,11 +24,19 @@ impl SessionIndex {
         self.by_user.get(&user).map_or(&[], Vec::as_slice)
     }
 
+    /// Those that a sign-in provider calls so.
+    pub(super) fn named(&self, named: &Named) -> &[Arc<Session>] {
+        self.by_name.get(named).map_or(&[], Vec::as_slice)
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.by_user.values().flatten()
     }
 
     pub(super) fn insert(&mut self, session: Arc<Session>) {
+        for named in session.named() {
+            self.by_name.entry(named).or_default().push(Arc::clone(&session));
+        }
         self.by_user.entry(session.user_id()).or_default().push(session);
         self.count += 1;
     }
@@ -40,18 +52,27 @@ impl SessionIndex {
     }
 
     pub(super) fn remove(&mut self, session: &Session) {
-        self.retain(session.user_id(), |other| other.id() != session.id());
-    }
-
-    fn retain(&mut self, user: UserId, keep: impl Fn(&Session) -> bool) {
-        let Some(sessions) = self.by_user.get_mut(&user) else { return };
-        let before = sessions.len();
-        sessions.retain(|session| keep(session));
-        self.count -= before - sessions.len();
-        if sessions.is_empty() {
-            self.by_user.remove(&user);
+        self.count -= strike(&mut self.by_user, &session.user_id(), session);
+        for named in session.named() {
+            strike(&mut self.by_name, &named, session);
         }
     }
+}
+
+/// Strikes `session` where it is entered under `key`; returns how often that was.
+fn strike<K: Eq + Hash>(
+    index: &mut HashMap<K, Vec<Arc<Session>>>,
+    key: &K,
+    session: &Session,
+) -> usize {
+    let Some(sessions) = index.get_mut(key) else { return 0 };
+    let before = sessions.len();
+    sessions.retain(|other| other.id() != session.id());
+    let struck = before - sessions.len();
+    if sessions.is_empty() {
+        index.remove(key);
+    }
+    struck
 }
 
 /// A session that was not used for so long, has been left.

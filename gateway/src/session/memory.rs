@@ -9,6 +9,7 @@ use super::deadlines::Deadlines;
 use super::ended::{EndListener, Ended, Listeners, tell};
 use super::in_flight::InFlight;
 use super::index::{self, SessionIndex};
+use super::origin::Named;
 use super::record::Filter;
 use super::token::{DigestHasher, SessionId};
 use super::{EndReason, Lifetime, Record, Session, Watch, lock};
@@ -148,6 +149,12 @@ impl MemoryStore {
         let count = sessions.filter(|session| self.end_this(session, EndReason::Revoked)).count();
         self.underway.revoke_all(user, keep);
         count
+    }
+
+    /// Revokes all sessions that a sign-in provider calls so; returns how many.
+    pub fn revoke_named(&self, named: &Named) -> usize {
+        let sessions = lock(&self.index).named(named).to_vec();
+        sessions.iter().filter(|session| self.end_this(session, EndReason::Revoked)).count()
     }
 
     /// Has all sessions of the user `with.id()` be of `with`; returns how many.

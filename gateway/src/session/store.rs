@@ -9,6 +9,7 @@ use std::time::Duration;
 pub use super::ended::{EndListener, Ended};
 pub use super::error::{CreateError, StoreError};
 use super::memory::{Full, MemoryStore};
+use super::origin::Named;
 use super::record::Filter;
 use super::redis::{RedisStore, SharedHalves, listing, upkeep};
 use super::token::{SessionId, SessionToken};
@@ -136,6 +137,13 @@ impl SessionStore {
         password: PasswordMark,
     ) -> Result<usize, StoreError> {
         ask!(self, memory => memory.revoke_user(user, None), redis => redis.revoke_older(user, password))
+    }
+
+    /// Revokes all sessions that a sign-in provider calls so: all of one of its users, or all that came of one session
+    /// there. Returns how many.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no provider can ask for it yet"))]
+    pub async fn revoke_named(&self, named: &Named) -> Result<usize, StoreError> {
+        ask!(self, memory => memory.revoke_named(named), redis => redis.revoke_named(named))
     }
 
     /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only`

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::session::origin::Origin;
 use crate::session::token::SessionToken;
 use crate::user::User;
 use crate::user::tests::user;
@@ -258,4 +259,24 @@ fn other_sessions_of_a_user_can_be_ended() {
     assert!(store.touch(&other, at(1)).is_none());
     assert!(store.touch(&kept, at(1)).is_some());
     assert!(store.touch(&of_bob, at(1)).is_some());
+}
+
+#[test]
+fn an_ended_session_leaves_nothing_in_the_indexes() {
+    let store = store(10, 10);
+    let [ada, bob] = ["ada", "bob"].map(|name| Arc::new(user(name)));
+    let names = [Named::subject("corp", "7"), Named::session("corp", "s1")];
+    let count = |named| lock(&store.index).named(named).len();
+    let [signed_out, idle] = [0, 1].map(|seconds| {
+        let id = SessionToken::generate().id();
+        let session = Session::start(id, Arc::clone(&ada), None, at(seconds));
+        let session = session.from_provider(Origin::new("corp", "7", Some("s1")));
+        store.create(session, at(seconds)).unwrap()
+    });
+    store.assign(&idle, &bob);
+    assert_eq!(names.each_ref().map(count), [2, 2]);
+    assert!(store.sign_out(signed_out.id(), at(2)).is_some());
+    assert_eq!(names.each_ref().map(count), [1, 1]);
+    store.sweep(at(601));
+    assert_eq!(names.each_ref().map(count), [0, 0]);
 }

@@ -8,5 +8,5 @@ if record.user ~= user then
   redis.call('ZREM', index_of(record.user), id)
 end
 redis.call('HSET', key, 'user', user, 'name', ARGV[7], 'status', ARGV[8], 'access', ARGV[9])
-expire(id, user, expiry(record, idle, lifetime), time())
+expire(id, user, record, expiry(record, idle, lifetime), time())
 return true

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use redis::ScriptInvocation;
+
 use super::fields::{self, Fields, Flat};
 use super::seal::Seal;
 use super::{RedisStore, halves, scripts};
 use crate::clock::Moment;
 use crate::session::ended::{Ended, tell};
 use crate::session::error::{CreateError, StoreError};
+use crate::session::origin::Named;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session};
 use crate::user::password::PasswordMark;
@@ -47,7 +50,7 @@ impl RedisStore {
         self.live_for(run.arg(hex)).arg(self.capacity.total).arg(self.capacity.per_user);
         run.arg(session.user_id().to_string()).arg(session.kind().bits());
         run.arg(halves::of_new(self, session).await?);
-        for (field, value) in fields::of_user(&user) {
+        for (field, value) in fields::of_user(&user).into_iter().chain(fields::of_origin(session)) {
             run.arg(field).arg(value);
         }
         if let Some(password) = password {
@@ -101,7 +104,18 @@ impl RedisStore {
         let hex = user.to_string();
         let mut run = self.script(&scripts::USER, self.shared.keys.user(&hex), None);
         run.arg(hex).arg(how).arg(keep);
-        let found: Vec<(Vec<u8>, Flat)> = self.link.ask(&run).await?;
+        self.revoke_by(&run).await
+    }
+
+    /// Revokes all sessions that a sign-in provider calls so; returns how many.
+    pub async fn revoke_named(&self, named: &Named) -> Result<usize, StoreError> {
+        let index = self.shared.keys.named(named);
+        self.revoke_by(&self.script(&scripts::PROVIDER, index, None)).await
+    }
+
+    /// Has Redis end sessions by `run`; returns how many.
+    async fn revoke_by(&self, run: &ScriptInvocation<'_>) -> Result<usize, StoreError> {
+        let found: Vec<(Vec<u8>, Flat)> = self.link.ask(run).await?;
         let now = Moment::now();
         for (id, flat) in &found {
             self.ended(id, flat, EndReason::Revoked, now);

@@ -42,17 +42,19 @@ if count >= total then return { 0, '', {} } end
 -- What needs memory comes first: a Redis that is full refuses a script's first write, but none after it.
 local record = { 'v', '1', 'user', user, 'kind', kind, 'started', whole(now), 'used', whole(now), 'count', '0' }
 for i = 14, #ARGV do record[#record + 1] = ARGV[i] end
+local given = {}
+for i = 14, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
 redis.call('HSET', key_of(id), unpack(record))
 if key ~= '' then
   redis.call('HSET', half_of(id), 'key', key, 'sealed', half, 'name', redis.call('HGET', key_of(id), 'name'))
   redis.call('PEXPIRE', half_of(id), life)
   redis.call('ZADD', dues_of(key), whole(now + renew), id)
 end
-if gone then remove(gone, user) end
+if gone then remove(gone, user, gone_record) end
 if lost then remove(lost, user) end
-redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(now))
+for _, its in ipairs(indexes_of(user, given)) do redis.call('ZREMRANGEBYSCORE', its, '-inf', whole(now)) end
 local ends = now + idle
 if lifetime > 0 then ends = math.min(ends, now + lifetime) end
-expire(id, user, ends, now)
+expire(id, user, given, ends, now)
 if gone then return { 1, gone, flatten(gone_record) } end
 return { 1, '', {} }

@@ -7,5 +7,5 @@ if record.v ~= '1' then
   return false
 end
 if expiry(record, idle, lifetime) <= time() then return false end
-remove(id, record.user)
+remove(id, record.user, record)
 return flatten(record)

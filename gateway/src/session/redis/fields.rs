@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::request_meta::ClientKind;
+use crate::session::Session;
+use crate::session::origin::Named;
 use crate::session::record::UnixMillis;
 use crate::user::access::Access;
 use crate::user::name::Username;
@@ -101,6 +103,17 @@ pub(super) fn of_user(user: &User) -> [(&'static str, String); 3] {
         ("status", user.status.word().to_owned()),
         ("access", user.access.word().to_owned()),
     ]
+}
+
+/// What a record says of where `session` comes from, as field and value by turns.
+pub(super) fn of_origin(session: &Session) -> impl Iterator<Item = (&'static str, String)> {
+    session.named().map(|named| {
+        let field = match named {
+            Named::Subject(_) => "subject",
+            Named::Session(_) => "sid",
+        };
+        (field, named.to_string())
+    })
 }
 
 /// A user of whom no more is written down than the name, to be told of; `None` if that is none.

@@ -50,7 +50,7 @@ if writes then
     set('used', math.max(tonumber(record.used), value))
     drop(field)
   end
-  expire(id, record.user, expiry(record, idle, lifetime), now)
+  expire(id, record.user, record, expiry(record, idle, lifetime), now)
   -- Read last: with a write, Redis stops watching the key for whoever wrote.
   redis.call('HEXISTS', key, 'v')
 end

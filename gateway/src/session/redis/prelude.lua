@@ -47,21 +47,32 @@ local function expiry(record, idle, lifetime)
   return ends
 end
 
+-- Which indexes have the session: that of its user; and those of what a sign-in provider calls the user and its own
+-- session, as far as the record has a digest of it.
+local function indexes_of(user, record)
+  local indexes = { index_of(user) }
+  for field, name in pairs({ subject = 'p:', sid = 'i:' }) do
+    if record[field] then indexes[#indexes + 1] = prefix .. name .. record[field] end
+  end
+  return indexes
+end
+
 -- Has the session and its places in the indexes end at this time.
-local function expire(id, user, ends, now)
+local function expire(id, user, record, ends, now)
   redis.call('PEXPIREAT', key_of(id), whole(ends))
   redis.call('ZADD', everybody, whole(ends), id .. ':' .. user)
-  redis.call('ZADD', index_of(user), whole(ends), id)
-  if redis.call('PTTL', index_of(user)) < ends - now then
-    redis.call('PEXPIREAT', index_of(user), whole(ends))
+  for _, index in ipairs(indexes_of(user, record)) do
+    redis.call('ZADD', index, whole(ends), id)
+    if redis.call('PTTL', index) < ends - now then redis.call('PEXPIREAT', index, whole(ends)) end
   end
 end
 
--- Ends the session. What InfluxDB has of it, is due at once.
-local function remove(id, user)
+-- Ends the session. What InfluxDB has of it, is due at once. Of a record that is gone, what is left in the indexes by
+-- provider goes with the next session there, or with the index.
+local function remove(id, user, record)
   redis.call('DEL', key_of(id))
   redis.call('ZREM', everybody, id .. ':' .. user)
-  redis.call('ZREM', index_of(user), id)
+  for _, index in ipairs(indexes_of(user, record or {})) do redis.call('ZREM', index, id) end
   -- Last: a Redis that is full refuses it as a script's first write.
   local key = redis.call('HGET', half_of(id), 'key')
   if key then redis.call('ZADD', dues_of(key), 0, id) end

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use redis::{Script, ScriptInvocation};
 
+use crate::session::origin::Named;
+
 /// A script of this name, behind what every script begins with.
 macro_rules! script {
     ($name:ident, $file:literal) => {
@@ -22,6 +24,7 @@ script!(KEY, "key.lua");
 script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
 script!(PASSWORD, "password.lua");
+script!(PROVIDER, "provider.lua");
 script!(SETTLE, "halves/settle.lua");
 script!(SWEEP, "sweep.lua");
 script!(TAKE, "halves/take.lua");
@@ -67,6 +70,15 @@ impl Keys {
     /// That of the index of a user's sessions; `user` in hex digits.
     pub(super) fn user(&self, user: &str) -> String {
         format!("{}u:{user}", self.prefix)
+    }
+
+    /// That of the index of sessions that a sign-in provider calls so.
+    pub(super) fn named(&self, named: &Named) -> String {
+        let index = match named {
+            Named::Subject(_) => "p",
+            Named::Session(_) => "i",
+        };
+        format!("{}{index}:{named}", self.prefix)
     }
 
     /// A run of `script` on `key`, its time told by `clock`: if empty, by Redis.

@@ -1,9 +1,11 @@
 //! What Redis adds to the suite that every store passes.
 
 mod agreement;
+mod copy;
 mod halves;
 mod held;
 mod idle;
+mod origin;
 pub(super) mod simulation;
 
 use std::sync::Mutex;
@@ -185,51 +187,6 @@ impl Stage {
             stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
         line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
     }
-}
-
-#[test]
-fn a_copy_of_redis_opens_nothing() {
-    stage(10, async |stage| {
-        let cookie = UpstreamSession::parse(b"influxdb-oss-session=top-secret").unwrap();
-        let token = stage.create_with(0, "ada", Some(cookie), at(0)).await.unwrap();
-        let mut connection = stage.server.connection();
-        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
-        assert_eq!(keys.len(), 3, "{keys:?}");
-        let dump: Vec<Vec<u8>> = keys
-            .iter()
-            .flat_map(|key| {
-                let mut ask =
-                    if key.contains(":s:") { redis::cmd("HGETALL") } else { redis::cmd("ZRANGE") };
-                ask.arg(key);
-                if !key.contains(":s:") {
-                    ask.arg(0).arg(-1);
-                }
-                let value: Vec<Vec<u8>> = ask.query(&mut connection).unwrap();
-                value.into_iter().chain([key.clone().into_bytes()])
-            })
-            .collect();
-        let text = token.text();
-        for secret in [b"top-secret".as_slice(), text.as_bytes(), token.bytes()] {
-            let holds = |value: &Vec<u8>| value.windows(secret.len()).any(|part| part == secret);
-            assert!(!dump.iter().any(holds));
-        }
-        // With the token, another gateway has it.
-        let session = stage.find(1, &token, at(1)).await.unwrap();
-        let cookie = session.upstream().unwrap().session().cookie();
-        assert_eq!(cookie, "influxdb-oss-session=top-secret");
-        // Sealed for another session, it is worth nothing.
-        let other = stage.create(0, "ada", at(1)).await.unwrap();
-        let key = |token: &SessionToken| stage.stores[0].shared.keys.record(&token.id().hex());
-        let sealed: Vec<u8> =
-            redis::cmd("HGET").arg(key(&token)).arg("sealed").query(&mut connection).unwrap();
-        redis::cmd("HSET")
-            .arg(key(&other))
-            .arg("sealed")
-            .arg(sealed)
-            .exec(&mut connection)
-            .unwrap();
-        assert!(stage.find(1, &other, at(1)).await.unwrap().upstream().is_none());
-    });
 }
 
 #[test]

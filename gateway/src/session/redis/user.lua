@@ -28,7 +28,7 @@ for _, id in ipairs(redis.call('ZRANGE', index_of(user), 0, -1)) do
     if how == 'replace' then
       for field, value in pairs(fields) do redis.call('HSET', key, field, value) end
     else
-      remove(id, user)
+      remove(id, user, record)
     end
     found[#found + 1] = { id, flatten(record) }
   elseif how == 'password' and record.password ~= keep then

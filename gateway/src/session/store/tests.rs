@@ -7,6 +7,7 @@ use super::faulty::{FaultyStore, Trouble};
 use super::*;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
+use crate::session::origin::Origin;
 use crate::session::redis;
 use crate::session::redis::server::RedisServer;
 use crate::session::token::SessionToken;
@@ -52,6 +53,13 @@ impl Stage {
         self.store.create(&token, session, None, now).await.map(|_| token)
     }
 
+    async fn create_from(&self, origin: Origin, name: &str, now: Moment) -> SessionToken {
+        let token = SessionToken::generate();
+        let session = Session::start(token.id(), Arc::new(user(name)), None, now);
+        self.store.create(&token, session.from_provider(origin), None, now).await.unwrap();
+        token
+    }
+
     async fn lives(&self, token: &SessionToken, now: Moment) -> bool {
         self.store.touch(token, now).await.unwrap().is_some()
     }
@@ -82,6 +90,8 @@ async fn check_store(make: &Make) {
     a_user_is_revoked_and_one_session_kept(make).await;
     a_user_is_replaced_in_all_sessions(make).await;
     a_session_is_assigned_to_another_user(make).await;
+    a_provider_ends_sessions_by_its_names_for_them(make).await;
+    what_has_ended_has_no_name_any_more(make).await;
     sessions_are_listed(make).await;
     many_at_once_lose_nothing(make).await;
 }
@@ -200,6 +210,51 @@ async fn a_session_is_assigned_to_another_user(make: &Make) {
     assert_eq!(stage.store.revoke_user(user("ada").id(), None).await, Ok(0));
     assert!(stage.store.touch(&id, at(1)).await.unwrap().unwrap().user().name.as_str() == "bob");
     assert_eq!(stage.store.revoke_user(bob.id(), None).await, Ok(1));
+}
+
+async fn a_provider_ends_sessions_by_its_names_for_them(make: &Make) {
+    let stage = Stage::new(make, 10, 10);
+    let from = |provider, subject, session| {
+        stage.create_from(Origin::new(provider, subject, session), "ada", at(0))
+    };
+    let first = from("corp", "7", Some("s1")).await;
+    let second = from("corp", "7", Some("s2")).await;
+    let others = [
+        from("corp", "8", Some("7")).await,
+        from("corp", "s2", None).await,
+        from("other", "7", Some("s2")).await,
+        stage.create("ada", at(0)).await.unwrap(),
+    ];
+    // A use moves them in the indexes, another user does not.
+    let session = stage.store.touch(&first, at(500)).await.unwrap().unwrap();
+    stage.store.assign(&session, &Arc::new(user("bob"))).await.unwrap();
+    let (subject, session) = (Named::subject("corp", "7"), Named::session("corp", "s2"));
+    assert_eq!(stage.store.revoke_named(&session).await, Ok(1));
+    assert!(!stage.lives(&second, at(501)).await && stage.lives(&first, at(501)).await);
+    assert_eq!(stage.store.revoke_named(&subject).await, Ok(1));
+    assert!(!stage.lives(&first, at(502)).await);
+    for named in [subject, session, Named::subject("corp", "nobody")] {
+        assert_eq!(stage.store.revoke_named(&named).await, Ok(0));
+    }
+    for token in &others {
+        assert!(stage.lives(token, at(502)).await);
+    }
+    assert_eq!(stage.told(at(502)).await, [EndReason::Revoked, EndReason::Revoked]);
+}
+
+async fn what_has_ended_has_no_name_any_more(make: &Make) {
+    let stage = Stage::new(make, 3, 1);
+    let origin = || Origin::new("corp", "7", Some("s1"));
+    stage.create_from(origin(), "ada", at(0)).await;
+    let second = stage.create_from(origin(), "ada", at(1)).await;
+    // Who has how many is a matter of users, not of what others call them.
+    stage.create_from(origin(), "bob", at(2)).await;
+    stage.create_from(origin(), "eve", at(500)).await;
+    assert!(stage.sign_out(&second, at(501)).await);
+    let told = [EndReason::Evicted, EndReason::SignedOut, EndReason::Expired];
+    assert_eq!(stage.told(at(602)).await, told);
+    assert_eq!(stage.store.revoke_named(&Named::session("corp", "s1")).await, Ok(1), "that of eve");
+    assert_eq!(stage.store.revoke_named(&Named::subject("corp", "7")).await, Ok(0));
 }
 
 async fn sessions_are_listed(make: &Make) {

@@ -1,0 +1,15 @@
+-- Ends all sessions that a sign-in provider calls so. KEYS: the index of those. Answers with pairs of an id and a
+-- record.
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local record = read(key_of(id))
+  if record and record.v == '1' then
+    remove(id, record.user, record)
+    found[#found + 1] = { id, flatten(record) }
+  else
+    -- It is gone, or of a version of which this gateway knows the key only.
+    redis.call('DEL', key_of(id))
+    redis.call('ZREM', KEYS[1], id)
+  end
+end
+return found
