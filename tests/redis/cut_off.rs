@@ -1,3 +1,9 @@
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use super::relay::{Fault, Relay};
 use super::server::Server;
 use super::stage::*;
 use crate::authority::{edit, reload};
@@ -94,4 +100,51 @@ fn others_are_not_cut_off() {
         client.write(second.as_bytes());
         assert_eq!(client.read().status, 200);
     }
+}
+
+/// An upstream that tells of each head, and answers writes that are whole.
+fn upstream() -> (SocketAddr, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (head, heads) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let head = head.clone();
+            thread::spawn(move || {
+                let mut reader = BufReader::new(stream);
+                let lines = reader.by_ref().lines().map_while(Result::ok);
+                let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+                if lines.iter().any(|line| line.starts_with("POST ")) {
+                    let _ = head.send(());
+                    let _ = reader.read_exact(&mut [0; "firstsecond".len()]).map(|()| {
+                        answer(reader.get_mut(), "204 No Content", "");
+                    });
+                }
+            });
+        }
+    });
+    (address, heads)
+}
+
+#[test]
+fn a_gateway_that_was_away_from_redis_cuts_off_what_was_ended_meanwhile_and_nothing_else() {
+    let (redis, (upstream, heads)) = (Server::start(), upstream());
+    let relay = Relay::start(redis.address);
+    let [a, b] = [relay.url(), redis.url()].map(|url| gateway(upstream, &url, ""));
+    let sessions = [a.sign_in("ada"), a.sign_in("bob")];
+    let [(mut ended, _), (mut other, second)] = sessions.each_ref().map(|session| {
+        let [head, first, second] = half_write(session, "length");
+        let mut client = a.connect();
+        client.write((head + &first).as_bytes());
+        heads.recv_timeout(PATIENCE).expect("the head has reached the upstream");
+        (client, second)
+    });
+    relay.suffer(Fault::Refuse);
+    wait_until("it is noticed", || status(&a, &sessions[1]) == 503);
+    assert_eq!(sign_out(&b, &sessions[0]).status, 204);
+    relay.suffer(Fault::None);
+    // By itself: nothing more is sent.
+    assert_eq!(ended.read().status, 401);
+    other.write(second.as_bytes());
+    assert_eq!(other.read().status, 204);
 }
