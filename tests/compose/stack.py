@@ -50,12 +50,11 @@ def pasted():
 
 
 def pasted_for_scale():
-    """Those before the services of the profile `scale`, each with what the lines before it have left: what makes
-    secrets, what starts everything, and what hashes a password."""
+    """The same with those before the services of the profile `scale` in the place of the last."""
     body = (ROOT / "docker-compose.yml").read_text().split("services:", 1)[1]
-    *secrets, up, hashes = re.findall(r"^  #   (.*)$", body, re.M)
-    assert up == "docker compose --profile scale up balancer", up
-    return "\n".join([pasted().splitlines()[0], *secrets]), up, hashes
+    lines = pasted().splitlines()[:-1] + re.findall(r"^  #   (.*)$", body, re.M)
+    assert lines[-1] == "docker compose --profile scale up balancer", lines
+    return "\n".join(lines)
 
 
 class Stack:
