@@ -105,7 +105,10 @@ impl Session {
     }
 
     /// The same, for a user whom a sign-in provider has signed in.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no provider signs in yet"))]
+    #[cfg_attr(
+        not(any(test, feature = "internals")),
+        expect(dead_code, reason = "no provider signs in yet")
+    )]
     pub fn from_provider(self, origin: Origin) -> Self {
         Self { origin: Some(Box::new(origin)), ..self }
     }
