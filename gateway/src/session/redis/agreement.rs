@@ -55,6 +55,9 @@ impl Agreed {
 
     /// The key; waits for it for `patience`.
     pub(super) async fn within(&self, patience: Duration) -> Result<StoreKey, StoreError> {
+        if let Some(key) = self.now() {
+            return Ok(key);
+        }
         let mut key = self.key.subscribe();
         let known = tokio::time::timeout(patience, key.wait_for(Option::is_some)).await;
         let known = known.ok().and_then(|known| known.ok()?.clone());

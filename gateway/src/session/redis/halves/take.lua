@@ -10,6 +10,7 @@ for _, id in ipairs(due) do
   local half, record = read(half_of(id)), read(key_of(id))
   if half then
     redis.call('ZADD', KEYS[1], whole(now + lease), id)
+    if not record then redis.call('HSET', half_of(id), 'over', 1) end
     taken[#taken + 1] = { id, half.sealed, record and flatten(record) or {} }
   else
     redis.call('ZREM', KEYS[1], id)

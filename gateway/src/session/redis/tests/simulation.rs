@@ -3,10 +3,11 @@
 //! or at both, gateways die, and each clock begins where it likes.
 //!
 //! After a sign-out is answered, no gateway knows the session later than a bound. No session that lives is refused.
-//! None lives for longer than it may.
+//! None lives for longer than it may. InfluxDB's half of a session is one gateway's at a time.
 //!
 //! Each seed is a history of its own. `SIMULATION_SEED=7 cargo test simulation` runs one of them.
 
+mod halves;
 mod history;
 #[expect(
     clippy::cast_possible_truncation,
@@ -16,6 +17,8 @@ mod history;
 )]
 mod model;
 pub(crate) mod wire;
+
+use std::rc::Rc;
 
 use super::*;
 use history::History;
@@ -37,6 +40,7 @@ const SWEEP: u64 = 5_000;
 /// What is known of a session.
 struct Known {
     token: SessionToken,
+    created: u64,
     /// When the last use began that was answered, and when the last one began at all.
     used: u64,
     tried: u64,
@@ -62,9 +66,38 @@ enum Outcome {
     Created(SessionToken, u64),
     Used(Use, Option<bool>),
     SignedOut(usize, bool),
+    OfHalves(News),
 }
 
-fn gateway(wire: &Wire) -> Arc<RedisStore> {
+/// What is known of a half.
+#[derive(Default)]
+struct Half {
+    /// When it was renewed last.
+    renewed: u64,
+    /// Since when a gateway is alone with it, and whether to sign out of it.
+    taken: Option<(u64, bool)>,
+    /// When everybody has to know that it was signed out of.
+    signed_out: Option<u64>,
+}
+
+/// What a gateway has to do.
+struct Work {
+    gateway: usize,
+    id: SessionId,
+    taken: u64,
+    is_over: bool,
+}
+
+/// What came of a question about halves.
+enum News {
+    /// By which gateway they were taken, after when, and of which the session is over.
+    Taken(usize, u64, Vec<(SessionId, bool)>),
+    /// What was done, if Redis knows.
+    Settled(SessionId, Done, bool),
+}
+
+fn gateway(wire: &Wire, has_halves: bool) -> Arc<RedisStore> {
+    let whose = halves::whose(has_halves);
     let settings = Settings {
         address: Address::parse("redis://model").unwrap(),
         prefix: "igw:".to_owned(),
@@ -76,7 +109,7 @@ fn gateway(wire: &Wire) -> Arc<RedisStore> {
     let lifetime = Lifetime { idle: Duration::from_millis(IDLE), absolute: None };
     let capacity = Capacity { total: 100, per_user: 100 };
     let told: [Arc<dyn EndListener>; 0] = [];
-    let mut store = RedisStore::new(settings, lifetime, capacity, known(), told);
+    let mut store = RedisStore::new(settings, lifetime, capacity, whose, told);
     store.link.simulate(wire.clone());
     Arc::new(store)
 }
@@ -87,8 +120,10 @@ impl History {
         for outcome in outcomes {
             match outcome {
                 Outcome::Created(token, begun) => {
-                    let (used, tried, refused, ending, ended) = (begun, begun, None, None, None);
-                    self.known.push(Known { token, used, tried, refused, ending, ended });
+                    let (created, used, tried) = (begun, begun, begun);
+                    let (refused, ending, ended) = (None, None, None);
+                    let new = Known { token, created, used, tried, refused, ending, ended };
+                    self.known.push(new);
                 }
                 Outcome::SignedOut(index, is_done) => {
                     if is_done {
@@ -96,8 +131,10 @@ impl History {
                     }
                 }
                 Outcome::Used(used, found) => self.check_use(used, found),
+                Outcome::OfHalves(news) => self.check_news(news),
             }
         }
+        self.check_halves();
     }
 
     fn check_use(&mut self, used: Use, found: Option<bool>) {

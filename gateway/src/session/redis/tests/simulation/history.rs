@@ -1,8 +1,8 @@
 //! One history: what happens, in which order.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use super::model::Model;
@@ -21,7 +21,7 @@ pub(super) struct History {
     model: Model,
     pub(super) wires: [Wire; 2],
     connections: u64,
-    gateways: [Arc<RedisStore>; 2],
+    pub(super) gateways: [Arc<RedisStore>; 2],
     /// When each was looked after, and what has idled out was looked for.
     kept_up: [(u64, u64); 2],
     tasks: Vec<(usize, Task)>,
@@ -29,12 +29,19 @@ pub(super) struct History {
     pub(super) known: Vec<Known>,
     pub(super) found: usize,
     pub(super) is_calm: bool,
+    /// Whether InfluxDB has a part in the sessions.
+    pub(super) has_halves: bool,
+    pub(super) halves: HashMap<SessionId, Half>,
+    pub(super) works: Vec<Work>,
+    /// When each gateway has looked for what is due.
+    pub(super) looked: [u64; 2],
 }
 
 impl History {
     pub(super) fn new(seed: u64) -> Self {
         let wires = [Wire::default(), Wire::default()];
-        let gateways = [gateway(&wires[0]), gateway(&wires[1])];
+        let has_halves = !seed.is_multiple_of(2);
+        let gateways = wires.each_ref().map(|wire| gateway(wire, has_halves));
         let mut history = Self {
             seed,
             random: seed,
@@ -50,6 +57,10 @@ impl History {
             known: Vec::new(),
             found: 0,
             is_calm: seed.is_multiple_of(3),
+            has_halves,
+            halves: HashMap::new(),
+            works: Vec::new(),
+            looked: [0; 2],
         };
         history.ahead = [(); 2].map(|()| history.random(1_000_000));
         for gateway in 0..2 {
@@ -67,7 +78,7 @@ impl History {
         (mixed ^ (mixed >> 31)) % below
     }
 
-    fn one_of(&mut self, count: usize) -> usize {
+    pub(super) fn one_of(&mut self, count: usize) -> usize {
         usize::try_from(self.random(count as u64)).unwrap()
     }
 
@@ -87,9 +98,13 @@ impl History {
                     let time = 1 + self.random(30);
                     self.pass(time);
                 }
-                93..96 => {
+                93 | 95 => {
                     let time = [500, 2_000, 10_000, 40_000, 58_000, 59_500, 61_000][self.one_of(7)];
                     self.pass(time);
+                }
+                94 if !self.works.is_empty() => {
+                    let work = self.one_of(self.works.len());
+                    self.work(work);
                 }
                 _ if self.is_calm => {}
                 96 => self.lose(gateway),
@@ -108,20 +123,22 @@ impl History {
         self.found
     }
 
-    fn moment(&self, gateway: usize) -> Moment {
+    pub(super) fn moment(&self, gateway: usize) -> Moment {
         Moment::from_millis(self.now + self.ahead[gateway])
     }
 
-    fn begin(&mut self, gateway: usize, task: impl Future<Output = ()> + 'static) {
+    pub(super) fn begin(&mut self, gateway: usize, task: impl Future<Output = ()> + 'static) {
         self.tasks.push((gateway, Box::pin(task)));
     }
 
     fn sign_in(&mut self, gateway: usize) {
         let (store, now) = (Arc::clone(&self.gateways[gateway]), self.moment(gateway));
         let (outcomes, begun) = (Rc::clone(&self.outcomes), self.now);
+        let has_halves = self.has_halves;
         self.begin(gateway, async move {
             let token = SessionToken::generate();
-            let session = Session::start(token.id(), Arc::new(user("ada")), None, now);
+            let half = UpstreamSession::parse(b"influxdb-oss-session=ada").filter(|_| has_halves);
+            let session = Session::start(token.id(), Arc::new(user("ada")), half, now);
             if store.create(&token, session, None, now).await.is_ok() {
                 outcomes.borrow_mut().push(Outcome::Created(token, begun));
             }
@@ -250,7 +267,9 @@ impl History {
                     self.lose(gateway);
                 }
                 self.keep_up(gateway);
+                self.take(gateway);
             }
+            self.work_in_time();
             for task in (0..self.tasks.len()).rev() {
                 self.poll(task);
             }
@@ -322,7 +341,8 @@ impl History {
     fn die(&mut self, gateway: usize) {
         self.lose(gateway);
         self.tasks.retain(|(of, _)| *of != gateway);
-        self.gateways[gateway] = super::gateway(&self.wires[gateway]);
+        self.works.retain(|work| work.gateway != gateway);
+        self.gateways[gateway] = super::gateway(&self.wires[gateway], self.has_halves);
         self.connect(gateway);
     }
 }

@@ -115,8 +115,18 @@ impl Data {
         let name = std::str::from_utf8(&words[0]).unwrap();
         let key = words.get(1).cloned().unwrap_or_default();
         let rest = words.get(2..).unwrap_or_default();
-        if ["HGETALL", "HGET", "HEXISTS", "GET", "PTTL", "ZRANGE", "ZRANGEBYSCORE", "ZCOUNT"]
-            .contains(&name)
+        if [
+            "HGETALL",
+            "HGET",
+            "HEXISTS",
+            "GET",
+            "PTTL",
+            "EXISTS",
+            "ZRANGE",
+            "ZRANGEBYSCORE",
+            "ZCOUNT",
+        ]
+        .contains(&name)
         {
             self.watched.entry(key.clone()).or_default().insert(self.caller);
         }
@@ -157,6 +167,7 @@ impl Data {
         let count = match name {
             "ZCOUNT" => self.between(&key, &rest[0], &rest[1]).len() as f64,
             "HEXISTS" => f64::from(self.hash(&key).is_some_and(|it| it.contains_key(&rest[0]))),
+            "EXISTS" => f64::from(self.keys.contains_key(&key)),
             "PTTL" => match self.keys.get(&key) {
                 None => -2.0,
                 Some((_, None)) => -1.0,
