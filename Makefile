@@ -1,8 +1,9 @@
 # demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, overview,
-# bench, bench-signin, profile, fuzz: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+# bench, bench-signin, bench-store, profile, fuzz: each installs what is missing (Debian packages, clients of InfluxDB),
+# then calls cargo.
 .PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility overview \
-	bench bench-signin profile fuzz tools test-tools compose-tools influxd-tools influxdb-tools bench-tools \
-	bench-signin-tools
+	bench bench-signin bench-store profile fuzz tools test-tools compose-tools influxd-tools influxdb-tools \
+	bench-tools bench-signin-tools bench-store-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -58,6 +59,9 @@ bench: bench-tools ## benchmarks beside other proxies, into docs/performance.md
 
 bench-signin: tools bench-signin-tools ## benchmarks of sign-ins, into docs/signin.md; OPTIONS='--rounds 1 ...'
 	python3 -B gateway/benches/signin --write $(OPTIONS)
+
+bench-store: tools bench-store-tools ## benchmarks of sessions in Redis, into docs/store.md; OPTIONS='--rounds 1 ...'
+	python3 -B gateway/benches/store --write $(OPTIONS)
 
 profile: bench-tools ## record which code runs how often, for `make release`; run it before each release
 	@$(call need,openssl,openssl)
@@ -143,6 +147,9 @@ bench-tools: tools
 bench-signin-tools:
 	@PATH="$$PATH:/usr/sbin"; $(call need,nginx,nginx)
 	@$(call need,python3,python3)
+
+bench-store-tools: bench-signin-tools
+	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,redis-server,redis-server)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }
