@@ -109,7 +109,7 @@ impl Session {
         not(any(test, feature = "internals")),
         expect(dead_code, reason = "no provider signs in yet")
     )]
-    pub fn from_provider(self, origin: Origin) -> Self {
+    pub fn with_origin(self, origin: Origin) -> Self {
         Self { origin: Some(Box::new(origin)), ..self }
     }
 

@@ -270,7 +270,7 @@ fn an_ended_session_leaves_nothing_in_the_indexes() {
     let [signed_out, idle] = [0, 1].map(|seconds| {
         let id = SessionToken::generate().id();
         let session = Session::start(id, Arc::clone(&ada), None, at(seconds));
-        let session = session.from_provider(Origin::new("corp", "7", Some("s1")));
+        let session = session.with_origin(Origin::new("corp", "7", Some("s1")));
         store.create(session, at(seconds)).unwrap()
     });
     store.assign(&idle, &bob);

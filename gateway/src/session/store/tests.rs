@@ -56,7 +56,7 @@ impl Stage {
     async fn create_from(&self, origin: Origin, name: &str, now: Moment) -> SessionToken {
         let token = SessionToken::generate();
         let session = Session::start(token.id(), Arc::new(user(name)), None, now);
-        self.store.create(&token, session.from_provider(origin), None, now).await.unwrap();
+        self.store.create(&token, session.with_origin(origin), None, now).await.unwrap();
         token
     }
 

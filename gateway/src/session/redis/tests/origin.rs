@@ -17,7 +17,7 @@ impl Stage {
     ) -> SessionToken {
         let token = SessionToken::generate();
         let session = Session::start(token.id(), Arc::new(user("ada")), None, now);
-        let session = session.from_provider(origin);
+        let session = session.with_origin(origin);
         self.stores[gateway].create(&token, session, None, now).await.unwrap();
         token
     }
