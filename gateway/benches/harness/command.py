@@ -35,6 +35,18 @@ def add_reporting(parser, written):
     parser.add_argument("--write", action="store_true", help=f"write {written} too")
 
 
+def typed(name, is_written):
+    """How to have the benchmark `name` measured again as now, for its page if that is written. Where its
+    results were kept is nobody else's concern."""
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    asked.add_argument("--write", action="store_true")
+    asked.add_argument("--save")
+    given = asked.parse_known_args()[1]
+    if not is_written:
+        return " ".join([f"python3 gateway/benches/{name}", *given])
+    return f"make bench-{name} OPTIONS='{' '.join(given)}'" if given else f"make bench-{name}"
+
+
 @contextmanager
 def workplace(name):
     """A folder that is removed in the end, open to servers that run as somebody else."""

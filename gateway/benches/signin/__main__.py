@@ -66,17 +66,10 @@ def measure(options):
             results = {part: PARTS[part].measure(bench) for part in PARTS if part in options.parts}
     return results | {
         "date": date.today().isoformat(), "machine": machine,
-        "versions": programs.versions(), "command": _command(options),
+        "versions": programs.versions(), "command": command.typed("signin", options.write),
         "rounds": options.rounds, "seconds": options.seconds,
         "minutes": (time.monotonic() - began) / 60,
     }
-
-
-def _command(options):
-    given = [argument for argument in sys.argv[1:] if argument != "--write"]
-    if not options.write:
-        return " ".join(["python3 gateway/benches/signin", *given])
-    return f"make bench-signin OPTIONS='{' '.join(given)}'" if given else "make bench-signin"
 
 
 command.main("signin", arguments(), measure, report)

@@ -54,15 +54,8 @@ def measure(options):
     return results | {
         "date": date.today().isoformat(), "machine": {**system.machine(), "busy": busy},
         "busy_after": os.getloadavg()[0], "versions": programs.versions(),
-        "command": _command(options), "minutes": (time.monotonic() - began) / 60,
+        "command": command.typed("store", options.write), "minutes": (time.monotonic() - began) / 60,
     }
-
-
-def _command(options):
-    given = [argument for argument in sys.argv[1:] if argument != "--write"]
-    if not options.write:
-        return " ".join(["python3 gateway/benches/store", *given])
-    return f"make bench-store OPTIONS='{' '.join(given)}'" if given else "make bench-store"
 
 
 command.main("store", arguments(), measure, report)

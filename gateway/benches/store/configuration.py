@@ -1,29 +1,21 @@
 """Configurations and requests, as text."""
 
-import base64
-import os
+from harness import text
+from harness.text import FORWARDED, ME, SIGN_IN, basic, name, request, upstream
 
-PASSWORD = "correct horse"
-
-# Its hash by the cheapest parameters that Argon2id has: this is no measurement of Argon2.
-HASH = ("$argon2id$v=19$m=8,t=1,p=1$zb0kk9ZzhRpF74EDMreAwA"
-        "$Bmkr88hNGBKV1GCvz0rQt2LFIpic3FWJ5/dSnnk4IlU")
-
-SIGN_IN = "/api/v2/signin"
 SIGN_OUT = "/api/v2/signout"
-ME = "/api/v2/me"
-FORWARDED = "/api/v2/buckets"
 
 
 def gateway(port, upstream, folder, store, keys):
-    """The gateway: its defaults but for addresses, one thread, cheap hashes, room, and `keys` of the
-    session store at the URL `store`."""
+    """The gateway: its defaults but for addresses, one thread, cheap hashes, room, patience with a Redis
+    that the load keeps busy, and `keys` of the session store at the URL `store`."""
     return f"""[listen]
 http = ["127.0.0.1:{port}"]
 [upstream]
 url = "http://127.0.0.1:{upstream}"
 [session]
 store = "{store}"
+store_timeout = "10s"
 idle = "1h"
 max_sessions = 2_000_000
 {keys}
@@ -40,51 +32,12 @@ pid_file = "{folder}/gateway.pid"
 
 def users(count):
     """The users file, everybody with the same password."""
-    user = '[[user]]\nname = "{}"\nid = "{:016x}"\npassword = "{}"\n'
-    return "".join(user.format(name(number), number + 1, HASH) for number in range(count))
-
-
-def name(number):
-    """The name of a user."""
-    return f"user{number}"
-
-
-def upstream(port):
-    """nginx, which answers everything with an empty 204."""
-    user = "user root;" if os.geteuid() == 0 else ""
-    return f"""daemon off;
-{user}
-worker_processes 1;
-pid nginx.pid;
-error_log stderr error;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    keepalive_requests 1000000000;
-    keepalive_timeout 1h;
-    client_body_temp_path temp;
-    proxy_temp_path temp;
-    fastcgi_temp_path temp;
-    scgi_temp_path temp;
-    uwsgi_temp_path temp;
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{ return 204; }}
-    }}
-}}
-"""
-
-
-def request(path, method="GET", **headers):
-    """The bytes of a request without body."""
-    lines = [f"{key}: {value}" for key, value in headers.items()]
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *lines, "", ""])
+    return text.users(count, text.CHEAPEST_HASH)
 
 
 def sign_in(number):
     """A sign-in of this user."""
-    login = base64.b64encode(f"{name(number)}:{PASSWORD}".encode()).decode()
-    return request(SIGN_IN, "POST", Authorization=f"Basic {login}")
+    return request(SIGN_IN, "POST", Authorization=basic(name(number)))
 
 
 def forwarded(cookie):

@@ -22,7 +22,7 @@ def measure(bench):
     """Look-ups without near cache, with few sessions in Redis and then with very many."""
     say(f"crowd: look-ups among {FEW:,} sessions, and among {bench.sessions:,}")
     place, users = bench.place, -(-bench.sessions // PER_USER)
-    keys = 'near_cache = false\nstore_timeout = "10s"'
+    keys = "near_cache = false"
     with place.start_redis() as redis:
         with place.start_gateway("crowd", redis.url, keys, users) as gateway:
             empty = redis.memory()
