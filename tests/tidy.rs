@@ -21,8 +21,16 @@ const FLOORS: [&[&str]; 11] = [
 ];
 
 /// What everybody may use, and uses nothing.
-const GROUND: [&str; 7] =
-    ["clock", "hex", "limits", "toml_reader", "file_identity", "request_meta", "background_writer"];
+const GROUND: [&str; 8] = [
+    "clock",
+    "hex",
+    "limits",
+    "toml_reader",
+    "file_identity",
+    "request_meta",
+    "background_writer",
+    "seeds",
+];
 
 /// By which files a foreign crate comes in.
 const DOORS: [(&str, &[&str]); 13] = [

@@ -83,6 +83,8 @@ mod file_identity;
 mod hex;
 mod limits;
 mod request_meta;
+#[cfg(test)]
+mod seeds;
 mod toml_reader;
 
 #[cfg(feature = "internals")]

@@ -24,6 +24,7 @@ use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::tests::{CHEAP, room};
 use crate::directory::users::{Account, Users};
 use crate::request_meta::ClientKind;
+use crate::seeds::seeds;
 use crate::session::memory::{Capacity, MemoryStore};
 use crate::session::store::{EndListener, Ended, SessionStore, wait};
 use crate::session::token::SessionId;
@@ -107,17 +108,9 @@ impl Stage {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a seed to run again comes from whoever runs it")]
 fn s_14_s_16_s_17_s_19_histories_in_random_order_end_as_the_model_says() {
     let audit = Audit::to_log();
-    let seeds = match std::env::var("SIMULATION_SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().unwrap();
-            seed..seed + 1
-        }
-        Err(_) => 0..SEEDS,
-    };
-    for seed in seeds {
+    for seed in seeds(0..SEEDS) {
         History::new(seed, &audit).run();
     }
 }

@@ -13,6 +13,7 @@ use crate::directory::file::Verified;
 use crate::directory::users::UserChange;
 use crate::file_identity::Files;
 use crate::request_meta::ClientKind;
+use crate::seeds::Random;
 use crate::session::store::wait;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session};
@@ -55,7 +56,7 @@ enum Work {
 /// A history: the real thing and the model beside it.
 pub(super) struct History {
     seed: u64,
-    random: u64,
+    random: Random,
     stage: Stage,
     now: Moment,
     known: Vec<Known>,
@@ -70,21 +71,13 @@ impl History {
         let stage = Stage::new(audit);
         let (now, known, works) = (Moment::START, Vec::new(), Vec::new());
         let (passwords, told) = ([0; 3], HashMap::new());
-        Self { seed, random: seed, stage, now, known, works, passwords, told }
-    }
-
-    /// `SplitMix64`: small, and well enough mixed from the first number on.
-    fn random(&mut self, below: usize) -> usize {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % below as u64).unwrap()
+        let random = Random::of(seed);
+        Self { seed, random, stage, now, known, works, passwords, told }
     }
 
     pub(super) fn run(mut self) {
         for _ in 0..STEPS {
-            match self.random(12) {
+            match self.random.index(12) {
                 0..3 => self.begin_sign_in(),
                 3..7 => self.request(),
                 7 => self.sign_out(),
@@ -102,16 +95,16 @@ impl History {
     }
 
     fn pass_time(&mut self) {
-        let seconds = [1, 59, 299, 599, 601, 3600][self.random(6)];
+        let seconds = [1, 59, 299, 599, 601, 3600][self.random.index(6)];
         self.now = self.now.after(Duration::from_secs(seconds));
-        if self.random(2) == 0 {
+        if self.random.index(2) == 0 {
             self.stage.auth.sessions.sweep(self.now);
             self.forget_expired();
         }
     }
 
     fn begin_sign_in(&mut self) {
-        let name = self.random(NAMES.len());
+        let name = self.random.index(NAMES.len());
         if let Some(verified) = self.stage.file.verified(&name_of(name)) {
             self.works.push(Work::SignIn(name, self.passwords[name], verified));
         }
@@ -121,7 +114,7 @@ impl History {
         if self.known.is_empty() {
             return;
         }
-        let (index, now) = (self.random(self.known.len()), self.now);
+        let (index, now) = (self.random.index(self.known.len()), self.now);
         let session = wait(self.stage.auth.authenticate(&self.known[index].token, now)).unwrap();
         let known = &mut self.known[index];
         assert_eq!(session.is_some(), known.is_live(now), "seed {}", self.seed);
@@ -140,7 +133,7 @@ impl History {
         if self.known.is_empty() {
             return;
         }
-        let (index, now) = (self.random(self.known.len()), self.now);
+        let (index, now) = (self.random.index(self.known.len()), self.now);
         let known = &mut self.known[index];
         let end = self.stage.auth.sessions.end(&known.id, EndReason::SignedOut, now);
         let closed = wait(end).unwrap();
@@ -155,8 +148,8 @@ impl History {
         }
         let mut text = *self.stage.text.lock().unwrap();
         let before = text;
-        let name = self.random(NAMES.len());
-        text[name] = match self.random(4) {
+        let name = self.random.index(NAMES.len());
+        text[name] = match self.random.index(4) {
             0 => None,
             1 => Some((0, Status::Inactive)),
             other => Some((other - 2, Status::Active)),
@@ -175,7 +168,7 @@ impl History {
         if self.works.is_empty() {
             return;
         }
-        let index = self.random(self.works.len());
+        let index = self.random.index(self.works.len());
         match self.works.swap_remove(index) {
             Work::SignIn(name, password, verified) => self.open(name, password, verified),
             Work::Confirm(known, verified, session) => {

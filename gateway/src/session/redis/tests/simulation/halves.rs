@@ -53,7 +53,7 @@ impl History {
         let Some(halves) = SharedHalves::of(&self.gateways[gateway]) else { return };
         // Whatever else it does, it does in time.
         assert!(self.now < taken + LEASE * 3 / 4, "seed {}", self.seed);
-        let done = match (self.one_of(6), is_over) {
+        let done = match (self.random.index(6), is_over) {
             (0, _) => Done::Returned,
             (_, false) => Done::Renewed,
             (_, true) => Done::SignedOut,

@@ -8,13 +8,14 @@ use std::task::{Context, Waker};
 use super::model::Model;
 use super::wire::{Said, State, Wire};
 use super::*;
+use crate::seeds::Random;
 
 pub(super) type Outcomes = Rc<RefCell<Vec<Outcome>>>;
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 pub(super) struct History {
     pub(super) seed: u64,
-    random: u64,
+    pub(super) random: Random,
     /// In milliseconds; the gateways' own clocks are ahead of it.
     pub(super) now: u64,
     ahead: [u64; 2],
@@ -44,7 +45,7 @@ impl History {
         let gateways = wires.each_ref().map(|wire| gateway(wire, has_halves));
         let mut history = Self {
             seed,
-            random: seed,
+            random: Random::of(seed),
             now: 0,
             ahead: [0; 2],
             model: Model::new(1_700_000_000_000),
@@ -62,32 +63,19 @@ impl History {
             works: Vec::new(),
             looked: [0; 2],
         };
-        history.ahead = [(); 2].map(|()| history.random(1_000_000));
+        history.ahead = [(); 2].map(|()| history.random.below(1_000_000));
         for gateway in 0..2 {
             history.connect(gateway);
         }
         history
     }
 
-    /// `SplitMix64`: small, and well enough mixed from the first number on.
-    fn random(&mut self, below: u64) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-
-    pub(super) fn one_of(&mut self, count: usize) -> usize {
-        usize::try_from(self.random(count as u64)).unwrap()
-    }
-
     /// Returns how often a session was found.
     pub(super) fn run(mut self) -> usize {
         self.sign_in(0);
         for _ in 0..STEPS {
-            let gateway = self.one_of(2);
-            match self.random(100) {
+            let gateway = self.random.index(2);
+            match self.random.below(100) {
                 0..2 => self.sign_in(gateway),
                 2..22 => self.use_one(gateway),
                 22..25 => self.sign_out(gateway),
@@ -95,25 +83,26 @@ impl History {
                 45..65 => self.hear(gateway),
                 65..85 => self.go_on(),
                 85..93 => {
-                    let time = 1 + self.random(30);
+                    let time = 1 + self.random.below(30);
                     self.pass(time);
                 }
                 93 | 95 => {
-                    let time = [500, 2_000, 10_000, 40_000, 58_000, 59_500, 61_000][self.one_of(7)];
+                    let time =
+                        [500, 2_000, 10_000, 40_000, 58_000, 59_500, 61_000][self.random.index(7)];
                     self.pass(time);
                 }
                 94 if !self.works.is_empty() => {
-                    let work = self.one_of(self.works.len());
+                    let work = self.random.index(self.works.len());
                     self.work(work);
                 }
                 _ if self.is_calm => {}
                 96 => self.lose(gateway),
                 97 => self.cut(gateway),
-                98 if self.random(2) == 0 => {
+                98 if self.random.below(2) == 0 => {
                     self.use_one(gateway);
                     self.die(gateway);
                     // Was the last use written down?
-                    let time = IDLE - 200 - self.random(INTERVAL);
+                    let time = IDLE - 200 - self.random.below(INTERVAL);
                     self.pass(time);
                 }
                 _ => self.connect(gateway),
@@ -147,9 +136,9 @@ impl History {
 
     /// One of the sessions.
     fn any(&mut self) -> Option<(usize, SessionToken)> {
-        let index = (!self.known.is_empty()).then(|| self.one_of(self.known.len()))?;
+        let index = (!self.known.is_empty()).then(|| self.random.index(self.known.len()))?;
         // One of the last, most of the time: what is over is of little interest.
-        let index = if self.random(4) > 0 { self.known.len() - 1 } else { index };
+        let index = if self.random.below(4) > 0 { self.known.len() - 1 } else { index };
         let text = self.known[index].token.text();
         Some((index, SessionToken::parse(text.as_bytes()).unwrap()))
     }
@@ -228,7 +217,7 @@ impl History {
     /// One of those who wait looks whether there is an answer.
     fn go_on(&mut self) {
         if !self.tasks.is_empty() {
-            let task = self.one_of(self.tasks.len());
+            let task = self.random.index(self.tasks.len());
             self.poll(task);
         }
     }
@@ -322,7 +311,7 @@ impl History {
     fn connect(&mut self, gateway: usize) {
         let is_up = self.wires[gateway].with(|wire| wire.is_up);
         // What was asked before is carried out before, or never.
-        let is_carried_out = self.random(2) == 0;
+        let is_carried_out = self.random.below(2) == 0;
         while !is_up && is_carried_out && self.wires[gateway].with(|it| !it.asked.is_empty()) {
             self.carry_out(gateway);
         }
