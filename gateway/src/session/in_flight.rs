@@ -104,8 +104,7 @@ impl InFlight {
     /// The same, in a store elsewhere: of the session, each request may have what it once was.
     pub(super) fn end(&self, id: &SessionId) {
         for request in self.lock().get(id).into_iter().flatten() {
-            request.session.end();
-            request.revoke();
+            request.end();
         }
     }
 
@@ -156,8 +155,7 @@ impl InFlight {
         let ends = of_session().map(|request| request.ends.load(Ordering::Acquire)).max();
         if ends.is_some_and(|ends| now.millis() < ends) {
             for request in of_session() {
-                request.session.end();
-                request.revoke();
+                request.end();
             }
         }
     }
@@ -183,6 +181,12 @@ impl Request {
         if user.status == Status::Inactive {
             self.bell.notify_one();
         }
+    }
+
+    /// Not this request alone: the session itself is over.
+    fn end(&self) {
+        self.session.end();
+        self.revoke();
     }
 
     fn revoke(&self) {

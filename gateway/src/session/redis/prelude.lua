@@ -74,9 +74,8 @@ local function remove(id, user, record)
   redis.call('ZREM', everybody, id .. ':' .. user)
   for _, index in ipairs(indexes_of(user, record or {})) do redis.call('ZREM', index, id) end
   -- Last: a Redis that is full refuses it as a script's first write.
-  local key = redis.call('HGET', half_of(id), 'key')
+  local half = read(half_of(id))
   -- A gateway may have found it over before, and is signing out of its half.
-  local is_over = redis.call('HGET', half_of(id), 'over')
-  if key and not is_over then redis.call('ZADD', dues_of(key), 0, id) end
+  if half and not half.over then redis.call('ZADD', dues_of(half.key), 0, id) end
 end
 
