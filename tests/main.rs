@@ -9,6 +9,8 @@
 mod access;
 /// An upstream of several addresses, or of another one than before.
 mod addresses;
+/// The listener for operators.
+mod admin;
 /// Guessing, by one and by many: how slow it is, what it gives away, what it costs others.
 mod attack;
 /// The audit trail.

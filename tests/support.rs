@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -166,6 +167,16 @@ impl Gateway {
         self.announced.lock().unwrap().read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on https://");
         address.unwrap_or_else(|| panic!("no HTTPS: {line:?}")).parse().unwrap()
+    }
+
+    /// Where the listener for operators is that was announced: its address, or its path.
+    pub(crate) fn next_admin(&self) -> String {
+        let mut line = String::new();
+        self.announced.lock().unwrap().read_line(&mut line).unwrap();
+        let place = line.trim().strip_prefix("listening on ");
+        let place = place.and_then(|place| place.strip_suffix(" (admin)"));
+        let place = place.unwrap_or_else(|| panic!("no listener for operators: {line:?}"));
+        place.trim_start_matches("http://").trim_start_matches("unix:").to_owned()
     }
 
     /// Where its configuration is, and what else it reads.
@@ -579,6 +590,7 @@ pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Receiver<Seen>>>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
+    is_over: Arc<AtomicBool>,
 }
 
 impl Upstream {
@@ -623,14 +635,19 @@ impl Upstream {
         let (sender, seen) = channel();
         let connections = Arc::new(Mutex::new(Vec::new()));
         let accepted = Arc::clone(&connections);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                if ends.load(Ordering::SeqCst) {
+                    return;
+                }
                 accepted.lock().unwrap().push(stream.try_clone().unwrap());
                 let (behaviour, sender) = (Arc::clone(&behaviour), sender.clone());
                 thread::spawn(move || serve(stream, &*behaviour, |seen| sender.send(seen).is_ok()));
             }
         });
-        Self { address, seen: Arc::new(Mutex::new(seen)), connections }
+        Self { address, seen: Arc::new(Mutex::new(seen)), connections, is_over }
     }
 
     /// The next request that came and was not looked at yet.
@@ -646,6 +663,15 @@ impl Upstream {
     /// The requests that came and were not looked at yet.
     pub(crate) fn seen_by_clients(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().try_iter().collect()
+    }
+
+    /// Answers nobody any more: what connects from now on finds nothing.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // Wakes whoever accepts.
+        let _ = TcpStream::connect(self.address);
+        wait_until("nothing listens", || TcpStream::connect(self.address).is_err());
+        self.hang_up();
     }
 
     /// Closes every connection that was ever opened.

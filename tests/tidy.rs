@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 11] = [
     &["main"],
     &["cli", "internals"],
     &["app"],
-    &["config", "proxy", "tasks"],
+    &["admin", "config", "proxy", "tasks"],
     &["net"],
     &["gateway"],
     &["api"],
@@ -34,7 +34,7 @@ const GROUND: [&str; 8] = [
 
 /// By which files a foreign crate comes in.
 const DOORS: [(&str, &[&str]); 13] = [
-    ("pingora", &["net", "proxy", "tasks", "config/server", "config"]),
+    ("pingora", &["net", "proxy", "tasks", "admin/service", "config/server", "config"]),
     ("pingora_proxy", &["proxy"]),
     (
         "moka",

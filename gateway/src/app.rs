@@ -1,5 +1,6 @@
 //! Composition: makes a running server of a configuration.
 
+mod admin;
 mod files;
 mod names;
 pub mod policy;
@@ -12,6 +13,7 @@ pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::admin::Admin;
 use crate::audit::Audit;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
@@ -25,13 +27,14 @@ use crate::directory::influxdb::{self, InfluxdbDirectory, UpstreamClient};
 use crate::directory::users::Users;
 use crate::file_identity::Files;
 use crate::gateway::Gateway;
+use crate::gateway::readiness::Readiness;
 use crate::gateway::version::Version;
 use crate::limits::Limits;
 use crate::net;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::net::http1::keepalive::KeepAlive;
-use crate::net::listener::{Bound, Listener};
+use crate::net::listener::{Bound, Listener, Open};
 use crate::net::server::{Front, Server};
 use crate::net::tls::Certificate;
 use crate::net::whoami::Whoami;
@@ -57,7 +60,7 @@ use users_here::UsersHere;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}")]
 pub struct BindError {
-    address: SocketAddr,
+    address: String,
     source: std::io::Error,
 }
 
@@ -69,8 +72,8 @@ pub fn bind(address: SocketAddr) -> Result<Listener, BindError> {
 
 fn bind_beside(address: SocketAddr, ipv6_only: bool) -> Result<Listener, BindError> {
     let socket = net::listener::bind(address, ipv6_only);
-    let socket = socket.map_err(|source| BindError { address, source })?;
-    Ok(Listener { socket, certificate: None })
+    let failed = |source| BindError { address: address.to_string(), source };
+    Ok(Listener { socket: Open::Tcp(socket.map_err(failed)?), certificate: None })
 }
 
 /// Opens all listening sockets of the configuration.
@@ -114,9 +117,11 @@ pub fn serve(
     });
     let upstream_tls = tls.upstream.clone();
     let listeners = bind_all(&config, tls)?;
-    let urls: Vec<_> = listeners.iter().map(Listener::url).collect();
-    let (server, audit) = build(config, users, upstream_tls, audit, listeners);
-    server.run(&audit, move || ready(&urls));
+    let admin = admin::bind_all(&config)?;
+    let of_admin = admin.iter().map(|listener| format!("{} (admin)", listener.url()));
+    let urls: Vec<_> = listeners.iter().map(Listener::url).chain(of_admin).collect();
+    let built = build(config, users, upstream_tls, audit, listeners, admin);
+    built.server.run(&built.audit, built.readiness, move || ready(&urls));
     Ok(())
 }
 
@@ -130,9 +135,9 @@ pub fn serve_with_whoami(
     ready: impl FnOnce() + Send + 'static,
 ) {
     let users = Some((users, None));
-    let (mut server, audit) = build(config, users, None, Audit::to_log(), listeners);
-    server.add(Bound::new("whoami", Whoami, upstream));
-    server.run(&audit, ready);
+    let mut built = build(config, users, None, Audit::to_log(), listeners, None);
+    built.server.add(Bound::new("whoami", Whoami, upstream));
+    built.server.run(&built.audit, built.readiness, ready);
 }
 
 /// Where sessions are kept: those of users of the file, or of InfluxDB's.
@@ -154,13 +159,21 @@ fn store(
     SessionStore::Redis(Arc::new(redis))
 }
 
+/// A server that can be run.
+struct Built {
+    server: Server,
+    audit: Audit,
+    readiness: Arc<Readiness>,
+}
+
 fn build(
     config: Config,
     users: Option<(Users, Option<Kept>)>,
     upstream_tls: Option<(UpstreamFiles, UpstreamTls)>,
     audit: Audit,
     listeners: Vec<Listener>,
-) -> (Server, Audit) {
+    admin: Option<Listener>,
+) -> Built {
     let at = &config.upstream;
     let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
     let (tls_files, tls) = upstream_tls.unzip();
@@ -191,22 +204,33 @@ fn build(
         Arc::clone(&concurrency),
     );
 
+    let needs_upstream = config.admin.as_ref().is_some_and(|admin| admin.ready_needs_upstream);
+    let upstream_too = needs_upstream.then(|| Arc::clone(&version));
+    let readiness = Arc::new(Readiness::new(Arc::clone(&sessions), upstream_too));
     let mut server = Server::new(config.server);
     let certificates = listeners.iter().filter_map(|listener| listener.certificate.as_ref());
     let certificates: Vec<_> = certificates.map(Certificate::watched).collect();
     let front = Front {
         proxy: Arc::new(proxy.into_service(server.conf(), &config.limits)),
-        gateway,
+        gateway: Arc::clone(&gateway),
         connections: connections.clone(),
         concurrency,
         keep_alive: keep_alive(&config.limits),
     };
     server.add(Bound::new("gateway", front, listeners));
     let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
-    let watched = token_file.into_iter().chain(tls_files).chain(certificates).collect();
-    let reload = Reload::new(Arc::clone(&auth), watched, server.reload());
+    let admin_token = config.admin.zip(admin).and_then(|(settings, listener)| {
+        let guard = admin::guard(&settings);
+        let admin = Admin { guard: Arc::clone(&guard), readiness: Arc::clone(&readiness) };
+        server.add(admin::service(admin, listener, gateway, &config.limits));
+        Some(token_file::watched_for_admin(settings.token?.1, guard))
+    });
+    let watched = token_file.into_iter().chain(tls_files).chain(certificates).chain(admin_token);
+    let reload = Reload::new(Arc::clone(&auth), watched.collect(), server.reload());
+    let failures = upstream.failures();
     server.add(Restarting::service("upstream", upstream));
-    server.add(Restarting::service("version", Arc::new(LearnVersion(version))));
+    let learn = LearnVersion { version, failures };
+    server.add(Restarting::service("version", Arc::new(learn)));
     server.add(Restarting::service("expiry", Arc::new(Expiry(Arc::clone(&sessions)))));
     server.add(Restarting::service("session store", Arc::new(StoreUpkeep(Arc::clone(&sessions)))));
     if let Some(upstream_sessions) = &upstream_sessions {
@@ -217,7 +241,7 @@ fn build(
     let audit = auth.audit().clone();
     let drain = Drain { connections, upstream_sessions, audit: audit.clone(), sessions };
     server.add(Restarting::service("drain", Arc::new(drain)));
-    (server, audit)
+    Built { server, audit, readiness }
 }
 
 /// Users and their sessions, where sessions are kept, and what looks after those of InfluxDB.

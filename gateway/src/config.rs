@@ -1,5 +1,6 @@
 //! The configuration: gateway.toml key for key, every value checked.
 
+mod admin;
 mod cookie;
 mod identity;
 mod listen;
@@ -22,6 +23,7 @@ use crate::session::Lifetime;
 use crate::session::memory::Capacity;
 use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table};
 use crate::user::secret::ApiToken;
+pub use admin::{Admin, AdminAddress, token as admin_token};
 pub use identity::Identity;
 pub use listen::Listen;
 pub use session::Store;
@@ -46,6 +48,8 @@ pub struct Config {
     pub cookie: CookieRules,
     /// Who may sign in.
     pub users: Users,
+    /// The listener for operators, if there is to be one.
+    pub admin: Option<Admin>,
     /// Brute-force protection, and how passwords are hashed.
     pub signin: SignIn,
     /// The file of the audit trail; `None`: the log.
@@ -150,6 +154,7 @@ impl Config {
             session::read(root.table("session"), folder);
         let signin = signin::read(root.table("signin"));
         let audit = audit(root.table("audit"), folder);
+        let admin = admin::read(root.table("admin"), folder, &listen);
         let forwarding = forward(root.table("forward"), &upstream);
         let limits = limits(root.table("limits"));
         let server = server::read(root.table("server"));
@@ -170,6 +175,7 @@ impl Config {
             store_ca_file,
             cookie,
             users,
+            admin,
             signin,
             audit,
             identity,

@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod authenticator;
 pub mod client_info;
 pub mod policy;
+pub mod readiness;
 pub mod request;
 pub mod request_id;
 pub mod response_headers;

@@ -7,7 +7,7 @@
 //! # Reading order
 //! [`gateway`] is the life of a request: [`Gateway::handle`](gateway::Gateway::handle) decides whether it
 //! is answered, rejected or forwarded. Around it: [`phases`](proxy::phases) calls it from Pingora's phases and
-//! forwards, [`net`] reads connections, [`tasks`] run beside. Below it: [`api`] (HTTP without sockets),
+//! forwards, [`net`] reads connections, [`tasks`] run beside, [`admin`] answers operators. Below it: [`api`] (HTTP without sockets),
 //! [`auth`] (sign in, authenticate, sign out), [`session`] and [`directory`], [`user`].
 //! [`config`] reads what can be configured, [`app`] puts everything together, [`cli`] is the
 //! command line.
@@ -39,7 +39,7 @@
 //!
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
-//!   `cli`, `app`, then `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
+//!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
 //!   `session` and `directory`, `user`, then `clock`, `limits`, `toml_reader`, `file_identity`,
 //!   `request_meta` and `background_writer`. Files of one folder do not use each other in circles. A
 //!   test reads the sources and says so. Beside `cli`, and not in the program: `internals`.
@@ -48,14 +48,15 @@
 //! - A secret is not a key: stores take a [`SessionId`](session::token::SessionId), which only a
 //!   [`SessionToken`](session::token::SessionToken) can make.
 //! - A name is a header: a [`Username`](user::name::Username) always is a header's value.
-//! - A foreign crate is used in few places, which a test knows. Pingora: in [`net`], [`proxy`] and
-//!   [`tasks`], and in [`config`], which reads the settings of its server. moka: in the store of
+//! - A foreign crate is used in few places, which a test knows. Pingora: in [`net`], [`proxy`],
+//!   [`tasks`] and [`admin::service`], and in [`config`], which reads the settings of its server. moka: in the store of
 //!   sessions and in [`auth::tokens`], which remembers whose a token is.
 
 /// What memory comes from.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+mod admin;
 mod net;
 mod proxy;
 mod tasks;

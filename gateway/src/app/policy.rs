@@ -13,7 +13,9 @@ use crate::gateway::policy::Policy;
 
 /// What a change of which needs a restart, as `table` or `table.key`. Everything else is read with each
 /// request, or is in files that are read again when they change.
-pub const NEEDS_RESTART: [&str; 26] = [
+pub const NEEDS_RESTART: [&str; 28] = [
+    "admin.listen",
+    "admin.ready_needs_upstream",
     "audit",
     "limits.connections",
     "limits.connections_per_client",

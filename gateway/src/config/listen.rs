@@ -48,7 +48,8 @@ impl Listen {
         is_any && self.addresses().any(other)
     }
 
-    fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+    /// All addresses.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         let https = self.https.iter().map(|https| https.address);
         self.http.iter().copied().chain(https)
     }
@@ -104,7 +105,8 @@ fn read_https(mut table: Table<'_>, before: &[Https], folder: &Path) -> Option<H
     Some(Https { address: address?, certificate: certificate?, key: key? })
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// An address and port.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| {
         format!(
             "{text:?} is not an IP address and port; write for example \"127.0.0.1:8086\" or \
@@ -119,7 +121,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// `address`, unless one of `others` has it already: the system would refuse it then.
-fn free(
+pub(super) fn free(
     address: SocketAddr,
     mut others: impl Iterator<Item = SocketAddr>,
 ) -> Result<SocketAddr, String> {

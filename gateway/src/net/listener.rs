@@ -1,7 +1,12 @@
 //! Listening sockets. They are opened before anything starts, then handed to Pingora.
 
+mod unix;
+
+use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{IntoRawFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +18,8 @@ use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::tls::{self, Certificate};
+use unix::OWNER_ONLY;
+pub use unix::bind as bind_unix;
 
 /// How many connections may wait to be accepted. Pingora sets its own limit later.
 const BACKLOG: i32 = 1024;
@@ -38,22 +45,34 @@ pub fn bind(address: SocketAddr, ipv6_only: bool) -> std::io::Result<TcpListener
 /// listener.
 pub struct Bound<A> {
     service: Service<A>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Open>,
+}
+
+/// An open listening socket.
+pub enum Open {
+    /// At an address.
+    Tcp(TcpListener),
+    /// At a path.
+    Unix(UnixListener, String),
 }
 
 /// An open listening socket and its protocol.
 pub struct Listener {
     /// The socket.
-    pub socket: TcpListener,
+    pub socket: Open,
     /// The certificate, if TLS is spoken.
     pub certificate: Option<Arc<Certificate>>,
 }
 
 impl Listener {
-    /// The actual address, as a URL.
+    /// The actual address, as a URL, or `unix:` and the path.
     pub fn url(&self) -> String {
-        let scheme = if self.certificate.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", key(&self.socket))
+        let scheme = match &self.socket {
+            Open::Tcp(_) if self.certificate.is_some() => "https://",
+            Open::Tcp(_) => "http://",
+            Open::Unix(..) => "unix:",
+        };
+        format!("{scheme}{}", self.socket.key())
     }
 }
 
@@ -62,11 +81,18 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
     pub fn new(name: &str, app: A, listeners: Vec<Listener>) -> Self {
         let mut service = Service::new(name.to_owned(), app);
         for listener in &listeners {
-            let address = key(&listener.socket);
+            let address = listener.socket.key();
             // What reads, TLS included, has buffers of its own; 64 KiB more for each connection are
             // too many.
             let buffers = L4BufferSettings::default().read(0);
-            let endpoint = ListenerConfig::tcp(address).l4_buffer(buffers);
+            let endpoint = match &listener.socket {
+                Open::Tcp(_) => ListenerConfig::tcp(address),
+                // Pingora sets what it has once more: by itself, that everybody may connect.
+                Open::Unix(..) => {
+                    ListenerConfig::uds(address).permissions(Permissions::from_mode(OWNER_ONLY))
+                }
+            };
+            let endpoint = endpoint.l4_buffer(buffers);
             service.add_listener(match &listener.certificate {
                 Some(certificate) => endpoint.tls(tls::settings(certificate)),
                 None => endpoint,
@@ -75,11 +101,31 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
         let listeners = listeners.into_iter().map(|listener| listener.socket).collect();
         Self { service, listeners }
     }
+
+    /// The same with so many threads of its own, whatever the others have.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.service.threads = Some(threads);
+        self
+    }
 }
 
-/// What Pingora files a listener under: its address.
-fn key(listener: &TcpListener) -> String {
-    listener.local_addr().expect("a bound socket has an address").to_string()
+impl Open {
+    /// What Pingora files a listener under: its address.
+    fn key(&self) -> String {
+        match self {
+            Self::Tcp(listener) => {
+                listener.local_addr().expect("a bound socket has an address").to_string()
+            }
+            Self::Unix(_, path) => path.clone(),
+        }
+    }
+
+    fn into_raw_fd(self) -> RawFd {
+        match self {
+            Self::Tcp(listener) => listener.into_raw_fd(),
+            Self::Unix(listener, _) => listener.into_raw_fd(),
+        }
+    }
 }
 
 #[async_trait]
@@ -95,7 +141,7 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Bound<A> {
             // In Pingora's own table, which it consults before it binds.
             let mut table = fds.lock();
             for listener in self.listeners.drain(..) {
-                table.add(key(&listener), listener.into_raw_fd());
+                table.add(listener.key(), listener.into_raw_fd());
             }
         }
         let service: &mut (dyn ServiceWithDependents + Send) = &mut self.service;
@@ -111,6 +157,6 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Bound<A> {
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(self.listeners.iter().map(key).collect())
+        Some(self.listeners.iter().map(Open::key).collect())
     }
 }

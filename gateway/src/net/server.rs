@@ -21,6 +21,7 @@ use super::socket;
 use crate::api::rejection::Rejection;
 use crate::audit::Audit;
 use crate::gateway::Gateway;
+use crate::gateway::readiness::Readiness;
 
 /// The process: its services, and what they are run with.
 pub struct Server {
@@ -51,16 +52,21 @@ impl Server {
         self.process.add_service(service);
     }
 
-    /// Serves until the process is told to stop.
+    /// Serves until the process is told to stop, which `readiness` is told first.
     ///
     /// Calls `ready` once requests are served and signals are heeded.
-    pub fn run(self, audit: &Audit, ready: impl FnOnce() + Send + 'static) {
+    pub fn run(
+        self,
+        audit: &Audit,
+        readiness: Arc<Readiness>,
+        ready: impl FnOnce() + Send + 'static,
+    ) {
         let started = audit.clone();
         let ready = move || {
             started.start();
             ready();
         };
-        let signals = Signals::new(self.reload, ready);
+        let signals = Signals::new(self.reload, readiness, ready);
         self.process.run(RunArgs { shutdown_signal: Box::new(signals) });
         audit.flush();
         log::logger().flush();

@@ -7,6 +7,8 @@ use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use crate::gateway::readiness::Readiness;
+
 /// Waits for a signal to stop: `TERM` answers the requests in flight first, and so does `QUIT`; `INT`
 /// does not. Until then, `HUP` reads anew what has changed.
 ///
@@ -19,12 +21,18 @@ pub struct Signals {
     ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// Notified when everything is to be read again. Nobody waits until that is done.
     reload: Arc<Notify>,
+    /// Told of the end before it begins.
+    readiness: Arc<Readiness>,
 }
 
 impl Signals {
     /// Calls `ready` once signals are heeded.
-    pub fn new(reload: Arc<Notify>, ready: impl FnOnce() + Send + 'static) -> Self {
-        Self { ready: Mutex::new(Some(Box::new(ready))), reload }
+    pub fn new(
+        reload: Arc<Notify>,
+        readiness: Arc<Readiness>,
+        ready: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        Self { ready: Mutex::new(Some(Box::new(ready))), reload, readiness }
     }
 }
 
@@ -41,13 +49,15 @@ impl ShutdownSignalWatch for Signals {
         if let Some(ready) = ready {
             ready();
         }
-        loop {
+        let signal = loop {
             tokio::select! {
-                _ = terminate.recv() => return ShutdownSignal::GracefulTerminate,
-                _ = quit.recv() => return ShutdownSignal::GracefulTerminate,
-                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
+                _ = terminate.recv() => break ShutdownSignal::GracefulTerminate,
+                _ = quit.recv() => break ShutdownSignal::GracefulTerminate,
+                _ = interrupt.recv() => break ShutdownSignal::FastShutdown,
                 _ = hang_up.recv() => self.reload.notify_one(),
             }
-        }
+        };
+        self.readiness.start_draining();
+        signal
     }
 }

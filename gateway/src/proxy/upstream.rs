@@ -21,6 +21,7 @@ use pingora::prelude::HttpPeer;
 use pingora::protocols::Digest;
 use pingora::upstreams::peer::{HttpUpstreamRequestPolicy, Peer};
 use pingora::{Error, ErrorType};
+use tokio::sync::Notify;
 
 use crate::limits::Limits;
 use failure::failed_to_connect;
@@ -55,6 +56,7 @@ pub struct Upstream {
     peers: ArcSwap<Peers>,
     /// How a connection is opened where there may be several addresses.
     connector: Option<Arc<Connector>>,
+    failures: Arc<Notify>,
 }
 
 /// One peer for each address that the host has, the one to be tried first in front; empty until it is
@@ -93,6 +95,7 @@ impl Upstream {
             order: Mutex::default(),
             peers: ArcSwap::default(),
             connector: literal.is_none().then(|| Arc::new(Connector(this.clone()))),
+            failures: Arc::default(),
         });
         if let Some(address) = literal {
             upstream.set_addresses(&[SocketAddr::new(address, port)]);
@@ -194,6 +197,11 @@ impl Upstream {
         *error.etype() == OVERTAKEN
     }
 
+    /// Notified when a connection has failed.
+    pub fn failures(&self) -> Arc<Notify> {
+        Arc::clone(&self.failures)
+    }
+
     /// Host and port, for the `Host` header.
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
@@ -221,6 +229,7 @@ impl Upstream {
     }
 
     fn note_failed(&self, address: SocketAddr) {
+        self.failures.notify_one();
         if self.change(|order| order.note_failed(address, Instant::now())) {
             log::warn!(
                 "upstream {}: cannot connect to {address}; trying other addresses first",

@@ -157,6 +157,11 @@ impl SessionStore {
         ask!(self, _memory => (), redis => redis.carry_over(user, (before, after), only))
     }
 
+    /// Whether the store can be asked, as far as is known now.
+    pub fn is_known(&self) -> bool {
+        here!(self, _memory => true, redis => upkeep::is_connected(redis))
+    }
+
     /// Whether there may be sessions that are older than this process.
     pub fn outlives_process(&self) -> bool {
         matches!(self, Self::Redis(_))

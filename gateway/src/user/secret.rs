@@ -36,6 +36,11 @@ impl ApiToken {
         Self::parse(&text).map_err(|what| format!("{}: {what}", path.display()))
     }
 
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
     /// The SHA-256 of the token.
     pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()

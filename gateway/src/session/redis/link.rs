@@ -1,7 +1,9 @@
 //! The connection to Redis: one, shared by all requests, and made anew whenever it is lost.
 
+mod end;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -10,13 +12,14 @@ use redis::{
     AsyncConnectionConfig, ErrorKind, FromRedisValue, PushInfo, PushKind, RedisError,
     ScriptInvocation, ServerErrorKind, Value, cmd,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::address::Address;
 use super::complaints::Complaints;
 use super::millis;
 use crate::clock::Moment;
 use crate::session::error::StoreError;
+use end::End;
 
 /// Whoever has to know what changes in Redis. Called where replies are read, so it must not wait.
 pub(super) trait Changes: Send + Sync {
@@ -50,13 +53,6 @@ struct Live {
     end: Arc<End>,
     /// Since when nothing was answered in time; 0: the last answer was.
     unanswered: AtomicU64,
-}
-
-/// The end of a connection, and why it came.
-#[derive(Default)]
-struct End {
-    rings: Notify,
-    why: Mutex<Option<String>>,
 }
 
 /// How long a connection may take.
@@ -97,6 +93,11 @@ impl Link {
     #[cfg(test)]
     pub(super) fn simulate(&mut self, wire: super::tests::simulation::wire::Wire) {
         self.wire = Some(wire);
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        self.live.load().is_some()
     }
 
     /// How long an answer is waited for.
@@ -252,25 +253,13 @@ impl Link {
         loop {
             let is_slow = live.unanswered.load(Ordering::Relaxed) != 0;
             tokio::select! {
-                () = live.end.rings.notified() => return live.end.why(),
+                () = live.end.has_come() => return live.end.why(),
                 () = tokio::time::sleep(if is_slow { Duration::ZERO } else { HEARTBEAT }) => {}
             }
             let answer = self.probe(&mut connection).await;
             // What there is to say about an error, has been said.
             let _ = self.judge(live, answer);
         }
-    }
-}
-
-impl End {
-    fn come(&self, why: &str) {
-        let mut first = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| why.to_owned());
-        self.rings.notify_one();
-    }
-
-    fn why(&self) -> String {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 }
 

@@ -64,6 +64,11 @@ impl Upkeep {
     }
 }
 
+/// Whether there is a connection that answers.
+pub fn is_connected(store: &RedisStore) -> bool {
+    store.link.is_connected()
+}
+
 /// Keeps the connection and looks after sessions, for ever.
 pub async fn run(store: &Arc<RedisStore>) {
     let every = (store.interval / 16).clamp(Duration::from_millis(10), Duration::from_millis(250));
