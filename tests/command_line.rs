@@ -39,6 +39,7 @@ fn help_and_version_are_no_errors_and_nonsense_is_64() {
         &["demo", "--help"],
         &["check", "--help"],
         &["hash", "--help"],
+        &["explain", "--help"],
         &["user", "--help"],
         &["user", "add", "--help"],
     ] {

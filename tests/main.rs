@@ -51,6 +51,7 @@ mod directories;
 /// Exchanges as data, which are asked of the gateway here and of a real InfluxDB elsewhere.
 #[expect(dead_code, reason = "what is said of InfluxDB is for its own tests")]
 mod exchanges;
+mod explain;
 /// The files that are read again while the gateway serves: half-written, unreadable, locked.
 mod files;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.

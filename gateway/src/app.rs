@@ -1,6 +1,7 @@
 //! Composition: makes a running server of a configuration.
 
 mod admin;
+pub mod explain;
 mod files;
 mod names;
 pub mod policy;

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod hash;
 mod log_writer;
 mod logging;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Check the configuration and the users file
     Check(ConfigFile),
+    /// Say what would become of a request, and why, without serving
+    Explain(explain::Arguments),
     /// Add, change, remove or list users of the users file
     #[command(subcommand)]
     User(user::Command),
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Run(file) => run::run(&file.config),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(file) => check::run(&file.config),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::User(command) => user::run(&command),
         Command::Hash => hash::run(),
     };

@@ -1,0 +1,232 @@
+//! What would become of a request, and why: decided by the code that decides about real ones.
+//!
+//! Nothing listens, nobody is asked: sessions are in memory, and the upstream is not there.
+
+mod explanation;
+mod question;
+mod words;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::request::Parts;
+use http::{HeaderValue, Request as HttpRequest};
+
+use super::files::read_file;
+use super::{Loaded, UsersFile, policy};
+use crate::api::forward::Forward;
+use crate::api::framing;
+use crate::api::rejection::Rejection;
+use crate::api::route::Route;
+use crate::audit::Audit;
+use crate::auth::Auth;
+use crate::auth::credential::Shared;
+use crate::auth::tokens::Tokens;
+use crate::clock::Moment;
+use crate::config::{Config, TokenPolicy, UpstreamKind};
+use crate::directory::Directory;
+use crate::directory::file::FileDirectory;
+use crate::directory::hash_pool::HashPool;
+use crate::directory::influxdb::{InfluxdbDirectory, Unreachable, UpstreamClient};
+use crate::file_identity::Files;
+use crate::gateway::Gateway;
+use crate::gateway::client_info::ClientInfo;
+use crate::gateway::policy::Policy;
+use crate::gateway::request::{Decision, Outcome, Request};
+use crate::gateway::version::Version;
+use crate::proxy::upstream_rewrite::UpstreamRewrite;
+use crate::session::Session;
+use crate::session::memory::MemoryStore;
+use crate::session::store::SessionStore;
+use crate::session::token::SessionToken;
+use crate::user::access::Access;
+use crate::user::name::Username;
+use crate::user::secret::{ApiToken, Scheme, UpstreamSession};
+use crate::user::{Status, User, UserId};
+pub use explanation::Explanation;
+use question::Head;
+pub use question::{By, Question, Unexplained};
+
+/// An upstream that is not asked.
+struct Nobody;
+
+#[async_trait::async_trait]
+impl UpstreamClient for Nobody {
+    async fn ask(&self, _: HttpRequest<()>) -> Result<http::Response<Bytes>, Unreachable> {
+        Err(Unreachable)
+    }
+}
+
+/// A gateway that serves nobody.
+struct Dry {
+    config: Config,
+    gateway: Gateway,
+    policy: Arc<Policy>,
+    store: Arc<SessionStore>,
+    /// The users of the file, if there is one.
+    users: Option<Vec<Arc<User>>>,
+}
+
+/// The API token in the file at `path`.
+pub fn read_token(path: &Path) -> Result<ApiToken, String> {
+    ApiToken::of_file(path, |path| read_file(path, &Files::default()))
+}
+
+/// Thinks `question` through, by the rules of what is `loaded`.
+///
+/// # Panics
+/// If the process can have no timer.
+pub fn explain(loaded: Loaded, question: &Question) -> Result<Explanation, Unexplained> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime without sockets is had").block_on(think(loaded, question))
+}
+
+async fn think(loaded: Loaded, question: &Question) -> Result<Explanation, Unexplained> {
+    let dry = Dry::new(loaded);
+    let mut text = question.head(&dry.config)?;
+    dry.bring_credential(&question.by, &mut text).await?;
+    let raw = text.raw();
+    let asked = format!("{} {}", question.method, question.path);
+    let mut told = Explanation::of(asked, question.from);
+    let head = match framing::check(raw.as_bytes(), &dry.policy.head) {
+        Ok(checked) => text.parts(&checked.target.encoded()),
+        Err(rejection) => Err(rejection),
+    };
+    match head {
+        Ok(head) => dry.ask(question, &head, &mut told).await,
+        Err(rejection) => told.reject(rejection, None),
+    }
+    Ok(told)
+}
+
+impl Dry {
+    fn new(Loaded { config, users, .. }: Loaded) -> Self {
+        let scheme = match config.upstream.kind {
+            UpstreamKind::Influxdb2 => Scheme::Token,
+            UpstreamKind::Influxdb3 => Scheme::Bearer,
+        };
+        let shared = Arc::new(Shared::new(config.upstream.token.clone(), scheme));
+        let known = users.as_ref().map(|file| file.users.sorted().into_iter().cloned().collect());
+        let directory = directory(&config, users, &shared);
+        let store = MemoryStore::new(config.lifetime, config.capacity, []);
+        let store = Arc::new(SessionStore::Memory(store));
+        let tokens = match config.users.tokens {
+            TokenPolicy::Deny => Tokens::Deny,
+            // Whose it is, InfluxDB would have to be asked.
+            TokenPolicy::Pass | TokenPolicy::Resolve => Tokens::Pass,
+        };
+        let (rules, audit) = (config.signin.rules, Audit::to_log());
+        let auth = Auth::new(directory, Arc::clone(&store), tokens, None, rules, audit);
+        let policy = policy::of(&config, Arc::clone(&shared));
+        let version = Version::new(Arc::new(Nobody), shared);
+        let gateway = Gateway::new(Arc::new(auth), policy, Arc::new(version));
+        let policy = gateway.policy();
+        Self { config, gateway, policy, store, users: known }
+    }
+
+    /// Adds the credential of whoever sends the request to its head.
+    async fn bring_credential(&self, by: &By, text: &mut Head) -> Result<(), Unexplained> {
+        match by {
+            By::Headers => {}
+            By::Token(token) => {
+                let value = token.authorization(Scheme::Token);
+                text.add(AUTHORIZATION.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+            }
+            By::User(name) => {
+                let token = SessionToken::generate();
+                self.sign_in(name, &token).await?;
+                let cookie = format!("{}={}", self.policy.cookie.name, *token.text());
+                text.add(COOKIE.as_str(), &cookie);
+            }
+        }
+        Ok(())
+    }
+
+    async fn sign_in(&self, name: &Username, token: &SessionToken) -> Result<(), Unexplained> {
+        let (user, half) = match &self.users {
+            Some(users) => {
+                let user = users.iter().find(|user| user.name == *name);
+                (Arc::clone(user.ok_or_else(|| Unexplained::NoUser(name.clone()))?), None)
+            }
+            // InfluxDB knows its users; it is not asked whether this is one.
+            None => (Arc::new(pretended(name.clone())), UpstreamSession::parse(b"session=secret")),
+        };
+        let session = Session::start(token.id(), user, half, Moment::now());
+        // There is room in a table that is empty, and memory is always there.
+        let _ = self.store.create(token, session, None, Moment::now()).await;
+        Ok(())
+    }
+
+    async fn ask(&self, question: &Question, head: &Parts, told: &mut Explanation) {
+        let client =
+            self.policy.trusted.client_info(Some(question.from), question.over_tls, &head.headers);
+        let tls = if client.over_tls { "HTTPS" } else { "HTTP" };
+        told.client = format!("{} over {tls}", client.client.to_str().unwrap_or("-"));
+        let own = Some(question.from);
+        if !self.policy.hosts.answer(client.host.as_ref(), own) && !self.policy.hosts.are_all() {
+            return told.reject(Rejection::Misdirected, None);
+        }
+        let route = Route::of(&head.method, head.uri.path(), &self.policy.forwarding);
+        told.route = words::of_route(&route);
+        let request = Request { route, head, body: &[], client: &client, now: Moment::now() };
+        let Outcome { decision, session } = self.gateway.handle(&self.policy, request).await;
+        if let Some(session) = &session {
+            told.caller = words::of_session(session);
+        }
+        match decision {
+            Err(rejection) => {
+                let user = session.map(|session| session.user());
+                told.reject(rejection, user.as_deref().map(|user| (user, head)));
+            }
+            Ok(Decision::Respond(response)) => {
+                told.decision = format!("answered by the gateway: {}", response.status());
+                told.why = String::from("the route is the gateway's own");
+            }
+            Ok(Decision::Forward(forward)) => self.forward(&forward, head, &client, told),
+        }
+    }
+
+    fn forward(
+        &self,
+        forward: &Forward,
+        head: &Parts,
+        client: &ClientInfo,
+        told: &mut Explanation,
+    ) {
+        let upstream = &self.config.upstream;
+        let scheme = if upstream.tls { "https" } else { "http" };
+        told.decision = format!("forwarded to {scheme}://{}", upstream.authority);
+        told.caller = words::of_caller(forward.caller(), self.config.users.tokens);
+        told.why = words::why_forwarded(forward);
+        let credential = forward.upstream_credential(&self.policy.shared);
+        told.credential = Some(words::of_credential(&credential, forward));
+        let rewrite = UpstreamRewrite {
+            headers: &self.policy.identity,
+            cookie: &self.policy.cookie,
+            shared: &self.policy.shared,
+            authority: &HeaderValue::from_str(upstream.authority.as_str())
+                .unwrap_or(HeaderValue::from_static("-")),
+        };
+        let mut sent = head.clone();
+        rewrite.apply(&mut sent, forward, client);
+        told.compare(&head.headers, &sent.headers, &credential);
+    }
+}
+
+/// Who may sign in; nobody is asked for it.
+fn directory(config: &Config, users: Option<UsersFile>, shared: &Arc<Shared>) -> Directory {
+    let signin = config.signin;
+    if let Some(UsersFile { users, .. }) = users {
+        let pool = HashPool::new(signin.line, signin.cost);
+        return Directory::File(Arc::new(FileDirectory::new(users, None, pool)));
+    }
+    let directory = InfluxdbDirectory::new(Arc::new(Nobody), signin.line, Arc::clone(shared));
+    Directory::Influxdb(Arc::new(directory))
+}
+
+fn pretended(name: Username) -> User {
+    let (status, access) = (Status::Active, Access::Full);
+    User { name, id: UserId::generate(), status, access, token: None }
+}

@@ -1,0 +1,128 @@
+//! What is said about a decision, for people.
+
+use http::request::Parts;
+
+use crate::api::forward::Forward;
+use crate::api::rejection::Rejection;
+use crate::api::route::{PasswordProof, Route};
+use crate::auth::credential::{Caller, UpstreamCredential};
+use crate::config::TokenPolicy;
+use crate::session::Session;
+use crate::user::User;
+use crate::user::access::Right;
+
+/// Where a path leads.
+pub(super) fn of_route(route: &Route<'_>) -> &'static str {
+    match route {
+        Route::SignIn(_) => "sign-in, answered by the gateway",
+        Route::SignOut(_) => "sign-out, answered by the gateway",
+        Route::Me => "who am I, answered by the gateway for a session",
+        Route::Password(_, PasswordProof::OldPassword) => "new password, by the old one",
+        Route::Password(_, PasswordProof::Session) => "new password, by the session",
+        Route::Options(_) => "OPTIONS of one of the gateway's endpoints",
+        Route::WrongMethod(..) => "one of the gateway's endpoints, which has other methods",
+        Route::NoSuchPage => "below one of the gateway's endpoints, where there is nothing",
+        Route::SetupClosed => "set-up of a fresh InfluxDB",
+        Route::Health => "the gateway's own health",
+        Route::Api => "InfluxDB's API, forwarded for whoever may use it",
+        Route::OnItsOwn(_) => "InfluxDB 1's API, forwarded with the credentials that it brings",
+        Route::OnItsOwnOrApi(_) => "InfluxDB 3's API, with credentials of its own or a session",
+        Route::Public(_) => "public, forwarded for nobody",
+        Route::Elsewhere => "neither the gateway's nor the upstream's",
+    }
+}
+
+/// Whose a session is.
+pub(super) fn of_session(session: &Session) -> String {
+    let user = session.user();
+    let (status, access) = (user.status.word(), user.access.word());
+    format!("{}, by a session; status {status}, access {access}", user.name)
+}
+
+/// On whose behalf something is forwarded.
+pub(super) fn of_caller(caller: Option<&Caller>, tokens: TokenPolicy) -> String {
+    match (caller, tokens) {
+        (None, _) => "nobody".to_owned(),
+        (Some(Caller::Session(session)), _) => of_session(session),
+        (Some(Caller::Token(_)), TokenPolicy::Resolve) => {
+            "the owner of an API token, whom InfluxDB would be asked for (users.tokens = \"resolve\"); \
+             401 if it is nobody's"
+                .to_owned()
+        }
+        (Some(Caller::Token(_)), _) => "a client with an API token of its own".to_owned(),
+    }
+}
+
+/// Why something may go upstream.
+pub(super) fn why_forwarded(forward: &Forward) -> String {
+    match forward.caller() {
+        None => "the path is public: it needs neither session nor token (forward.public, forward.ui, \
+                 and what InfluxDB answers to anybody)"
+            .to_owned(),
+        Some(Caller::Token(_)) => {
+            "the request brings credentials of its own (users.tokens); InfluxDB decides what they may".to_owned()
+        }
+        Some(Caller::Session(session)) => {
+            format!("access = \"{}\" of the user allows it", session.user().access.word())
+        }
+    }
+}
+
+/// Which credential goes upstream, by name.
+pub(super) fn of_credential(credential: &UpstreamCredential, forward: &Forward) -> &'static str {
+    match credential {
+        UpstreamCredential::Token(_) if forward.user().is_some_and(|user| user.token.is_some()) => {
+            "the user's own API token, of the users file"
+        }
+        UpstreamCredential::Token(_) => "the shared API token (upstream.token_file)",
+        UpstreamCredential::Cookie { .. } => "InfluxDB's own session of the user, as a cookie",
+        UpstreamCredential::Nothing => "none",
+        UpstreamCredential::AsItCame => "that of the client, as it came",
+    }
+}
+
+/// Why something is rejected: the rule, and where it is configured. Of a user's request, `of` has both.
+pub(super) fn why_rejected(rejection: Rejection, of: Option<(&User, &Parts)>) -> String {
+    let rule = match rejection {
+        Rejection::SignInOrOutRefused => {
+            "a sign-in needs `Authorization: Basic` with name and password, a sign-out a session"
+        }
+        Rejection::Unauthorized => {
+            "there is no live session in the cookie (cookie.name), and no token that is wanted (users.tokens)"
+        }
+        Rejection::UserInactive => "status = \"inactive\" of the user, in the users file",
+        Rejection::MethodNotAllowed(_) => "the endpoint has other methods only",
+        Rejection::PathNotFound => {
+            "the path is not of the API and not opened: forward.public, forward.ui, forward.v1"
+        }
+        Rejection::SetupClosed => "forward.setup = false",
+        Rejection::OldPasswordWanted => "users.password_by_session = false",
+        Rejection::CredentialsClosed => {
+            "forward.credentials = false, and the user has no API token of their own (users file)"
+        }
+        Rejection::CrossSite => {
+            "a page of another site has sent it (Sec-Fetch-Site, Origin), which listen.allowed_origins \
+             does not name"
+        }
+        Rejection::Misdirected => "listen.hosts does not name this host",
+        Rejection::TooLarge => {
+            "limits.body_bytes, or limits.local_body_bytes of what the gateway reads"
+        }
+        Rejection::HeadTooLarge => "limits.head_bytes, limits.head_fields",
+        Rejection::TargetTooLong => "limits.target_bytes",
+        Rejection::AccessDenied => return why_denied(of),
+        _ => "a rule of the gateway that has no key; the message above says which",
+    };
+    rule.to_owned()
+}
+
+fn why_denied(of: Option<(&User, &Parts)>) -> String {
+    let Some((user, head)) = of else { return "the user's access".to_owned() };
+    let needed = match Right::of(&head.method, head.uri.path()) {
+        Right::Read => "to read",
+        Right::Write => "access = \"write\", to change points",
+        Right::Everything => "access = \"full\"",
+        Right::Credentials => "access = \"full\", and to be trusted with credentials",
+    };
+    format!("access = \"{}\" of the user, in the users file; it needs {needed}", user.access.word())
+}
