@@ -69,7 +69,7 @@ fn the_shipped_configuration_is_good() {
     assert_eq!((code, &*stderr), (0, ""), "{stdout}");
     let [restart, good] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("{stdout}") };
     assert!(restart.starts_with("a change of these needs a restart: audit, "), "{restart}");
-    assert!(restart.contains(", session, ") && !restart.contains("listen.hosts"), "{restart}");
+    assert!(restart.contains(", session.idle, ") && !restart.contains("listen.hosts"), "{restart}");
     assert!(good.contains(": good; users: "), "{good}");
 }
 

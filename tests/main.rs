@@ -32,6 +32,8 @@ mod compatibility;
 mod compose;
 /// Many users at once, none of whom ever sees another's name.
 mod concurrency;
+/// The configuration, changed while the gateway serves.
+mod configuration;
 /// InfluxDB's wire contract, as data.
 mod conformance;
 /// The session cookie: twice, too long, with odd bytes.

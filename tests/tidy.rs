@@ -54,7 +54,7 @@ const DOORS: [(&str, &[&str]); 13] = [
     ("env_logger", &["cli/logging"]),
     ("rpassword", &["cli/password"]),
     ("rustls", &["proxy/upstream/tls", "net/tls"]),
-    ("rustix", &["cli/run", "clock", "directory/hash_pool", "session/redis/roster"]),
+    ("rustix", &["cli/run", "cli/reload", "clock", "directory/hash_pool", "session/redis/roster"]),
 ];
 
 /// The cases that must have tests of their name, such as `fn s_08_…`: a group, from its first to its

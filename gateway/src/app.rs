@@ -4,7 +4,9 @@ mod admin;
 pub mod explain;
 mod files;
 mod names;
+pub mod pid_file;
 pub mod policy;
+mod reload;
 mod token_file;
 mod users_here;
 pub mod warnings;
@@ -12,6 +14,7 @@ pub mod warnings;
 pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::admin::Admin;
@@ -29,6 +32,7 @@ use crate::directory::users::Users;
 use crate::file_identity::Files;
 use crate::gateway::Gateway;
 use crate::gateway::readiness::Readiness;
+use crate::gateway::reloads;
 use crate::gateway::version::Version;
 use crate::limits::Limits;
 use crate::net;
@@ -55,6 +59,7 @@ use crate::tasks::upstream_sessions::Renewal;
 use crate::tasks::version::LearnVersion;
 use crate::toml_reader::Diagnostic;
 use crate::user::secret::Scheme;
+use reload::InForce;
 use users_here::UsersHere;
 
 /// A listening address that could not be had.
@@ -99,11 +104,12 @@ pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
     })
 }
 
-/// Serves until the process is told to stop, then returns. Calls `ready` with the URLs of its
+/// Serves by what was `Loaded` from `path` until the process is told to stop, then returns. Calls `ready` with the URLs of its
 /// listeners when it serves.
 ///
 /// Without a users file, InfluxDB is asked who may sign in.
 pub fn serve(
+    path: &Path,
     Loaded { config, users, tls }: Loaded,
     audit: Audit,
     ready: impl FnOnce(&[String]) + Send + 'static,
@@ -121,7 +127,7 @@ pub fn serve(
     let admin = admin::bind_all(&config)?;
     let of_admin = admin.iter().map(|listener| format!("{} (admin)", listener.url()));
     let urls: Vec<_> = listeners.iter().map(Listener::url).chain(of_admin).collect();
-    let built = build(config, users, upstream_tls, audit, listeners, admin);
+    let built = build(Some(path), config, users, upstream_tls, audit, listeners, admin);
     built.server.run(&built.audit, built.readiness, move || ready(&urls));
     Ok(())
 }
@@ -136,7 +142,7 @@ pub fn serve_with_whoami(
     ready: impl FnOnce() + Send + 'static,
 ) {
     let users = Some((users, None));
-    let mut built = build(config, users, None, Audit::to_log(), listeners, None);
+    let mut built = build(None, config, users, None, Audit::to_log(), listeners, None);
     built.server.add(Bound::new("whoami", Whoami, upstream));
     built.server.run(&built.audit, built.readiness, ready);
 }
@@ -168,6 +174,7 @@ struct Built {
 }
 
 fn build(
+    path: Option<&Path>,
     config: Config,
     users: Option<(Users, Option<Kept>)>,
     upstream_tls: Option<(UpstreamFiles, UpstreamTls)>,
@@ -193,7 +200,7 @@ fn build(
     let version = Arc::new(Version::new(client, Arc::clone(&shared)));
     let token_file = config.upstream.token_file.clone();
     let token_file = token_file.map(|file| token_file::watched(file, Arc::clone(&shared)));
-    let policy = policy::of(&config, shared);
+    let policy = policy::of(&config, Arc::clone(&shared));
     let gateway = Arc::new(Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version)));
     let limits = &config.limits;
     let connections = Connections::new(limits.connections, limits.connections_per_client);
@@ -208,7 +215,15 @@ fn build(
     let needs_upstream = config.admin.as_ref().is_some_and(|admin| admin.ready_needs_upstream);
     let upstream_too = needs_upstream.then(|| Arc::clone(&version));
     let readiness = Arc::new(Readiness::new(Arc::clone(&sessions), upstream_too));
-    let mut server = Server::new(config.server);
+    let in_force = InForce {
+        gateway: Arc::clone(&gateway),
+        shared,
+        connections: connections.clone(),
+        concurrency: Arc::clone(&concurrency),
+    };
+    let configuration = path.and_then(|path| reload::configuration(path, &config, in_force));
+    let (reloads, wanted) = reloads::line();
+    let mut server = Server::new(config.server, reloads);
     let certificates = listeners.iter().filter_map(|listener| listener.certificate.as_ref());
     let certificates: Vec<_> = certificates.map(Certificate::watched).collect();
     let front = Front {
@@ -227,7 +242,7 @@ fn build(
         Some(token_file::watched_for_admin(settings.token?.1, guard))
     });
     let watched = token_file.into_iter().chain(tls_files).chain(certificates).chain(admin_token);
-    let reload = Reload::new(Arc::clone(&auth), watched.collect(), server.reload());
+    let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
     let failures = upstream.failures();
     server.add(Restarting::service("upstream", upstream));
     let learn = LearnVersion { version, failures };

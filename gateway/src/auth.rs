@@ -24,6 +24,7 @@ use crate::clock::Moment;
 use crate::directory::Directory;
 use crate::directory::users::UserChange;
 use crate::request_meta::RequestMeta;
+use crate::session::memory::Capacity;
 use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Session, Watch};
@@ -83,6 +84,16 @@ impl Auth {
             untold,
             has_looked_back: AtomicBool::new(false),
         }
+    }
+
+    /// Judges guesses by these `rules` from now on.
+    pub fn set_rules(&self, rules: ThrottleRules) {
+        self.throttle.set_rules(rules);
+    }
+
+    /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        self.sessions.set_capacity(capacity);
     }
 
     /// The live session of `token`, renewed.

@@ -7,6 +7,7 @@ mod hash;
 mod log_writer;
 mod logging;
 mod password;
+mod reload;
 mod run;
 mod say;
 mod user;
@@ -31,6 +32,11 @@ struct Arguments {
 enum Command {
     /// Run the gateway
     Run(ConfigFile),
+    /// Have the running gateway read its files again
+    #[command(long_about = "Have the running gateway read its files again.\n\n\
+                            They are checked first: with a fault in one of them, nothing changes. The process is \
+                            found by server.pid_file.")]
+    Reload(ConfigFile),
     /// Try it: a gateway with one user, in front of a built-in upstream
     Demo(demo::Arguments),
     /// Check the configuration and the users file
@@ -113,6 +119,7 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Run(file) => run::run(&file.config),
+        Command::Reload(file) => reload::run(&file.config),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(file) => check::run(&file.config),
         Command::Explain(arguments) => explain::run(arguments),

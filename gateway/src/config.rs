@@ -21,7 +21,7 @@ use crate::api::route::{self, Forwarding, Unversioned};
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
-use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table};
+use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table, Written};
 use crate::user::secret::ApiToken;
 pub use admin::{Admin, AdminAddress, token as admin_token};
 pub use identity::Identity;
@@ -62,6 +62,8 @@ pub struct Config {
     pub limits: Limits,
     /// Pingora's own configuration.
     pub server: ServerConf,
+    /// What was written, to see what has changed.
+    pub written: Written,
 }
 
 /// The kind of upstream.
@@ -160,6 +162,7 @@ impl Config {
         let server = server::read(root.table("server"));
         root.close();
 
+        let written = document.written();
         let faults = document.into_faults();
         if !faults.is_empty() {
             let files =
@@ -182,6 +185,7 @@ impl Config {
             forwarding,
             limits,
             server,
+            written,
         })
     }
 }

@@ -56,6 +56,11 @@ pub struct Files {
 }
 
 impl Files {
+    /// Reads what was read at the start and may be another now.
+    pub fn anew() -> Self {
+        Self::again(Vec::new())
+    }
+
     /// Reads again what must still be as it is in `expected`.
     fn again(expected: Vec<Seen>) -> Self {
         Self { expected, no_pipes: true, ..Self::default() }

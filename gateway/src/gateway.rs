@@ -8,6 +8,7 @@ pub mod authenticator;
 pub mod client_info;
 pub mod policy;
 pub mod readiness;
+pub mod reloads;
 pub mod request;
 pub mod request_id;
 pub mod response_headers;
@@ -48,6 +49,11 @@ impl Gateway {
     /// The rules that are in force now. Read once a request.
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.load_full()
+    }
+
+    /// Puts other rules in force. Requests that have begun go on by the old ones.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
     }
 
     /// Users and their sessions.

@@ -2,6 +2,7 @@
 
 mod location;
 mod table;
+mod written;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -13,6 +14,7 @@ use toml::de::DeTable;
 
 pub use location::{Location, Named};
 pub use table::{Table, found};
+pub use written::Written;
 
 /// A fault in a file, reported to the operator.
 ///
@@ -104,6 +106,11 @@ impl<'a> Document<'a> {
     /// The document's access to variables and files.
     pub fn environment(&self) -> Environment<'a> {
         self.environment
+    }
+
+    /// What is written in it, key by key.
+    pub fn written(&self) -> Written {
+        Written::of(self.root.get_ref())
     }
 
     /// All faults found so far, in the order of the lines.

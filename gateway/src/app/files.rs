@@ -41,8 +41,24 @@ pub struct Tls {
 }
 
 /// Reads the configuration at `path` and all files that it names; all faults of all of them at once.
+///
+/// A file without users is most likely not what was meant, and a fault.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
-    let (config, named, mut faults) = match read_config(path) {
+    load_all(path, &Files::default(), &Files::default(), 1)
+}
+
+/// The same while the gateway serves: the configuration by `files`. There may be no users.
+pub(super) fn load_again(path: &Path, files: &Files) -> Result<Loaded, Vec<Diagnostic>> {
+    load_all(path, files, &Files::anew(), 0)
+}
+
+fn load_all(
+    path: &Path,
+    own: &Files,
+    others: &Files,
+    least_users: usize,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let (config, named, mut faults) = match read_config(path, own, others) {
         Ok(config) => {
             let named = config.files();
             (Some(config), named, Vec::new())
@@ -50,17 +66,17 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
         Err(Refused { faults, files }) => (None, *files, faults),
     };
     let is_https = config.as_ref().is_some_and(|config| config.upstream.tls);
-    let tls = load_tls(&named, is_https).unwrap_or_else(|more| {
+    let tls = load_tls(&named, is_https, others).unwrap_or_else(|more| {
         faults.extend(more);
         None
     });
-    let authorities = named.store_ca.as_ref().map(load_authorities);
+    let authorities = named.store_ca.as_ref().map(|file| load_authorities(file, others));
     let authorities = authorities.transpose().unwrap_or_else(|fault| {
         faults.push(fault);
         None
     });
     let prefix = config.as_ref().and_then(|config| config.identity.token_prefix.as_ref());
-    let users = named.users.map(|file| load_users_at_start(file, prefix));
+    let users = named.users.map(|file| load_users_file(file, prefix, others, least_users));
     let users = users.transpose().unwrap_or_else(|more| {
         faults.extend(more);
         None
@@ -83,13 +99,14 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
 
 /// Reads the configuration at `path` alone, for commands that edit the users file it names.
 pub fn load_config(path: &Path) -> Result<Config, Vec<Diagnostic>> {
-    read_config(path).map_err(|refused| refused.faults)
+    let files = Files::default();
+    read_config(path, &files, &files).map_err(|refused| refused.faults)
 }
 
-fn read_config(path: &Path) -> Result<Config, Refused> {
+fn read_config(path: &Path, own: &Files, others: &Files) -> Result<Config, Refused> {
     let name = path.display().to_string();
-    let read = |path: &Path| read_file(path, &Files::default());
-    match read(path) {
+    let read = |path: &Path| read_file(path, others);
+    match read_file(path, own) {
         Ok(text) => Config::parse(&name, &text, folder_of(path), environment(&read)),
         Err(what) => {
             let faults = vec![Diagnostic::of_file(&name, what)];
@@ -106,13 +123,15 @@ pub fn load_users(file: &Named, files: &Files) -> Result<Users, Vec<Diagnostic>>
     parse::parse(&name, &text, folder_of(&file.path), environment(&read))
 }
 
-/// The same at the start, where a file without users is most likely not what was meant.
-fn load_users_at_start(
+/// The same, with `least` users in it at least.
+fn load_users_file(
     file: Named,
     prefix: Option<&TokenPrefix>,
+    files: &Files,
+    least: usize,
 ) -> Result<UsersFile, Vec<Diagnostic>> {
-    let users = load_users(&file, &Files::default())?;
-    if users.count() > 0 {
+    let users = load_users(&file, files)?;
+    if users.count() >= least {
         let users = names::apart(users, prefix, &file.path)?;
         return Ok(UsersFile { file, users });
     }
@@ -121,23 +140,27 @@ fn load_users_at_start(
 }
 
 /// Reads the certificates among `named`.
-fn load_tls(named: &NamedFiles, is_https: bool) -> Result<Option<Tls>, Vec<Diagnostic>> {
+fn load_tls(
+    named: &NamedFiles,
+    is_https: bool,
+    files: &Files,
+) -> Result<Option<Tls>, Vec<Diagnostic>> {
     let (mut certificates, mut faults) = (Vec::new(), Vec::new());
     let pair = |(certificate, key): &(Named, Named)| Pair {
         certificate: certificate.clone(),
         key: key.clone(),
     };
-    for files in &named.https {
-        match Certificate::load(pair(files)) {
+    for named in &named.https {
+        match Certificate::load(pair(named), files) {
             Ok(certificate) => certificates.push(Arc::new(certificate)),
             Err(more) => faults.extend(more),
         }
     }
     let client = named.client.as_ref().map(pair);
-    let files = UpstreamFiles { authorities: named.ca.clone(), client };
-    match files.read(&Files::default()) {
+    let upstream = UpstreamFiles { authorities: named.ca.clone(), client };
+    match upstream.read(files) {
         Ok(tls) if faults.is_empty() => {
-            let upstream = is_https.then_some((files, tls));
+            let upstream = is_https.then_some((upstream, tls));
             Ok(Some(Tls { certificates, upstream }))
         }
         Ok(_) => Err(faults),
@@ -149,9 +172,9 @@ fn load_tls(named: &NamedFiles, is_https: bool) -> Result<Option<Tls>, Vec<Diagn
 }
 
 /// Reads the certificates that may have signed the session store's, in PEM.
-fn load_authorities(file: &Named) -> Result<Vec<u8>, Diagnostic> {
+fn load_authorities(file: &Named, files: &Files) -> Result<Vec<u8>, Diagnostic> {
     let is_pem = |content: &[u8]| pem::authorities(content).map(|_| content.to_vec());
-    tls::read(file, &Files::default(), is_pem)
+    tls::read(file, files, is_pem)
 }
 
 fn folder_of(path: &Path) -> &Path {

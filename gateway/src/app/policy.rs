@@ -11,38 +11,61 @@ use crate::config::Config;
 use crate::gateway::client_info::TrustedProxies;
 use crate::gateway::policy::Policy;
 
-/// What a change of which needs a restart, as `table` or `table.key`. Everything else is read with each
-/// request, or is in files that are read again when they change.
-pub const NEEDS_RESTART: [&str; 28] = [
+/// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
+/// read again.
+pub const NEEDS_RESTART: [&str; 42] = [
     "admin.listen",
     "admin.ready_needs_upstream",
+    "admin.token_file",
     "audit",
-    "limits.connections",
-    "limits.connections_per_client",
+    "identity.token_prefix",
     "limits.http2_resets",
     "limits.http2_streams",
     "limits.keepalive",
     "limits.requests",
     "limits.upstream_ask",
     "limits.upstream_connect",
-    "limits.upstream_connections",
-    "limits.upstream_connections_per_client",
     "limits.upstream_idle",
     "limits.upstream_read",
     "limits.upstream_write",
     "listen.http",
     "listen.https",
     "server",
-    "session",
-    "signin",
+    "session.idle",
+    "session.lifetime",
+    "session.near_cache",
+    "session.store",
+    "session.store_ca_file",
+    "session.store_key",
+    "session.store_prefix",
+    "session.store_timeout",
+    "session.touch_interval",
+    "signin.hash_lanes",
+    "signin.hash_memory_kib",
+    "signin.hash_passes",
+    "signin.hash_queue",
+    "signin.hash_wait",
+    "signin.hash_workers",
     "upstream.ca_file",
     "upstream.client_certificate",
     "upstream.client_key",
     "upstream.kind",
     "upstream.token_file",
     "upstream.url",
-    "users",
+    "users.file",
+    "users.renew",
+    "users.source",
+    "users.tokens",
 ];
+
+/// Those of `keys`, each with its table, a change of which needs a restart.
+pub fn needing_restart(keys: impl IntoIterator<Item = String>) -> Vec<String> {
+    let is_in = |key: &str, listed: &str| {
+        key.strip_prefix(listed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let needs = |key: &String| NEEDS_RESTART.iter().any(|listed| is_in(key, listed));
+    keys.into_iter().filter(needs).collect()
+}
 
 /// The policy of `config`; requests without a token of their own go upstream with the `shared` one.
 pub fn of(config: &Config, shared: Arc<Shared>) -> Policy {

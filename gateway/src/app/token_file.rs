@@ -23,7 +23,7 @@ struct TokenFile {
 pub(super) fn watched(file: Named, shared: Arc<Shared>) -> Watched {
     let path = file.path.clone();
     let read = |path: &Path, files: &Files| ApiToken::of_file(path, |path| read_file(path, files));
-    let take = Box::new(move |token| shared.replace(token));
+    let take = Box::new(move |token| shared.replace(Some(token)));
     Watched::new(Box::new(TokenFile { file, read, take }), [path])
 }
 

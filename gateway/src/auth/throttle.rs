@@ -110,6 +110,14 @@ impl Throttle {
         }
     }
 
+    /// Goes by these `rules` from now on; what was counted stays.
+    pub fn set_rules(&self, rules: ThrottleRules) {
+        match self {
+            Self::Memory(memory) => memory.set_rules(rules),
+            Self::Redis(redis) => redis.set_rules(rules),
+        }
+    }
+
     /// Lets a guess be made, or says when to come back. Returns what its place in a line goes by.
     ///
     /// Asked before any hashing, again when it is the guess's turn, and once more with what became

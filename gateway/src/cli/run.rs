@@ -1,10 +1,12 @@
 //! `influx-gateway run`: serves.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Failure, log_writer, logging, say};
+use crate::app::pid_file::PidFile;
 use crate::app::{self, warnings};
 use crate::limits::Limits;
 
@@ -23,7 +25,13 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
             log::warn!("{warning}");
         }
     }
-    app::serve(loaded, audit, announce).map_err(|error| Failure::Bind(error.to_string()))
+    let pid_file = config.server.pid_file.clone();
+    let is_wanted = config.written.has("server.pid_file");
+    let ready = move |urls: &[String]| {
+        announce(urls);
+        write_pid_file(pid_file.as_ref(), is_wanted);
+    };
+    app::serve(path, loaded, audit, ready).map_err(|error| Failure::Bind(error.to_string()))
 }
 
 /// One line a listener: the address as it turned out, which port 0 leaves to the system.
@@ -33,6 +41,17 @@ pub(super) fn announce(urls: &[String]) {
         // Where the log goes, so that one place has everything; and on standard output, for programs.
         log::info!("listening on {url}");
         say::mention(&format!("listening on {url}"));
+    }
+}
+
+/// Writes the process id where `reload` looks for it. Where it is by default, there need not be such a folder.
+fn write_pid_file(path: &Path, is_wanted: bool) {
+    /// Held up to the end of the process.
+    static FILE: OnceLock<PidFile> = OnceLock::new();
+    match PidFile::write(path) {
+        Ok(file) => drop(FILE.set(file)),
+        Err(error) if is_wanted => log::warn!("{}: {error} (server.pid_file)", path.display()),
+        Err(error) => log::debug!("{}: {error} (server.pid_file)", path.display()),
     }
 }
 

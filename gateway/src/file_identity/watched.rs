@@ -73,7 +73,7 @@ impl Watched {
     pub fn read_now(&self, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.told = None;
-        self.read(&mut state, Files::again(Vec::new()), Occasion::Told, now);
+        self.read(&mut state, Files::anew(), Occasion::Told, now);
         // Perhaps they were being written to.
         state.is_done = false;
     }

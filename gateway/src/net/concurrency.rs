@@ -22,8 +22,8 @@ const WITHOUT_SESSION: usize = 4;
 
 /// Counts the connections to the upstream that requests are using.
 pub struct ConcurrencyLimits {
-    most: usize,
-    most_per_client: usize,
+    most: AtomicUsize,
+    most_per_client: AtomicUsize,
     all: AtomicUsize,
     clients: Mutex<HashMap<ClientKey, Arc<Client>>>,
     most_without_session: usize,
@@ -62,13 +62,19 @@ impl ConcurrencyLimits {
     pub fn new(limits: &Limits) -> Arc<Self> {
         let streams = usize::try_from(limits.http2_streams).unwrap_or(usize::MAX);
         Arc::new(Self {
-            most: limits.upstream_connections,
-            most_per_client: limits.upstream_connections_per_client,
+            most: AtomicUsize::new(limits.upstream_connections),
+            most_per_client: AtomicUsize::new(limits.upstream_connections_per_client),
             all: AtomicUsize::new(0),
             clients: Mutex::default(),
             most_without_session: (streams / WITHOUT_SESSION).max(1),
             connections: Mutex::default(),
         })
+    }
+
+    /// Allows so many connections to the upstream from now on.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.most.store(limits.upstream_connections, Ordering::Relaxed);
+        self.most_per_client.store(limits.upstream_connections_per_client, Ordering::Relaxed);
     }
 
     /// The client at `address`. An IPv6 client counts by its key of 64 bits.
@@ -107,10 +113,10 @@ impl KnownClient {
         let taken = UpstreamSlot { known: Arc::clone(self) };
         let of_client = self.client.used.fetch_add(1, Ordering::Relaxed);
         let of_all = self.limits.all.fetch_add(1, Ordering::Relaxed);
-        if of_client >= self.limits.most_per_client {
+        if of_client >= self.limits.most_per_client.load(Ordering::Relaxed) {
             return Err(Rejection::TooManyAtOnce);
         }
-        if of_all >= self.limits.most {
+        if of_all >= self.limits.most.load(Ordering::Relaxed) {
             return Err(Rejection::UpstreamBusy);
         }
         Ok(taken)
@@ -163,8 +169,8 @@ mod tests {
 
     fn limits_of(most: usize, most_per_client: usize) -> Arc<ConcurrencyLimits> {
         Arc::new(ConcurrencyLimits {
-            most,
-            most_per_client,
+            most: most.into(),
+            most_per_client: most_per_client.into(),
             all: AtomicUsize::new(0),
             clients: Mutex::default(),
             most_without_session: 2,

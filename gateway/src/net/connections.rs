@@ -9,13 +9,13 @@ use crate::request_meta::ClientKey;
 /// Counts connections, and refuses more than the limits allow.
 #[derive(Clone)]
 pub struct Connections {
-    most: usize,
-    most_per_client: usize,
     counts: Arc<Mutex<Counts>>,
 }
 
 #[derive(Default)]
 struct Counts {
+    most: usize,
+    most_per_client: usize,
     all: usize,
     by_client: HashMap<ClientKey, usize>,
 }
@@ -29,7 +29,14 @@ pub struct Open {
 impl Connections {
     /// At most `most`, and of one client address at most `most_per_client`.
     pub fn new(most: usize, most_per_client: usize) -> Self {
-        Self { most, most_per_client, counts: Arc::default() }
+        let counts = Counts { most, most_per_client, ..Counts::default() };
+        Self { counts: Arc::new(Mutex::new(counts)) }
+    }
+
+    /// Lets in so many from now on. Where there are more, none is closed for it.
+    pub fn set_limits(&self, most: usize, most_per_client: usize) {
+        let mut counts = self.lock();
+        (counts.most, counts.most_per_client) = (most, most_per_client);
     }
 
     /// Lets a connection of `client` in, if there is room. An IPv6 client counts by its network of
@@ -37,12 +44,13 @@ impl Connections {
     pub fn open(&self, client: Option<IpAddr>) -> Option<Open> {
         let client = client.map(|address| ClientKey::of(Some(address)));
         let mut counts = self.lock();
-        if counts.all >= self.most {
+        if counts.all >= counts.most {
             return None;
         }
         if let Some(client) = client {
+            let most = counts.most_per_client;
             let count = counts.by_client.entry(client).or_default();
-            if *count >= self.most_per_client {
+            if *count >= most {
                 return None;
             }
             *count += 1;

@@ -9,7 +9,6 @@ use pingora::protocols::{ALPN, Stream};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
 use pingora::services::ServiceWithDependents;
-use tokio::sync::Notify;
 
 use super::concurrency::ConcurrencyLimits;
 use super::connections::Connections;
@@ -22,29 +21,25 @@ use crate::api::rejection::Rejection;
 use crate::audit::Audit;
 use crate::gateway::Gateway;
 use crate::gateway::readiness::Readiness;
+use crate::gateway::reloads::Reloads;
 
 /// The process: its services, and what they are run with.
 pub struct Server {
     process: pingora::server::Server,
-    reload: Arc<Notify>,
+    reloads: Reloads,
 }
 
 impl Server {
-    /// A server without services yet.
-    pub fn new(conf: ServerConf) -> Self {
+    /// A server without services yet, which asks for `reloads` on SIGHUP.
+    pub fn new(conf: ServerConf, reloads: Reloads) -> Self {
         let mut process = pingora::server::Server::new_with_opt_and_conf(None, conf);
         process.bootstrap();
-        Self { process, reload: Arc::new(Notify::new()) }
+        Self { process, reloads }
     }
 
     /// Pingora's own configuration, as it was completed.
     pub fn conf(&self) -> &Arc<ServerConf> {
         &self.process.configuration
-    }
-
-    /// Notified when everything is to be read again.
-    pub fn reload(&self) -> Arc<Notify> {
-        Arc::clone(&self.reload)
     }
 
     /// Adds a service.
@@ -66,7 +61,7 @@ impl Server {
             started.start();
             ready();
         };
-        let signals = Signals::new(self.reload, readiness, ready);
+        let signals = Signals::new(self.reloads, readiness, ready);
         self.process.run(RunArgs { shutdown_signal: Box::new(signals) });
         audit.flush();
         log::logger().flush();

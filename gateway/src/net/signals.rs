@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 
 use crate::gateway::readiness::Readiness;
+use crate::gateway::reloads::Reloads;
 
 /// Waits for a signal to stop: `TERM` answers the requests in flight first, and so does `QUIT`; `INT`
 /// does not. Until then, `HUP` reads anew what has changed.
@@ -19,8 +19,7 @@ use crate::gateway::readiness::Readiness;
 /// not before, the gateway may be called ready.
 pub struct Signals {
     ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    /// Notified when everything is to be read again. Nobody waits until that is done.
-    reload: Arc<Notify>,
+    reloads: Reloads,
     /// Told of the end before it begins.
     readiness: Arc<Readiness>,
 }
@@ -28,11 +27,11 @@ pub struct Signals {
 impl Signals {
     /// Calls `ready` once signals are heeded.
     pub fn new(
-        reload: Arc<Notify>,
+        reloads: Reloads,
         readiness: Arc<Readiness>,
         ready: impl FnOnce() + Send + 'static,
     ) -> Self {
-        Self { ready: Mutex::new(Some(Box::new(ready))), reload, readiness }
+        Self { ready: Mutex::new(Some(Box::new(ready))), reloads, readiness }
     }
 }
 
@@ -54,7 +53,7 @@ impl ShutdownSignalWatch for Signals {
                 _ = terminate.recv() => break ShutdownSignal::GracefulTerminate,
                 _ = quit.recv() => break ShutdownSignal::GracefulTerminate,
                 _ = interrupt.recv() => break ShutdownSignal::FastShutdown,
-                _ = hang_up.recv() => self.reload.notify_one(),
+                _ = hang_up.recv() => self.reloads.want(),
             }
         };
         self.readiness.start_draining();

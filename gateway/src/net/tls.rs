@@ -34,10 +34,10 @@ pub struct Pair {
 }
 
 impl Certificate {
-    /// Reads the pair; all that is wrong with it.
-    pub fn load(files: Pair) -> Result<Self, Vec<Diagnostic>> {
-        let current = ArcSwap::from_pointee(files.read(&Files::default())?.certified);
-        Ok(Self { files, current })
+    /// Reads the pair by `files`; all that is wrong with it.
+    pub fn load(pair: Pair, files: &Files) -> Result<Self, Vec<Diagnostic>> {
+        let current = ArcSwap::from_pointee(pair.read(files)?.certified);
+        Ok(Self { files: pair, current })
     }
 
     /// The pair as something to be looked at.

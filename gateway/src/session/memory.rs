@@ -3,6 +3,7 @@
 use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, Weak};
 
+use arc_swap::ArcSwap;
 use moka::sync::Cache;
 
 use super::deadlines::Deadlines;
@@ -37,7 +38,7 @@ pub struct MemoryStore {
     /// Requests that have not come in whole.
     underway: Arc<InFlight>,
     lifetime: Lifetime,
-    capacity: Capacity,
+    capacity: ArcSwap<Capacity>,
     listeners: Listeners,
 }
 
@@ -74,7 +75,13 @@ impl MemoryStore {
             })
             .build_with_hasher(BuildHasherDefault::default());
         let (deadlines, underway) = (Mutex::default(), Arc::default());
+        let capacity = ArcSwap::from_pointee(capacity);
         Self { cache, index, deadlines, underway, lifetime, capacity, listeners }
+    }
+
+    /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        self.capacity.store(Arc::new(capacity));
     }
 
     /// Creates `session`, or refuses when the store is full.
@@ -246,6 +253,7 @@ impl MemoryStore {
         session: &Arc<Session>,
         now: Moment,
     ) -> Result<Vec<(Arc<Session>, EndReason)>, Full> {
+        let Capacity { total, per_user } = **self.capacity.load();
         let mut index = lock(&self.index);
         let user = session.user_id();
         let is_dead = |other: &Arc<Session>| !other.is_live(now, &self.lifetime);
@@ -253,11 +261,11 @@ impl MemoryStore {
         let mut gone: Vec<_> =
             dead.map(|session| (Arc::clone(session), EndReason::Expired)).collect();
         let live = index.of(user).iter().filter(|session| !is_dead(session));
-        if live.clone().count() >= self.capacity.per_user {
+        if live.clone().count() >= per_user {
             let first = index::to_go(live, session, now);
             gone.extend(first.map(|session| (Arc::clone(session), EndReason::Evicted)));
         }
-        if index.count - gone.len() >= self.capacity.total {
+        if index.count - gone.len() >= total {
             return Err(Full);
         }
         for (session, _) in &gone {

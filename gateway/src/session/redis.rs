@@ -25,6 +25,7 @@ mod whose;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use redis::ScriptInvocation;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
@@ -80,7 +81,7 @@ pub struct RedisStore {
     /// What Redis knows this gateway by.
     gateway: String,
     lifetime: Lifetime,
-    capacity: Capacity,
+    capacity: ArcSwap<Capacity>,
     /// Zero: every use is told.
     interval: Duration,
     whose: Whose,
@@ -135,7 +136,7 @@ impl RedisStore {
             roster: Roster::default(),
             gateway: format!("{gateway:016x}"),
             lifetime,
-            capacity,
+            capacity: ArcSwap::from_pointee(capacity),
             interval: if near_cache { touch_interval } else { Duration::ZERO },
             whose,
             halves: HalvesAtHand::new(),

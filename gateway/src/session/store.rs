@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use super::ended::{EndListener, Ended};
 pub use super::error::{CreateError, StoreError};
-use super::memory::{Full, MemoryStore};
+use super::memory::{Capacity, Full, MemoryStore};
 use super::origin::Named;
 use super::record::Filter;
 use super::redis::{RedisStore, SharedHalves, listing, upkeep};
@@ -160,6 +160,11 @@ impl SessionStore {
     /// Whether the store can be asked, as far as is known now.
     pub fn is_known(&self) -> bool {
         here!(self, _memory => true, redis => upkeep::is_connected(redis))
+    }
+
+    /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        here!(self, memory => memory.set_capacity(capacity), redis => redis.set_capacity(capacity));
     }
 
     /// Whether there may be sessions that are older than this process.

@@ -89,10 +89,10 @@ impl Shared {
     }
 
     /// Lets `token` be used from the next request on; false if it already is.
-    pub fn replace(&self, token: ApiToken) -> bool {
-        let is_new = self.token.load().as_deref() != Some(&token);
+    pub fn replace(&self, token: Option<ApiToken>) -> bool {
+        let is_new = self.token.load().as_deref() != token.as_ref();
         if is_new {
-            self.token.store(Some(Arc::new(token)));
+            self.token.store(token.map(Arc::new));
         }
         is_new
     }

@@ -1,7 +1,9 @@
 //! The throttle of one process: its tables do not grow.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use super::guess::Guess;
 use super::table::{Counters, Key};
@@ -10,7 +12,7 @@ use crate::clock::Moment;
 
 /// Counts failures in bounded memory: 8 MiB, however many names and clients there are.
 pub struct MemoryThrottle {
-    rules: ThrottleRules,
+    rules: ArcSwap<ThrottleRules>,
     tables: Mutex<Tables>,
 }
 
@@ -43,7 +45,12 @@ impl MemoryThrottle {
             users: Counters::new(),
             known: Counters::new(),
         };
-        Self { rules, tables: Mutex::new(tables) }
+        Self { rules: ArcSwap::from_pointee(rules), tables: Mutex::new(tables) }
+    }
+
+    /// Goes by these `rules` from now on; what was counted stays.
+    pub fn set_rules(&self, rules: ThrottleRules) {
+        self.rules.store(Arc::new(rules));
     }
 
     /// Lets a guess be made, or says when to come back. Returns whether the client is known for the name.
@@ -65,7 +72,7 @@ impl MemoryThrottle {
 
     /// The guess was wrong: counts it. Returns the waits that begin with it.
     pub fn fail(&self, guess: &Guess, now: Moment) -> Result<Vec<Ban>, Throttled> {
-        let rules = &self.rules;
+        let rules = &**self.rules.load();
         let mut tables = self.lock();
         let places = tables.places(guess);
         tables.admit(&places, now)?;

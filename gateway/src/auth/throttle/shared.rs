@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::guess::Guess;
 use super::table::PLACES;
 use super::{Ban, KNOWN, Scope, ThrottleRules, Unjudged};
@@ -13,13 +15,18 @@ use crate::session::redis::throttle::{Counted, Judged, Limit, Limits, Step, judg
 #[derive(Clone)]
 pub struct SharedThrottle {
     redis: Arc<RedisStore>,
-    limits: Limits,
+    limits: Arc<ArcSwap<Limits>>,
 }
 
 impl SharedThrottle {
     /// Counts in `redis` by these `rules`.
     pub fn new(rules: ThrottleRules, redis: Arc<RedisStore>) -> Self {
-        Self { redis, limits: rules.limits() }
+        Self { redis, limits: Arc::new(ArcSwap::from_pointee(rules.limits())) }
+    }
+
+    /// Goes by these `rules` from now on; what was counted stays.
+    pub fn set_rules(&self, rules: ThrottleRules) {
+        self.limits.store(Arc::new(rules.limits()));
     }
 
     /// Lets a guess be made, or says when to come back. Returns whether the client is known for the name.
@@ -44,7 +51,8 @@ impl SharedThrottle {
         now: Moment,
     ) -> Result<(bool, Vec<Ban>), Unjudged> {
         let counted = Counted { pair: &guess.pair, client: &guess.client, user: &guess.user };
-        match judge(&self.redis, step, counted, &self.limits, now).await? {
+        let limits = self.limits.load_full();
+        match judge(&self.redis, step, counted, &limits, now).await? {
             Judged::Throttled(wait) => Err(Unjudged::Throttled(wait)),
             Judged::Admitted { is_known, waits } => {
                 let scopes = [Scope::Pair, Scope::Client, Scope::User].into_iter().zip(waits);
@@ -87,6 +95,12 @@ mod tests {
         /// For how many milliseconds it stays.
         left: i64,
         content: Vec<u8>,
+    }
+
+    fn adjust(throttle: &SharedThrottle, change: impl FnOnce(&mut Limits)) {
+        let mut limits = Limits::clone(&throttle.limits.load());
+        change(&mut limits);
+        throttle.limits.store(Arc::new(limits));
     }
 
     fn entries(server: &RedisServer) -> Vec<Entry> {
@@ -134,8 +148,8 @@ mod tests {
     #[test]
     fn b_06_a_spray_lifts_no_ban_and_takes_no_more_room() {
         with_redis(async |server| {
-            let mut throttle = in_redis(&server);
-            throttle.limits.places = 8;
+            let throttle = in_redis(&server);
+            adjust(&throttle, |limits| limits.places = 8);
             let of = |n: u64| guess(&format!("10.0.0.{n}"), &format!("user{n}"));
             for _ in 0..5 {
                 throttle.fail(&of(0), at(0)).await.unwrap();
@@ -154,9 +168,8 @@ mod tests {
     #[test]
     fn b_06_where_everybody_waits_so_does_who_has_no_place() {
         with_redis(async |server| {
-            let mut throttle = in_redis(&server);
-            throttle.limits.places = 8;
-            throttle.limits.pair.failures = 1;
+            let throttle = in_redis(&server);
+            adjust(&throttle, |limits| (limits.places, limits.pair.failures) = (8, 1));
             let of = |n: u64| guess(&format!("10.0.0.{n}"), &format!("user{n}"));
             for n in 0..8 {
                 assert_eq!(throttle.fail(&of(n), at(n)).await.unwrap().len(), 1);
@@ -175,9 +188,8 @@ mod tests {
     #[test]
     fn who_is_known_is_judged_while_all_names_are_under_attack() {
         with_redis(async |server| {
-            let mut throttle = in_redis(&server);
-            throttle.limits.places = 2;
-            throttle.limits.user.failures = 1;
+            let throttle = in_redis(&server);
+            adjust(&throttle, |limits| (limits.places, limits.user.failures) = (2, 1));
             let owner = guess("10.9.9.9", "ada");
             throttle.succeed(&owner, at(0)).await.unwrap();
             for n in 0..2 {

@@ -10,6 +10,7 @@ use super::{RedisStore, halves, scripts};
 use crate::clock::Moment;
 use crate::session::ended::{Ended, tell};
 use crate::session::error::{CreateError, StoreError};
+use crate::session::memory::Capacity;
 use crate::session::origin::Named;
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session};
@@ -17,6 +18,11 @@ use crate::user::password::PasswordMark;
 use crate::user::{User, UserId};
 
 impl RedisStore {
+    /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        self.capacity.store(Arc::new(capacity));
+    }
+
     /// Creates `session`, that of `token`, opened with `password`; refuses when the store is full.
     pub async fn create(
         &self,
@@ -47,7 +53,8 @@ impl RedisStore {
     ) -> Result<(bool, Vec<u8>, Flat), StoreError> {
         let (user, hex) = (session.user(), token.id().hex());
         let mut run = self.script(&scripts::CREATE, self.shared.keys.record(&hex), Some(now));
-        self.live_for(run.arg(hex)).arg(self.capacity.total).arg(self.capacity.per_user);
+        let Capacity { total, per_user } = **self.capacity.load();
+        self.live_for(run.arg(hex)).arg(total).arg(per_user);
         run.arg(session.user_id().to_string()).arg(session.kind().bits());
         run.arg(halves::of_new(self, session).await?);
         for (field, value) in fields::of_user(&user).into_iter().chain(fields::of_origin(session)) {

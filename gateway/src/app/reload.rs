@@ -1,0 +1,126 @@
+//! The configuration file, read again when it changes or when somebody says so: good as a whole and in force at once,
+//! or without any consequence.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::files::{Loaded, load_again};
+use super::policy;
+use crate::audit::{Event, EventKind};
+use crate::auth::credential::Shared;
+use crate::config::Config;
+use crate::file_identity::Files;
+use crate::file_identity::watched::{Occasion, Source, Watched};
+use crate::gateway::Gateway;
+use crate::gateway::reloads::Outcome;
+use crate::net::concurrency::ConcurrencyLimits;
+use crate::net::connections::Connections;
+use crate::tasks::reload::Configuration;
+use crate::toml_reader::Written;
+
+/// What a configuration that was read again is told to.
+pub(super) struct InForce {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) connections: Connections,
+    pub(super) concurrency: Arc<ConcurrencyLimits>,
+}
+
+/// The configuration file.
+struct ConfigFile {
+    path: PathBuf,
+    in_force: InForce,
+    /// As it was at the start: what needs a restart is still so.
+    at_start: Written,
+    /// As it was when it was last taken.
+    last: Mutex<Written>,
+    outcome: Arc<Mutex<Outcome>>,
+}
+
+/// The file at `path`, of which `config` was read, as something to be looked at; `None` if it can be read once only.
+pub(super) fn configuration(
+    path: &Path,
+    config: &Config,
+    in_force: InForce,
+) -> Option<Configuration> {
+    if !path.is_file() {
+        return None;
+    }
+    let outcome = Arc::default();
+    let file = ConfigFile {
+        path: path.to_owned(),
+        in_force,
+        at_start: config.written.clone(),
+        last: Mutex::new(config.written.clone()),
+        outcome: Arc::clone(&outcome),
+    };
+    Some(Configuration::new(Watched::new(Box::new(file), [path.to_owned()]), outcome))
+}
+
+impl InForce {
+    /// Puts in force what of `config` needs no restart.
+    fn put(&self, config: &Config) {
+        let limits = &config.limits;
+        self.connections.set_limits(limits.connections, limits.connections_per_client);
+        self.concurrency.set_limits(limits);
+        self.gateway.auth().set_rules(config.signin.rules);
+        self.gateway.auth().set_capacity(config.capacity);
+        self.gateway.set_policy(policy::of(config, Arc::clone(&self.shared)));
+    }
+}
+
+impl Source for ConfigFile {
+    fn take(&self, files: &Files, occasion: Occasion) -> Result<(), Vec<String>> {
+        let loaded = load_again(&self.path, files);
+        let Loaded { config, .. } =
+            loaded.map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let mut last = lock(&self.last);
+        let changed = last.differences(&config.written);
+        let differences = self.at_start.differences(&config.written);
+        let needs_restart = policy::needing_restart(differences);
+        if occasion == Occasion::Told || !changed.is_empty() {
+            // A token in a file is looked after there, up to a restart.
+            let is_in_file = needs_restart.iter().any(|key| key == "upstream.token_file");
+            if !is_in_file && config.upstream.token_file.is_none() {
+                self.in_force.shared.replace(config.upstream.token.clone());
+            }
+            self.in_force.put(&config);
+            report(&self.path, &needs_restart);
+        }
+        *last = config.written;
+        *lock(&self.outcome) = Outcome { faults: Vec::new(), needs_restart };
+        Ok(())
+    }
+
+    fn refused(&self, faults: &[String]) {
+        for fault in faults {
+            log::error!("{fault}");
+        }
+        log::error!(
+            "the configuration is not read again, and nothing changes: {} faults",
+            faults.len()
+        );
+        self.in_force
+            .gateway
+            .auth()
+            .audit()
+            .record(Event::now(EventKind::ReloadRefused(faults.len())));
+        *lock(&self.outcome) = Outcome { faults: faults.to_vec(), needs_restart: Vec::new() };
+    }
+}
+
+fn report(path: &Path, needs_restart: &[String]) {
+    if needs_restart.is_empty() {
+        log::info!("{}: read again and in force", path.display());
+    } else {
+        log::warn!(
+            "{}: read again and in force, but for what needs a restart: {}",
+            path.display(),
+            needs_restart.join(", ")
+        );
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
