@@ -34,11 +34,9 @@ use crate::gateway::Gateway;
 use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads;
 use crate::gateway::version::Version;
-use crate::limits::Limits;
 use crate::net;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
-use crate::net::http1::keepalive::KeepAlive;
 use crate::net::listener::{Bound, Listener, Open};
 use crate::net::server::{Front, Server};
 use crate::net::tls::Certificate;
@@ -231,7 +229,7 @@ fn build(
         gateway: Arc::clone(&gateway),
         connections: connections.clone(),
         concurrency,
-        keep_alive: keep_alive(&config.limits),
+        keep_alive: (&config.limits).into(),
     };
     server.add(Bound::new("gateway", front, listeners));
     let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
@@ -294,9 +292,4 @@ fn auth(
     let store = Arc::clone(&sessions);
     let auth = Auth::new(directory, store, tokens, upstream_sessions.clone(), signin.rules, audit);
     (Arc::new(auth), sessions, upstream_sessions)
-}
-
-fn keep_alive(limits: &Limits) -> KeepAlive {
-    // Pingora counts the requests after the first.
-    KeepAlive { idle: limits.keepalive, reuses: u32::try_from(limits.requests - 1).ok() }
 }

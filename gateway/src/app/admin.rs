@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BindError, bind, keep_alive};
+use super::{BindError, bind};
 use crate::admin::Admin;
 use crate::admin::guard::Guard;
 use crate::admin::service::AdminService;
@@ -47,7 +47,7 @@ pub(super) fn service(
         gateway,
         connections: Connections::new(CONNECTIONS, CONNECTIONS),
         concurrency: ConcurrencyLimits::new(limits),
-        keep_alive: keep_alive(limits),
+        keep_alive: limits.into(),
     };
     Bound::new("admin", front, vec![listener]).with_threads(1)
 }

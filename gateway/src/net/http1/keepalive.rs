@@ -15,6 +15,7 @@ use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
+use crate::limits::Limits;
 
 /// How long the first request may take to begin, as in Pingora.
 const FIRST: Duration = Duration::from_secs(60);
@@ -26,6 +27,13 @@ pub struct KeepAlive {
     pub idle: Duration,
     /// Requests on it after the first; `None`: any number.
     pub reuses: Option<u32>,
+}
+
+impl From<&Limits> for KeepAlive {
+    fn from(limits: &Limits) -> Self {
+        // Pingora counts the requests after the first.
+        Self { idle: limits.keepalive, reuses: u32::try_from(limits.requests - 1).ok() }
+    }
 }
 
 /// Has `proxy` answer the requests of `connection`.
