@@ -77,6 +77,8 @@ mod lifetime;
 mod limits;
 /// Listening sockets, and how many files the process may open.
 mod listeners;
+/// Where the log goes, in which format, and what happens when its file is rotated or full.
+mod log_file;
 /// What the log says, and what it never says.
 mod logs;
 /// `GET /api/v2/me`.

@@ -4,6 +4,7 @@ mod admin;
 pub mod explain;
 mod files;
 mod names;
+mod output;
 pub mod pid_file;
 pub mod policy;
 mod reload;
@@ -12,6 +13,7 @@ mod users_here;
 pub mod warnings;
 
 pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
+pub use output::{open_audit, open_log};
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -55,7 +57,6 @@ use crate::tasks::restarting::Restarting;
 use crate::tasks::session_store::StoreUpkeep;
 use crate::tasks::upstream_sessions::Renewal;
 use crate::tasks::version::LearnVersion;
-use crate::toml_reader::Diagnostic;
 use crate::user::secret::Scheme;
 use reload::InForce;
 use users_here::UsersHere;
@@ -91,15 +92,6 @@ pub fn bind_all(config: &Config, tls: Tls) -> Result<Vec<Listener>, BindError> {
         listeners.push(Listener { certificate: Some(certificate), ..listener });
     }
     Ok(listeners)
-}
-
-/// Opens the audit trail where the configuration says.
-pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
-    let Some(path) = &config.audit else { return Ok(Audit::to_log()) };
-    Audit::to_file(path).map_err(|error| {
-        let what = format!("cannot be written to: {error} (audit.file)");
-        vec![Diagnostic::of_file(&path.display().to_string(), what)]
-    })
 }
 
 /// Serves by what was `Loaded` from `path` until the process is told to stop, then returns. Calls `ready` with the URLs of its

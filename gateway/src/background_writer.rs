@@ -1,5 +1,6 @@
 //! A thread that writes lines, so that no request waits for a disk or a reader.
 
+pub mod append;
 mod lines;
 
 use std::io;

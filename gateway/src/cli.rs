@@ -4,8 +4,6 @@ mod check;
 mod demo;
 mod explain;
 mod hash;
-mod log_writer;
-mod logging;
 mod password;
 mod reload;
 mod run;

@@ -4,6 +4,7 @@ mod admin;
 mod cookie;
 mod identity;
 mod listen;
+mod log;
 mod server;
 mod session;
 mod signin;
@@ -26,6 +27,7 @@ use crate::user::secret::ApiToken;
 pub use admin::{Admin, AdminAddress, token as admin_token};
 pub use identity::Identity;
 pub use listen::Listen;
+pub use log::Log;
 pub use session::Store;
 pub use signin::SignIn;
 pub use users::{TokenPolicy, Users};
@@ -52,6 +54,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Brute-force protection, and how passwords are hashed.
     pub signin: SignIn,
+    /// What is said, how and where.
+    pub log: Log,
     /// The file of the audit trail; `None`: the log.
     pub audit: Option<PathBuf>,
     /// The headers that tell the upstream who asks.
@@ -155,6 +159,7 @@ impl Config {
         let (lifetime, capacity, store, store_ca_file) =
             session::read(root.table("session"), folder);
         let signin = signin::read(root.table("signin"));
+        let log = log::read(root.table("log"), folder);
         let audit = audit(root.table("audit"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);
         let forwarding = forward(root.table("forward"), &upstream);
@@ -180,6 +185,7 @@ impl Config {
             users,
             admin,
             signin,
+            log,
             audit,
             identity,
             forwarding,

@@ -40,7 +40,7 @@
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
-//!   `session` and `directory`, `user`, then `clock`, `limits`, `toml_reader`, `file_identity`,
+//!   `session` and `directory`, `user`, `process_log`, then `clock`, `limits`, `toml_reader`, `file_identity`,
 //!   `request_meta` and `background_writer`. Files of one folder do not use each other in circles. A
 //!   test reads the sources and says so. Beside `cli`, and not in the program: `internals`.
 //! - A request is forwarded for somebody, or because its path is public: the only way through takes
@@ -77,6 +77,8 @@ mod user;
 mod app;
 mod cli;
 mod config;
+
+mod process_log;
 
 mod background_writer;
 mod clock;

@@ -13,7 +13,7 @@ use crate::gateway::policy::Policy;
 
 /// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
 /// read again.
-pub const NEEDS_RESTART: [&str; 42] = [
+pub const NEEDS_RESTART: [&str; 44] = [
     "admin.listen",
     "admin.ready_needs_upstream",
     "admin.token_file",
@@ -30,6 +30,8 @@ pub const NEEDS_RESTART: [&str; 42] = [
     "limits.upstream_write",
     "listen.http",
     "listen.https",
+    "log.file",
+    "log.format",
     "server",
     "session.idle",
     "session.lifetime",

@@ -15,6 +15,7 @@ use crate::gateway::Gateway;
 use crate::gateway::reloads::Outcome;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
+use crate::process_log;
 use crate::tasks::reload::Configuration;
 use crate::toml_reader::Written;
 
@@ -65,6 +66,7 @@ impl InForce {
         self.concurrency.set_limits(limits);
         self.gateway.auth().set_rules(config.signin.rules);
         self.gateway.auth().set_capacity(config.capacity);
+        process_log::set_level(config.log.level, config.log.access);
         self.gateway.set_policy(policy::of(config, Arc::clone(&self.shared)));
     }
 }

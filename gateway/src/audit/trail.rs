@@ -1,12 +1,11 @@
 //! The destination of the audit trail: a file or the log.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Event, EventKind, line};
-use crate::background_writer::{self, Sink, WholeLines};
+use crate::background_writer::{self, Sink, WholeLines, append};
 
 /// Where events are written to.
 pub(super) enum Trail {
@@ -94,16 +93,7 @@ fn tell(count: usize, lines: &mut Vec<u8>) {
     line::write(&Event::now(EventKind::Lost(count)), lines);
 }
 
-/// The file at `path`, and how it ends: an earlier process may have torn its last line.
+/// The file at `path`, and how it ends.
 fn open(path: &Path) -> io::Result<(File, WholeLines)> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    Ok((file, WholeLines::after(last_byte(path))))
-}
-
-/// The last byte of the file at `path`. Whoever may write it need not be allowed to read it.
-fn last_byte(path: &Path) -> Option<u8> {
-    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    let mut last = [0];
-    File::open(path).ok()?.read_exact_at(&mut last, metadata.len().checked_sub(1)?).ok()?;
-    Some(last[0])
+    append::open(path, 0o600)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Failure, logging, run, say};
+use super::{Failure, run, say};
 use crate::app;
 use crate::config::Config;
 use crate::directory::users::{Account, Users};
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    logging::start("info");
+    run::start_log();
     let bind = |address| app::bind(address).map_err(|error| Failure::Bind(error.to_string()));
     let listener = bind(arguments.listen)?;
     let upstream = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;

@@ -5,18 +5,20 @@ use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{Failure, log_writer, logging, say};
+use super::{Failure, say};
 use crate::app::pid_file::PidFile;
 use crate::app::{self, warnings};
 use crate::limits::Limits;
+use crate::process_log;
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
-    logging::start("info");
+    start_log();
     raise_open_files();
     // In the background the working folder is another one, and files are read and opened again.
     let path = &std::path::absolute(path).map_err(|error| Failure::File(error.to_string()))?;
     let loaded = app::load(path)?;
     let config = &loaded.config;
+    app::open_log(config)?;
     warn_of_few_open_files(&config.limits);
     let audit = app::open_audit(config)?;
     if let Some(users) = &loaded.users {
@@ -34,9 +36,15 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     app::serve(path, loaded, audit, ready).map_err(|error| Failure::Bind(error.to_string()))
 }
 
+/// Starts the log.
+pub(super) fn start_log() {
+    let environment = std::env::var_os("RUST_LOG");
+    process_log::start(environment.map(|text| text.to_string_lossy().into_owned()));
+}
+
 /// One line a listener: the address as it turned out, which port 0 leaves to the system.
 pub(super) fn announce(urls: &[String]) {
-    log_writer::start();
+    process_log::start_thread();
     for url in urls {
         // Where the log goes, so that one place has everything; and on standard output, for programs.
         log::info!("listening on {url}");

@@ -61,7 +61,7 @@ impl Server {
             started.start();
             ready();
         };
-        let signals = Signals::new(self.reloads, readiness, ready);
+        let signals = Signals::new(self.reloads, readiness, audit.clone(), ready);
         self.process.run(RunArgs { shutdown_signal: Box::new(signals) });
         audit.flush();
         log::logger().flush();

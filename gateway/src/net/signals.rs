@@ -6,11 +6,14 @@ use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::audit::Audit;
 use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads::Reloads;
+use crate::process_log;
 
 /// Waits for a signal to stop: `TERM` answers the requests in flight first, and so does `QUIT`; `INT`
-/// does not. Until then, `HUP` reads anew what has changed.
+/// does not. Until then, `HUP` reads anew what has changed, and like `USR1` opens the files of the log and of the audit
+/// trail again.
 ///
 /// Pingora's own answer to `QUIT`, which gives the listeners to whoever waits at a socket, is never
 /// asked for.
@@ -22,6 +25,7 @@ pub struct Signals {
     reloads: Reloads,
     /// Told of the end before it begins.
     readiness: Arc<Readiness>,
+    audit: Audit,
 }
 
 impl Signals {
@@ -29,9 +33,10 @@ impl Signals {
     pub fn new(
         reloads: Reloads,
         readiness: Arc<Readiness>,
+        audit: Audit,
         ready: impl FnOnce() + Send + 'static,
     ) -> Self {
-        Self { ready: Mutex::new(Some(Box::new(ready))), reloads, readiness }
+        Self { ready: Mutex::new(Some(Box::new(ready))), reloads, readiness, audit }
     }
 }
 
@@ -44,6 +49,7 @@ impl ShutdownSignalWatch for Signals {
         let mut quit = listen(SignalKind::quit());
         let mut interrupt = listen(SignalKind::interrupt());
         let mut hang_up = listen(SignalKind::hangup());
+        let mut rotated = listen(SignalKind::user_defined1());
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ready) = ready {
             ready();
@@ -53,7 +59,14 @@ impl ShutdownSignalWatch for Signals {
                 _ = terminate.recv() => break ShutdownSignal::GracefulTerminate,
                 _ = quit.recv() => break ShutdownSignal::GracefulTerminate,
                 _ = interrupt.recv() => break ShutdownSignal::FastShutdown,
-                _ = hang_up.recv() => self.reloads.want(),
+                _ = hang_up.recv() => {
+                    process_log::reopen();
+                    self.reloads.want();
+                }
+                _ = rotated.recv() => {
+                    process_log::reopen();
+                    self.audit.reopen();
+                }
             }
         };
         self.readiness.start_draining();

@@ -17,11 +17,11 @@ pub fn log(downstream: &Downstream, context: &Context) {
     let trace_id = access_log::trace_id(&request.headers);
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     Entry {
-        client: context.client.client.to_str().unwrap_or("-"),
+        client: context.client.client.to_str().ok().filter(|client| *client != "-"),
         user: user.as_ref().map(|user| user.name.as_str()),
         session: session.map(|session| session.id().fingerprint()),
-        method: request.method.as_str(),
-        path: request.uri.path(),
+        method: Some(request.method.as_str()),
+        path: Some(request.uri.path()),
         status,
         bytes: downstream.body_bytes_sent(),
         started: context.started,

@@ -119,9 +119,18 @@ impl std::fmt::Debug for SessionId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u8; 4]);
 
+impl Fingerprint {
+    /// Its hex digits.
+    pub fn digits(self) -> [u8; 8] {
+        let bits = u32::from_be_bytes(self.0);
+        let digit = |place| b"0123456789abcdef"[(bits >> (28 - 4 * place) & 15) as usize];
+        std::array::from_fn(digit)
+    }
+}
+
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{:08x}", u32::from_be_bytes(self.0))
+        out.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

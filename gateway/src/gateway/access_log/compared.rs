@@ -1,10 +1,12 @@
 //! Why a request counts as one of another site's page: what was compared, for the log.
 
-use std::fmt::{self, Write};
+use std::io::Write;
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::escape::put_byte;
+use super::fields::Fields;
 use crate::api::csrf::SEC_FETCH_SITE;
 
 /// The headers that were compared.
@@ -16,8 +18,8 @@ pub struct Compared<'a> {
 /// So much of each value is logged.
 const LOGGED: usize = 256;
 
-impl fmt::Display for Compared<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Compared<'_> {
+    pub(super) fn put(&self, fields: &mut Fields<'_>) {
         let all = |name: HeaderName| {
             let values: Vec<_> =
                 self.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
@@ -27,21 +29,16 @@ impl fmt::Display for Compared<'_> {
         let told =
             [("origin", all(ORIGIN)), ("host", host), ("sec_fetch_site", all(SEC_FETCH_SITE))];
         for (name, value) in told {
-            write!(out, " {name}=")?;
-            if value.is_empty() {
-                out.write_char('-')?;
-            }
+            // Nothing in it can end the line, or begin another field.
+            let mut escaped = Vec::new();
             for &byte in value.iter().take(LOGGED) {
-                // Nothing in it can end the line, or begin another field.
-                match byte {
-                    b'!'..=b'~' => out.write_char(char::from(byte))?,
-                    _ => write!(out, "%{byte:02X}")?,
-                }
+                put_byte(&mut escaped, byte);
             }
             if value.len() > LOGGED {
-                write!(out, "...({})", value.len())?;
+                let _ = write!(escaped, "...({})", value.len());
             }
+            let escaped = String::from_utf8_lossy(&escaped);
+            fields.text(name, (!value.is_empty()).then_some(&*escaped));
         }
-        Ok(())
     }
 }

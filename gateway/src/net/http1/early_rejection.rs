@@ -73,14 +73,14 @@ impl EarlyRejection {
     pub fn log(&self, socket: Option<&SocketDigest>) {
         let (status, _, message) = self.rejection.table();
         let address = socket::peer_address(socket);
-        let client = address.map_or_else(|| "-".to_owned(), |ip| ip.to_canonical().to_string());
-        log::debug!("{client}: {message}");
+        let client = address.map(|ip| ip.to_canonical().to_string());
+        log::debug!("{}: {message}", client.as_deref().unwrap_or("-"));
         Entry {
-            client: &client,
+            client: client.as_deref(),
             user: None,
             session: None,
-            method: "-",
-            path: "-",
+            method: None,
+            path: None,
             status: status.as_u16(),
             bytes: self.body_bytes,
             started: self.started,

@@ -1,12 +1,12 @@
-//! Logging by `env_logger`, limited so that no level shows a secret.
+//! What is written of all that the process says, limited so that no level shows a secret.
 
-use std::fmt::Write;
-use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
-use env_logger::Logger;
+use env_filter::{Builder, Filter};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::log_writer;
+use super::line::{self, Format};
 use crate::clock;
 
 /// Below `info`, these libraries write request headers, cookies and credentials included.
@@ -32,16 +32,30 @@ const EVERYDAY: [(&str, &str); 9] = [
 /// Under whose name it is written instead, at `debug`.
 const OWN: &str = "influx_gateway::net";
 
-/// Starts the log: to standard error, at `info` unless `RUST_LOG` says otherwise.
-pub(super) fn start(default: &str) {
-    let environment = env_logger::Env::default().default_filter_or(default);
-    let inner = env_logger::Builder::from_env(environment).build();
-    let (most, is_for_people) = (inner.filter(), std::io::stderr().is_terminal());
+/// The target of access lines.
+pub const ACCESS: &str = "access";
+
+/// What is written. `None` until the log is started.
+static RULES: RwLock<Option<Rules>> = RwLock::new(None);
+
+/// Whether access lines are, so that no request has to look it up.
+static IS_ACCESS_WANTED: AtomicBool = AtomicBool::new(false);
+
+/// What is written of all that is said.
+struct Rules {
+    /// The value of `RUST_LOG`, which outranks the configuration.
+    environment: Option<String>,
+    filter: Filter,
+}
+
+/// Starts the log: to standard error, at `info` unless `environment`, the value of `RUST_LOG`, says otherwise.
+pub fn start(environment: Option<String>) {
+    // Nothing can fail on standard error.
+    let _ = super::write_to(None, Format::Text);
+    *rules() = Some(Rules { environment, filter: Builder::new().build() });
+    set_level(LevelFilter::Info, true);
     // A second start is of no consequence: the first log stays.
-    if log::set_boxed_logger(Box::new(Capped { inner, is_for_people })).is_ok() {
-        // Nobody here has more to say than `debug`. Pingora has, but its lines are capped below, and one
-        // of them, on an answer's head that is not Unicode, would panic before it could be dropped.
-        log::set_max_level(most.min(LevelFilter::Debug));
+    if log::set_logger(&Logger).is_ok() {
         // A panic costs one request or one task, and belongs where everything else is said.
         std::panic::set_hook(Box::new(|panic| {
             let thread = std::thread::current();
@@ -54,35 +68,44 @@ pub(super) fn start(default: &str) {
     }
 }
 
-/// `env_logger` without what talkative libraries say in detail, whatever `RUST_LOG` asks for.
-struct Capped {
-    inner: Logger,
-    /// On a terminal, where `env_logger` writes in colours. Elsewhere it would write the same line into
-    /// one buffer and the line without its colours into another, which is half of what a line costs.
-    is_for_people: bool,
+/// From now on, what is more detailed than `level` is not written, and access lines only if `access` says so. What
+/// `RUST_LOG` asks for outranks `level`.
+pub fn set_level(level: LevelFilter, access: bool) {
+    let mut rules = rules();
+    let Some(rules) = &mut *rules else { return };
+    let mut builder = Builder::new();
+    match &rules.environment {
+        Some(environment) => builder.parse(environment),
+        None => builder.filter_level(level),
+    };
+    if !access {
+        builder.filter_module(ACCESS, LevelFilter::Off);
+    }
+    rules.filter = builder.build();
+    let line = Metadata::builder().level(Level::Info).target(ACCESS).build();
+    IS_ACCESS_WANTED.store(rules.filter.enabled(&line), Ordering::Relaxed);
+    // Nobody here has more to say than `debug`. Pingora has, but its lines are capped below, and one
+    // of them, on an answer's head that is not Unicode, would panic before it could be dropped.
+    log::set_max_level(rules.filter.filter().min(LevelFilter::Debug));
 }
 
-/// A line as `env_logger` writes it, without colours. What is said in several lines stays one entry:
-/// those that follow are indented. Other controls are written as in a program.
-fn line(record: &Record<'_>) -> String {
-    let mut line = String::with_capacity(256);
-    let time = humantime::format_rfc3339_seconds(clock::wall());
-    let _ = write!(line, "[{time} {:<5} {}] ", record.level(), record.target());
-    let start = line.len();
-    let _ = line.write_fmt(*record.args());
-    // Most lines are plain: they are looked at byte by byte, and not taken apart.
-    if line[start..].bytes().any(|byte| !matches!(byte, b' '..=b'~')) {
-        for said in line.split_off(start).chars() {
-            match said {
-                '\n' => line.push_str("\n    "),
-                said if said.is_control() => line.extend(said.escape_default()),
-                said => line.push(said),
-            }
-        }
-    }
-    line.push('\n');
-    line
+/// Whether access lines are written at all. If not, nothing is collected for them.
+pub fn is_access_wanted() -> bool {
+    IS_ACCESS_WANTED.load(Ordering::Relaxed)
 }
+
+fn rules() -> RwLockWriteGuard<'static, Option<Rules>> {
+    RULES.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the filter lets it pass.
+fn is_wanted(metadata: &Metadata<'_>) -> bool {
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    rules.as_ref().is_some_and(|rules| rules.filter.enabled(metadata))
+}
+
+/// The log without what talkative libraries say in detail, whatever `RUST_LOG` asks for.
+struct Logger;
 
 /// The most detailed level that `target` may write at.
 fn cap(target: &str) -> LevelFilter {
@@ -106,19 +129,30 @@ fn is_everyday(record: &Record<'_>) -> bool {
     EVERYDAY.iter().any(|(place, words)| record.target().starts_with(place) && said.contains(words))
 }
 
-impl Capped {
-    fn write(&self, record: &Record<'_>) {
-        if self.is_for_people {
-            self.inner.log(record);
-        } else if self.inner.matches(record) {
-            log_writer::write(line(record).into_bytes());
-        }
+/// Writes it, unless nobody wants to know.
+fn write(record: &Record<'_>) {
+    if !is_wanted(record.metadata()) {
+        return;
+    }
+    let text = record.args().to_string();
+    let mut line = Vec::with_capacity(text.len() + 64);
+    line::record(
+        &mut line,
+        super::format(),
+        clock::wall(),
+        (record.level(), record.target()),
+        &text,
+    );
+    if record.level() > Level::Info {
+        super::append(&line);
+    } else {
+        super::append_now(&line);
     }
 }
 
-impl Log for Capped {
+impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        is_allowed(metadata.target(), metadata.level()) && self.inner.enabled(metadata)
+        is_allowed(metadata.target(), metadata.level()) && is_wanted(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -127,35 +161,20 @@ impl Log for Capped {
         }
         if is_everyday(record) {
             let mut lesser = Record::builder();
-            self.write(&lesser.args(*record.args()).level(Level::Debug).target(OWN).build());
+            write(&lesser.args(*record.args()).level(Level::Debug).target(OWN).build());
         } else {
-            self.write(record);
+            write(record);
         }
     }
 
     fn flush(&self) {
-        log_writer::flush();
+        super::flush();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_entry_is_one_line_whatever_is_said() {
-        let line = |text: &str| {
-            let mut record = Record::builder();
-            let record = record.level(Level::Warn).target("access");
-            line(&record.args(format_args!("{text}")).build())
-        };
-        let (time, rest) =
-            line("a=1").split_once(' ').map(|(a, b)| (a.len(), b.to_owned())).unwrap();
-        assert_eq!((time, &*rest), ("[2026-11-22T12:00:00Z".len(), "WARN  access] a=1\n"));
-        assert!(line("a\n[2026 INFO access] b").ends_with("] a\n    [2026 INFO access] b\n"));
-        assert!(line("é\u{9b}31m").ends_with("] é\\u{9b}31m\n"));
-        assert!(line("\u{1b}[31mé\r").ends_with("] \\u{1b}[31mé\\r\n"));
-    }
 
     #[test]
     fn f_38_everyday_business_is_no_error() {

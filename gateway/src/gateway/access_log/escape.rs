@@ -1,0 +1,74 @@
+//! What clients make up, as it is logged.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+/// What is logged of anything that a client makes up.
+const MOST_BYTES: usize = 1024;
+
+/// `text` with everything but visible ASCII percent-encoded: no client can end the line, add a
+/// field to it, or turn a terminal's colours on. Beyond `MOST_BYTES` it is cut, and how many bytes
+/// the whole has is added.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = Vec::with_capacity(MOST_BYTES + 16);
+    put_escaped(&mut escaped, text);
+    Cow::Owned(String::from_utf8_lossy(&escaped).into_owned())
+}
+
+/// Appends the same.
+pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let start = out.len();
+    for byte in text.bytes() {
+        let end = out.len();
+        put_byte(out, byte);
+        if out.len() - start > MOST_BYTES {
+            out.truncate(end);
+            let _ = write!(out, "..[{}]", text.len());
+            break;
+        }
+    }
+}
+
+/// Appends the same of one byte.
+pub(super) fn put_byte(out: &mut Vec<u8>, byte: u8) {
+    if byte.is_ascii_graphic() {
+        out.push(byte);
+    } else {
+        let _ = write!(out, "%{byte:02X}");
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    text.len() <= MOST_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_can_forge_a_line() {
+        assert_eq!(escaped("/api/v2/query"), "/api/v2/query");
+        assert_eq!(
+            escaped("/a b\r\nuser=x\u{1b}[31m\u{202e}"),
+            "/a%20b%0D%0Auser=x%1B[31m%E2%80%AE"
+        );
+    }
+
+    #[test]
+    fn f_23_what_is_long_is_cut_between_two_characters() {
+        let whole = "a".repeat(MOST_BYTES);
+        assert_eq!(escaped(&whole), whole);
+        assert_eq!(escaped(&format!("{whole}b")), format!("{whole}..[1025]"));
+        let short = &whole[..MOST_BYTES - 2];
+        assert_eq!(escaped(&format!("{short}é")), format!("{short}..[1024]"));
+        assert_eq!(escaped(&format!("{short}\u{7f}")), format!("{short}..[1023]"));
+    }
+}
