@@ -141,3 +141,221 @@ fn the_requests_of_operators_are_read_strictly() {
         assert_eq!(client.read().status, 400, "{raw:?}");
     }
 }
+
+/// Fingerprints of the sessions of `user`.
+fn fingerprints(admin: SocketAddr, user: &str) -> Vec<String> {
+    let answer = ask(admin, "GET", &format!("/sessions?user={user}"), &[]).json();
+    let sessions = answer["sessions"].as_array().unwrap().clone();
+    sessions.iter().map(|it| it["fingerprint"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_05_sessions_are_listed_without_being_renewed_and_ended_at_once() {
+    let upstream = Upstream::start();
+    let (gateway, admin) = start(upstream.address, "");
+    let agent = "User-Agent: curl/8.5.0";
+    let signed_in =
+        gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD), agent]));
+    let (first, second, bob) = (signed_in.cookie(), gateway.sign_in("ada"), gateway.sign_in("bob"));
+    let me = |session: &str| gateway.connect().send(&get("/api/v2/me", &[&cookie(session)])).status;
+
+    let list = ask(admin, "GET", "/sessions", &[]).json();
+    let all = list["sessions"].as_array().unwrap();
+    assert_eq!((all.len(), &list["next"]), (3, &serde_json::Value::Null));
+    let curl = all.iter().find(|it| it["agent"] == "curl").unwrap();
+    assert_eq!((curl["user"].as_str(), curl["client"].as_str()), (Some("ada"), Some("127.0.0.1")));
+    for _ in 0..3 {
+        let again = ask(admin, "GET", "/sessions", &[]).json();
+        let is_unused = |it: &serde_json::Value| it["created"] == it["last_used"];
+        assert!(again["sessions"].as_array().unwrap().iter().all(is_unused), "{again}");
+    }
+    // Page by page, each once.
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    for _ in 0..3 {
+        let page = ask(admin, "GET", &format!("/sessions?limit=1{after}"), &[]).json();
+        seen.push(page["sessions"][0]["fingerprint"].to_string());
+        after = format!("&after={}", page["next"].as_str().unwrap_or_default());
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 3);
+
+    let fingerprint = curl["fingerprint"].as_str().unwrap();
+    let one = format!("/sessions/{fingerprint}");
+    let revoked = ask(admin, "DELETE", &one, &["X-Request-Id: by-hand-1"]);
+    assert_eq!((revoked.status, revoked.json()["revoked"].as_u64()), (200, Some(1)));
+    assert_eq!((me(&first), me(&second), me(&bob)), (401, 200, 200));
+    assert_eq!(ask(admin, "DELETE", &one, &[]).status, 404);
+    let audited = gateway.audited(4).pop().unwrap();
+    for (key, value) in [
+        ("event", "revoked"),
+        ("actor", "admin"),
+        ("user", "ada"),
+        ("session", fingerprint),
+        ("client", "127.0.0.1"),
+        ("request_id", "by-hand-1"),
+    ] {
+        assert_eq!(audited[key], value, "{audited}");
+    }
+
+    let third = gateway.sign_in("ada");
+    assert_eq!(fingerprints(admin, "ada").len(), 2);
+    let revoked = ask(admin, "DELETE", "/sessions?user=ada", &[]);
+    assert_eq!((revoked.status, revoked.json()["revoked"].as_u64()), (200, Some(2)));
+    assert_eq!((me(&second), me(&third), me(&bob)), (401, 401, 200));
+    // Never of everybody, and never by mistake.
+    for target in
+        ["/sessions", "/sessions?user=", "/sessions?user=bob&user=ada", "/sessions?users=bob"]
+    {
+        assert_eq!(ask(admin, "DELETE", target, &[]).status, 400, "{target}");
+    }
+    assert_eq!(ask(admin, "DELETE", "/sessions/", &[]).status, 404);
+    assert_eq!(me(&bob), 200);
+}
+
+#[test]
+fn a_03_no_answer_tells_a_secret() {
+    let upstream = Upstream::start();
+    let config = "token_file = \"influxdb.token\"\n[admin]\nlisten = \"127.0.0.1:0\"";
+    let url = format!("http://{}", upstream.address);
+    let folder = Gateway::prepare(&url, config, &users(&["ada"]));
+    std::fs::write(folder.path().join("influxdb.token"), "the-upstream-token-of-all\n").unwrap();
+    let gateway = Gateway::start_in(folder);
+    let admin: SocketAddr = gateway.next_admin().parse().unwrap();
+    let session = gateway.sign_in("ada");
+    let token = session.split_once('=').unwrap().1;
+    for target in ["/config", "/sessions", "/status", "/bans", "/health/ready"] {
+        let answer = ask(admin, "GET", target, &[]);
+        assert_eq!(answer.status, 200, "{target}");
+        let text = format!("{:?} {}", answer.headers, answer.text());
+        for secret in [token, "the-upstream-token-of-all", "$argon2id", PASSWORD] {
+            assert!(!text.contains(secret), "{target}: {text}");
+        }
+        // Nor a digest, of whatever.
+        let longest = text.split(|c: char| !c.is_ascii_hexdigit()).map(str::len).max();
+        assert!(longest.unwrap() <= 32, "{target}: {text}");
+    }
+    let config = ask(admin, "GET", "/config", &[]).json();
+    assert_eq!(config["upstream"]["url"], url.as_str());
+    assert_eq!(config["upstream"]["token_file"], "influxdb.token");
+    assert_eq!(config["session"]["idle"], "10m");
+    assert!(config["server"]["threads"].as_u64().unwrap() > 0);
+    let status = ask(admin, "GET", "/status", &[]).json();
+    assert_eq!((status["sessions"].as_u64(), status["ready"].as_bool()), (Some(1), Some(true)));
+    assert_eq!(status["store"], serde_json::json!({ "kind": "memory", "known": true }));
+}
+
+#[test]
+fn a_ban_is_listed_and_lifted() {
+    let upstream = Upstream::start();
+    let (gateway, admin) = start(upstream.address, "");
+    let sign_in = |password: &str| {
+        gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", password)])).status
+    };
+    for _ in 0..5 {
+        assert_eq!(sign_in("wrong horse"), 401);
+    }
+    assert_eq!(sign_in(PASSWORD), 429);
+    let bans = ask(admin, "GET", "/bans", &[]).json();
+    let [ban] = &bans["bans"].as_array().unwrap()[..] else { panic!("{bans}") };
+    assert_eq!((ban["scope"].as_str(), ban["failures"].as_u64()), (Some("pair"), Some(5)));
+    assert_eq!((ban["user"].as_str(), ban["client"].as_str()), (Some("ada"), Some("127.0.0.1")));
+    let one = format!("/bans/{}", ban["id"].as_str().unwrap());
+    assert_eq!(ask(admin, "DELETE", &one, &[]).json()["lifted"], 1);
+    assert_eq!(ask(admin, "DELETE", &one, &[]).status, 404);
+    assert_eq!(ask(admin, "GET", "/bans", &[]).json()["bans"].as_array().unwrap().len(), 0);
+    assert_eq!(sign_in(PASSWORD), 204);
+    let lifted = &gateway.audited(9)[7];
+    assert_eq!(
+        (lifted["event"].as_str(), lifted["actor"].as_str()),
+        (Some("ban_lifted"), Some("admin"))
+    );
+    assert_eq!((lifted["reason"].as_str(), lifted["user"].as_str()), (Some("pair"), Some("ada")));
+}
+
+/// Exit code, standard output, standard error.
+fn command(gateway: &Gateway, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = program();
+    command.args(arguments).arg("--config").arg(gateway.folder().join("gateway.toml"));
+    let output = output_of(&mut command, "");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn commands_ask_the_running_gateway() {
+    let upstream = Upstream::start();
+    let config = "[admin]\nlisten = \"unix:admin.sock\"\ntoken_file = \"admin.token\"";
+    let url = format!("http://{}", upstream.address);
+    let folder = Gateway::prepare(&url, config, &users(&["ada", "bob"]));
+    std::fs::write(folder.path().join("admin.token"), TOKEN).unwrap();
+    let gateway = Gateway::start_in(folder);
+    let run = |arguments: &[&str]| command(&gateway, arguments);
+    gateway.sign_in("ada");
+    gateway.sign_in("ada");
+    gateway.sign_in("bob");
+
+    let (code, table, _) = run(&["sessions", "list"]);
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!((code, lines.len()), (0, 4), "{table}");
+    assert!(lines[0].starts_with("FINGERPRINT  USER  CREATED"), "{table}");
+    assert!(lines[1].contains("  ada   20") && lines[3].contains("  bob   20"), "{table}");
+    let (_, json, _) = run(&["sessions", "list", "--json", "--user", "bob"]);
+    let bob: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let fingerprint = bob[0]["fingerprint"].as_str().unwrap();
+    assert_eq!(run(&["sessions", "revoke", fingerprint]).1, "revoked 1 session\n");
+    let (code, stdout, stderr) = run(&["sessions", "revoke", fingerprint]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert_eq!(stderr, "influx-gateway: there is no such session\n");
+    assert_eq!(run(&["sessions", "revoke-user", "ada", "--json"]).1, "{\"revoked\":2}\n");
+    assert_eq!(run(&["sessions", "revoke-user", "ada"]).0, 1);
+    assert_eq!(run(&["sessions", "revoke", "../status"]).0, 1);
+
+    let wrong = post("/api/v2/signin", &[&basic("\u{1b}[2J", "wrong horse")]);
+    for _ in 0..5 {
+        assert_eq!(gateway.connect().send(&wrong).status, 401);
+    }
+    let (_, table, _) = run(&["bans", "list"]);
+    assert!(table.starts_with("ID                SCOPE  USER"), "{table}");
+    assert!(table.contains("\\u{1b}[2J") && !table.contains('\u{1b}'), "{table}");
+    let (_, json, _) = run(&["bans", "list", "--json"]);
+    let bans: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        run(&["bans", "lift", bans[0]["id"].as_str().unwrap()]),
+        (0, "lifted 1 ban\n".to_owned(), String::new())
+    );
+    assert_eq!(run(&["bans", "lift", "0"]).0, 1);
+
+    let (code, status, _) = run(&["status"]);
+    assert_eq!(code, 0);
+    for line in ["ready     yes", "sessions  0", "store     memory", "upstream  up, v2.9.1"] {
+        assert!(status.contains(line), "{status}");
+    }
+    let (_, json, _) = run(&["status", "--json"]);
+    assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["uptime_seconds"].is_u64());
+
+    // With another token than the gateway's.
+    let copy = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(gateway.folder().join("gateway.toml")).unwrap();
+    let socket = gateway.folder().join("admin.sock");
+    let text = text.replace("unix:admin.sock", &format!("unix:{}", socket.display()));
+    std::fs::write(copy.path().join("gateway.toml"), &text).unwrap();
+    std::fs::write(copy.path().join("admin.token"), "another-one-of-operators").unwrap();
+    let there = |arguments: &[&str]| {
+        let mut command = program();
+        let path = copy.path().join("gateway.toml");
+        let output = output_of(command.args(arguments).arg("--config").arg(path), "");
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(there(&["status"]).0, 77);
+    let text = text.replace("[admin]", "").replace("token_file = \"admin.token\"", "");
+    let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("listen = ")).collect();
+    std::fs::write(copy.path().join("gateway.toml"), lines.join("\n")).unwrap();
+    let (code, stderr) = there(&["status"]);
+    assert_eq!(code, 78);
+    assert!(stderr.contains("add [admin] with listen = \"127.0.0.1:9086\""), "{stderr}");
+    gateway.signal("KILL");
+    wait_until("it is gone", || run(&["status"]).0 == 69);
+    let (_, _, stderr) = run(&["status"]);
+    assert!(stderr.contains("is it running?") && !stderr.contains(TOKEN), "{stderr}");
+}

@@ -1,4 +1,5 @@
-//! `gateway/openapi.yaml`: that it lists what the gateway answers, and that the program keeps to it.
+//! `gateway/openapi.yaml` and `openapi-admin.yaml`: that they list what the gateway answers, and that the program keeps
+//! to them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,9 +20,28 @@ const ROUTES: [&str; 8] = [
     "PUT /api/v2/users/{userID}/password",
 ];
 
+/// What the one of the listener for operators describes.
+const ADMIN_ROUTES: [&str; 9] = [
+    "DELETE /bans/{id}",
+    "DELETE /sessions",
+    "DELETE /sessions/{fingerprint}",
+    "GET /bans",
+    "GET /config",
+    "GET /health/live",
+    "GET /health/ready",
+    "GET /sessions",
+    "GET /status",
+];
+
 #[test]
-fn the_document_lists_exactly_the_local_routes() {
-    let text = fs::read_to_string(repository().join("gateway/openapi.yaml")).unwrap();
+fn the_documents_list_exactly_the_routes() {
+    assert_eq!(listed("gateway/openapi.yaml"), BTreeSet::from(ROUTES.map(str::to_owned)));
+    let admin = BTreeSet::from(ADMIN_ROUTES.map(str::to_owned));
+    assert_eq!(listed("gateway/openapi-admin.yaml"), admin);
+}
+
+fn listed(document: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(repository().join(document)).unwrap();
     let (_, paths) = text.split_once("\npaths:\n").unwrap();
     let (paths, _) = paths.split_once("\ncomponents:\n").unwrap();
     let (mut path, mut routes) = ("", BTreeSet::new());
@@ -34,7 +54,7 @@ fn the_document_lists_exactly_the_local_routes() {
             }
         }
     }
-    assert_eq!(routes, BTreeSet::from(ROUTES.map(str::to_owned)));
+    routes
 }
 
 #[test]
@@ -47,29 +67,53 @@ fn schemathesis_finds_nothing() {
     // It guesses a lot.
     let patient = "[signin]\nfailures = 100_000\nfailures_per_client = 100_000\n";
     let gateway = Gateway::start_with(upstream.address, patient, &users(&["ada"]));
-    let (url, folder) = (format!("http://{}", gateway.address), tempfile::tempdir().unwrap());
-    let schemathesis = repository().join(".venv/bin/schemathesis");
-    assert!(schemathesis.exists(), "{} is missing; `make test` makes it", schemathesis.display());
-
-    let output = Command::new(schemathesis)
-        .current_dir(folder.path())
-        .args(["--no-color", "--config-file"])
-        .arg(repository().join("tests/openapi/schemathesis.toml"))
-        .args(["run", "--checks", "all", "--url", &url])
-        .arg(repository().join("gateway/openapi.yaml"))
+    let url = format!("http://{}", gateway.address);
+    let mut schemathesis = schemathesis(&url, "gateway/openapi.yaml", "schemathesis.toml");
+    schemathesis
         .env("SCHEMATHESIS_HOOKS", repository().join("tests/openapi/hooks.py"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("GATEWAY_URL", &url)
         .env("GATEWAY_USER", "ada")
-        .env("GATEWAY_PASSWORD", PASSWORD)
-        .output()
-        .unwrap();
-
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    assert!(stdout.contains(&format!("Tested: {}\n", ROUTES.len())), "{stdout}");
+        .env("GATEWAY_PASSWORD", PASSWORD);
+    finds_nothing(schemathesis, ROUTES.len());
     for seen in upstream.seen_by_clients() {
         assert!(seen.line().starts_with("GET /api/v2/setup"), "the upstream saw {}", seen.line());
     }
+}
+
+#[test]
+fn schemathesis_finds_nothing_at_the_listener_for_operators() {
+    let upstream = Upstream::start();
+    let config = "[admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"admin.token\"";
+    let folder =
+        Gateway::prepare(&format!("http://{}", upstream.address), config, &users(&["ada"]));
+    fs::write(folder.path().join("admin.token"), "a-token-for-operators-only").unwrap();
+    let gateway = Gateway::start_in(folder);
+    gateway.sign_in("ada");
+    let url = format!("http://{}", gateway.next_admin());
+    let mut schemathesis = schemathesis(&url, "gateway/openapi-admin.yaml", "admin.toml");
+    schemathesis.args(["--header", "Authorization: Bearer a-token-for-operators-only"]);
+    finds_nothing(schemathesis, ADMIN_ROUTES.len());
+}
+
+/// A run of it with all checks on `document` and by `config`, of what answers at `url`.
+fn schemathesis(url: &str, document: &str, config: &str) -> Command {
+    let program = repository().join(".venv/bin/schemathesis");
+    assert!(program.exists(), "{} is missing; `make test` makes it", program.display());
+    let mut schemathesis = Command::new(program);
+    schemathesis
+        .args(["--no-color", "--config-file"])
+        .arg(repository().join("tests/openapi").join(config))
+        .args(["run", "--checks", "all", "--url", url])
+        .arg(repository().join(document))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    schemathesis
+}
+
+fn finds_nothing(mut schemathesis: Command, routes: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = schemathesis.current_dir(folder.path()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains(&format!("Tested: {routes}\n")), "{stdout}");
 }

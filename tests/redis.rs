@@ -15,6 +15,8 @@ mod cut_off;
 mod halves;
 /// Gateways with the same users file, or with another.
 mod one_file;
+/// The listener for operators, where gateways share their sessions.
+mod operators;
 /// Redis that is gone, hangs, or takes nothing.
 mod outages;
 /// A relay before Redis that does harm.

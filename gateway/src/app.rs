@@ -19,7 +19,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::admin::Admin;
+use arc_swap::ArcSwap;
+
 use crate::audit::Audit;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
@@ -202,14 +203,14 @@ fn build(
         Arc::clone(&concurrency),
     );
 
-    let needs_upstream = config.admin.as_ref().is_some_and(|admin| admin.ready_needs_upstream);
-    let upstream_too = needs_upstream.then(|| Arc::clone(&version));
-    let readiness = Arc::new(Readiness::new(Arc::clone(&sessions), upstream_too));
+    let readiness = admin::readiness(&config, &sessions, &version);
+    let effective = Arc::new(ArcSwap::from_pointee(config.effective.clone()));
     let in_force = InForce {
         gateway: Arc::clone(&gateway),
         shared,
         connections: connections.clone(),
         concurrency: Arc::clone(&concurrency),
+        effective: Arc::clone(&effective),
     };
     let configuration = path.and_then(|path| reload::configuration(path, &config, in_force));
     let (reloads, wanted) = reloads::line();
@@ -225,12 +226,14 @@ fn build(
     };
     server.add(Bound::new("gateway", front, listeners));
     let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
-    let admin_token = config.admin.zip(admin).and_then(|(settings, listener)| {
-        let guard = admin::guard(&settings);
-        let admin = Admin { guard: Arc::clone(&guard), readiness: Arc::clone(&readiness) };
-        server.add(admin::service(admin, listener, gateway, &config.limits));
-        Some(token_file::watched_for_admin(settings.token?.1, guard))
-    });
+    let needs = admin::Needs {
+        gateway,
+        version: Arc::clone(&version),
+        readiness: Arc::clone(&readiness),
+        effective,
+    };
+    let admin = config.admin.zip(admin);
+    let admin_token = admin::add(&mut server, admin, &config.limits, needs);
     let watched = token_file.into_iter().chain(tls_files).chain(certificates).chain(admin_token);
     let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
     let failures = upstream.failures();

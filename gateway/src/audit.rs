@@ -33,6 +33,8 @@ pub enum EventKind {
     Revoked,
     /// Somebody has failed too often and has to wait so many seconds.
     Banned(&'static str, u64),
+    /// An administrator has lifted a ban: of the client with the name, of the client, or of the name.
+    Lifted(&'static str),
     /// A user has a new password.
     PasswordChanged,
     /// The users file was read again: so many users.
@@ -76,13 +78,15 @@ pub struct Event {
     client: Option<IpAddr>,
     session: Option<Fingerprint>,
     request_id: Option<Box<str>>,
+    /// Who did it, if it was not the user.
+    actor: Option<&'static str>,
 }
 
 impl Event {
     /// It has just happened.
     pub fn now(kind: EventKind) -> Self {
         let time = clock::wall();
-        Self { kind, time, user: None, client: None, session: None, request_id: None }
+        Self { kind, time, user: None, client: None, session: None, request_id: None, actor: None }
     }
 
     /// How many bytes it takes besides itself.
@@ -97,6 +101,12 @@ impl Event {
         self.client = meta.address.map(|address| address.to_canonical());
         self.request_id = Some(meta.request_id.into());
         self
+    }
+
+    /// By an administrator.
+    #[must_use]
+    pub fn by_admin(self) -> Self {
+        Self { actor: Some("admin"), ..self }
     }
 
     /// To whom.

@@ -26,13 +26,14 @@ use crate::directory::users::UserChange;
 use crate::request_meta::RequestMeta;
 use crate::session::memory::Capacity;
 use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
-use crate::session::token::SessionToken;
+use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session, Watch};
 use crate::user::User;
 use changes::Changes;
 use errand::GuessesInFlight;
 pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
+use throttle::bans::{Banned, Bans};
 use throttle::{Throttle, ThrottleRules};
 use tokens::{TokenError, Tokens};
 use upstream_sessions::UpstreamSessions;
@@ -45,6 +46,7 @@ pub struct Auth {
     /// Looks after InfluxDB's half of sessions, where there is one.
     upstream_sessions: Option<Arc<UpstreamSessions>>,
     throttle: Throttle,
+    bans: Bans,
     under_way: Arc<GuessesInFlight>,
     changes: Changes,
     audit: Audit,
@@ -67,7 +69,7 @@ impl Auth {
         rules: ThrottleRules,
         audit: Audit,
     ) -> Self {
-        let throttle = Throttle::new(rules, &sessions);
+        let (throttle, bans) = (Throttle::new(rules, &sessions), Bans::new(rules));
         let reloading = Arc::default();
         let (changes, under_way) = (Changes::default(), Arc::default());
         let untold = Mutex::default();
@@ -77,6 +79,7 @@ impl Auth {
             tokens,
             upstream_sessions,
             throttle,
+            bans,
             under_way,
             changes,
             audit,
@@ -89,6 +92,7 @@ impl Auth {
     /// Judges guesses by these `rules` from now on.
     pub fn set_rules(&self, rules: ThrottleRules) {
         self.throttle.set_rules(rules);
+        self.bans.set_rules(rules);
     }
 
     /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
@@ -146,6 +150,43 @@ impl Auth {
         }))
     }
 
+    /// Ends the live session `id` on behalf of an administrator; false if there was none.
+    pub async fn revoke(
+        &self,
+        id: &SessionId,
+        now: Moment,
+        meta: &RequestMeta<'_>,
+    ) -> Result<bool, StoreError> {
+        let ended = self.sessions.end(id, EndReason::ByAdmin, now).await?;
+        if let Some(ended) = &ended {
+            let event = event(EventKind::Revoked, &ended.session);
+            self.audit.record(event.on(meta).by_admin());
+        }
+        Ok(ended.is_some())
+    }
+
+    /// Who has to wait, as far as it has begun at this gateway.
+    pub fn banned(&self, now: Moment) -> Vec<Banned> {
+        self.bans.list(now)
+    }
+
+    /// Lifts `ban` on behalf of an administrator.
+    pub async fn lift(&self, ban: &Banned, meta: &RequestMeta<'_>) -> Result<(), StoreError> {
+        self.throttle.lift(ban.scope, &ban.guess).await?;
+        self.bans.forget(&ban.id);
+        let event = Event::now(EventKind::Lifted(ban.scope.word())).on(meta).by_admin();
+        self.audit.record(match &ban.user {
+            Some(user) => event.for_typed(user),
+            None => event,
+        });
+        Ok(())
+    }
+
+    /// Where sessions are kept.
+    pub fn sessions(&self) -> &Arc<SessionStore> {
+        &self.sessions
+    }
+
     /// Whether passwords are changed here, and not upstream.
     pub fn keeps_passwords(&self) -> bool {
         matches!(self.directory, Directory::File(_))
@@ -180,7 +221,7 @@ impl Auth {
 }
 
 /// Writes the ends of sessions down in the audit trail. A session that is signed out of ends on
-/// somebody's request, and is written down with that.
+/// somebody's request, and is written down with that; so does one that an administrator ends.
 pub struct AuditedEnds(pub Audit);
 
 impl EndListener for AuditedEnds {
@@ -189,7 +230,7 @@ impl EndListener for AuditedEnds {
             EndReason::Expired => EventKind::Expired,
             EndReason::Evicted => EventKind::Evicted,
             EndReason::Revoked => EventKind::Revoked,
-            EndReason::SignedOut | EndReason::Refused => return,
+            EndReason::SignedOut | EndReason::ByAdmin | EndReason::Refused => return,
         };
         self.0.record(event(kind, session));
     }

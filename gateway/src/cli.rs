@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admin;
 mod check;
 mod demo;
 mod explain;
@@ -44,6 +45,14 @@ enum Command {
     /// Add, change, remove or list users of the users file
     #[command(subcommand)]
     User(user::Command),
+    /// List and end sessions of a running gateway
+    #[command(subcommand)]
+    Sessions(admin::Sessions),
+    /// List and lift bans of a running gateway
+    #[command(subcommand)]
+    Bans(admin::Bans),
+    /// Say how a running gateway is
+    Status(admin::Asking),
     /// Print the hash of a password, for the users file
     #[command(long_about = "Print the hash of a password, for the users file.\n\n\
                             The password comes from a prompt, or from standard input when that \
@@ -60,6 +69,12 @@ struct ConfigFile {
 
 /// Why a command failed. The exit code is for programs, the text for people.
 enum Failure {
+    /// What was asked for is not there: 1.
+    NotThere(String),
+    /// A running gateway does not answer: 69.
+    Unavailable(String),
+    /// It refuses to: 77.
+    Refused(String),
     /// Wrong usage: 64.
     Usage(String),
     /// An address to listen on is not available: 69.
@@ -80,7 +95,9 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 64,
-            Self::Bind(_) => 69,
+            Self::NotThere(_) => 1,
+            Self::Refused(_) => 77,
+            Self::Bind(_) | Self::Unavailable(_) => 69,
             Self::Output(_) => 74,
             Self::Configuration(_) | Self::File(_) => 78,
         }
@@ -89,7 +106,12 @@ impl Failure {
     /// The lines for standard error.
     fn lines(&self) -> Vec<String> {
         match self {
-            Self::Usage(text) | Self::Bind(text) | Self::File(text) => {
+            Self::Usage(text)
+            | Self::Bind(text)
+            | Self::File(text)
+            | Self::NotThere(text)
+            | Self::Unavailable(text)
+            | Self::Refused(text) => {
                 vec![format!("influx-gateway: {text}")]
             }
             Self::Output(error) => vec![format!("influx-gateway: standard output: {error}")],
@@ -122,6 +144,9 @@ pub fn main() -> ExitCode {
         Command::Check(file) => check::run(&file.config),
         Command::Explain(arguments) => explain::run(arguments),
         Command::User(command) => user::run(&command),
+        Command::Sessions(command) => admin::sessions(&command),
+        Command::Bans(command) => admin::bans(&command),
+        Command::Status(asking) => admin::status(&asking),
         Command::Hash => hash::run(),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cookie;
+mod effective;
 mod identity;
 mod listen;
 mod log;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use http::uri::Authority;
 use pingora::server::configuration::ServerConf;
+use serde_json::Value;
 
 use crate::api::cookie::CookieRules;
 use crate::api::route::{self, Forwarding, Unversioned};
@@ -68,6 +70,8 @@ pub struct Config {
     pub server: ServerConf,
     /// What was written, to see what has changed.
     pub written: Written,
+    /// All of it, for people to read: without secrets.
+    pub effective: Value,
 }
 
 /// The kind of upstream.
@@ -168,12 +172,14 @@ impl Config {
         root.close();
 
         let written = document.written();
+        let mut effective = effective::of(&document);
         let faults = document.into_faults();
         if !faults.is_empty() {
             let files =
                 Box::new(NamedFiles::of(&listen, &upstream, &users, store_ca_file.as_ref()));
             return Err(Refused { faults, files });
         }
+        effective::complete(&mut effective, &server, &signin);
         Ok(Self {
             listen,
             upstream,
@@ -192,6 +198,7 @@ impl Config {
             limits,
             server,
             written,
+            effective,
         })
     }
 }

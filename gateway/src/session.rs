@@ -7,10 +7,6 @@ mod in_flight;
 mod index;
 pub mod memory;
 pub mod origin;
-#[cfg_attr(
-    not(any(test, feature = "internals")),
-    expect(dead_code, reason = "no administrator can ask for it yet")
-)]
 mod record;
 pub mod redis;
 pub mod store;
@@ -25,12 +21,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::clock::Moment;
-use crate::request_meta::ClientKind;
+use crate::request_meta::{Client, ClientKind};
 use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
 pub use in_flight::{Notice, Watch};
 use origin::{Named, Origin};
-pub use record::Record;
+pub use record::{Page, Place, Record, UnixMillis, Wanted};
 use token::SessionId;
 pub use upstream::{Question, UpstreamSessionState};
 use usage::{MANY, Usage};
@@ -57,6 +53,8 @@ pub enum EndReason {
     Evicted,
     /// The user is gone or has a new password, or InfluxDB no longer knows the session.
     Revoked,
+    /// An administrator has ended it.
+    ByAdmin,
 }
 
 /// One signed-in user on one client.
@@ -72,7 +70,7 @@ pub struct Session {
     usage: AtomicU64,
     /// When the store will look at it, in the store's own count.
     tick: AtomicU32,
-    kind: ClientKind,
+    client: Client,
     /// Boxed: most have none.
     origin: Option<Box<Origin>>,
 }
@@ -94,14 +92,14 @@ impl Session {
             started: now,
             usage: AtomicU64::new(Usage::none(now).word()),
             tick: AtomicU32::new(0),
-            kind: ClientKind::default(),
+            client: Client::default(),
             origin: None,
         }
     }
 
-    /// The same, of a client of this kind.
-    pub fn of_kind(self, kind: ClientKind) -> Self {
-        Self { kind, ..self }
+    /// The same, opened by this client.
+    pub fn of_client(self, client: Client) -> Self {
+        Self { client, ..self }
     }
 
     /// The same, for a user whom a sign-in provider has signed in.
@@ -120,7 +118,12 @@ impl Session {
 
     /// What kind of client has opened it.
     pub fn kind(&self) -> ClientKind {
-        self.kind
+        self.client.kind
+    }
+
+    /// The client that has opened it.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The digest of the session's token.

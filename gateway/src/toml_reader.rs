@@ -2,6 +2,7 @@
 
 mod location;
 mod table;
+mod values;
 mod written;
 
 use std::cell::RefCell;

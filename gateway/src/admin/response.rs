@@ -1,6 +1,7 @@
 //! Answers: JSON, and refusals as `{code, message}`.
 
 use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
 
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -10,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::api::rejection::JSON;
 use crate::api::{Response, compact_json};
+use crate::gateway::request_id::{RequestId, X_REQUEST_ID};
+use crate::session::UnixMillis;
 
 /// An answer that says no.
 #[derive(Debug)]
@@ -45,6 +48,11 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
+    /// What was asked cannot be read.
+    pub(super) fn invalid(message: String) -> Self {
+        Self { message: message.into(), ..Self::new(StatusCode::BAD_REQUEST, "invalid", "") }
+    }
+
     /// Not for now.
     pub(super) fn unavailable(message: String) -> Self {
         let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, "unavailable");
@@ -74,6 +82,16 @@ impl From<Refusal> for Response {
     }
 }
 
+/// A time, as `2026-11-22T13:20:40.123Z`.
+pub(super) fn instant(time: UnixMillis) -> String {
+    // What is later is as good as never.
+    let time = Duration::from_millis(time.0.min(LAST));
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + time).to_string()
+}
+
+/// The last moment of the year 9999.
+const LAST: u64 = 253_402_300_799_999;
+
 /// `value` with `status`.
 pub(super) fn of_json(status: StatusCode, value: &Value) -> Response {
     let mut response = Answer::new(compact_json(value));
@@ -87,9 +105,10 @@ pub(super) fn ok(value: &Value) -> Response {
     of_json(StatusCode::OK, value)
 }
 
-/// What every answer has: nobody keeps it, and nobody takes it for something else.
-pub(super) fn complete(mut response: Response) -> Response {
+/// What every answer has: nobody keeps it, nobody takes it for something else, and it can be found in the audit trail.
+pub(super) fn complete(mut response: Response, id: &RequestId) -> Response {
     let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.header_value());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -6,24 +6,44 @@ use super::response::Refusal;
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum Route<'a> {
     /// `/health/live`.
     Live,
     /// `/health/ready`.
     Ready,
+    /// `/status`.
+    Status,
+    /// `/config`.
+    Config,
+    /// `/sessions`.
+    Sessions,
+    /// `/sessions/{fingerprint}`.
+    Session(&'a str),
+    /// `/bans`.
+    Bans,
+    /// `/bans/{id}`.
+    Ban(&'a str),
 }
 
-impl Route {
+impl<'a> Route<'a> {
     /// The route of `path`, which is not decoded.
-    pub(super) fn of(path: &str) -> Option<Self> {
+    pub(super) fn of(path: &'a str) -> Option<Self> {
         match path {
             "/health/live" => Some(Self::Live),
             "/health/ready" => Some(Self::Ready),
-            _ => None,
+            "/status" => Some(Self::Status),
+            "/config" => Some(Self::Config),
+            "/sessions" => Some(Self::Sessions),
+            "/bans" => Some(Self::Bans),
+            _ => {
+                let session = path.strip_prefix("/sessions/").and_then(name);
+                let ban = || path.strip_prefix("/bans/").and_then(name);
+                session.map(Self::Session).or_else(|| ban().map(Self::Ban))
+            }
         }
     }
 
-    /// Whether no token is asked for: what probes have none.
+    /// Whether no token is asked for: probes have none.
     pub(super) fn is_public(self) -> bool {
         matches!(self, Self::Live | Self::Ready)
     }
@@ -41,7 +61,15 @@ impl Route {
     /// As `Allow` has them.
     fn methods(self) -> &'static str {
         match self {
-            Self::Live | Self::Ready => "GET",
+            Self::Live | Self::Ready | Self::Status | Self::Config | Self::Bans => "GET",
+            Self::Sessions => "GET, DELETE",
+            Self::Session(_) | Self::Ban(_) => "DELETE",
         }
     }
+}
+
+/// The last part of a path, if it is one in which nothing can be meant but itself.
+fn name(text: &str) -> Option<&str> {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_plain.then_some(text)
 }

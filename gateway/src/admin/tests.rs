@@ -2,13 +2,28 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use serde_json::json;
+
 use super::*;
+use crate::audit::Audit;
+use crate::auth::credential::Shared;
+use crate::auth::throttle::tests::RULES;
+use crate::auth::tokens::Tokens;
+use crate::directory::Directory;
+use crate::directory::file::FileDirectory;
+use crate::directory::hash_pool::tests::room;
+use crate::directory::influxdb::{Unreachable, UpstreamClient};
+use crate::directory::users::Users;
 use crate::session::Lifetime;
+use crate::session::Session;
 use crate::session::memory::{Capacity, MemoryStore};
 use crate::session::store::SessionStore;
-use crate::user::secret::ApiToken;
+use crate::session::token::SessionToken;
+use crate::user::secret::{ApiToken, Scheme};
+use crate::user::tests::user;
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -17,9 +32,27 @@ fn admin(token: Option<&str>) -> Admin {
     let store = MemoryStore::new(lifetime, Capacity { total: 100, per_user: 10 }, []);
     let sessions = Arc::new(SessionStore::Memory(store));
     let token = token.map(|token| ApiToken::parse(token).unwrap());
+    let users = FileDirectory::new(Users::new(Vec::new()), None, room());
+    let (directory, store) = (Directory::File(Arc::new(users)), Arc::clone(&sessions));
+    let auth = Auth::new(directory, store, Tokens::Pass, None, RULES, Audit::to_log());
+    let shared = Arc::new(Shared::new(None, Scheme::Token));
     Admin {
         guard: Arc::new(Guard::new(token.as_ref())),
         readiness: Arc::new(Readiness::new(sessions, None)),
+        auth: Arc::new(auth),
+        version: Arc::new(Version::new(Arc::new(NoUpstream), shared)),
+        config: Arc::new(ArcSwap::from_pointee(Value::Null)),
+        started: Moment::now(),
+    }
+}
+
+/// An upstream that is not there.
+struct NoUpstream;
+
+#[async_trait::async_trait]
+impl UpstreamClient for NoUpstream {
+    async fn ask(&self, _: http::Request<()>) -> Result<http::Response<Bytes>, Unreachable> {
+        Err(Unreachable)
     }
 }
 
@@ -30,7 +63,12 @@ fn ask(admin: &Admin, method: &str, target: &str, headers: &[(&'static str, &str
     }
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(admin.answer(&Request { method: &method, target, headers: &map }))
+    runtime.block_on(admin.answer(&Request {
+        method: &method,
+        target,
+        headers: &map,
+        address: None,
+    }))
 }
 
 fn status(admin: &Admin, target: &str, headers: &[(&'static str, &str)]) -> u16 {
@@ -137,4 +175,31 @@ fn whoever_is_about_to_stop_is_not_ready() {
     let body = br#"{"code":"unavailable","message":"not ready: draining"}"#;
     assert_eq!(&answer.body()[..], body);
     assert_eq!(status(&admin, "/health/live", &[HERE]), 200);
+}
+
+/// A session whose id begins with the same 32 bits as that of another.
+#[test]
+fn a_05_a_fingerprint_of_two_sessions_ends_none_of_them() {
+    let admin = admin(None);
+    let id = SessionToken::generate().id();
+    let twin = id.twin();
+    for (id, name) in [(id, "ada"), (twin, "bob")] {
+        let session = Session::start(id, Arc::new(user(name)), None, Moment::now());
+        let SessionStore::Memory(memory) = &**admin.auth.sessions() else { panic!() };
+        memory.create(session, Moment::now()).unwrap();
+    }
+    let delete = |digits| {
+        let answer = ask(&admin, "DELETE", &format!("/sessions/{}", id.digits(digits)), &[HERE]);
+        (answer.status().as_u16(), serde_json::from_slice::<Value>(answer.body()).unwrap())
+    };
+    let (status, body) = delete(8);
+    let candidates = body["candidates"].as_array().unwrap();
+    assert_eq!((status, candidates.len()), (409, 2), "{body}");
+    assert!(candidates.iter().any(|it| it["fingerprint"] == id.digits(16) && it["user"] == "ada"));
+    assert_eq!(delete(7).0, 404);
+    assert_eq!(delete(17).0, 404);
+    assert_eq!(delete(16), (200, json!({ "revoked": 1 })));
+    assert_eq!(delete(16).0, 404);
+    // Now it is the other's alone.
+    assert_eq!(delete(8), (200, json!({ "revoked": 1 })));
 }

@@ -2,17 +2,25 @@
 
 use std::sync::Arc;
 
-use super::{BindError, bind};
+use arc_swap::ArcSwap;
+use serde_json::Value;
+
+use super::{BindError, bind, token_file};
 use crate::admin::Admin;
 use crate::admin::guard::Guard;
 use crate::admin::service::AdminService;
+use crate::clock::Moment;
 use crate::config::{self, AdminAddress, Config};
+use crate::file_identity::watched::Watched;
 use crate::gateway::Gateway;
+use crate::gateway::readiness::Readiness;
+use crate::gateway::version::Version;
 use crate::limits::Limits;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::net::listener::{Bound, Listener, Open, bind_unix};
-use crate::net::server::Front;
+use crate::net::server::{Front, Server};
+use crate::session::store::SessionStore;
 
 /// How many connections there may be. They are counted apart from those of clients, who cannot shut operators out.
 const CONNECTIONS: usize = 64;
@@ -30,18 +38,45 @@ pub(super) fn bind_all(config: &Config) -> Result<Option<Listener>, BindError> {
     }
 }
 
-/// Who may ask.
-pub(super) fn guard(settings: &config::Admin) -> Arc<Guard> {
-    Arc::new(Guard::new(settings.token.as_ref().map(|(token, _)| token)))
+/// Whether the gateway is ready, by what `config` says.
+pub(super) fn readiness(
+    config: &Config,
+    sessions: &Arc<SessionStore>,
+    version: &Arc<Version>,
+) -> Arc<Readiness> {
+    let needs_upstream = config.admin.as_ref().is_some_and(|admin| admin.ready_needs_upstream);
+    let upstream = needs_upstream.then(|| Arc::clone(version));
+    Arc::new(Readiness::new(Arc::clone(sessions), upstream))
 }
 
-/// The service behind `listener`, on a thread of its own. It reads requests as strictly as `gateway` does.
-pub(super) fn service(
-    admin: Admin,
-    listener: Listener,
-    gateway: Arc<Gateway>,
+/// What it needs to know of the gateway.
+pub(super) struct Needs {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) version: Arc<Version>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) effective: Arc<ArcSwap<Value>>,
+}
+
+/// Adds the service behind its listener, on a thread of its own; returns the file of its token. It reads requests as
+/// strictly as those of clients are read.
+pub(super) fn add(
+    server: &mut Server,
+    admin: Option<(config::Admin, Listener)>,
     limits: &Limits,
-) -> Bound<Front<AdminService>> {
+    needs: Needs,
+) -> Option<Watched> {
+    let (settings, listener) = admin?;
+    let (token, file) = settings.token.unzip();
+    let guard = Arc::new(Guard::new(token.as_ref()));
+    let Needs { gateway, version, readiness, effective } = needs;
+    let admin = Admin {
+        guard: Arc::clone(&guard),
+        readiness,
+        auth: Arc::clone(gateway.auth()),
+        version,
+        config: effective,
+        started: Moment::now(),
+    };
     let front = Front {
         proxy: Arc::new(AdminService(Arc::new(admin))),
         gateway,
@@ -49,5 +84,6 @@ pub(super) fn service(
         concurrency: ConcurrencyLimits::new(limits),
         keep_alive: limits.into(),
     };
-    Bound::new("admin", front, vec![listener]).with_threads(1)
+    server.add(Bound::new("admin", front, vec![listener]).with_threads(1));
+    file.map(|file| token_file::watched_for_admin(file, guard))
 }

@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
+use serde_json::Value;
+
 use super::files::{Loaded, load_again};
 use super::policy;
 use crate::audit::{Event, EventKind};
@@ -25,6 +28,8 @@ pub(super) struct InForce {
     pub(super) shared: Arc<Shared>,
     pub(super) connections: Connections,
     pub(super) concurrency: Arc<ConcurrencyLimits>,
+    /// The configuration in use, for people to read.
+    pub(super) effective: Arc<ArcSwap<Value>>,
 }
 
 /// The configuration file.
@@ -87,6 +92,9 @@ impl Source for ConfigFile {
                 self.in_force.shared.replace(config.upstream.token.clone());
             }
             self.in_force.put(&config);
+            let before = self.in_force.effective.load_full();
+            let effective = in_use(&before, config.effective, &needs_restart);
+            self.in_force.effective.store(Arc::new(effective));
             report(&self.path, &needs_restart);
         }
         *last = config.written;
@@ -109,6 +117,17 @@ impl Source for ConfigFile {
             .record(Event::now(EventKind::ReloadRefused(faults.len())));
         *lock(&self.outcome) = Outcome { faults: faults.to_vec(), needs_restart: Vec::new() };
     }
+}
+
+/// `now`, but with what needs a restart as it was `before`.
+fn in_use(before: &Value, mut now: Value, needs_restart: &[String]) -> Value {
+    for key in needs_restart {
+        let pointer = format!("/{}", key.replace('.', "/"));
+        if let (Some(old), Some(new)) = (before.pointer(&pointer), now.pointer_mut(&pointer)) {
+            *new = old.clone();
+        }
+    }
+    now
 }
 
 fn report(path: &Path, needs_restart: &[String]) {

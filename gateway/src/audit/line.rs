@@ -20,6 +20,8 @@ struct Line<'a> {
     seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'static str>,
     client: Option<String>,
     session: Option<String>,
     request_id: Option<&'a str>,
@@ -35,6 +37,7 @@ pub(super) fn write(event: &Event, out: &mut Vec<u8>) {
         reason,
         seconds,
         count,
+        actor: event.actor,
         client: event.client.map(|client| client.to_string()),
         session: event.session.map(|session| session.to_string()),
         request_id: event.request_id.as_deref(),
@@ -56,6 +59,7 @@ fn words(kind: EventKind) -> Words {
         EventKind::Evicted => ("evicted", None, None, None),
         EventKind::Revoked => ("revoked", None, None, None),
         EventKind::Banned(scope, seconds) => ("banned", Some(scope), Some(seconds), None),
+        EventKind::Lifted(scope) => ("ban_lifted", Some(scope), None, None),
         EventKind::PasswordChanged => ("password_changed", None, None, None),
         EventKind::Reloaded(users) => ("reloaded", None, None, Some(users)),
         EventKind::ReloadRefused(faults) => ("reload_refused", None, None, Some(faults)),

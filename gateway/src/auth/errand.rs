@@ -89,7 +89,7 @@ pub async fn begin(
             let name = name_of(auth, account, session);
             let guess = guess_at(auth, &name, account, session, meta).await;
             Some(guess.inspect_err(|error| {
-                signin::note_refused(auth, error, |event| guessed(event, session, &name, meta));
+                signin::note_refused(auth, error, meta, &name, Some(session.id()));
             })?)
         }
         _ => None,
@@ -111,7 +111,7 @@ pub async fn conclude(
                 let bans = auth.throttle.fail(guess, Moment::now()).await;
                 let bans = bans.unwrap_or_default();
                 let error = SignInError::Refused(Reason::WrongPassword, bans);
-                signin::note_refused(auth, &error, |event| guessed(event, session, name, meta));
+                signin::note_refused(auth, &error, meta, name, Some(session.id()));
             }
             // It was right, and there is nothing to keep it from being so.
             _ if status.is_success() => {
@@ -186,8 +186,4 @@ fn name_of(auth: &Auth, account: Option<UserId>, session: &Session) -> LoginName
 
 fn user_with(auth: &Auth, id: UserId) -> Option<Arc<User>> {
     auth.sessions.of(id).first().map(|session| session.user())
-}
-
-fn guessed(event: Event, session: &Session, name: &LoginName, meta: &RequestMeta<'_>) -> Event {
-    event.on(meta).for_typed(name).within(session.id().fingerprint())
 }

@@ -84,8 +84,7 @@ pub async fn check_password_of(
     let guess = Guess::new(meta.network(), &name.into());
     let verified = signin::verify(auth, file, Some(name), password, guess).await;
     verified.map(drop).inspect_err(|error| {
-        let fingerprint = session.id().fingerprint();
-        signin::note_refused(auth, error, |event| event.on(meta).to(name).within(fingerprint));
+        signin::note_refused(auth, error, meta, &name.into(), Some(session.id()));
     })
 }
 

@@ -14,12 +14,13 @@ use crate::directory::file::{Check, FileDirectory, Verified};
 use crate::directory::influxdb::{InfluxdbDirectory, SignInFailure, SignedIn};
 use crate::directory::users::Account;
 use crate::directory::{Directory, Overloaded};
-use crate::request_meta::{ClientKind, RequestMeta};
+use crate::request_meta::{Client, RequestMeta};
 use crate::session::store::{CreateError, StoreError, wait};
-use crate::session::token::SessionToken;
+use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session};
 use crate::user::User;
 use crate::user::credentials::Credentials;
+use crate::user::login_name::LoginName;
 use crate::user::name::Username;
 use crate::user::password::{Password, PasswordMark};
 use crate::user::secret::UpstreamSession;
@@ -102,26 +103,39 @@ pub async fn sign_in(
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
     let typed = credentials.typed.clone();
     let guess = Guess::new(meta.network(), &(&typed).into());
-    let kind = meta.kind;
+    let client = meta.client();
     let signed_in = match &auth.directory {
-        Directory::File(file) => sign_in_by_file(auth, file, credentials, guess, kind).await,
+        Directory::File(file) => sign_in_by_file(auth, file, credentials, guess, client).await,
         Directory::Influxdb(influxdb) => {
-            sign_in_by_influxdb(auth, influxdb, credentials, guess, kind).await
+            sign_in_by_influxdb(auth, influxdb, credentials, guess, client).await
         }
     };
     match &signed_in {
         Ok((_, session)) => auth.audit.record(event(EventKind::SignedIn, session).on(meta)),
-        Err(error) => note_refused(auth, error, |event| event.on(meta).for_typed(&typed)),
+        Err(error) => note_refused(auth, error, meta, &typed, None),
     }
     signed_in
 }
 
-/// Writes a refusal down, and the waits that begin with it.
-pub(super) fn note_refused(auth: &Auth, error: &SignInError, complete: impl Fn(Event) -> Event) {
-    auth.audit.record(complete(Event::now(EventKind::Refused(error.reason()))));
+/// Writes a refusal down, and the waits that begin with it: of an attempt in `session`, if in one.
+pub(super) fn note_refused(
+    auth: &Auth,
+    error: &SignInError,
+    meta: &RequestMeta<'_>,
+    typed: &LoginName,
+    session: Option<&SessionId>,
+) {
+    let record = |kind| {
+        let event = Event::now(kind).on(meta).for_typed(typed);
+        auth.audit.record(match session {
+            Some(session) => event.within(session.fingerprint()),
+            None => event,
+        });
+    };
+    record(EventKind::Refused(error.reason()));
     for ban in error.bans() {
-        let banned = EventKind::Banned(ban.scope.word(), ban.time.as_secs());
-        auth.audit.record(complete(Event::now(banned)));
+        record(EventKind::Banned(ban.scope.word(), ban.time.as_secs()));
+        auth.bans.note(ban, typed, meta.network(), Moment::now());
     }
 }
 
@@ -130,13 +144,13 @@ async fn sign_in_by_file(
     file: &Arc<FileDirectory>,
     credentials: Credentials,
     guess: Guess,
-    kind: ClientKind,
+    client: Client,
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
     let Credentials { name, password, .. } = credentials;
     let verified = verify(auth, file, name.as_ref(), password, guess).await?;
     let user = Arc::clone(&verified.account.user);
     let password = Some(verified.account.mark());
-    let (token, session) = open(auth, user, password, None, kind, Moment::now()).await?;
+    let (token, session) = open(auth, user, password, None, client, Moment::now()).await?;
     if !confirm(auth, file, &verified.account, &session).await? {
         return Err(SignInError::Refused(Reason::WrongPassword, Vec::new()));
     }
@@ -196,7 +210,7 @@ async fn sign_in_by_influxdb(
     influxdb: &InfluxdbDirectory,
     credentials: Credentials,
     guess: Guess,
-    kind: ClientKind,
+    client: Client,
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
     let claim = auth.throttle.admit(&guess, Moment::now()).await?;
     let permit = influxdb.permit(claim).await?;
@@ -208,7 +222,7 @@ async fn sign_in_by_influxdb(
                 return Err(unjudged.into());
             }
             // Not the moment of the request: it may have waited for its turn.
-            open(auth, user, None, Some(session), kind, Moment::now()).await
+            open(auth, user, None, Some(session), client, Moment::now()).await
         }
         Err(SignInFailure::Wrong) => {
             let bans = auth.throttle.fail(&guess, Moment::now()).await?;
@@ -228,11 +242,11 @@ pub(super) async fn open(
     user: Arc<User>,
     password: Option<PasswordMark>,
     upstream: Option<UpstreamSession>,
-    kind: ClientKind,
+    client: Client,
     now: Moment,
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
     let token = SessionToken::generate();
-    let session = Session::start(token.id(), user, upstream, now).of_kind(kind);
+    let session = Session::start(token.id(), user, upstream, now).of_client(client);
     let session = auth.sessions.create(&token, session, password, now).await?;
     if let Some(upstream_sessions) = &auth.upstream_sessions {
         upstream_sessions.begin(&session, now);

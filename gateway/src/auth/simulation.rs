@@ -23,7 +23,7 @@ use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::tests::{CHEAP, room};
 use crate::directory::users::{Account, Users};
-use crate::request_meta::ClientKind;
+use crate::request_meta::Client;
 use crate::seeds::seeds;
 use crate::session::memory::{Capacity, MemoryStore};
 use crate::session::store::{EndListener, Ended, SessionStore, wait};
@@ -127,14 +127,9 @@ fn sign_ins_that_race_with_a_changing_file_leave_no_session_of_yesterday() {
                 while !done.load(Ordering::Relaxed) {
                     let Some(verified) = stage.file.verified(&name_of(name)) else { continue };
                     let user = Arc::clone(&verified.account.user);
-                    if let Ok((_, session)) = wait(open(
-                        &stage.auth,
-                        user,
-                        None,
-                        None,
-                        ClientKind::default(),
-                        Moment::now(),
-                    )) {
+                    if let Ok((_, session)) =
+                        wait(open(&stage.auth, user, None, None, Client::default(), Moment::now()))
+                    {
                         let confirm =
                             confirm(&stage.auth, &stage.file, &verified.account, &session);
                         wait(confirm).unwrap();

@@ -1,5 +1,6 @@
 //! Brute-force protection: failures are counted, and whoever has too many has to wait.
 
+pub mod bans;
 mod guess;
 mod memory;
 mod shared;
@@ -146,6 +147,15 @@ impl Throttle {
             Self::Memory(memory) => Ok(memory.fail(guess, now)?),
             Self::Redis(redis) => Box::pin(redis.fail(guess, now)).await,
         }
+    }
+
+    /// Forgets the failures of whoever waits in this `scope`.
+    pub async fn lift(&self, scope: Scope, guess: &Guess) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => memory.lift(scope, guess),
+            Self::Redis(redis) => Box::pin(redis.lift(scope, guess)).await?,
+        }
+        Ok(())
     }
 }
 

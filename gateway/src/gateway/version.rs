@@ -50,6 +50,13 @@ impl Version {
         }
     }
 
+    /// What the upstream says is its version, for people to read.
+    pub fn said(&self) -> Option<HeaderValue> {
+        let known = self.known.load();
+        let header = known.as_ref()?.iter().find(|(name, _)| *name == NAMES[1])?;
+        Some(header.1.clone())
+    }
+
     /// Whether the upstream has said anything yet.
     pub fn is_known(&self) -> bool {
         self.known.load().is_some()
@@ -66,7 +73,6 @@ impl Version {
     }
 
     /// When the upstream was last heard of; `None` if never.
-    #[expect(dead_code, reason = "nobody asks for it yet")]
     pub fn last_answer(&self) -> Option<Moment> {
         let has_answered = self.silent.load(Ordering::Relaxed) != NEVER;
         has_answered.then(|| Moment::from_millis(self.last_answer.load(Ordering::Relaxed)))

@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use super::Session;
+use super::{Place, Session};
 use crate::clock::Moment;
 
 /// The length of a tick in milliseconds. Deadlines in one tick count as the same.
@@ -66,6 +66,26 @@ impl Deadlines {
             session.tick.store(NONE, Ordering::Relaxed);
         }
         due
+    }
+
+    /// Up to `most` sessions from the place `from` on, and where the list goes on.
+    ///
+    /// One that is put off meanwhile comes again, later. Within a tick the list runs from the end, as the last takes the
+    /// place of one that is removed.
+    pub(super) fn page(&self, from: Place, most: usize) -> (Vec<Weak<Session>>, Option<Place>) {
+        let mut found = Vec::new();
+        let first = u32::try_from(from.time).unwrap_or(u32::MAX);
+        for (tick, sessions) in self.0.range(first..) {
+            let is_begun = *tick == first && from.which > 0;
+            let left = if is_begun { sessions.len().min(from.which) } else { sessions.len() };
+            let rest = left.saturating_sub(most - found.len());
+            found.extend(sessions[rest..left].iter().rev().cloned());
+            if found.len() == most {
+                let time = u64::from(*tick) + u64::from(rest == 0);
+                return (found, Some(Place { time, which: rest }));
+            }
+        }
+        (found, None)
     }
 
     /// How many sessions are in here.

@@ -29,10 +29,6 @@ impl SessionIndex {
         self.by_name.get(named).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Session>> {
-        self.by_user.values().flatten()
-    }
-
     pub(super) fn insert(&mut self, session: Arc<Session>) {
         for named in session.named() {
             self.by_name.entry(named).or_default().push(Arc::clone(&session));
@@ -106,7 +102,7 @@ pub(super) fn to_go<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request_meta::ClientKind;
+    use crate::request_meta::{Client, ClientKind};
     use crate::session::Lifetime;
     use crate::session::memory::{Capacity, MemoryStore};
     use crate::session::token::{SessionId, SessionToken};
@@ -140,7 +136,8 @@ mod tests {
         fn sign_in(&self, agent: &[u8], now: Moment, uses: usize) -> SessionId {
             let id = SessionToken::generate().id();
             let session = Session::start(id, Arc::clone(&self.ada), None, now);
-            self.store.create(session.of_kind(ClientKind::of(agent)), now).unwrap();
+            let client = Client { kind: ClientKind::of(agent), address: None };
+            self.store.create(session.of_client(client), now).unwrap();
             assert!((0..uses).all(|_| self.is_live(&id, now)));
             id
         }

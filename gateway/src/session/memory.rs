@@ -11,9 +11,8 @@ use super::ended::{EndListener, Ended, Listeners, tell};
 use super::in_flight::InFlight;
 use super::index::{self, SessionIndex};
 use super::origin::Named;
-use super::record::Filter;
 use super::token::{DigestHasher, SessionId};
-use super::{EndReason, Lifetime, Record, Session, Watch, lock};
+use super::{EndReason, Lifetime, Page, Place, Record, Session, Wanted, Watch, lock};
 use crate::clock::Moment;
 use crate::user::{User, UserId};
 
@@ -174,14 +173,22 @@ impl MemoryStore {
         sessions.len()
     }
 
-    /// The live sessions that `filter` lets through.
-    pub fn list(&self, filter: Filter, now: Moment) -> Vec<Record> {
-        let sessions = match filter {
-            Filter::All => lock(&self.index).all().cloned().collect(),
-            Filter::User(user) => self.of(user),
-        };
-        let live = sessions.iter().filter(|session| self.is_live(session, now));
-        live.map(|session| session.record(now, &self.lifetime)).collect()
+    /// Up to `most` of all live sessions. Sign-ins wait no longer for it than for each other.
+    pub fn page(&self, from: Place, most: usize, now: Moment) -> Page {
+        let (found, next) = lock(&self.deadlines).page(from, most);
+        let sessions = found.iter().filter_map(Weak::upgrade);
+        let live = sessions.filter(|session| self.is_live(session, now));
+        let records = live.map(|session| session.record(now, &self.lifetime)).collect();
+        Page { records, next }
+    }
+
+    /// The live sessions that are `wanted`. Looks at all of them, and nobody waits for it.
+    pub fn find(&self, wanted: &Wanted, now: Moment) -> Vec<Record> {
+        let all = self.cache.iter().map(|(_, session)| session);
+        let found = all.filter(|session| {
+            wanted.is(session.id(), session.user().name.as_str()) && self.is_live(session, now)
+        });
+        found.map(|session| session.record(now, &self.lifetime)).collect()
     }
 
     /// Watches over `session` for a request that has not come in whole. What has become of the
@@ -196,8 +203,7 @@ impl MemoryStore {
     }
 
     /// How many sessions are counted, those included that idled out since the last sweep.
-    #[cfg(test)]
-    fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         lock(&self.index).count
     }
 

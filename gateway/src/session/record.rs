@@ -1,11 +1,13 @@
 //! What is known of a session, in a form that can be written down.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use super::token::SessionId;
 use super::{Lifetime, Session};
 use crate::clock::{Moment, wall};
-use crate::user::UserId;
+use crate::request_meta::Client;
 
 /// A time of the wall clock: milliseconds since 1970-01-01 00:00 UTC. For people and for other
 /// processes to read; nothing in this one is decided by it.
@@ -14,7 +16,7 @@ pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
     /// When `moment` was, or will be, if it is `now` at `wall`.
-    fn of(moment: Moment, now: Moment, wall: SystemTime) -> Self {
+    pub fn of(moment: Moment, now: Moment, wall: SystemTime) -> Self {
         let wall = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let then = if moment > now {
             wall.saturating_add(moment.since(now))
@@ -30,9 +32,7 @@ impl UnixMillis {
 pub struct Record {
     /// The digest of its token.
     pub id: SessionId,
-    /// Whose it is.
-    pub user_id: UserId,
-    /// The name of that user.
+    /// The name of its user.
     pub user_name: String,
     /// When it was created.
     pub started: UnixMillis,
@@ -40,15 +40,64 @@ pub struct Record {
     pub last_used: UnixMillis,
     /// When it ends, if it is not used any more.
     pub expires: UnixMillis,
+    /// The client that has opened it.
+    pub client: Client,
 }
 
-/// Which sessions to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// All.
-    All,
-    /// Those of this user.
-    User(UserId),
+/// Which sessions are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those of the user of this name.
+    User(String),
+    /// Those whose id begins with these hex digits.
+    Id(String),
+}
+
+impl Wanted {
+    /// Whether a session of this id and user's name is wanted.
+    pub(super) fn is(&self, id: &SessionId, name: &str) -> bool {
+        match self {
+            Self::User(wanted) => wanted == name,
+            Self::Id(digits) => id.hex().starts_with(digits),
+        }
+    }
+}
+
+/// A place in the list of all sessions, which are in the order in which they end if they are not used.
+///
+/// Prints as two numbers with a `-` between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// When those here end, as the store counts time.
+    pub time: u64,
+    /// Which of them, as the store counts; 0: from the first.
+    pub which: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", self.time, self.which)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (time, which) = text.split_once('-').ok_or(())?;
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let place = || Some(Self { time: time.parse().ok()?, which: which.parse().ok()? });
+        is_plain.then(place).flatten().ok_or(())
+    }
+}
+
+/// Some of all sessions.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Those that live.
+    pub records: Vec<Record>,
+    /// Where the list goes on, if it does.
+    pub next: Option<Place>,
 }
 
 impl Session {
@@ -59,11 +108,11 @@ impl Session {
         let user = self.user();
         Record {
             id: *self.id(),
-            user_id: self.user_id(),
             user_name: user.name.as_str().to_owned(),
             started: at(self.started),
             last_used: at(self.last_used().min(now)),
             expires: at(self.deadline(lifetime).unwrap_or(now)),
+            client: *self.client(),
         }
     }
 }

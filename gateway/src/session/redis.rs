@@ -206,7 +206,7 @@ impl RedisStore {
         });
         // A use is what its deadline here counts from.
         let used = if let How::Use = how { now } else { began };
-        let session = Session::start(id, fields.bound(&here), None, used).of_kind(fields.kind);
+        let session = Session::start(id, fields.bound(&here), None, used).of_client(fields.client);
         let session = Arc::new(Session { started: began, upstream: half, ..session });
         if let (How::Use, Ok(covered @ 1..)) = (how, u64::try_from(covered)) {
             let until = now.after(Duration::from_millis(covered)).min(ends);

@@ -10,10 +10,9 @@ pub use super::ended::{EndListener, Ended};
 pub use super::error::{CreateError, StoreError};
 use super::memory::{Capacity, Full, MemoryStore};
 use super::origin::Named;
-use super::record::Filter;
 use super::redis::{RedisStore, SharedHalves, listing, upkeep};
 use super::token::{SessionId, SessionToken};
-use super::{EndReason, Record, Session, Watch};
+use super::{EndReason, Page, Place, Record, Session, Wanted, Watch};
 use crate::clock::Moment;
 use crate::user::password::PasswordMark;
 use crate::user::{User, UserId};
@@ -182,10 +181,31 @@ impl SessionStore {
         ask!(self, memory => memory.assign(session, user), redis => redis.assign(session, user))
     }
 
-    /// The live sessions that `filter` lets through, for people to read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no administrator can ask for it yet"))]
-    pub async fn list(&self, filter: Filter, now: Moment) -> Result<Vec<Record>, StoreError> {
-        ask!(self, memory => memory.list(filter, now), redis => listing::list(redis, filter, now))
+    /// Up to `most` of all live sessions from the place `from` on, for people to read.
+    pub async fn page(&self, from: Place, most: usize, now: Moment) -> Result<Page, StoreError> {
+        ask!(self, memory => memory.page(from, most, now), redis => listing::page(redis, from, most, now))
+    }
+
+    /// The live sessions that are `wanted`. Looks at all of them.
+    pub async fn find(
+        self: &Arc<Self>,
+        wanted: Wanted,
+        now: Moment,
+    ) -> Result<Vec<Record>, StoreError> {
+        if let Self::Redis(redis) = &**self {
+            return Box::pin(listing::find(redis, &wanted, now)).await;
+        }
+        let store = Arc::clone(self);
+        // A million take a second, in which the thread that asks would answer nobody else.
+        let found = tokio::task::spawn_blocking(
+            move || here!(&*store, memory => memory.find(&wanted, now), _redis => Vec::new()),
+        );
+        found.await.map_err(|_| StoreError::Unavailable)
+    }
+
+    /// How many sessions live; some that idled out in the last moment may still be among them.
+    pub async fn count(&self, now: Moment) -> Result<usize, StoreError> {
+        ask!(self, memory => memory.count(), redis => listing::count(redis, now))
     }
 
     /// The live sessions of `user` that this process has at hand.

@@ -103,6 +103,19 @@ impl SessionId {
         hex::decode(hex)?.try_into().ok().map(Self)
     }
 
+    /// The first `count` of those digits. They neither sign in nor tell anything of the token.
+    pub fn digits(&self, count: usize) -> String {
+        self.hex().chars().take(count).collect()
+    }
+
+    /// Another id that begins like this one.
+    #[cfg(test)]
+    pub fn twin(&self) -> Self {
+        let mut other = *self;
+        other.0[7] ^= 1;
+        other
+    }
+
     /// Eight hex digits that name the session in logs.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint([self.0[0], self.0[1], self.0[2], self.0[3]])

@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::directory::file::Verified;
 use crate::directory::users::UserChange;
 use crate::file_identity::Files;
-use crate::request_meta::ClientKind;
+use crate::request_meta::Client;
 use crate::seeds::Random;
 use crate::session::store::wait;
 use crate::session::token::{SessionId, SessionToken};
@@ -213,7 +213,7 @@ impl History {
         let evicted = self.live_of(name) >= CAPACITY.per_user;
         let mine = |known: &&mut Known| known.name == name && known.ended.is_none();
         let user = Arc::clone(&verified.account.user);
-        match wait(open(&self.stage.auth, user, None, None, ClientKind::default(), now)) {
+        match wait(open(&self.stage.auth, user, None, None, Client::default(), now)) {
             Err(error) => {
                 assert!(matches!(error, SignInError::Full), "seed {}", self.seed);
                 assert!(is_full, "seed {}", self.seed);

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::Scope;
 use crate::directory::Claim;
 use crate::request_meta::ClientKey;
 use crate::session::redis::throttle::Digest;
@@ -25,6 +26,15 @@ impl Guess {
         let (client, name) = (client.octets(), name.as_str().as_bytes());
         // All clients have as many octets, so no two pairs are the same text.
         Self { pair: digest(&[&client, name]), client: digest(&[&client]), user: digest(&[name]) }
+    }
+
+    /// What is counted for this scope.
+    pub fn counted(&self, scope: Scope) -> &Digest {
+        match scope {
+            Scope::Pair => &self.pair,
+            Scope::Client => &self.client,
+            Scope::User => &self.user,
+        }
     }
 
     /// What the guess's place in a line goes by: the client, and the name.

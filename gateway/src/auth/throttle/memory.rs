@@ -85,6 +85,17 @@ impl MemoryThrottle {
         Ok(counted.into_iter().filter_map(ban).collect())
     }
 
+    /// Forgets the failures of whoever waits in this `scope`.
+    pub fn lift(&self, scope: Scope, guess: &Guess) {
+        let mut tables = self.lock();
+        let places = tables.places(guess);
+        match scope {
+            Scope::Pair => tables.pairs.forget(places.pair),
+            Scope::Client => tables.clients.forget(places.client),
+            Scope::User => tables.users.forget(places.user),
+        }
+    }
+
     /// The tables' own code does not panic, so a poisoned lock still guards sound tables.
     fn lock(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)

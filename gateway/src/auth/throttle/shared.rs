@@ -9,7 +9,8 @@ use super::table::PLACES;
 use super::{Ban, KNOWN, Scope, ThrottleRules, Unjudged};
 use crate::clock::Moment;
 use crate::session::redis::RedisStore;
-use crate::session::redis::throttle::{Counted, Judged, Limit, Limits, Step, judge};
+use crate::session::redis::throttle::{Counted, Judged, Limit, Limits, Step, judge, lift};
+use crate::session::store::StoreError;
 
 /// Counts failures in Redis.
 #[derive(Clone)]
@@ -42,6 +43,11 @@ impl SharedThrottle {
     /// The guess was wrong: counts it. Returns the waits that begin with it.
     pub async fn fail(&self, guess: &Guess, now: Moment) -> Result<Vec<Ban>, Unjudged> {
         self.judge(Step::Fail, guess, now).await.map(|(_, bans)| bans)
+    }
+
+    /// Forgets the failures of whoever waits in this `scope`.
+    pub async fn lift(&self, scope: Scope, guess: &Guess) -> Result<(), StoreError> {
+        lift(&self.redis, scope.word(), guess.counted(scope)).await
     }
 
     async fn judge(

@@ -57,7 +57,8 @@ impl RedisStore {
         self.live_for(run.arg(hex)).arg(total).arg(per_user);
         run.arg(session.user_id().to_string()).arg(session.kind().bits());
         run.arg(halves::of_new(self, session).await?);
-        for (field, value) in fields::of_user(&user).into_iter().chain(fields::of_origin(session)) {
+        let fields = fields::of_user(&user).into_iter().chain(fields::of_origin(session));
+        for (field, value) in fields.chain(fields::of_client(session)) {
             run.arg(field).arg(value);
         }
         if let Some(password) = password {
@@ -200,7 +201,7 @@ impl RedisStore {
         let id = SessionId::of_hex(id)?;
         self.gone(&id);
         let fields = Fields::read(flat).ok()?;
-        let session = Session::start(id, fields.as_recorded(), None, now).of_kind(fields.kind);
+        let session = Session::start(id, fields.as_recorded(), None, now).of_client(fields.client);
         session.end();
         let session = Arc::new(session);
         tell(&self.listeners, Arc::clone(&session), reason);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::request_meta::ClientKind;
+use crate::request_meta::{Client, ClientKind};
 use crate::session::Session;
 use crate::session::origin::Named;
 use crate::session::record::UnixMillis;
@@ -23,8 +23,8 @@ pub(super) struct Fields {
     pub(super) name: Username,
     status: Status,
     access: Access,
-    /// What kind of client has opened it.
-    pub(super) kind: ClientKind,
+    /// The client that has opened it.
+    pub(super) client: Client,
     /// When it began, by Redis' clock.
     pub(super) started: UnixMillis,
     /// When it was last used, as far as Redis was told.
@@ -69,10 +69,14 @@ impl Fields {
                 let access = Access::ALL.into_iter().find(|access| access.word() == word);
                 access.ok_or(Unreadable::Field("access"))?
             },
-            kind: field("kind")?
-                .parse()
-                .map(ClientKind::of_bits)
-                .map_err(|_| Unreadable::Field("kind"))?,
+            client: {
+                let kind = field("kind")?.parse().map_err(|_| Unreadable::Field("kind"))?;
+                let kind = ClientKind::of_bits(kind);
+                // Gateways before this one have not written more of it.
+                let agent = flat.get("agent").map(Vec::as_slice).unwrap_or_default();
+                let address = field("client").ok().and_then(|address| address.parse().ok());
+                Client { address, kind: kind.called(agent) }
+            },
             started: UnixMillis(number("started")?),
             used: UnixMillis(number("used")?),
             sealed: flat.get("sealed").cloned(),
@@ -114,6 +118,14 @@ pub(super) fn of_origin(session: &Session) -> impl Iterator<Item = (&'static str
         };
         (field, named.to_string())
     })
+}
+
+/// What a record says of the client that has opened `session`, as field and value by turns.
+pub(super) fn of_client(session: &Session) -> impl Iterator<Item = (&'static str, String)> {
+    let Client { address, kind } = session.client();
+    let family = Some(kind.family()).filter(|family| !family.is_empty());
+    let address = address.map(|address| ("client", address.to_string()));
+    address.into_iter().chain(family.map(|family| ("agent", family.to_owned())))
 }
 
 /// A user of whom no more is written down than the name, to be told of; `None` if that is none.

@@ -137,7 +137,7 @@ fn due_of(key: &StoreKey, id: SessionId, sealed: &[u8], flat: &Flat, now: Moment
     }
     let fields = Fields::read(flat).ok()?;
     let session = Session::start(id, fields.as_recorded(), Some(cookie), now);
-    Some(Due::Renew(Arc::new(session.of_kind(fields.kind))))
+    Some(Due::Renew(Arc::new(session.of_client(fields.client))))
 }
 
 /// For how long a half lives after it was last taken: its session may be used until it is due again.

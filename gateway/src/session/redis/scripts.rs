@@ -16,11 +16,13 @@ macro_rules! script {
 }
 
 script!(ASSIGN, "assign.lua");
+script!(COUNT, "count.lua");
 script!(CREATE, "create.lua");
 script!(END, "end.lua");
 script!(GATEWAYS, "gateways.lua");
 script!(HAND, "hand.lua");
 script!(KEY, "key.lua");
+script!(LIFT, "lift.lua");
 script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
 script!(PASSWORD, "password.lua");

@@ -100,6 +100,17 @@ pub async fn judge(
     Ok(Judged::Admitted { is_known, waits: [pair, client, user].map(wait) })
 }
 
+/// Forgets the failures of `whom`, which are counted in this `scope`: `pair`, `client` or `user`.
+///
+/// # Errors
+/// If Redis cannot be asked.
+pub async fn lift(store: &RedisStore, scope: &str, whom: &Digest) -> Result<(), StoreError> {
+    let since = store.shared.keys.key(&format!("t:{scope}:since"));
+    let mut run = store.script(&scripts::LIFT, since, None);
+    run.arg(scope).arg(whom);
+    store.link.ask::<bool>(&run).await.map(drop)
+}
+
 impl Step {
     fn word(self) -> &'static str {
         match self {

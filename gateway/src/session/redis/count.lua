@@ -1,0 +1,2 @@
+-- How many sessions live. KEYS: the index of all.
+return redis.call('ZCOUNT', KEYS[1], '(' .. whole(time()), '+inf')
