@@ -2,6 +2,7 @@
 
 mod admin;
 mod cookie;
+mod duration;
 mod effective;
 mod identity;
 mod listen;
@@ -27,6 +28,7 @@ use crate::session::memory::Capacity;
 use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table, Written};
 use crate::user::secret::ApiToken;
 pub use admin::{Admin, AdminAddress, token as admin_token};
+use duration::duration;
 pub use identity::Identity;
 pub use listen::Listen;
 pub use log::Log;
@@ -207,18 +209,6 @@ fn audit(mut table: Table<'_>, folder: &Path) -> Option<PathBuf> {
     let file = table.text("file").map(|file| folder.join(file));
     table.close();
     file
-}
-
-/// A duration of a millisecond to a year, for example `10m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|_| format!("{text:?} is not a duration; write for example \"90s\" or \"10m\""))?;
-    let year = Duration::from_secs(366 * 24 * 3600);
-    if (Duration::from_millis(1)..=year).contains(&duration) {
-        Ok(duration)
-    } else {
-        Err(format!("{text:?} is not between a millisecond and a year"))
-    }
 }
 
 fn forward(mut table: Table<'_>, upstream: &Upstream) -> Forwarding {
