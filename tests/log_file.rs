@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::secure::SecureGateway;
 use crate::support::*;
 
 /// Starts a gateway whose log goes where `keys` of `[log]` say. `RUST_LOG` has no say in it.
@@ -222,5 +223,92 @@ fn faults_of_the_table_are_told() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{said}");
         assert!(said.contains(fault), "{fault}: {said}");
+    }
+}
+
+/// The fields of the access line of `id`, by their names.
+fn fields(log: &str, id: &str) -> Vec<(String, String)> {
+    let line = log.lines().find(|line| line.contains(&format!(" request_id={id} ")));
+    let line = line.unwrap_or_else(|| panic!("no line of {id}: {log}"));
+    let fields = line.split(' ').filter_map(|field| field.split_once('='));
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn a_line_tells_of_the_upstream_of_tls_and_of_the_body() {
+    let upstream = Upstream::start();
+    let secure = SecureGateway::start(upstream.address);
+    let cookie = cookie(&secure.gateway.sign_in("ada"));
+    let id = |id: &str| format!("X-Request-Id: {id}");
+    let body = "Content-Length: 7\r\n\r\nm v=1 1";
+    let write =
+        format!("POST /api/v2/write HTTP/1.1\r\nHost: x\r\n{cookie}\r\n{}\r\n{body}", id("w"));
+    assert_eq!(secure.gateway.connect().send(&write).status, 200);
+    secure.gateway.connect().send(&get("/health", &[&id("p")]));
+    secure.gateway.connect().send(&get("/api/v2/me", &[&cookie, &id("m")]));
+    secure.connect().send(&get("/api/v2/buckets", &[&cookie, &id("t")]));
+    let log = secure.gateway.stop();
+    let last = ["upstream", "upstream_ms", "tls", "received"];
+    let address = upstream.address.to_string();
+    for (id, to, tls, received) in [
+        ("w", &*address, "-", "7"),
+        ("p", &address, "-", "0"),
+        ("m", "-", "-", "0"),
+        ("t", &address, "1.3", "0"),
+    ] {
+        let fields = fields(&log, id);
+        let (names, values): (Vec<_>, Vec<_>) = fields[fields.len() - 4..].iter().cloned().unzip();
+        assert_eq!(names, last, "{id}");
+        assert_eq!([&*values[0], &values[2], &values[3]], [to, tls, received], "{id}");
+        let ms = &fields.iter().find(|(name, _)| name == "ms").unwrap().1;
+        match values[1].parse::<f64>() {
+            Ok(time) => assert!(to != "-" && time <= ms.parse().unwrap(), "{id}: {time} of {ms}"),
+            Err(_) => assert_eq!((to, &*values[1]), ("-", "-"), "{id}"),
+        }
+    }
+}
+
+#[test]
+fn traceparent_goes_upstream_with_a_span_of_the_gateways_own() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(upstream.address);
+    let cookie = cookie(&gateway.sign_in("ada"));
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let good = format!("Traceparent: 00-{trace}-b7ad6b7169203331-01");
+    let state = "tracestate: vendor=1";
+    let (seen_good, seen_none) = (["good", "public"], ["none"]);
+    let ask = |path: &str, id: &str, headers: &[&str]| {
+        let id = format!("X-Request-Id: {id}");
+        gateway.connect().send(&get(path, &[headers, &[&*cookie, &id]].concat()));
+    };
+    ask("/api/v2/buckets", "good", &[&good, state]);
+    ask("/health", "public", &[&good, state]);
+    ask("/api/v2/buckets", "none", &[state]);
+    ask("/api/v2/buckets", "odd", &["traceparent: 00-x", state]);
+    ask("/api/v2/buckets", "twice", &[&good, &good, state]);
+    let seen = upstream.seen_by_clients();
+    let of = |id: &str| seen.iter().find(|seen| seen.header("x-request-id") == Some(id)).unwrap();
+    let log = gateway.stop();
+    let logged = |id: &str| fields(&log, id).into_iter().find(|(name, _)| name == "trace_id");
+    for id in seen_good {
+        let value = of(id).header("traceparent").unwrap();
+        assert!(value.starts_with(&format!("00-{trace}-")) && value.ends_with("-01"), "{value}");
+        assert!(
+            !value.contains("b7ad6b7169203331") && of(id).header("tracestate") == Some("vendor=1")
+        );
+        assert_eq!(logged(id).unwrap().1, trace);
+    }
+    for id in seen_none {
+        assert_eq!((of(id).header("traceparent"), logged(id)), (None, None));
+        assert_eq!(of(id).header("tracestate"), Some("vendor=1"));
+    }
+    for id in ["odd", "twice"] {
+        let values = of(id).all("traceparent");
+        assert!(
+            values.len() == 1 && values[0].len() == 55 && !values[0].contains(trace),
+            "{values:?}"
+        );
+        assert_eq!(of(id).header("tracestate"), None);
+        assert_eq!(logged(id).unwrap().1, values[0][3..35]);
     }
 }

@@ -12,6 +12,7 @@ pub mod reloads;
 pub mod request;
 pub mod request_id;
 pub mod response_headers;
+pub mod traceparent;
 pub mod user_changes;
 pub mod version;
 

@@ -6,7 +6,8 @@ mod fields;
 mod trace_id;
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use log::Level;
 
@@ -40,10 +41,18 @@ pub struct Entry<'a> {
     pub started: Instant,
     /// The request's id.
     pub request_id: &'a str,
-    /// The trace id of `Zap-Trace-Span`, if there is a sane one.
+    /// The id of the trace that it is part of, if there is a sane one.
     pub trace_id: Option<&'a str>,
     /// What was compared, if the request was refused as one of another site's page.
     pub compared: Option<Compared<'a>>,
+    /// The upstream's address, if it was connected to.
+    pub upstream: Option<SocketAddr>,
+    /// How long the upstream took as far as the head of its answer, the connection to it included.
+    pub upstream_time: Option<Duration>,
+    /// The version of TLS that the client speaks with the gateway, if it does.
+    pub tls: Option<&'static str>,
+    /// Bytes of the request's body.
+    pub received: usize,
 }
 
 thread_local! {
@@ -75,8 +84,7 @@ impl Entry<'_> {
         fields.text("path", self.path);
         fields.number("status", self.status.into());
         fields.number("bytes", self.bytes as u64);
-        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        fields.millis("ms", Some(micros));
+        fields.millis("ms", Some(self.started.elapsed()));
         fields.word("request_id", Some(self.request_id.as_bytes()));
         if self.trace_id.is_some() {
             fields.word("trace_id", self.trace_id.map(str::as_bytes));
@@ -84,6 +92,10 @@ impl Entry<'_> {
         if let Some(compared) = &self.compared {
             compared.put(&mut fields);
         }
+        fields.address("upstream", self.upstream);
+        fields.millis("upstream_ms", self.upstream_time);
+        fields.word("tls", self.tls.map(str::as_bytes));
+        fields.number("received", self.received as u64);
         out.extend_from_slice(if format == Format::Json { b"}\n" } else { b"\n" });
     }
 }

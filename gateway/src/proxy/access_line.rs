@@ -1,9 +1,11 @@
 //! The access log line of a request.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
-use super::Downstream;
 use super::context::Context;
+use super::{Downstream, downstream};
 use crate::api::forward::Forward;
 use crate::gateway::access_log::{self, Compared, Entry};
 use crate::session::Session;
@@ -14,7 +16,8 @@ pub fn log(downstream: &Downstream, context: &Context) {
     let session = context.session.as_deref();
     let by_token = || context.forward.as_ref().and_then(Forward::user);
     let user = session.map(Session::user).or_else(by_token);
-    let trace_id = access_log::trace_id(&request.headers);
+    let begun = || context.trace.as_ref().map(|trace| Cow::Borrowed(trace.trace_id()));
+    let trace_id = access_log::trace_id(&request.headers).or_else(begun);
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     Entry {
         client: context.client.client.to_str().ok().filter(|client| *client != "-"),
@@ -27,6 +30,10 @@ pub fn log(downstream: &Downstream, context: &Context) {
         started: context.started,
         request_id: context.client.request_id.as_str(),
         trace_id: trace_id.as_deref(),
+        upstream: context.asked.address,
+        upstream_time: context.asked.time(),
+        tls: downstream::tls_version(downstream),
+        received: downstream.as_downstream().body_bytes_read(),
         compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())
             .then(|| Compared { headers: &request.headers, host: context.client.host.as_ref() }),
     }

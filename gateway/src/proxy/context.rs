@@ -1,12 +1,16 @@
 //! The state of one request between Pingora's phases.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use pingora::prelude::HttpPeer;
 
 use crate::api::forward::Forward;
 use crate::gateway::client_info::ClientInfo;
 use crate::gateway::policy::Policy;
 use crate::gateway::request_id::RequestId;
+use crate::gateway::traceparent::TraceParent;
 use crate::net::concurrency::{AnonymousPermit, UpstreamSlot};
 use crate::session::{Session, Watch};
 
@@ -32,6 +36,40 @@ pub struct Context {
     pub(super) slot: Option<UpstreamSlot>,
     /// Bytes of the body forwarded so far.
     pub(super) body_bytes: u64,
+    /// The trace that it is part of, once it goes upstream, if the client says so.
+    pub(super) trace: Option<TraceParent>,
+    /// How the upstream was asked.
+    pub(super) asked: Asked,
+}
+
+/// When the upstream was asked, which of its addresses, and when it answered.
+#[derive(Default)]
+pub struct Asked {
+    begun: Option<Instant>,
+    pub(super) address: Option<SocketAddr>,
+    answered: Option<Instant>,
+}
+
+impl Asked {
+    /// A connection is looked for, perhaps not for the first time.
+    pub(super) fn begin(&mut self) {
+        self.begun.get_or_insert_with(Instant::now);
+    }
+
+    /// That is who is asked.
+    pub(super) fn connected(&mut self, peer: &HttpPeer) {
+        self.address = peer._address.as_inet().copied();
+    }
+
+    /// The head of the answer is there.
+    pub(super) fn answered(&mut self) {
+        self.answered = Some(Instant::now());
+    }
+
+    /// How long it took from the first to the last.
+    pub(super) fn time(&self) -> Option<Duration> {
+        Some(self.answered?.duration_since(self.begun?))
+    }
 }
 
 impl Context {
@@ -49,6 +87,8 @@ impl Context {
             permit: None,
             slot: None,
             body_bytes: 0,
+            trace: None,
+            asked: Asked::default(),
         }
     }
 }

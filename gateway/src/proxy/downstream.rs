@@ -29,6 +29,15 @@ pub fn is_over_tls(downstream: &Downstream) -> bool {
     downstream.digest().is_some_and(|digest| digest.ssl_digest.is_some())
 }
 
+/// The version of TLS that the client speaks with us, for people.
+pub fn tls_version(downstream: &Downstream) -> Option<&'static str> {
+    match &*downstream.digest()?.ssl_digest.as_ref()?.version {
+        "TLSv1_3" => Some("1.3"),
+        "TLSv1_2" => Some("1.2"),
+        _ => Some("other"),
+    }
+}
+
 /// Has the connection outlive an answer of this status before the end of the request's body, if it is
 /// an interim one: it asks for the rest. Any other is the last, and of the rest nothing can be said.
 pub fn keep_while_interim(downstream: &mut Downstream, status: StatusCode) {

@@ -22,6 +22,7 @@ use super::{
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::gateway::request::Decision;
+use crate::gateway::traceparent::TraceParent;
 use crate::gateway::{access_log, user_changes};
 use crate::net::http1::connection::Connection;
 use crate::net::socket;
@@ -107,8 +108,9 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(
         &self,
         _downstream: &mut Downstream,
-        _context: &mut Context,
+        context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
+        context.asked.begin();
         self.upstream.peer().await
     }
 
@@ -133,8 +135,9 @@ impl ProxyHttp for Proxy {
         peer: &HttpPeer,
         _socket: RawFd,
         digest: Option<&Digest>,
-        _context: &mut Context,
+        context: &mut Context,
     ) -> pingora::Result<()> {
+        context.asked.connected(peer);
         self.upstream.check(peer, digest)
     }
 
@@ -162,7 +165,12 @@ impl ProxyHttp for Proxy {
     ) -> pingora::Result<()> {
         let forward = context.forward.as_ref().expect("nothing is forwarded without leave");
         let rewrite = self.rewrite(&context.policy);
-        head::rewrite(request, |request| rewrite.apply(request, forward, &context.client));
+        let trace = context.trace.or_else(|| TraceParent::of(&request.headers));
+        head::rewrite(request, |request| {
+            rewrite.apply(request, forward, &context.client);
+            trace.inspect(|trace| trace.put(&mut request.headers));
+        });
+        context.trace = trace;
         Ok(())
     }
 
@@ -179,6 +187,7 @@ impl ProxyHttp for Proxy {
             return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 that nobody has asked for")
                 .map_err(|error: Box<Error>| error.into_up());
         }
+        context.asked.answered();
         self.rewrite(&context.policy).clear(response)
     }
 

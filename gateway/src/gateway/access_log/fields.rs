@@ -2,6 +2,10 @@
 //!
 //! By hand, without the standard library's machinery of formats: a line is written for every request.
 
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use super::escape::put_escaped;
 use crate::process_log::line;
 
@@ -43,12 +47,29 @@ impl Fields<'_> {
     }
 
     /// Milliseconds, with three digits behind the point. `-` or `null` if it is not known.
-    pub(super) fn millis(&mut self, name: &str, micros: Option<u64>) {
-        let Some(micros) = micros else { return self.word(name, None) };
+    pub(super) fn millis(&mut self, name: &str, time: Option<Duration>) {
+        let Some(time) = time else { return self.word(name, None) };
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.name(name);
         put_number(self.out, micros / 1000);
         let digit = |place| digit(micros / place % 10);
         self.out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+    }
+
+    /// An address. `-` or `null` if there is none.
+    pub(super) fn address(&mut self, name: &str, address: Option<SocketAddr>) {
+        thread_local! {
+            /// The last one, since it serves for many lines.
+            static LAST: RefCell<Option<(SocketAddr, String)>> = const { RefCell::new(None) };
+        }
+        let Some(address) = address else { return self.word(name, None) };
+        LAST.with_borrow_mut(|last| {
+            let last = match last {
+                Some(last) if last.0 == address => last,
+                _ => last.insert((address, address.to_string())),
+            };
+            self.word(name, Some(last.1.as_bytes()));
+        });
     }
 
     fn name(&mut self, name: &str) {
@@ -101,7 +122,7 @@ mod tests {
             put_number(&mut out, number);
             prop_assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
             let mut fields = Fields { out: &mut Vec::new(), is_json: false };
-            fields.millis("ms", Some(number));
+            fields.millis("ms", Some(Duration::from_micros(number)));
             let expected = format!(" ms={}.{:03}", number / 1000, number % 1000);
             prop_assert_eq!(String::from_utf8(fields.out.clone()).unwrap(), expected);
         }

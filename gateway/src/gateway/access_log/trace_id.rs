@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
 
+use crate::gateway::traceparent;
+
 const ZAP_TRACE_SPAN: HeaderName = HeaderName::from_static("zap-trace-span");
 const UBER_TRACE_ID: HeaderName = HeaderName::from_static("uber-trace-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The trace id that the request brings, in the first of these headers that has one: InfluxDB's
 /// `Zap-Trace-Span` (JSON with `trace_id`), Jaeger's `uber-trace-id` (`trace:span:parent:flags`),
@@ -19,7 +20,7 @@ pub fn trace_id(headers: &HeaderMap) -> Option<Cow<'_, str>> {
         sane_id(value.get("trace_id")?.as_str()?).map(|id| Cow::Owned(id.to_owned()))
     };
     let jaeger = || sane_id(text(&UBER_TRACE_ID)?.split_once(':')?.0);
-    let w3c = || sane_id(text(&TRACEPARENT)?.split('-').nth(1)?);
+    let w3c = || traceparent::trace_id(headers);
     zap().or_else(|| jaeger().or_else(w3c).map(Cow::Borrowed))
 }
 
@@ -60,8 +61,9 @@ mod tests {
         assert_eq!(read("uber-trace-id", "7f:1:0:1").as_deref(), Some("7f"));
         assert_eq!(read("uber-trace-id", "7f"), None);
         assert_eq!(read("uber-trace-id", ":1:0:1"), None);
-        assert_eq!(read("traceparent", "00-0af7-b7ad-01").as_deref(), Some("0af7"));
-        assert_eq!(read("traceparent", "00"), None);
-        assert_eq!(read("traceparent", "00-a b-c-01"), None);
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(read("traceparent", traceparent).as_deref(), Some(trace));
+        assert_eq!(read("traceparent", "00-0af7-b7ad-01"), None);
     }
 }

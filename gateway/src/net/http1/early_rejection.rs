@@ -87,6 +87,10 @@ impl EarlyRejection {
             request_id: self.id.as_str(),
             trace_id: None,
             compared: None,
+            upstream: None,
+            upstream_time: None,
+            tls: None,
+            received: 0,
         }
         .log();
     }
