@@ -85,6 +85,7 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@$(call need,fail2ban-regex,fail2ban)
 	@$(call need,valgrind,valgrind)
 	@PATH="$$PATH:/usr/sbin"; $(call need,logrotate,logrotate)
+	@$(call need,systemd-analyze,systemd)
 	@ls /usr/lib/*/libnss_wrapper.so >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libnss-wrapper; }
 	@$(call need,chromium,chromium)
 	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,redis-server,redis-server)

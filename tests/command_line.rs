@@ -68,7 +68,7 @@ fn the_shipped_configuration_is_good() {
     let (code, stdout, stderr) = outcome(&["check", "--config", config.to_str().unwrap()], "");
     assert_eq!((code, &*stderr), (0, ""), "{stdout}");
     let [restart, good] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("{stdout}") };
-    assert!(restart.starts_with("a change of these needs a restart: audit, "), "{restart}");
+    assert!(restart.starts_with("a change of these needs a restart: admin.listen, "), "{restart}");
     assert!(restart.contains(", session.idle, ") && !restart.contains("listen.hosts"), "{restart}");
     assert!(good.contains(": good; users: "), "{good}");
 }

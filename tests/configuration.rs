@@ -21,8 +21,8 @@ impl Stage {
         // Where `reload` finds the process.
         let path = folder.path().join("gateway.toml");
         let mut text = fs::read_to_string(&path).unwrap();
-        text = text.replace("[server]\n", "");
-        text += &format!("[server]\npid_file = \"{}\"\n", folder.path().join("pid").display());
+        let pid = folder.path().join("pid");
+        text = text.replace("[server]", &format!("[server]\npid_file = \"{}\"", pid.display()));
         fs::write(&path, &text).unwrap();
         Self { gateway: Gateway::start_in(folder), good: text }
     }
@@ -161,8 +161,9 @@ fn reload_says_where_no_process_is() {
     let folder = Gateway::prepare("http://127.0.0.1:9", "", &users(&["ada"]));
     let path = folder.path().join("gateway.toml");
     let text = fs::read_to_string(&path).unwrap();
-    let with =
-        |pid: &std::path::Path| format!("{text}[server]\npid_file = \"{}\"\n", pid.display());
+    let with = |pid: &std::path::Path| {
+        text.replace("[server]", &format!("[server]\npid_file = \"{}\"", pid.display()))
+    };
     let reload = || output_of(program().args(["reload", "--config"]).arg(&path), "");
     fs::write(&path, with(&folder.path().join("none"))).unwrap();
     let output = reload();

@@ -121,6 +121,8 @@ mod signout;
 mod support;
 /// A machine that is suspended for a while.
 mod suspend;
+/// The gateway as a service of systemd.
+mod systemd;
 /// The house rules: layers, doors, file sizes; configuration and documentation agree.
 mod tidy;
 /// TLS, towards clients and towards the upstream.

@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -77,13 +78,15 @@ fn a_request_that_never_ends_is_cut_after_the_grace_period() {
     let (forever, gate) = channel::<()>();
     let gate = Mutex::new(gate);
     let upstream = Upstream::behaving(move |_, _| gate.lock().unwrap().recv().is_ok());
-    let config = "[server]\ngrace_period_seconds = 1\ngraceful_shutdown_timeout_seconds = 1\n";
+    let config = "[server]\ngrace = \"1s\"\n";
     let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
     let mut client = gateway.connect();
     client.write(get("/api/v2/query", &["Authorization: Token x"]).as_bytes());
     upstream.next();
     gateway.signal("TERM");
-    assert_eq!(gateway.wait().0, Some(0));
+    let (code, log) = gateway.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("1 requests were cut off: they were not answered within 1s"), "{log}");
     drop(forever);
 }
 
@@ -93,4 +96,74 @@ fn an_idle_gateway_ends_at_once() {
     gateway.signal("TERM");
     // Which is not waited for that long: the grace period is not waited out.
     assert_eq!(gateway.wait().0, Some(0));
+}
+
+/// A load balancer that looks at the gateway's health sends nothing more once that says so. Up to then, and a while longer,
+/// everything is answered; connections are closed after an answer, and what is in flight at the end is answered too.
+#[test]
+fn r_01_a_stop_under_load_is_seen_first_and_resets_nothing() {
+    let (release, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let upstream = Upstream::behaving(move |seen, stream| {
+        if seen.line().contains("/query") {
+            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").is_ok()
+    });
+    // A second signal ends the delay.
+    let config = "[server]\ndrain_delay = \"1h\"\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let line = cookie(&gateway.sign_in("ada"));
+    let health = || gateway.connect().send(&get("/gateway/health", &[])).status;
+    let (is_told, closed, answered) =
+        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut client = gateway.connect();
+            while !is_told.load(Ordering::Relaxed) {
+                let answer = client.send(&get("/api/v2/buckets", &[&line]));
+                assert_eq!((answer.status, answer.text()), (200, "late".to_owned()));
+                answered.fetch_add(1, Ordering::Relaxed);
+                if answer.header("connection") == Some("close") {
+                    closed.fetch_add(1, Ordering::Relaxed);
+                    client = gateway.connect();
+                }
+            }
+        };
+        let workers = [scope.spawn(work), scope.spawn(work)];
+        let mut slow = gateway.connect();
+        slow.write(get("/api/v2/query", &[&line]).as_bytes());
+        wait_until("there is load", || answered.load(Ordering::Relaxed) > 20);
+        assert_eq!((health(), closed.load(Ordering::Relaxed)), (200, 0));
+        gateway.signal("TERM");
+        wait_until("it is not ready", || health() == 503);
+        let before = answered.load(Ordering::Relaxed);
+        wait_until("it serves as ever", || answered.load(Ordering::Relaxed) > before + 20);
+        assert!(closed.load(Ordering::Relaxed) >= 20);
+        is_told.store(true, Ordering::Relaxed);
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        gateway.signal("TERM");
+        wait_until("the listener is closed", || {
+            std::net::TcpStream::connect(gateway.address).is_err()
+        });
+        release.send(()).unwrap();
+        let answer = slow.read();
+        assert_eq!((answer.status, answer.text()), (200, "late".to_owned()));
+        assert_eq!(answer.header("connection"), Some("close"));
+    });
+    let (code, log) = gateway.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("all requests are answered"), "{log}");
+}
+
+#[test]
+fn the_delay_before_a_stop_passes_by_itself() {
+    let config = "[server]\ndrain_delay = \"100ms\"\n";
+    let gateway = Gateway::start_with(closed_port(), config, &users(&["ada"]));
+    gateway.signal("TERM");
+    let (code, log) = gateway.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("not ready any more; in 100ms, or at another signal"), "{log}");
 }

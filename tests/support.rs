@@ -109,6 +109,13 @@ impl Gateway {
             }
             text = text.replace(section, &format!("{section}\n{keys}"));
         }
+        // A stop waits for nobody, unless that is what is tested.
+        if !text.contains("drain_delay") {
+            if !text.contains("[server]") {
+                text += "[server]\n";
+            }
+            text = text.replace("[server]", "[server]\ndrain_delay = \"0s\"");
+        }
         std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
         std::fs::write(folder.path().join("users.toml"), users).unwrap();
         folder

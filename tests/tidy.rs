@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 12] = [
 ];
 
 /// What everybody may use, and uses nothing.
-const GROUND: [&str; 8] = [
+const GROUND: [&str; 9] = [
     "clock",
     "hex",
     "limits",
@@ -30,6 +30,7 @@ const GROUND: [&str; 8] = [
     "file_identity",
     "request_meta",
     "background_writer",
+    "service_manager",
     "seeds",
 ];
 
@@ -55,7 +56,17 @@ const DOORS: [(&str, &[&str]); 13] = [
     ("env_filter", &["process_log/logger"]),
     ("rpassword", &["cli/password"]),
     ("rustls", &["proxy/upstream/tls", "net/tls"]),
-    ("rustix", &["cli/run", "cli/reload", "clock", "directory/hash_pool", "session/redis/roster"]),
+    (
+        "rustix",
+        &[
+            "cli/run",
+            "cli/reload",
+            "service_manager",
+            "clock",
+            "directory/hash_pool",
+            "session/redis/roster",
+        ],
+    ),
 ];
 
 /// The cases that must have tests of their name, such as `fn s_08_…`: a group, from its first to its

@@ -6,6 +6,7 @@ mod bans;
 pub mod guard;
 mod health;
 mod query;
+mod reload;
 mod response;
 mod route;
 pub mod service;
@@ -23,6 +24,7 @@ use crate::api::Response;
 use crate::auth::Auth;
 use crate::clock::Moment;
 use crate::gateway::readiness::Readiness;
+use crate::gateway::reloads::Reloads;
 use crate::gateway::request_id::RequestId;
 use crate::gateway::version::Version;
 use crate::request_meta::{ClientKind, RequestMeta};
@@ -57,6 +59,8 @@ pub struct Admin {
     pub config: Arc<ArcSwap<Value>>,
     /// When the process began to serve.
     pub started: Moment,
+    /// Has files read again.
+    pub reloads: Reloads,
 }
 
 impl Admin {
@@ -94,6 +98,7 @@ impl Admin {
             Route::Session(fingerprint) => sessions::revoke(&self.auth, fingerprint, &meta).await,
             Route::Bans => bans::list(&self.auth, query),
             Route::Ban(id) => bans::lift(&self.auth, id, &meta).await,
+            Route::Reload => reload::post(&self.reloads).await,
         }
     }
 }

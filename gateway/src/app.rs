@@ -3,21 +3,24 @@
 mod admin;
 pub mod explain;
 mod files;
+mod listeners;
 mod names;
 mod output;
 pub mod pid_file;
 pub mod policy;
 mod reload;
+mod tasks;
 mod token_file;
 mod users_here;
 pub mod warnings;
 
 pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
+pub use listeners::{BindError, bind};
 pub use output::{open_audit, open_log};
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -26,7 +29,7 @@ use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
 use crate::auth::upstream_sessions::{self, UpstreamSessions};
 use crate::auth::{AuditedEnds, Auth};
-use crate::config::{Config, Store, TokenPolicy, UpstreamKind};
+use crate::config::{Config, Stop, Store, TokenPolicy, UpstreamKind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::{HashPool, QueueLimits};
@@ -37,10 +40,10 @@ use crate::gateway::Gateway;
 use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads;
 use crate::gateway::version::Version;
-use crate::net;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
-use crate::net::listener::{Bound, Listener, Open};
+use crate::net::listener::{Bound, Listener};
+use crate::net::open_requests::OpenRequests;
 use crate::net::server::{Front, Server};
 use crate::net::tls::Certificate;
 use crate::net::whoami::Whoami;
@@ -52,48 +55,12 @@ use crate::session::memory::MemoryStore;
 use crate::session::redis::{Halves, RedisStore, Whose};
 use crate::session::store::{EndListener, SessionStore};
 use crate::tasks::drain::Drain;
-use crate::tasks::expiry::Expiry;
 use crate::tasks::reload::Reload;
-use crate::tasks::restarting::Restarting;
-use crate::tasks::session_store::StoreUpkeep;
-use crate::tasks::upstream_sessions::Renewal;
-use crate::tasks::version::LearnVersion;
 use crate::user::secret::Scheme;
+use listeners::Listeners;
 use reload::InForce;
+use tasks::Tasks;
 use users_here::UsersHere;
-
-/// A listening address that could not be had.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
-pub struct BindError {
-    address: String,
-    source: std::io::Error,
-}
-
-/// Opens a listening socket. Done before anything is started, so that an address in use is a
-/// clear error and not a process that lives without a listener.
-pub fn bind(address: SocketAddr) -> Result<Listener, BindError> {
-    bind_beside(address, false)
-}
-
-fn bind_beside(address: SocketAddr, ipv6_only: bool) -> Result<Listener, BindError> {
-    let socket = net::listener::bind(address, ipv6_only);
-    let failed = |source| BindError { address: address.to_string(), source };
-    Ok(Listener { socket: Open::Tcp(socket.map_err(failed)?), certificate: None })
-}
-
-/// Opens all listening sockets of the configuration.
-pub fn bind_all(config: &Config, tls: Tls) -> Result<Vec<Listener>, BindError> {
-    let listen = &config.listen;
-    let bind = |address| bind_beside(address, listen.is_ipv6_only(address));
-    let plain = listen.http.iter().map(|&address| bind(address));
-    let mut listeners = plain.collect::<Result<Vec<_>, _>>()?;
-    for (https, certificate) in listen.https.iter().zip(tls.certificates) {
-        let listener = bind(https.address)?;
-        listeners.push(Listener { certificate: Some(certificate), ..listener });
-    }
-    Ok(listeners)
-}
 
 /// Serves by what was `Loaded` from `path` until the process is told to stop, then returns. Calls `ready` with the URLs of its
 /// listeners when it serves.
@@ -114,12 +81,11 @@ pub fn serve(
         (users, Some(Kept::new(path, Box::new(read))))
     });
     let upstream_tls = tls.upstream.clone();
-    let listeners = bind_all(&config, tls)?;
-    let admin = admin::bind_all(&config)?;
-    let of_admin = admin.iter().map(|listener| format!("{} (admin)", listener.url()));
-    let urls: Vec<_> = listeners.iter().map(Listener::url).chain(of_admin).collect();
-    let built = build(Some(path), config, users, upstream_tls, audit, listeners, admin);
-    built.server.run(&built.audit, built.readiness, move || ready(&urls));
+    let clients = listeners::bind_all(&config, tls)?;
+    let listeners = Listeners { clients, admin: admin::bind_all(&config)? };
+    let urls = listeners.urls();
+    let built = build(Some(path), config, users, upstream_tls, audit, listeners);
+    built.server.run(&built.audit, built.draining, move || ready(&urls));
     Ok(())
 }
 
@@ -132,10 +98,11 @@ pub fn serve_with_whoami(
     upstream: Vec<Listener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
+    let listeners = Listeners { clients: listeners, admin: None };
     let users = Some((users, None));
-    let mut built = build(None, config, users, None, Audit::to_log(), listeners, None);
+    let mut built = build(None, config, users, None, Audit::to_log(), listeners);
     built.server.add(Bound::new("whoami", Whoami, upstream));
-    built.server.run(&built.audit, built.readiness, ready);
+    built.server.run(&built.audit, built.draining, ready);
 }
 
 /// Where sessions are kept: those of users of the file, or of InfluxDB's.
@@ -161,7 +128,7 @@ fn store(
 struct Built {
     server: Server,
     audit: Audit,
-    readiness: Arc<Readiness>,
+    draining: (Arc<Readiness>, Duration),
 }
 
 fn build(
@@ -170,19 +137,11 @@ fn build(
     users: Option<(Users, Option<Kept>)>,
     upstream_tls: Option<(UpstreamFiles, UpstreamTls)>,
     audit: Audit,
-    listeners: Vec<Listener>,
-    admin: Option<Listener>,
+    listeners: Listeners,
 ) -> Built {
-    let at = &config.upstream;
-    let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
     let (tls_files, tls) = upstream_tls.unzip();
-    let upstream = Upstream::new(&at.authority, tls, config.limits, sources.collect());
-    let own_requests = Arc::new(OwnRequests::new(Arc::clone(&upstream)));
+    let (upstream, own_requests, scheme) = upstream(&config, tls);
     let client = Arc::clone(&own_requests) as Arc<dyn UpstreamClient>;
-    let scheme = match at.kind {
-        UpstreamKind::Influxdb2 => Scheme::Token,
-        UpstreamKind::Influxdb3 => Scheme::Bearer,
-    };
     let shared = Arc::new(Shared::new(config.upstream.token.clone(), scheme));
     let queue = QueueLimits { at_once: influxdb::AT_ONCE, ..config.signin.line };
     let influxdb = InfluxdbDirectory::new(Arc::clone(&client), queue, Arc::clone(&shared));
@@ -192,18 +151,22 @@ fn build(
     let token_file = config.upstream.token_file.clone();
     let token_file = token_file.map(|file| token_file::watched(file, Arc::clone(&shared)));
     let policy = policy::of(&config, Arc::clone(&shared));
-    let gateway = Arc::new(Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version)));
+    let readiness = admin::readiness(&config, &sessions, &version);
+    let gateway =
+        Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version), Arc::clone(&readiness));
+    let gateway = Arc::new(gateway);
     let limits = &config.limits;
     let connections = Connections::new(limits.connections, limits.connections_per_client);
     let concurrency = ConcurrencyLimits::new(limits);
+    let open = OpenRequests::default();
     let proxy = Proxy::new(
         Arc::clone(&gateway),
         Arc::clone(&upstream),
         own_requests,
         Arc::clone(&concurrency),
+        open.clone(),
     );
 
-    let readiness = admin::readiness(&config, &sessions, &version);
     let effective = Arc::new(ArcSwap::from_pointee(config.effective.clone()));
     let in_force = InForce {
         gateway: Arc::clone(&gateway),
@@ -214,8 +177,11 @@ fn build(
     };
     let configuration = path.and_then(|path| reload::configuration(path, &config, in_force));
     let (reloads, wanted) = reloads::line();
+    let asked = reloads.clone();
+    let Stop { drain_delay, grace } = config.stop;
     let mut server = Server::new(config.server, reloads);
-    let certificates = listeners.iter().filter_map(|listener| listener.certificate.as_ref());
+    let Listeners { clients, admin } = listeners;
+    let certificates = clients.iter().filter_map(|listener| listener.certificate.as_ref());
     let certificates: Vec<_> = certificates.map(Certificate::watched).collect();
     let front = Front {
         proxy: Arc::new(proxy.into_service(server.conf(), &config.limits)),
@@ -224,33 +190,46 @@ fn build(
         concurrency,
         keep_alive: (&config.limits).into(),
     };
-    server.add(Bound::new("gateway", front, listeners));
+    server.add(Bound::new("gateway", front, clients));
     let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
     let needs = admin::Needs {
         gateway,
         version: Arc::clone(&version),
         readiness: Arc::clone(&readiness),
         effective,
+        reloads: asked,
     };
     let admin = config.admin.zip(admin);
     let admin_token = admin::add(&mut server, admin, &config.limits, needs);
     let watched = token_file.into_iter().chain(tls_files).chain(certificates).chain(admin_token);
     let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
-    let failures = upstream.failures();
-    server.add(Restarting::service("upstream", upstream));
-    let learn = LearnVersion { version, failures };
-    server.add(Restarting::service("version", Arc::new(learn)));
-    server.add(Restarting::service("expiry", Arc::new(Expiry(Arc::clone(&sessions)))));
-    server.add(Restarting::service("session store", Arc::new(StoreUpkeep(Arc::clone(&sessions)))));
-    if let Some(upstream_sessions) = &upstream_sessions {
-        let renewal = Arc::new(Renewal(Arc::clone(upstream_sessions)));
-        server.add(Restarting::service("upstream sessions", renewal));
-    }
-    server.add(Restarting::service("reload", Arc::new(reload)));
     let audit = auth.audit().clone();
-    let drain = Drain { connections, upstream_sessions, audit: audit.clone(), sessions };
-    server.add(Restarting::service("drain", Arc::new(drain)));
-    Built { server, audit, readiness }
+    let drain = Drain {
+        connections,
+        open,
+        upstream_sessions: upstream_sessions.clone(),
+        audit: audit.clone(),
+        sessions: Arc::clone(&sessions),
+        grace,
+    };
+    Tasks { upstream, version, sessions, upstream_sessions, reload, drain }.add_to(&mut server);
+    Built { server, audit, draining: (readiness, drain_delay) }
+}
+
+/// Requests of the gateway's own and of clients, to the upstream, and how tokens are sent there.
+fn upstream(
+    config: &Config,
+    tls: Option<UpstreamTls>,
+) -> (Arc<Upstream>, Arc<OwnRequests>, Scheme) {
+    let at = &config.upstream;
+    let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
+    let upstream = Upstream::new(&at.authority, tls, config.limits, sources.collect());
+    let own_requests = Arc::new(OwnRequests::new(Arc::clone(&upstream)));
+    let scheme = match at.kind {
+        UpstreamKind::Influxdb2 => Scheme::Token,
+        UpstreamKind::Influxdb3 => Scheme::Bearer,
+    };
+    (upstream, own_requests, scheme)
 }
 
 /// Users and their sessions, where sessions are kept, and what looks after those of InfluxDB.

@@ -34,7 +34,8 @@ enum Command {
     /// Have the running gateway read its files again
     #[command(long_about = "Have the running gateway read its files again.\n\n\
                             They are checked first: with a fault in one of them, nothing changes. The process is \
-                            found by server.pid_file.")]
+                            asked by the listener for operators, [admin], which says what has come of it; without \
+                            one, it is found by server.pid_file and sent SIGHUP.")]
     Reload(ConfigFile),
     /// Try it: a gateway with one user, in front of a built-in upstream
     Demo(demo::Arguments),

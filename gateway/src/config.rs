@@ -32,6 +32,7 @@ use duration::duration;
 pub use identity::Identity;
 pub use listen::Listen;
 pub use log::Log;
+pub use server::Stop;
 pub use session::Store;
 pub use signin::SignIn;
 pub use users::{TokenPolicy, Users};
@@ -68,6 +69,8 @@ pub struct Config {
     pub forwarding: Forwarding,
     /// Time limits.
     pub limits: Limits,
+    /// How the process ends.
+    pub stop: Stop,
     /// Pingora's own configuration.
     pub server: ServerConf,
     /// What was written, to see what has changed.
@@ -170,7 +173,7 @@ impl Config {
         let admin = admin::read(root.table("admin"), folder, &listen);
         let forwarding = forward(root.table("forward"), &upstream);
         let limits = limits(root.table("limits"));
-        let server = server::read(root.table("server"));
+        let (stop, server) = server::read(root.table("server"));
         root.close();
 
         let written = document.written();
@@ -198,6 +201,7 @@ impl Config {
             identity,
             forwarding,
             limits,
+            stop,
             server,
             written,
             effective,

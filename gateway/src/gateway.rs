@@ -19,7 +19,7 @@ pub mod version;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
@@ -30,6 +30,7 @@ use crate::auth::credential::Caller;
 use crate::auth::tokens::Tokens;
 use authenticator::Authenticator;
 use policy::Policy;
+use readiness::Readiness;
 use request::{Decision, Outcome, Request};
 use version::Version;
 
@@ -38,13 +39,24 @@ pub struct Gateway {
     auth: Arc<Auth>,
     policy: ArcSwap<Policy>,
     version: Arc<Version>,
+    readiness: Arc<Readiness>,
 }
 
 impl Gateway {
     /// A gateway for the users and sessions of `auth`, by the rules of `policy`. Its own answers say
     /// the upstream's `version`.
-    pub fn new(auth: Arc<Auth>, policy: Policy, version: Arc<Version>) -> Self {
-        Self { auth, policy: ArcSwap::from_pointee(policy), version }
+    pub fn new(
+        auth: Arc<Auth>,
+        policy: Policy,
+        version: Arc<Version>,
+        readiness: Arc<Readiness>,
+    ) -> Self {
+        Self { auth, policy: ArcSwap::from_pointee(policy), version, readiness }
+    }
+
+    /// Whether it should get requests.
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
     }
 
     /// The rules that are in force now. Read once a request.
@@ -139,7 +151,7 @@ impl Gateway {
                 }
                 None => Ok(Decision::Forward(self.public(route))),
             },
-            Route::Health => Ok(Decision::Respond(Response::default())),
+            Route::Health => Ok(Decision::Respond(self.health())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
             Route::Public(route) => Ok(Decision::Forward(self.public(route))),
             Route::Elsewhere => Err(Rejection::PathNotFound),
@@ -164,6 +176,15 @@ impl Gateway {
             None => None,
         };
         Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
+    }
+
+    /// Whether the process serves and goes on doing so.
+    fn health(&self) -> Response {
+        let mut response = Response::default();
+        if self.readiness.is_draining() {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        response
     }
 
     /// Leave to go upstream for nobody. `Authorization` goes along, for some upstreams look at it on

@@ -41,7 +41,7 @@
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
 //!   `session` and `directory`, `user`, `process_log`, then `clock`, `limits`, `toml_reader`, `file_identity`,
-//!   `request_meta` and `background_writer`. Files of one folder do not use each other in circles. A
+//!   `request_meta`, `background_writer` and `service_manager`. Files of one folder do not use each other in circles. A
 //!   test reads the sources and says so. Beside `cli`, and not in the program: `internals`.
 //! - A request is forwarded for somebody, or because its path is public: the only way through takes
 //!   a [`Caller`](auth::credential::Caller).
@@ -88,6 +88,7 @@ mod limits;
 mod request_meta;
 #[cfg(test)]
 mod seeds;
+mod service_manager;
 mod toml_reader;
 
 #[cfg(feature = "internals")]

@@ -5,6 +5,7 @@ pub mod connections;
 pub mod http1;
 pub mod http2;
 pub mod listener;
+pub mod open_requests;
 pub mod server;
 pub mod signals;
 pub mod socket;

@@ -36,6 +36,7 @@ use crate::gateway::response_headers::Recipient;
 use crate::limits::Limits;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::http1::connection::Connection;
+use crate::net::open_requests::OpenRequests;
 use context::Context;
 use missing_tokens::MissingTokens;
 use upstream::Upstream;
@@ -52,18 +53,20 @@ pub struct Proxy {
     own_requests: Arc<OwnRequests>,
     concurrency: Arc<ConcurrencyLimits>,
     missing_tokens: MissingTokens,
+    open: OpenRequests,
 }
 
 impl Proxy {
-    /// Forwards to `upstream` what `gateway` allows, so much at once as `concurrency` does.
+    /// Forwards to `upstream` what `gateway` allows, so much at once as `concurrency` does; requests are counted in `open`.
     pub fn new(
         gateway: Arc<Gateway>,
         upstream: Arc<Upstream>,
         own_requests: Arc<OwnRequests>,
         concurrency: Arc<ConcurrencyLimits>,
+        open: OpenRequests,
     ) -> Self {
         let missing_tokens = MissingTokens::default();
-        Self { gateway, upstream, own_requests, concurrency, missing_tokens }
+        Self { gateway, upstream, own_requests, concurrency, missing_tokens, open }
     }
 
     /// The same as Pingora runs it.

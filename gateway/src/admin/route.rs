@@ -23,6 +23,8 @@ pub(super) enum Route<'a> {
     Bans,
     /// `/bans/{id}`.
     Ban(&'a str),
+    /// `/reload`.
+    Reload,
 }
 
 impl<'a> Route<'a> {
@@ -34,6 +36,7 @@ impl<'a> Route<'a> {
             "/status" => Some(Self::Status),
             "/config" => Some(Self::Config),
             "/sessions" => Some(Self::Sessions),
+            "/reload" => Some(Self::Reload),
             "/bans" => Some(Self::Bans),
             _ => {
                 let session = path.strip_prefix("/sessions/").and_then(name);
@@ -64,6 +67,7 @@ impl<'a> Route<'a> {
             Self::Live | Self::Ready | Self::Status | Self::Config | Self::Bans => "GET",
             Self::Sessions => "GET, DELETE",
             Self::Session(_) | Self::Ban(_) => "DELETE",
+            Self::Reload => "POST",
         }
     }
 }

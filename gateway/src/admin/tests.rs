@@ -17,6 +17,7 @@ use crate::directory::file::FileDirectory;
 use crate::directory::hash_pool::tests::room;
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
 use crate::directory::users::Users;
+use crate::gateway::reloads;
 use crate::session::Lifetime;
 use crate::session::Session;
 use crate::session::memory::{Capacity, MemoryStore};
@@ -43,6 +44,7 @@ fn admin(token: Option<&str>) -> Admin {
         version: Arc::new(Version::new(Arc::new(NoUpstream), shared)),
         config: Arc::new(ArcSwap::from_pointee(Value::Null)),
         started: Moment::now(),
+        reloads: reloads::line().0,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::config::{self, AdminAddress, Config};
 use crate::file_identity::watched::Watched;
 use crate::gateway::Gateway;
 use crate::gateway::readiness::Readiness;
+use crate::gateway::reloads::Reloads;
 use crate::gateway::version::Version;
 use crate::limits::Limits;
 use crate::net::concurrency::ConcurrencyLimits;
@@ -55,6 +56,7 @@ pub(super) struct Needs {
     pub(super) version: Arc<Version>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) effective: Arc<ArcSwap<Value>>,
+    pub(super) reloads: Reloads,
 }
 
 /// Adds the service behind its listener, on a thread of its own; returns the file of its token. It reads requests as
@@ -68,7 +70,7 @@ pub(super) fn add(
     let (settings, listener) = admin?;
     let (token, file) = settings.token.unzip();
     let guard = Arc::new(Guard::new(token.as_ref()));
-    let Needs { gateway, version, readiness, effective } = needs;
+    let Needs { gateway, version, readiness, effective, reloads } = needs;
     let admin = Admin {
         guard: Arc::clone(&guard),
         readiness,
@@ -76,6 +78,7 @@ pub(super) fn add(
         version,
         config: effective,
         started: Moment::now(),
+        reloads,
     };
     let front = Front {
         proxy: Arc::new(AdminService(Arc::new(admin))),

@@ -34,6 +34,7 @@ use crate::file_identity::Files;
 use crate::gateway::Gateway;
 use crate::gateway::client_info::ClientInfo;
 use crate::gateway::policy::Policy;
+use crate::gateway::readiness::Readiness;
 use crate::gateway::request::{Decision, Outcome, Request};
 use crate::gateway::version::Version;
 use crate::proxy::upstream_rewrite::UpstreamRewrite;
@@ -121,7 +122,8 @@ impl Dry {
         let auth = Auth::new(directory, Arc::clone(&store), tokens, None, rules, audit);
         let policy = policy::of(&config, Arc::clone(&shared));
         let version = Version::new(Arc::new(Nobody), shared);
-        let gateway = Gateway::new(Arc::new(auth), policy, Arc::new(version));
+        let readiness = Arc::new(Readiness::new(Arc::clone(&store), None));
+        let gateway = Gateway::new(Arc::new(auth), policy, Arc::new(version), readiness);
         let policy = gateway.policy();
         Self { config, gateway, policy, store, users: known }
     }

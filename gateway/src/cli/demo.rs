@@ -29,7 +29,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let upstream = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let (url, built_in) = (listener.url(), upstream.url());
 
-    let text = format!("[upstream]\nurl = \"{built_in}\"\n[server]\ngrace_period_seconds = 5\n");
+    let text = format!(
+        "[upstream]\nurl = \"{built_in}\"\n[server]\ndrain_delay = \"0s\"\ngrace = \"5s\"\n"
+    );
     let bare = Environment { variable: &|_| None, file: &|_| Err("no files here".to_owned()) };
     let config = Config::parse("demo", &text, Path::new(""), bare)
         .map_err(|refused| Failure::Configuration(refused.faults))?;

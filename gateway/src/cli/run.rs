@@ -10,6 +10,7 @@ use crate::app::pid_file::PidFile;
 use crate::app::{self, warnings};
 use crate::limits::Limits;
 use crate::process_log;
+use crate::service_manager::{self, State};
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     start_log();
@@ -32,6 +33,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let ready = move |urls: &[String]| {
         announce(urls);
         write_pid_file(pid_file.as_ref(), is_wanted);
+        service_manager::tell(State::Ready);
     };
     app::serve(path, loaded, audit, ready).map_err(|error| Failure::Bind(error.to_string()))
 }

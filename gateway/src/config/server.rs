@@ -1,41 +1,52 @@
-//! `[server]`: Pingora's own keys.
+//! `[server]`: how the process ends, and Pingora's own keys.
+
+use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
 
+use super::duration;
 use crate::toml_reader::Table;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// For so long it says that it is not ready, and serves as ever.
+    pub drain_delay: Duration,
+    /// For so long after that it answers what runs; the rest is cut off.
+    pub grace: Duration,
+}
 
 /// The keys that have another default here than in Pingora.
 ///
-/// Pingora's grace period of five minutes would delay every restart, and its sixteen attempts at one request are too
-/// many. Listeners are not handed over by a socket, least of all by one in a temporary folder that everybody may write
+/// Pingora's sixteen attempts at one request are too many. Listeners are not handed over by a socket, least of all by one in a temporary folder that everybody may write
 /// to.
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 5] = [
     ("threads", "0"),
     ("pid_file", "\"/run/influx-gateway/gateway.pid\""),
-    (RETIRED, "\"\""),
-    ("grace_period_seconds", "30"),
+    ("upgrade_sock", "\"\""),
     ("graceful_shutdown_timeout_seconds", "5"),
     ("max_retries", "4"),
 ];
 
-/// Reads the table: any key that Pingora's configuration has, under Pingora's name.
-pub(super) fn read(table: Table<'_>) -> ServerConf {
+/// Reads the table: our own keys, and any that Pingora's configuration has, under Pingora's name.
+pub(super) fn read(mut table: Table<'_>) -> (Stop, ServerConf) {
+    let stop = stop(&mut table);
     let mut conf =
         serde_json::to_value(ServerConf::default()).expect("Pingora's configuration is plain data");
     for (key, value) in DEFAULTS {
         conf[key] = serde_json::from_str(value).expect("the defaults are JSON");
     }
-    let mut table = table;
     for key in table.other_keys() {
-        if key == RETIRED {
-            let _ = table.json(RETIRED);
-            log::warn!(
-                "server.{RETIRED} has no effect: no other process can take over the listeners; remove it"
-            );
+        if let Some((retired, why)) = RETIRED.iter().find(|(retired, _)| *retired == key) {
+            let _ = table.json(retired);
+            log::warn!("server.{retired} has no effect: {why}; remove it");
             continue;
         }
         let Some(known) = KEYS.iter().find(|known| **known == key) else {
-            table.fault(&key, &format!("unknown key; known here: {}", KEYS.join(", ")));
+            table.fault(
+                &key,
+                &format!("unknown key; known here: {}", [&OWN[..], &KEYS].concat().join(", ")),
+            );
             continue;
         };
         let Some(value) = table.json(known) else { continue };
@@ -51,14 +62,46 @@ pub(super) fn read(table: Table<'_>) -> ServerConf {
     if conf["threads"] == 0 {
         conf["threads"] = std::thread::available_parallelism().map_or(1, usize::from).into();
     }
-    serde_json::from_value(conf).expect("each value was checked on its own")
+    // The limit, should the end not come by itself.
+    conf["grace_period_seconds"] = (stop.grace.as_secs() + MARGIN).into();
+    (stop, serde_json::from_value(conf).expect("each value was checked on its own"))
 }
 
-/// A key of earlier versions. A configuration that still has it gets a warning.
-const RETIRED: &str = "upgrade_sock";
+/// How long the end takes at most once everything is answered or cut off, in seconds.
+const MARGIN: u64 = 10;
+
+fn stop(table: &mut Table<'_>) -> Stop {
+    let or_none = |text: &str| match text {
+        "0s" => Ok(Duration::ZERO),
+        text => duration(text),
+    };
+    let drain_delay = table.parsed("drain_delay", or_none).unwrap_or(Duration::from_secs(2));
+    let grace = table.parsed("grace", or_none);
+    if table.has("grace") && table.has(FORMER) {
+        table.fault(FORMER, "is grace by its former name: remove it");
+    }
+    let former = table.has(FORMER).then(|| table.count(FORMER, 0)).flatten();
+    let former = former.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    Stop { drain_delay, grace: grace.or(former).unwrap_or(Duration::from_secs(30)) }
+}
+
+/// Keys that are not Pingora's.
+const OWN: [&str; 2] = ["drain_delay", "grace"];
+
+/// What `grace` was called before.
+const FORMER: &str = "grace_period_seconds";
+
+/// Keys of earlier versions, and why they have no effect. A configuration that still has one gets a warning.
+const RETIRED: [(&str, &str); 2] = [
+    ("upgrade_sock", "it is not by Pingora's socket that a process takes over listeners"),
+    (
+        "graceful_shutdown_timeout_seconds",
+        "what is not answered within server.grace is cut off at once",
+    ),
+];
 
 /// Pingora's keys that can be set.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 13] = [
     "threads",
     "work_stealing",
     "listener_tasks_per_fd",
@@ -68,8 +111,6 @@ const KEYS: [&str; 15] = [
     "user",
     "group",
     "working_directory",
-    "grace_period_seconds",
-    "graceful_shutdown_timeout_seconds",
     "upstream_keepalive_pool_size",
     "max_retries",
     "max_blocking_threads",

@@ -57,9 +57,9 @@ fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
              needs a session",
             "gateway.toml:15: forward.public: \"health\" is not a plain path such as \
              \"/health\"",
-            "gateway.toml:17: server.thread: unknown key; known here: threads, work_stealing, \
+            "gateway.toml:17: server.thread: unknown key; known here: drain_delay, grace, threads, work_stealing, \
              listener_tasks_per_fd, daemon, error_log, pid_file, user, group, \
-             working_directory, grace_period_seconds, graceful_shutdown_timeout_seconds, \
+             working_directory, \
              upstream_keepalive_pool_size, max_retries, max_blocking_threads, \
              client_bind_to_ipv4",
         ],
@@ -89,6 +89,20 @@ fn an_unreadable_token_is_a_fault() {
     );
 }
 
+#[test]
+fn the_grace_period_has_a_former_name() {
+    let grace = |text: &str| parse(text).ok().unwrap().stop.grace.as_secs();
+    assert_eq!(grace("[server]\ngrace = \"7s\"\n"), 7);
+    assert_eq!(
+        grace("[server]\ngrace_period_seconds = 8\ngraceful_shutdown_timeout_seconds = 1\n"),
+        8
+    );
+    check(
+        "[server]\ngrace = \"7s\"\ngrace_period_seconds = 7\n",
+        &["gateway.toml:3: server.grace_period_seconds: is grace by its former name: remove it"],
+    );
+}
+
 const SHIPPED: &str = include_str!("../../../conf/gateway.toml");
 
 #[test]
@@ -96,7 +110,7 @@ fn the_shipped_file_holds_every_default() {
     let describe = |config: Config| {
         let upstream = &config.upstream;
         format!(
-            "{:?} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             config.listen,
             upstream.authority,
             upstream.tls,
@@ -109,6 +123,7 @@ fn the_shipped_file_holds_every_default() {
             config.identity,
             config.forwarding,
             config.limits,
+            config.stop,
             config.server,
         )
     };

@@ -34,7 +34,6 @@ impl Reloads {
     }
 
     /// Wants one and waits for what comes of it; `None` if the process ends before.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no listener takes such a request yet"))]
     pub async fn ask(&self) -> Option<Outcome> {
         let (asker, outcome) = oneshot::channel();
         let _ = self.0.send(Some(asker));

@@ -109,7 +109,10 @@ impl Stage {
             hsts: None,
         };
         let version = Version::new(Arc::new(NoUpstream), shared);
-        let gateway = Gateway::new(Arc::new(auth), policy, Arc::new(version));
+        let gateway = {
+            let readiness = Readiness::new(Arc::clone(&store), None);
+            Gateway::new(Arc::new(auth), policy, Arc::new(version), Arc::new(readiness))
+        };
         Self { gateway, store }
     }
 

@@ -47,13 +47,13 @@ impl Server {
         self.process.add_service(service);
     }
 
-    /// Serves until the process is told to stop, which `readiness` is told first.
+    /// Serves until the process is told to stop. That is told to the [`Readiness`] first, so long before.
     ///
     /// Calls `ready` once requests are served and signals are heeded.
     pub fn run(
         self,
         audit: &Audit,
-        readiness: Arc<Readiness>,
+        draining: (Arc<Readiness>, Duration),
         ready: impl FnOnce() + Send + 'static,
     ) {
         let started = audit.clone();
@@ -61,7 +61,7 @@ impl Server {
             started.start();
             ready();
         };
-        let signals = Signals::new(self.reloads, readiness, audit.clone(), ready);
+        let signals = Signals::new(self.reloads, draining, audit.clone(), ready);
         self.process.run(RunArgs { shutdown_signal: Box::new(signals) });
         audit.flush();
         log::logger().flush();

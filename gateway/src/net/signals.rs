@@ -1,6 +1,7 @@
 //! Signals to the process.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
@@ -10,10 +11,11 @@ use crate::audit::Audit;
 use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads::Reloads;
 use crate::process_log;
+use crate::service_manager::{self, State};
 
-/// Waits for a signal to stop: `TERM` answers the requests in flight first, and so does `QUIT`; `INT`
-/// does not. Until then, `HUP` reads anew what has changed, and like `USR1` opens the files of the log and of the audit
-/// trail again.
+/// Waits for a signal to stop: after `TERM` the process is not ready for a while, and serves as ever; then the requests
+/// in flight are answered. So it is after `QUIT`; a second signal ends the wait. `INT` ends all at once. Until then, `HUP`
+/// reads anew what has changed, and like `USR1` opens the files of the log and of the audit trail again.
 ///
 /// Pingora's own answer to `QUIT`, which gives the listeners to whoever waits at a socket, is never
 /// asked for.
@@ -26,17 +28,20 @@ pub struct Signals {
     /// Told of the end before it begins.
     readiness: Arc<Readiness>,
     audit: Audit,
+    /// So long before.
+    drain_delay: Duration,
 }
 
 impl Signals {
     /// Calls `ready` once signals are heeded.
     pub fn new(
         reloads: Reloads,
-        readiness: Arc<Readiness>,
+        (readiness, drain_delay): (Arc<Readiness>, Duration),
         audit: Audit,
         ready: impl FnOnce() + Send + 'static,
     ) -> Self {
-        Self { ready: Mutex::new(Some(Box::new(ready))), reloads, readiness, audit }
+        let ready: Box<dyn FnOnce() + Send> = Box::new(ready);
+        Self { ready: Mutex::new(Some(ready)), reloads, readiness, drain_delay, audit }
     }
 }
 
@@ -70,6 +75,19 @@ impl ShutdownSignalWatch for Signals {
             }
         };
         self.readiness.start_draining();
+        service_manager::tell(State::Stopping);
+        if matches!(signal, ShutdownSignal::GracefulTerminate) && !self.drain_delay.is_zero() {
+            let delay = humantime::format_duration(self.drain_delay);
+            log::info!(
+                "not ready any more; in {delay}, or at another signal, no new connections are accepted"
+            );
+            tokio::select! {
+                () = tokio::time::sleep(self.drain_delay) => {}
+                _ = terminate.recv() => {}
+                _ = quit.recv() => {}
+                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
+            }
+        }
         signal
     }
 }

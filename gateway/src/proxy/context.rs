@@ -12,10 +12,13 @@ use crate::gateway::policy::Policy;
 use crate::gateway::request_id::RequestId;
 use crate::gateway::traceparent::TraceParent;
 use crate::net::concurrency::{AnonymousPermit, UpstreamSlot};
+use crate::net::open_requests::OpenRequest;
 use crate::session::{Session, Watch};
 
 /// What one request carries from phase to phase.
 pub struct Context {
+    /// Has it counted while it lasts.
+    _open: OpenRequest,
     pub(super) started: Instant,
     /// The rules that were in force when the request came.
     pub(super) policy: Arc<Policy>,
@@ -74,8 +77,9 @@ impl Asked {
 
 impl Context {
     /// Nothing is known yet.
-    pub(super) fn new(policy: Arc<Policy>) -> Self {
+    pub(super) fn new(policy: Arc<Policy>, open: OpenRequest) -> Self {
         Self {
+            _open: open,
             started: Instant::now(),
             policy,
             client: ClientInfo::unknown(false, None, RequestId::unset()),

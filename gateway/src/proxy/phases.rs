@@ -32,7 +32,7 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new(self.gateway.policy())
+        Context::new(self.gateway.policy(), self.open.begin())
     }
 
     /// Counts what is forwarded, and stops it where it may not go on.
@@ -67,6 +67,10 @@ impl ProxyHttp for Proxy {
         if connection.get_keepalive().is_some() {
             // Not so if the client wants the connection closed, as HTTP/1.0 does.
             connection.set_keepalive(Some(limits.keepalive.as_secs().max(1)));
+        }
+        if self.gateway.readiness().is_draining() {
+            // Clients that come again do so elsewhere, and nobody loses a request to the end.
+            connection.set_keepalive(None);
         }
         connection.set_read_timeout(Some(limits.body));
         connection.set_write_timeout(Some(limits.body));
@@ -200,7 +204,7 @@ impl ProxyHttp for Proxy {
     ) -> pingora::Result<()> {
         http10::unchunk(downstream, response);
         downstream::keep_while_interim(downstream, response.status);
-        if downstream.is_process_shutting_down() {
+        if downstream.is_process_shutting_down() || self.gateway.readiness().is_draining() {
             downstream.set_keepalive(None);
         }
         if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)

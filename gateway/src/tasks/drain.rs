@@ -2,7 +2,7 @@
 //! way for them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
@@ -11,18 +11,23 @@ use pingora::services::background::BackgroundService;
 use crate::audit::Audit;
 use crate::auth::upstream_sessions::UpstreamSessions;
 use crate::net::connections::Connections;
+use crate::net::open_requests::OpenRequests;
 use crate::session::store::SessionStore;
 
-/// The task. Pingora by itself would wait out the whole grace period, which stays the limit.
+/// The task. Pingora by itself would wait out the whole grace period, and say nothing of what it cuts off.
 pub struct Drain {
     /// The connections that are open.
     pub connections: Connections,
+    /// The requests that are being answered.
+    pub open: OpenRequests,
     /// What is returned to other gateways, if there is something.
     pub upstream_sessions: Option<Arc<UpstreamSessions>>,
     /// What has to be written before the end.
     pub audit: Audit,
     /// What else has.
     pub sessions: Arc<SessionStore>,
+    /// For how long requests are answered.
+    pub grace: Duration,
 }
 
 /// For connections that were accepted in the moment of the signal and are not counted yet.
@@ -36,16 +41,27 @@ impl BackgroundService for Drain {
                 return;
             }
         }
+        let end = Instant::now() + self.grace;
         loop {
-            tokio::time::sleep(SETTLE).await;
+            tokio::time::sleep(SETTLE.min(end.saturating_duration_since(Instant::now()))).await;
             let upstream_sessions = self.upstream_sessions.as_ref();
-            if self.connections.count() == 0 && upstream_sessions.is_none_or(|it| it.is_at_rest()) {
+            let is_done =
+                self.connections.count() == 0 && upstream_sessions.is_none_or(|it| it.is_at_rest());
+            if is_done {
                 log::info!("all requests are answered");
-                self.sessions.close().await;
-                self.audit.flush();
-                log::logger().flush();
-                std::process::exit(0);
+            } else if Instant::now() >= end {
+                let grace = humantime::format_duration(self.grace);
+                let count = self.open.count();
+                log::warn!(
+                    "{count} requests were cut off: they were not answered within {grace} (server.grace)"
+                );
+            } else {
+                continue;
             }
+            self.sessions.close().await;
+            self.audit.flush();
+            log::logger().flush();
+            std::process::exit(0);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::auth::Auth;
 use crate::auth::reload::{catch_up, users_file};
 use crate::file_identity::watched::{EVERY, Watched};
 use crate::gateway::reloads::{Outcome, Wanted};
+use crate::service_manager::{self, State};
 
 /// Reads what has changed, by itself or when told.
 pub struct Reload {
@@ -66,6 +67,7 @@ impl Reload {
 impl Work {
     /// Reads all anew, whether it has changed or not, if all of it is good. Opens the audit file anew.
     fn read_now(&self) -> Outcome {
+        service_manager::tell(State::Reloading);
         self.auth.audit().reopen();
         let now = Instant::now();
         let outcome = self.configuration.as_ref().map(|configuration| {
@@ -78,6 +80,7 @@ impl Work {
                 watched.read_now(now);
             }
         }
+        service_manager::tell(State::Ready);
         outcome
     }
 

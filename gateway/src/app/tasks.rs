@@ -1,0 +1,44 @@
+//! What goes on beside requests.
+
+use std::sync::Arc;
+
+use crate::auth::upstream_sessions::UpstreamSessions;
+use crate::gateway::version::Version;
+use crate::net::server::Server;
+use crate::proxy::upstream::Upstream;
+use crate::session::store::SessionStore;
+use crate::tasks::drain::Drain;
+use crate::tasks::expiry::Expiry;
+use crate::tasks::reload::Reload;
+use crate::tasks::restarting::Restarting;
+use crate::tasks::session_store::StoreUpkeep;
+use crate::tasks::upstream_sessions::Renewal;
+use crate::tasks::version::LearnVersion;
+
+/// Those who do it, and what they look after.
+pub(super) struct Tasks {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) version: Arc<Version>,
+    pub(super) sessions: Arc<SessionStore>,
+    pub(super) upstream_sessions: Option<Arc<UpstreamSessions>>,
+    pub(super) reload: Reload,
+    pub(super) drain: Drain,
+}
+
+impl Tasks {
+    /// Has `server` run them.
+    pub(super) fn add_to(self, server: &mut Server) {
+        let Self { upstream, version, sessions, upstream_sessions, reload, drain } = self;
+        let learn = LearnVersion { version, failures: upstream.failures() };
+        server.add(Restarting::service("upstream", upstream));
+        server.add(Restarting::service("version", Arc::new(learn)));
+        server.add(Restarting::service("expiry", Arc::new(Expiry(Arc::clone(&sessions)))));
+        server.add(Restarting::service("session store", Arc::new(StoreUpkeep(sessions))));
+        if let Some(upstream_sessions) = upstream_sessions {
+            let renewal = Arc::new(Renewal(upstream_sessions));
+            server.add(Restarting::service("upstream sessions", renewal));
+        }
+        server.add(Restarting::service("reload", Arc::new(reload)));
+        server.add(Restarting::service("drain", Arc::new(drain)));
+    }
+}
