@@ -204,14 +204,8 @@ fn build(
     let watched = token_file.into_iter().chain(tls_files).chain(certificates).chain(admin_token);
     let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
     let audit = auth.audit().clone();
-    let drain = Drain {
-        connections,
-        open,
-        upstream_sessions: upstream_sessions.clone(),
-        audit: audit.clone(),
-        sessions: Arc::clone(&sessions),
-        grace,
-    };
+    let rest = (upstream_sessions.clone(), Arc::clone(&sessions), audit.clone());
+    let drain = Drain::new((connections, open), rest, grace);
     Tasks { upstream, version, sessions, upstream_sessions, reload, drain }.add_to(&mut server);
     Built { server, audit, draining: (readiness, drain_delay) }
 }

@@ -17,17 +17,32 @@ use crate::session::store::SessionStore;
 /// The task. Pingora by itself would wait out the whole grace period, and say nothing of what it cuts off.
 pub struct Drain {
     /// The connections that are open.
-    pub connections: Connections,
+    connections: Connections,
     /// The requests that are being answered.
-    pub open: OpenRequests,
+    open: OpenRequests,
     /// What is returned to other gateways, if there is something.
-    pub upstream_sessions: Option<Arc<UpstreamSessions>>,
+    upstream_sessions: Option<Arc<UpstreamSessions>>,
     /// What has to be written before the end.
-    pub audit: Audit,
+    audit: Audit,
     /// What else has.
-    pub sessions: Arc<SessionStore>,
+    sessions: Arc<SessionStore>,
     /// For how long requests are answered.
-    pub grace: Duration,
+    grace: Duration,
+}
+
+impl Drain {
+    /// Waits for connections and their requests, for `grace` at most; has the rest written down.
+    pub fn new(
+        (connections, open): (Connections, OpenRequests),
+        (upstream_sessions, sessions, audit): (
+            Option<Arc<UpstreamSessions>>,
+            Arc<SessionStore>,
+            Audit,
+        ),
+        grace: Duration,
+    ) -> Self {
+        Self { connections, open, upstream_sessions, audit, sessions, grace }
+    }
 }
 
 /// For connections that were accepted in the moment of the signal and are not counted yet.
