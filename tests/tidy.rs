@@ -24,6 +24,7 @@ const FLOORS: [&[&str]; 12] = [
 /// What everybody may use, and uses nothing.
 const GROUND: [&str; 9] = [
     "clock",
+    "metrics",
     "hex",
     "limits",
     "toml_reader",
@@ -35,7 +36,7 @@ const GROUND: [&str; 9] = [
 ];
 
 /// By which files a foreign crate comes in.
-const DOORS: [(&str, &[&str]); 13] = [
+const DOORS: [(&str, &[&str]); 14] = [
     ("pingora", &["net", "proxy", "tasks", "admin/service", "config/server", "config"]),
     ("pingora_proxy", &["proxy"]),
     (
@@ -56,6 +57,7 @@ const DOORS: [(&str, &[&str]); 13] = [
     ("env_filter", &["process_log/logger"]),
     ("rpassword", &["cli/password"]),
     ("rustls", &["proxy/upstream/tls", "net/tls"]),
+    ("x509_parser", &["net/tls/pem"]),
     (
         "rustix",
         &[
@@ -64,6 +66,7 @@ const DOORS: [(&str, &[&str]); 13] = [
             "service_manager",
             "clock",
             "directory/hash_pool",
+            "metrics/process",
             "session/redis/roster",
         ],
     ),

@@ -5,6 +5,7 @@
 mod bans;
 pub mod guard;
 mod health;
+mod metrics;
 mod query;
 mod reload;
 mod response;
@@ -99,6 +100,7 @@ impl Admin {
             Route::Bans => bans::list(&self.auth, query),
             Route::Ban(id) => bans::lift(&self.auth, id, &meta).await,
             Route::Reload => reload::post(&self.reloads).await,
+            Route::Metrics => Ok(metrics::get(request.headers)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Composition: makes a running server of a configuration.
 
 mod admin;
+mod counted;
 pub mod explain;
 mod files;
 mod listeners;
@@ -139,6 +140,7 @@ fn build(
     audit: Audit,
     listeners: Listeners,
 ) -> Built {
+    counted::begin(&config, &listeners);
     let (tls_files, tls) = upstream_tls.unzip();
     let (upstream, own_requests, scheme) = upstream(&config, tls);
     let client = Arc::clone(&own_requests) as Arc<dyn UpstreamClient>;

@@ -1,5 +1,6 @@
 //! The audit trail: one JSON line for each thing that happened to a session.
 
+mod counted;
 mod line;
 mod trail;
 
@@ -166,8 +167,9 @@ impl Audit {
         }
     }
 
-    /// Writes `event` down, soon. Never waits once the thread has been started, and never panics.
+    /// Counts `event` and writes it down, soon. Never waits once the thread has been started, and never panics.
     pub fn record(&self, event: Event) {
+        counted::count(event.kind);
         match self.0.thread.get() {
             Some(thread) => thread.send(Entry::Event(event)),
             None => self.write(Entry::Event(event)),

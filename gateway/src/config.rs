@@ -7,6 +7,7 @@ mod effective;
 mod identity;
 mod listen;
 mod log;
+mod metrics;
 mod server;
 mod session;
 mod signin;
@@ -32,6 +33,7 @@ use duration::duration;
 pub use identity::Identity;
 pub use listen::Listen;
 pub use log::Log;
+pub use metrics::Metrics;
 pub use server::Stop;
 pub use session::Store;
 pub use signin::SignIn;
@@ -63,6 +65,8 @@ pub struct Config {
     pub log: Log,
     /// The file of the audit trail; `None`: the log.
     pub audit: Option<PathBuf>,
+    /// What is counted besides what always is.
+    pub metrics: Metrics,
     /// The headers that tell the upstream who asks.
     pub identity: Identity,
     /// What is forwarded besides the API.
@@ -171,6 +175,7 @@ impl Config {
         let log = log::read(root.table("log"), folder);
         let audit = audit(root.table("audit"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);
+        let metrics = metrics::read(root.table("metrics"));
         let forwarding = forward(root.table("forward"), &upstream);
         let limits = limits(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
@@ -198,6 +203,7 @@ impl Config {
             signin,
             log,
             audit,
+            metrics,
             identity,
             forwarding,
             limits,

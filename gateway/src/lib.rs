@@ -34,14 +34,15 @@
 //! | access | what a user may have forwarded ([`user::access::Access`]) |
 //! | throttle | brute-force protection ([`auth::throttle`]) |
 //! | admission | a few at once, the others in a fair queue, for expensive work ([`directory`]) |
+//! | metrics | what is counted, for Prometheus ([`metrics`]) |
 //! | audit trail | who signed in, and what became of sessions ([`audit`]) |
 //! | drain | to answer what has been asked, and end |
 //!
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
-//!   `session` and `directory`, `user`, `process_log`, then `clock`, `limits`, `toml_reader`, `file_identity`,
-//!   `request_meta`, `background_writer` and `service_manager`. Files of one folder do not use each other in circles. A
+//!   `session` and `directory`, `user`, `process_log`, then `clock`, `limits`, `metrics`, `toml_reader`,
+//!   `file_identity`, `request_meta`, `background_writer` and `service_manager`. Files of one folder do not use each other in circles. A
 //!   test reads the sources and says so. Beside `cli`, and not in the program: `internals`.
 //! - A request is forwarded for somebody, or because its path is public: the only way through takes
 //!   a [`Caller`](auth::credential::Caller).
@@ -85,6 +86,7 @@ mod clock;
 mod file_identity;
 mod hex;
 mod limits;
+mod metrics;
 mod request_meta;
 #[cfg(test)]
 mod seeds;

@@ -10,6 +10,7 @@ pub mod head;
 mod http10;
 mod http2;
 mod local_response;
+mod measured;
 mod missing_tokens;
 pub mod phases;
 mod receive;

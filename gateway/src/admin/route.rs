@@ -11,6 +11,8 @@ pub(super) enum Route<'a> {
     Live,
     /// `/health/ready`.
     Ready,
+    /// `/metrics`.
+    Metrics,
     /// `/status`.
     Status,
     /// `/config`.
@@ -38,6 +40,7 @@ impl<'a> Route<'a> {
             "/sessions" => Some(Self::Sessions),
             "/reload" => Some(Self::Reload),
             "/bans" => Some(Self::Bans),
+            "/metrics" => Some(Self::Metrics),
             _ => {
                 let session = path.strip_prefix("/sessions/").and_then(name);
                 let ban = || path.strip_prefix("/bans/").and_then(name);
@@ -64,7 +67,7 @@ impl<'a> Route<'a> {
     /// As `Allow` has them.
     fn methods(self) -> &'static str {
         match self {
-            Self::Live | Self::Ready | Self::Status | Self::Config | Self::Bans => "GET",
+            Self::Live | Self::Ready | Self::Metrics | Self::Status | Self::Config | Self::Bans => "GET",
             Self::Sessions => "GET, DELETE",
             Self::Session(_) | Self::Ban(_) => "DELETE",
             Self::Reload => "POST",

@@ -1,5 +1,7 @@
 //! Routing: which requests the gateway answers itself, which it forwards, and which it refuses.
 
+mod class;
+
 use http::Method;
 
 /// The methods that are read at all, for `Allow`.

@@ -83,6 +83,7 @@ pub fn of(config: &Config, shared: Arc<Shared>) -> Policy {
         trusted: TrustedProxies::new(listen.trusted_proxies.clone()),
         hosts: AnsweredHosts::new(listen.hosts.clone()),
         origins: AllowedOrigins::new(listen.allowed_origins.clone()),
+        counts_users: config.metrics.per_user,
         password_by_session: config.users.password_by_session,
         hsts: hsts.and_then(|text| HeaderValue::from_str(&text).ok()),
     }

@@ -1,11 +1,12 @@
 //! Admission to expensive work: a few at once, a short and fair queue, and a bounded wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::fair_queue::{Claim, FairQueue, Ticket};
+use crate::metrics::METRICS;
 
 /// The limits: how many permits at once, how long the queue may be, and how long one may wait.
 #[derive(Clone, Copy, Debug)]
@@ -60,14 +61,19 @@ impl Admission {
             let mut state = self.waiters.lock();
             if state.free > 0 {
                 state.free -= 1;
+                METRICS.sign_in_wait.note(Duration::ZERO);
                 return Ok(Permit(Arc::clone(&self.waiters)));
             }
             state.queue.join(claim, called)?
         };
-        let _slot = Slot { waiters: &self.waiters, ticket };
+        let slot = Slot { waiters: &self.waiters, ticket };
+        let (_waits, begun) = (METRICS.sign_ins_waiting.hold(), Instant::now());
         // Not called, if the slot is given to somebody else.
         let call = tokio::time::timeout(self.patience, call);
-        call.await.map_err(|_elapsed| Overloaded)?.map_err(|_given_away| Overloaded)
+        let called = call.await;
+        drop(slot);
+        METRICS.sign_in_wait.note(begun.elapsed());
+        called.map_err(|_elapsed| Overloaded)?.map_err(|_given_away| Overloaded)
     }
 }
 

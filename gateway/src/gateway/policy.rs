@@ -37,6 +37,8 @@ pub struct Policy {
     pub origins: AllowedOrigins,
     /// Whether a session alone may set a new password.
     pub password_by_session: bool,
+    /// Whether requests are counted for each user too.
+    pub counts_users: bool,
     /// `Strict-Transport-Security` of answers over TLS.
     pub hsts: Option<HeaderValue>,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::version::Version;
+use crate::metrics::METRICS;
 use crate::session::store::SessionStore;
 
 /// Whether the gateway is ready for requests.
@@ -48,6 +49,7 @@ impl Readiness {
     /// The process is about to stop: no new requests from now on, please. There is no way back.
     pub fn start_draining(&self) {
         self.is_draining.store(true, Ordering::Release);
+        METRICS.draining.be(true);
     }
 
     /// Whether the process is about to stop.

@@ -105,6 +105,7 @@ impl Stage {
             trusted: TrustedProxies::default(),
             hosts: AnsweredHosts::new(Vec::new()),
             origins: AllowedOrigins::new(Vec::new()),
+            counts_users: false,
             password_by_session: true,
             hsts: None,
         };

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use crate::auth::credential::Shared;
 use crate::clock::Moment;
 use crate::directory::influxdb::UpstreamClient;
+use crate::metrics::METRICS;
 
 /// The headers.
 const NAMES: [HeaderName; 2] =
@@ -85,7 +86,9 @@ impl Version {
             request.headers_mut().insert(AUTHORIZATION, authorization);
         }
         // What was known stays: an upstream that is down has not changed its version.
-        let Ok(answer) = self.upstream.ask(request).await else {
+        let answer = self.upstream.ask(request).await;
+        METRICS.upstream_up.be(answer.is_ok());
+        let Ok(answer) = answer else {
             let more = |silent: u32| Some(silent.saturating_add(1));
             let _ = self.silent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
             return;

@@ -65,6 +65,11 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// The actual address, or the path.
+    pub fn address(&self) -> String {
+        self.socket.key()
+    }
+
     /// The actual address, as a URL, or `unix:` and the path.
     pub fn url(&self) -> String {
         let scheme = match &self.socket {
@@ -72,7 +77,7 @@ impl Listener {
             Open::Tcp(_) => "http://",
             Open::Unix(..) => "unix:",
         };
-        format!("{scheme}{}", self.socket.key())
+        format!("{scheme}{}", self.address())
     }
 }
 

@@ -4,6 +4,7 @@ pub mod pem;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use pingora::listeners::TlsAccept;
@@ -15,6 +16,7 @@ use pingora::tls::{
 
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
+use crate::metrics::Expiry;
 use crate::toml_reader::{Diagnostic, Named};
 use pem::Chain;
 
@@ -22,6 +24,7 @@ use pem::Chain;
 pub struct Certificate {
     files: Pair,
     current: ArcSwap<CertifiedKey>,
+    expiry: Expiry,
 }
 
 /// The files of a certificate, with those that vouch for it, and of its key.
@@ -36,8 +39,15 @@ pub struct Pair {
 impl Certificate {
     /// Reads the pair by `files`; all that is wrong with it.
     pub fn load(pair: Pair, files: &Files) -> Result<Self, Vec<Diagnostic>> {
-        let current = ArcSwap::from_pointee(pair.read(files)?.certified);
-        Ok(Self { files: pair, current })
+        let current = pair.read(files)?.certified;
+        let expiry = Expiry::default();
+        expiry.store(ends(&current), Ordering::Relaxed);
+        Ok(Self { files: pair, current: ArcSwap::from_pointee(current), expiry })
+    }
+
+    /// Until when it is valid, up to date for as long as it is watched.
+    pub fn expiry(&self) -> Expiry {
+        Arc::clone(&self.expiry)
     }
 
     /// The pair as something to be looked at.
@@ -52,6 +62,7 @@ impl Source for Arc<Certificate> {
     fn take(&self, files: &Files, _occasion: Occasion) -> Result<(), Vec<String>> {
         let read = self.files.read(files).map_err(|faults| told(&faults))?;
         if read.certified.cert != self.current.load().cert {
+            self.expiry.store(ends(&read.certified), Ordering::Relaxed);
             self.current.store(Arc::new(read.certified));
             log::info!("{}: the new certificate is in use", self.files.certificate.path.display());
         }
@@ -61,6 +72,10 @@ impl Source for Arc<Certificate> {
     fn refused(&self, faults: &[String]) {
         log::error!("{}; the old certificate stays in use", faults.join("; "));
     }
+}
+
+fn ends(pair: &CertifiedKey) -> i64 {
+    pair.cert.first().map_or(0, pem::expiry)
 }
 
 /// A pair that fits.

@@ -1,6 +1,7 @@
 //! The access log line of a request.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::StatusCode;
 
@@ -9,13 +10,12 @@ use super::{Downstream, downstream};
 use crate::api::forward::Forward;
 use crate::gateway::access_log::{self, Compared, Entry};
 use crate::session::Session;
+use crate::user::User;
 
 /// Logs it.
 pub fn log(downstream: &Downstream, context: &Context) {
     let request = downstream.req_header();
-    let session = context.session.as_deref();
-    let by_token = || context.forward.as_ref().and_then(Forward::user);
-    let user = session.map(Session::user).or_else(by_token);
+    let (session, user) = (context.session.as_deref(), user(context));
     let begun = || context.trace.as_ref().map(|trace| Cow::Borrowed(trace.trace_id()));
     let trace_id = access_log::trace_id(&request.headers).or_else(begun);
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
@@ -38,4 +38,10 @@ pub fn log(downstream: &Downstream, context: &Context) {
             .then(|| Compared { headers: &request.headers, host: context.client.host.as_ref() }),
     }
     .log();
+}
+
+/// Who has asked, if that is known.
+pub fn user(context: &Context) -> Option<Arc<User>> {
+    let by_token = || context.forward.as_ref().and_then(Forward::user);
+    context.session.as_deref().map(Session::user).or_else(by_token)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pingora::prelude::HttpPeer;
 
+use super::measured::Measured;
 use crate::api::forward::Forward;
 use crate::gateway::client_info::ClientInfo;
 use crate::gateway::policy::Policy;
@@ -22,6 +23,8 @@ pub struct Context {
     pub(super) started: Instant,
     /// The rules that were in force when the request came.
     pub(super) policy: Arc<Policy>,
+    /// How long it takes, and what it asks for.
+    pub(super) measured: Measured,
     /// Where the request came from.
     pub(super) client: ClientInfo,
     /// The leave to go upstream, once it is given.
@@ -82,6 +85,7 @@ impl Context {
             _open: open,
             started: Instant::now(),
             policy,
+            measured: Measured::new(),
             client: ClientInfo::unknown(false, None, RequestId::unset()),
             forward: None,
             session: None,

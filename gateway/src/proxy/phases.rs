@@ -16,8 +16,8 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 use super::context::Context;
 use super::upstream::{self, Upstream};
 use super::{
-    Downstream, Proxy, access_line, cors, downstream, head, http2, http10, receive, request_body,
-    revocation, small_answers,
+    Downstream, Proxy, access_line, cors, downstream, head, http2, http10, measured, receive,
+    request_body, revocation, small_answers,
 };
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
@@ -115,6 +115,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
         context.asked.begin();
+        context.measured.ask();
         self.upstream.peer().await
     }
 
@@ -128,20 +129,21 @@ impl ProxyHttp for Proxy {
     ) -> Box<Error> {
         context.attempts += 1;
         error.set_retry(self.upstream.may_try_again(peer, &error, context.attempts));
-        error
+        upstream::counted(error)
     }
 
     /// Nothing is sent to anybody but the upstream.
     async fn connected_to_upstream(
         &self,
         _downstream: &mut Downstream,
-        _reused: bool,
+        reused: bool,
         peer: &HttpPeer,
         _socket: RawFd,
         digest: Option<&Digest>,
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.asked.connected(peer);
+        upstream::count_connection(reused);
         self.upstream.check(peer, digest)
     }
 
@@ -157,7 +159,7 @@ impl ProxyHttp for Proxy {
         if Upstream::is_not_sent(&error) {
             return self.fail_to_connect(downstream, peer, context, error);
         }
-        upstream::retried_by_itself(error, peer, downstream, reused)
+        upstream::counted(upstream::retried_by_itself(error, peer, downstream, reused))
     }
 
     /// Sets the identity, after Pingora has removed what is of this hop only.
@@ -202,6 +204,9 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        if !response.status.is_informational() {
+            context.measured.answer();
+        }
         http10::unchunk(downstream, response);
         downstream::keep_while_interim(downstream, response.status);
         if downstream.is_process_shutting_down() || self.gateway.readiness().is_draining() {
@@ -241,6 +246,7 @@ impl ProxyHttp for Proxy {
         let has_begun = downstream
             .response_written()
             .is_some_and(|response| !response.status.is_informational());
+        rejection.inspect(|&rejection| measured::note_failure(rejection));
         if let Some(rejection) = rejection
             && !has_begun
         {
@@ -280,7 +286,7 @@ impl ProxyHttp for Proxy {
         )
     }
 
-    /// One line a request, also when it failed.
+    /// One line a request, also when it failed; and one more of its kind.
     async fn logging(
         &self,
         downstream: &mut Downstream,
@@ -289,6 +295,7 @@ impl ProxyHttp for Proxy {
     ) {
         // By now it has its connection back.
         context.slot = None;
+        measured::count(downstream, context);
         if access_log::is_wanted() {
             access_line::log(downstream, context);
         }

@@ -22,6 +22,7 @@ pub async fn receive(
     let is_whole = downstream.as_downstream_mut().is_body_done();
     let (policy, head) = (&context.policy, downstream.req_header());
     let route = Route::of(&head.method, head.uri.path(), &policy.forwarding);
+    context.measured.route = route.class(head.uri.path(), &policy.forwarding);
     if is_whole || !user_changes::reads_body(gateway.auth(), policy, route, head) {
         return handle(gateway, context, route, head, &[]).await;
     }

@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 use crate::limits::Limits;
 use failure::failed_to_connect;
-pub use failure::{rejection, retried_by_itself};
+pub use failure::{count_connection, counted, rejection, retried_by_itself};
 use lookup::LookUps;
 use order::Order;
 use peer_identity::{NOT_ITS_OWN, PeerIdentity};

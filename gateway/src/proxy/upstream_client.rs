@@ -12,7 +12,7 @@ use pingora::prelude::HttpPeer;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
-use super::upstream::Upstream;
+use super::upstream::{Upstream, count_connection};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
 
 /// The longest answer that is read: enough for the longest name with each byte escaped.
@@ -95,7 +95,8 @@ impl OwnRequests {
         let mut attempts = 0;
         loop {
             let peer = self.upstream.peer().await?;
-            let error = match self.connector().get_http_session(&*peer).await {
+            let connected = self.connector().get_http_session(&*peer).await;
+            let error = match connected.inspect(|(_, is_reused)| count_connection(*is_reused)) {
                 Ok((session, is_reused)) => match self.upstream.check(&peer, session.digest()) {
                     Ok(()) => return Ok((session, peer, is_reused)),
                     Err(error) => error,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Session;
 use super::origin::Named;
 use crate::clock::Moment;
+use crate::metrics::METRICS;
 use crate::user::UserId;
 
 /// Who has which sessions. Every session is entered once and struck at most once.
@@ -35,6 +36,7 @@ impl SessionIndex {
         }
         self.by_user.entry(session.user_id()).or_default().push(session);
         self.count += 1;
+        METRICS.sessions.set(self.count);
     }
 
     /// A session that was struck stays so.
@@ -49,6 +51,7 @@ impl SessionIndex {
 
     pub(super) fn remove(&mut self, session: &Session) {
         self.count -= strike(&mut self.by_user, &session.user_id(), session);
+        METRICS.sessions.set(self.count);
         for named in session.named() {
             strike(&mut self.by_name, &named, session);
         }

@@ -35,6 +35,8 @@ use super::memory::Capacity;
 use super::token::{SessionId, SessionToken};
 use super::{Lifetime, Session, UpstreamSessionState, Watch};
 use crate::clock::Moment;
+use crate::metrics::METRICS;
+use crate::metrics::label::LookUp;
 use crate::user::UserId;
 use crate::user::secret::UpstreamSession;
 pub use address::Address;
@@ -157,6 +159,7 @@ impl RedisStore {
         token: &SessionToken,
         now: Moment,
     ) -> Result<Option<Arc<Session>>, StoreError> {
+        METRICS.store_lookups.count(LookUp::Store);
         self.look_up(token.id(), Some(token), How::Use, now).await
     }
 

@@ -14,6 +14,8 @@ use super::redis::{RedisStore, SharedHalves, listing, upkeep};
 use super::token::{SessionId, SessionToken};
 use super::{EndReason, Page, Place, Record, Session, Wanted, Watch};
 use crate::clock::Moment;
+use crate::metrics::METRICS;
+use crate::metrics::label::LookUp;
 use crate::user::password::PasswordMark;
 use crate::user::{User, UserId};
 
@@ -73,6 +75,7 @@ impl SessionStore {
         if let Self::Redis(redis) = self
             && let Some(session) = redis.at_hand(&id, now)
         {
+            METRICS.store_lookups.count(LookUp::NearCache);
             return Ok(Some(session));
         }
         ask!(self, memory => memory.touch(&id, now), redis => redis.touch(token, now))
@@ -97,7 +100,7 @@ impl SessionStore {
         password: Option<PasswordMark>,
         now: Moment,
     ) -> Result<Arc<Session>, CreateError> {
-        match self {
+        let created = match self {
             Self::Memory(memory) => memory.create(session, now).map_err(|Full| CreateError::Full),
             Self::Redis(redis) => Box::pin(redis.create(token, session, password, now)).await,
             #[cfg(test)]
@@ -105,7 +108,8 @@ impl SessionStore {
                 .ask(|memory| memory.create(session, now))
                 .await?
                 .map_err(|Full| CreateError::Full),
-        }
+        };
+        created.inspect(|_| METRICS.sessions_created.count())
     }
 
     /// Ends the live session `id` for `reason`. Of several that end it at once, one is told

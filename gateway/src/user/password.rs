@@ -1,6 +1,7 @@
 //! Passwords and their hashes.
 
 use std::fmt;
+use std::time::Instant;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -9,6 +10,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::metrics::METRICS;
 
 /// A password as typed: bytes, since clients do not agree on an encoding. Wiped when dropped.
 pub struct Password(Zeroizing<Vec<u8>>);
@@ -91,7 +94,9 @@ impl Memory {
         }
         let blocks = &mut self.blocks[..count];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let begun = Instant::now();
         let done = argon2.hash_password_into_with_memory(&password.0, salt, output, &mut *blocks);
+        METRICS.password_hash.note(begun.elapsed());
         blocks.iter_mut().for_each(Zeroize::zeroize);
         if count > self.kept {
             self.blocks.truncate(self.kept);

@@ -19,6 +19,8 @@ use crate::gateway::Gateway;
 use crate::gateway::access_log::Entry;
 use crate::gateway::request_id::RequestId;
 use crate::gateway::response_headers::Recipient;
+use crate::metrics::label::{Method, RouteClass, StatusClass};
+use crate::metrics::{Answered, METRICS};
 use crate::net::socket;
 
 /// A rejection that is being written, when Pingora has no request that it could answer.
@@ -69,9 +71,20 @@ impl EarlyRejection {
         poll_fn(|context| self.poll_write(Pin::new(stream), context)).await
     }
 
-    /// One line for it, under the id that the answer has.
+    /// One line for it, under the id that the answer has; and one more of its kind.
     pub fn log(&self, socket: Option<&SocketDigest>) {
         let (status, _, message) = self.rejection.table();
+        let time = self.started.elapsed();
+        METRICS.answered(&Answered {
+            route: RouteClass::Other,
+            method: Method::Other,
+            status: StatusClass::of(status.as_u16()),
+            whole: time,
+            own: time,
+            upstream: None,
+            received: 0,
+            sent: self.body_bytes as u64,
+        });
         let address = socket::peer_address(socket);
         let client = address.map(|ip| ip.to_canonical().to_string());
         log::debug!("{}: {message}", client.as_deref().unwrap_or("-"));

@@ -40,6 +40,12 @@ pub fn authorities(content: &[u8]) -> Result<Chain, String> {
     Ok(certificates)
 }
 
+/// Until when `certificate` is valid, in seconds since 1970. One that cannot be read is not valid any more.
+pub fn expiry(certificate: &CertificateDer<'_>) -> i64 {
+    let read = x509_parser::parse_x509_certificate(certificate);
+    read.map_or(0, |(_, certificate)| certificate.validity().not_after.timestamp())
+}
+
 fn unreadable(number: usize, error: &dyn fmt::Display) -> String {
     format!("certificate {number} in it cannot be read: {error}")
 }

@@ -7,6 +7,8 @@ use super::peer_identity::NOT_ITS_OWN;
 use super::race::{LATE, OVERTAKEN};
 use super::{NO_ADDRESS, TOO_LARGE};
 use crate::api::rejection::{Rejection, Step};
+use crate::metrics::METRICS;
+use crate::metrics::label::Connection;
 use crate::proxy::Downstream;
 
 /// `error`, tried again where Pingora by itself does so.
@@ -25,6 +27,21 @@ pub fn retried_by_itself(
         error.set_retry(false);
     }
     error
+}
+
+/// `error`, counted if the request is tried again.
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
+pub fn counted(error: Box<Error>) -> Box<Error> {
+    if error.retry() {
+        METRICS.upstream_retries.count();
+    }
+    error
+}
+
+/// Counts a connection that a request got.
+pub fn count_connection(is_reused: bool) {
+    let connection = if is_reused { Connection::Reused } else { Connection::New };
+    METRICS.upstream_connections.count(connection);
 }
 
 /// The refusal that the client gets for `error`; `None` if the client has left.

@@ -4,7 +4,7 @@ mod end;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
@@ -18,6 +18,8 @@ use super::address::Address;
 use super::complaints::Complaints;
 use super::millis;
 use crate::clock::Moment;
+use crate::metrics::METRICS;
+use crate::metrics::label::StoreOutcome;
 use crate::session::error::StoreError;
 use end::End;
 
@@ -114,6 +116,21 @@ impl Link {
         if let Some(mut wire) = self.wire.clone() {
             return run.invoke_async(&mut wire).await.map_err(|_| StoreError::Unavailable);
         }
+        let begun = Instant::now();
+        let answer = self.ask_live(run).await;
+        METRICS.store_call_duration.note(begun.elapsed());
+        METRICS.store_calls.count(match &answer {
+            Ok(_) => StoreOutcome::Answered,
+            Err(StoreError::TimedOut) => StoreOutcome::TimedOut,
+            Err(StoreError::Unavailable) => StoreOutcome::Unavailable,
+        });
+        answer
+    }
+
+    async fn ask_live<T: FromRedisValue>(
+        &self,
+        run: &ScriptInvocation<'_>,
+    ) -> Result<T, StoreError> {
         let live = self.live().await?;
         let mut connection = live.connection.clone();
         let answer = run.invoke_async(&mut connection).await;
@@ -163,6 +180,7 @@ impl Link {
     fn lose(&self, live: &Arc<Live>, why: &str) {
         let before = self.live.compare_and_swap(live, None);
         if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, live)) {
+            METRICS.store_up.be(false);
             self.changes.lost();
         }
         live.end.come(why);
@@ -179,6 +197,7 @@ impl Link {
                 Ok(live) => {
                     let live = Arc::new(live);
                     self.live.store(Some(Arc::clone(&live)));
+                    METRICS.store_up.be(true);
                     self.changes.back();
                     self.has_tried.send_replace(true);
                     match is_lost_since.take() {

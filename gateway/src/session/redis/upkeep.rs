@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::near_cache::{Cover, Entry};
 use super::{How, RedisStore, agreement, fields, millis, roster, scripts};
 use crate::clock::Moment;
+use crate::metrics::METRICS;
 use crate::session::ended::tell;
 use crate::session::error::StoreError;
 use crate::session::memory::AT_ONCE;
@@ -206,7 +207,8 @@ async fn give_back(store: &RedisStore, entry: &Arc<Entry>, now: Moment) -> Resul
 pub(in crate::session) async fn sweep(store: &RedisStore, now: Moment) -> Result<bool, StoreError> {
     let mut run = store.script(&scripts::SWEEP, store.shared.keys.key("all"), Some(now));
     run.arg(AT_ONCE);
-    let due: Vec<(String, String, Option<String>)> = store.link.ask(&run).await?;
+    let (due, left): (Vec<(String, String, Option<String>)>, usize) = store.link.ask(&run).await?;
+    METRICS.sessions.set(left);
     for (id, user, name) in &due {
         let (Some(id), Ok(user)) = (SessionId::of_hex(id.as_bytes()), user.parse()) else {
             continue;

@@ -1,0 +1,74 @@
+//! Which class of requests a route belongs to, for counting.
+
+use super::{Forwarding, Route, is_page};
+use crate::metrics::label::RouteClass;
+
+impl Route<'_> {
+    /// The class of a request on this route, which `path` led to.
+    pub fn class(self, path: &str, forwarding: &Forwarding) -> RouteClass {
+        match self {
+            Self::SignIn(_) => RouteClass::SignIn,
+            Self::SignOut(_) => RouteClass::SignOut,
+            Self::Me => RouteClass::Me,
+            Self::Password(..) => RouteClass::Password,
+            Self::Api => match path {
+                "/api/v2/write" | "/api/v3/write_lp" => RouteClass::Write,
+                "/api/v2/query" | "/api/v3/query_sql" | "/api/v3/query_influxql" => {
+                    RouteClass::Query
+                }
+                _ => RouteClass::Api,
+            },
+            Self::OnItsOwn(_) | Self::OnItsOwnOrApi(_) => RouteClass::V1,
+            Self::Public(_) if is_ui(path, forwarding) => RouteClass::Ui,
+            Self::Public(_) => RouteClass::Public,
+            Self::Health => RouteClass::Health,
+            Self::Options(_)
+            | Self::WrongMethod(..)
+            | Self::NoSuchPage
+            | Self::SetupClosed
+            | Self::Elsewhere => RouteClass::Other,
+        }
+    }
+}
+
+fn is_ui(path: &str, forwarding: &Forwarding) -> bool {
+    forwarding.ui && is_page(path) && !forwarding.public.iter().any(|open| open == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+    use crate::api::route::Unversioned;
+
+    #[test]
+    fn each_route_belongs_to_a_class() {
+        let public = vec!["/health".to_owned()];
+        let unversioned = Unversioned::OnTheirOwn;
+        let forwarding =
+            Forwarding { public, setup: true, credentials: false, ui: true, unversioned };
+        for (method, path, class) in [
+            (Method::POST, "/api/v2/signin", RouteClass::SignIn),
+            (Method::POST, "/api/v2/signout/", RouteClass::SignOut),
+            (Method::GET, "/api/v2/me", RouteClass::Me),
+            (Method::PUT, "/api/v2/me/password", RouteClass::Password),
+            (Method::POST, "/api/v2/write", RouteClass::Write),
+            (Method::POST, "/api/v2/query", RouteClass::Query),
+            (Method::POST, "/api/v2/query/ast", RouteClass::Api),
+            (Method::POST, "/api/v2/setup", RouteClass::Public),
+            (Method::GET, "/health", RouteClass::Public),
+            (Method::GET, "/", RouteClass::Ui),
+            (Method::GET, "/signin", RouteClass::Ui),
+            (Method::POST, "/write", RouteClass::V1),
+            (Method::GET, "/gateway/health", RouteClass::Health),
+            (Method::GET, "/gateway/x", RouteClass::Other),
+            (Method::GET, "/metrics", RouteClass::Other),
+            (Method::GET, "/api/v2/signin", RouteClass::Other),
+            (Method::OPTIONS, "/api/v2/me", RouteClass::Other),
+        ] {
+            let route = Route::of(&method, path, &forwarding);
+            assert_eq!(route.class(path, &forwarding), class, "{method} {path}");
+        }
+    }
+}

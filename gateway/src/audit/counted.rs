@@ -1,0 +1,38 @@
+//! Counts what is written down. The one place, so that each event is counted once.
+
+use super::{EventKind, Reason};
+use crate::metrics::METRICS;
+use crate::metrics::label::{BanScope, EndCause, Reload, SignIn};
+
+/// Counts an event.
+pub(super) fn count(kind: EventKind) {
+    match kind {
+        EventKind::SignedIn => METRICS.sign_ins.count(SignIn::SignedIn),
+        EventKind::Refused(reason) => METRICS.sign_ins.count(outcome(reason)),
+        EventKind::SignedOut => METRICS.sessions_ended.count(EndCause::SignedOut),
+        EventKind::Expired => METRICS.sessions_ended.count(EndCause::Expired),
+        EventKind::Evicted => METRICS.sessions_ended.count(EndCause::Evicted),
+        EventKind::Revoked => METRICS.sessions_ended.count(EndCause::Revoked),
+        EventKind::Banned("pair", _) => METRICS.bans.count(BanScope::Pair),
+        EventKind::Banned("client", _) => METRICS.bans.count(BanScope::Client),
+        EventKind::Banned(_, _) => METRICS.bans.count(BanScope::User),
+        EventKind::Reloaded(_) => METRICS.users_reloads.count(Reload::Taken),
+        EventKind::ReloadRefused(_) => METRICS.users_reloads.count(Reload::Refused),
+        EventKind::PasswordChanged | EventKind::Lost(_) => {}
+    }
+}
+
+fn outcome(reason: Reason) -> SignIn {
+    match reason {
+        Reason::UnknownUser => SignIn::UnknownUser,
+        Reason::WrongPassword => SignIn::WrongPassword,
+        Reason::WrongCredentials => SignIn::WrongCredentials,
+        Reason::Malformed => SignIn::Malformed,
+        Reason::Throttled => SignIn::Throttled,
+        Reason::Overloaded => SignIn::Busy,
+        Reason::Full => SignIn::Full,
+        Reason::NameTooLong => SignIn::NameTooLong,
+        Reason::Unavailable => SignIn::Unavailable,
+        Reason::PasswordChangeRequired => SignIn::PasswordChangeRequired,
+    }
+}

@@ -1,0 +1,168 @@
+//! What things are counted by. Closed lists: a label never is a client's own words.
+
+/// One of a closed list of words.
+pub trait Label: Copy {
+    /// What the label is called.
+    const NAME: &'static str;
+    /// Its values, in their order.
+    const WORDS: &'static [&'static str];
+
+    /// Which of [`Label::WORDS`] it is.
+    fn index(self) -> usize;
+}
+
+macro_rules! labels {
+    ($($(#[doc = $doc:literal])+ $name:ident, $label:literal { $($variant:ident $word:literal,)+ })+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $(#[doc = concat!("`", $word, "`")] $variant,)+ }
+
+        impl $name {
+            /// How many there are.
+            pub const COUNT: usize = Self::WORDS.len();
+        }
+
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            const WORDS: &'static [&'static str] = &[$($word,)+];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    )+};
+}
+
+labels! {
+    /// What a request asks for.
+    RouteClass, "route" {
+        SignIn "signin",
+        Me "me",
+        SignOut "signout",
+        Password "password",
+        Write "write",
+        Query "query",
+        Api "api",
+        Public "public",
+        Ui "ui",
+        V1 "v1",
+        Health "health",
+        Other "other",
+    }
+
+    /// The method of a request.
+    Method, "method" {
+        Get "GET",
+        Head "HEAD",
+        Post "POST",
+        Put "PUT",
+        Patch "PATCH",
+        Delete "DELETE",
+        Options "OPTIONS",
+        Other "other",
+    }
+
+    /// The first digit of the status of an answer.
+    StatusClass, "status" {
+        None "none",
+        Informational "1xx",
+        Success "2xx",
+        Redirection "3xx",
+        ClientError "4xx",
+        ServerError "5xx",
+    }
+
+    /// What came of a sign-in.
+    SignIn, "outcome" {
+        SignedIn "signed_in",
+        UnknownUser "unknown_user",
+        WrongPassword "wrong_password",
+        WrongCredentials "wrong_credentials",
+        Malformed "malformed",
+        Throttled "throttled",
+        Busy "busy",
+        Full "full",
+        NameTooLong "name_too_long",
+        Unavailable "unavailable",
+        PasswordChangeRequired "password_change_required",
+    }
+
+    /// Who has to wait after failed sign-ins.
+    BanScope, "scope" {
+        Pair "pair",
+        Client "client",
+        User "user",
+    }
+
+    /// Why a session has ended.
+    EndCause, "cause" {
+        SignedOut "signed_out",
+        Expired "expired",
+        Evicted "evicted",
+        Revoked "revoked",
+    }
+
+    /// What came of a call of the session store.
+    StoreOutcome, "outcome" {
+        Answered "answered",
+        TimedOut "timed_out",
+        Unavailable "unavailable",
+    }
+
+    /// Where a session was found, or looked for.
+    LookUp, "place" {
+        NearCache "near_cache",
+        Store "store",
+    }
+
+    /// Whether a connection to the upstream was there before.
+    Connection, "connection" {
+        New "new",
+        Reused "reused",
+    }
+
+    /// At which step a request has failed at the upstream.
+    UpstreamStep, "step" {
+        Resolve "resolve",
+        Connect "connect",
+        Handshake "handshake",
+        Send "send",
+        Receive "receive",
+    }
+
+    /// What came of reading the users file again.
+    Reload, "outcome" {
+        Taken "taken",
+        Refused "refused",
+    }
+}
+
+impl Method {
+    /// The method of this name. What is not known to the gateway is all one.
+    pub fn of(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "POST" => Self::Post,
+            "HEAD" => Self::Head,
+            "PUT" => Self::Put,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl StatusClass {
+    /// The class of `status`; 0 if there was no answer.
+    pub fn of(status: u16) -> Self {
+        match status / 100 {
+            1 => Self::Informational,
+            2 => Self::Success,
+            3 => Self::Redirection,
+            4 => Self::ClientError,
+            5 => Self::ServerError,
+            _ => Self::None,
+        }
+    }
+}
