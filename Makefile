@@ -1,8 +1,8 @@
 # demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, overview,
-# bench, bench-signin, bench-store, profile, fuzz: each installs what is missing (Debian packages, clients of InfluxDB),
+# dashboard, bench, bench-signin, bench-store, profile, fuzz: each installs what is missing (Debian packages, clients of InfluxDB),
 # then calls cargo.
 .PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility overview \
-	bench bench-signin bench-store profile fuzz tools test-tools compose-tools influxd-tools influxdb-tools \
+	dashboard bench bench-signin bench-store profile fuzz tools test-tools compose-tools influxd-tools influxdb-tools \
 	bench-tools bench-signin-tools bench-store-tools
 
 CARGO ?= cargo
@@ -48,6 +48,12 @@ instructions: tools ## count the instructions of a request again, for the test t
 overview: ## the picture of the README, into docs/overview.svg
 	python3 -B docs/overview.py > docs/overview.svg
 
+dashboard: release ## the picture of the dashboard, into docs/dashboard.svg: real figures, three minutes
+	@$(no-services); $(call need,prometheus,prometheus)
+	@$(call need,openssl,openssl)
+	python3 -B docs/dashboard.py target/release/influx-gateway > target/dashboard.svg
+	mv target/dashboard.svg docs/
+
 # As above: the test writes the page before it compares.
 compatibility: tools ## clients that were tried, and what differs from InfluxDB, into docs/compatibility.md
 	@rm -f target/tmp/compatibility.md
@@ -90,6 +96,7 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed targ
 	@$(call need,chromium,chromium)
 	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,redis-server,redis-server)
 	@$(call need,redis-sentinel,redis-sentinel)
+	@$(no-services); $(call need,promtool,prometheus)
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
 
 # An engine, what its images are made of, and Docker's `compose`, which is no package.

@@ -25,6 +25,7 @@ fn only_the_gateway_can_be_reached_and_every_secret_is_declared() {
     for (profile, all, reached) in [
         (Value::Null, vec!["gateway", "influxdb"], "gateway"),
         (json!(["scale"]), vec!["balancer", "gateways", "redis"], "balancer"),
+        (json!(["observe"]), vec!["grafana", "prometheus"], "grafana"),
     ] {
         let of_it = services.iter().filter(|(_, service)| service["profiles"] == profile);
         let (names, about): (Vec<_>, Vec<_>) = of_it.unzip();

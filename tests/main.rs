@@ -83,8 +83,12 @@ mod log_file;
 mod logs;
 /// `GET /api/v2/me`.
 mod me;
+/// What is counted, for Prometheus.
+mod metrics;
 /// The first hour with it: users, their tokens, and what is said where one is missing.
 mod newcomer;
+/// Rules, alerts and dashboard, before a real Prometheus.
+mod observe;
 /// What may be written oddly, by clients and by the upstream: read in one way, or refused.
 mod oddities;
 /// gateway/openapi.yaml, held against the program.

@@ -17,7 +17,7 @@ pub(super) fn get(headers: &HeaderMap) -> Response {
     response
 }
 
-/// OpenMetrics where the client knows the version that is written here and likes it better than text, or as much.
+/// `OpenMetrics` where the client knows the version that is written here and likes it better than text, or as much.
 fn wanted(headers: &HeaderMap) -> Format {
     let texts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (mut open, mut text) = (0.0_f32, 0.0_f32);

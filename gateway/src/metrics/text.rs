@@ -1,4 +1,4 @@
-//! The two text formats: Prometheus' own, version 0.0.4, and OpenMetrics 1.0.0.
+//! The two text formats: Prometheus' own, version 0.0.4, and `OpenMetrics` 1.0.0.
 //!
 //! By hand: the crate that is there for it writes the second only, and keeps what has labels behind locks.
 
@@ -9,7 +9,7 @@ use std::fmt::{Display, Write};
 pub enum Format {
     /// Prometheus' own.
     Prometheus,
-    /// OpenMetrics.
+    /// `OpenMetrics`.
     OpenMetrics,
 }
 

@@ -45,16 +45,9 @@ impl Users {
 
     /// Writes what each has sent and got.
     pub fn write(&self, text: &mut Text) {
-        let mut all: Vec<_> = self
-            .0
-            .iter()
-            .filter_map(ArcSwapOption::load_full)
-            .flat_map(|known| {
-                let copy = |(name, traffic): (&Box<str>, &_)| (name.clone(), Arc::clone(traffic));
-                known.iter().map(copy).collect::<Vec<_>>()
-            })
-            .collect();
-        all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let maps: Vec<_> = self.0.iter().filter_map(ArcSwapOption::load_full).collect();
+        let mut all: Vec<_> = maps.iter().flat_map(|known| known.iter()).collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
         let mut write = |name, help, of: fn(&Traffic) -> &Counter| {
             text.begin(name, Kind::Counter, help);
             for (user, traffic) in &all {
