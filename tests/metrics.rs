@@ -21,7 +21,7 @@ fn page(admin: SocketAddr, headers: &[&str]) -> Answer {
 
 /// The samples that are not zero, by name and labels as they are written, once so many requests are
 /// counted: a client may have an answer before.
-fn samples(admin: SocketAddr, requests: usize) -> BTreeMap<String, f64> {
+fn samples(admin: SocketAddr, requests: f64) -> BTreeMap<String, f64> {
     let read = || -> BTreeMap<String, f64> {
         let text = page(admin, &[]).text();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -30,7 +30,7 @@ fn samples(admin: SocketAddr, requests: usize) -> BTreeMap<String, f64> {
         samples.filter(|(_, value)| *value != 0.0).collect()
     };
     let counted = || of(&read(), "requests_total").iter().map(|(_, count)| count).sum::<f64>();
-    wait_until("all requests are counted", || counted() >= requests as f64);
+    wait_until("all requests are counted", || counted() >= requests);
     read()
 }
 
@@ -89,7 +89,7 @@ fn o_03_every_outcome_of_sign_ins_and_bans_is_counted_once() {
     let sign_out = post("/api/v2/signout", &[&cookie(&session)]);
     assert_eq!(gateway.connect().send(&sign_out).status, 204);
 
-    let samples = samples(admin, 8);
+    let samples = samples(admin, 8.0);
     let expected = [
         ("malformed", 1.0),
         ("signed_in", 1.0),
@@ -126,7 +126,7 @@ fn requests_are_counted_by_what_they_ask_for_and_what_comes_of_them() {
     // Before there is a request.
     assert_eq!(gateway.connect().send("GET / HTTP/1.1\r\nHost: a b\r\n\r\n").status, 400);
 
-    let samples = samples(admin, 8);
+    let samples = samples(admin, 8.0);
     let labels = |route, method, status| {
         format!("{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}}")
     };
@@ -157,7 +157,7 @@ fn what_the_upstream_fails_at_is_counted() {
     let (gateway, admin) = start(closed_port(), "");
     let session = cookie(&gateway.sign_in("ada"));
     assert_eq!(gateway.connect().send(&get("/api/v2/buckets", &[&session])).status, 502);
-    let samples = samples(admin, 2);
+    let samples = samples(admin, 2.0);
     assert_eq!(of(&samples, "upstream_failures_total"), [("{step=\"connect\"}".to_owned(), 1.0)]);
     assert_eq!(of(&samples, "upstream_up"), []);
 }
@@ -176,7 +176,7 @@ fn a_03_names_are_there_by_option_only_and_secrets_never() {
         }
         let wrong = post("/api/v2/signin", &[&basic("own-words", "own-words")]);
         assert_eq!(gateway.connect().send(&wrong).status, 401);
-        assert_eq!(of(&samples(admin, 4), "sign_ins_total").len(), 2);
+        assert_eq!(of(&samples(admin, 4.0), "sign_ins_total").len(), 2);
         let text = page(admin, &[]).text();
         for word in [secret, "own-words", "bob", "argon2", "127.0.0.1"] {
             assert!(!text.contains(word), "{word}: {text}");

@@ -65,12 +65,6 @@ impl<L: Label, const N: usize> Counters<L, N> {
     pub fn count(&self, label: L) {
         self.cells[label.index()].count();
     }
-
-    /// How many of these there are.
-    #[cfg(test)]
-    pub fn get(&self, label: L) -> u64 {
-        self.cells[label.index()].get()
-    }
 }
 
 impl<L: Label, const N: usize> Metric for Counters<L, N> {
