@@ -185,3 +185,29 @@ fn a_03_names_are_there_by_option_only_and_secrets_never() {
         assert_eq!((text.contains(of_ada), text.contains("ada")), (per_user, per_user), "{text}");
     }
 }
+
+#[test]
+fn n_03_files_that_were_refused_are_counted() {
+    let upstream = Upstream::start();
+    let (gateway, admin) = start(upstream.address, "");
+    let said = |metric: &str, value: &str| {
+        let line = format!("influx_gateway_{metric} {value}\n");
+        wait_until(&line, || page(admin, &[]).text().contains(&line));
+    };
+    said("config_last_reload_successful", "1");
+    let path = gateway.folder().join("gateway.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{good}\n[nothing]\n")).unwrap();
+    gateway.signal("HUP");
+    said("config_last_reload_successful", "0");
+    said("config_reload_failures_total", "1");
+    std::fs::write(&path, good.replace("[audit]", "[session]\nmax_sessions = 77\n[audit]"))
+        .unwrap();
+    gateway.signal("HUP");
+    said("config_last_reload_successful", "1");
+    said("sessions_limit", "77");
+    said("users_reloads_total{outcome=\"refused\"}", "0");
+    std::fs::write(gateway.folder().join("users.toml"), "[[user]]\n").unwrap();
+    gateway.signal("HUP");
+    said("users_reloads_total{outcome=\"refused\"}", "1");
+}

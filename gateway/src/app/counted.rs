@@ -1,4 +1,4 @@
-//! What metrics have to be told when the gateway starts.
+//! What metrics have to be told when the gateway starts, and when its configuration is read again.
 
 use std::time::UNIX_EPOCH;
 
@@ -9,12 +9,8 @@ use crate::net::listener::Listener;
 
 /// Tells them.
 pub(super) fn begin(config: &Config, listeners: &[Listener]) {
-    let now = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let now = usize::try_from(now).unwrap_or_default();
-    METRICS.started.set(now);
-    METRICS.reload_time.set(now);
-    METRICS.reload_successful.be(true);
-    METRICS.sessions_limit.set(config.capacity.total);
+    METRICS.started.set(now());
+    taken(config);
     // Memory can always be asked; of Redis nothing is known yet.
     METRICS.store_up.be(matches!(config.store, Store::Memory));
     for listener in listeners {
@@ -22,4 +18,23 @@ pub(super) fn begin(config: &Config, listeners: &[Listener]) {
             METRICS.certificates.watch(listener.address(), certificate.expiry());
         }
     }
+}
+
+/// Tells them that `config` is in force now.
+pub(super) fn taken(config: &Config) {
+    METRICS.reload_successful.be(true);
+    METRICS.reload_time.set(now());
+    METRICS.sessions_limit.set(config.capacity.total);
+}
+
+/// Tells them that a configuration was read and not taken.
+pub(super) fn refused() {
+    METRICS.reload_successful.be(false);
+    METRICS.reload_failures.count();
+}
+
+/// Seconds since 1970.
+fn now() -> usize {
+    let now = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    usize::try_from(now.as_secs()).unwrap_or_default()
 }

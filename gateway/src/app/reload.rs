@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use serde_json::Value;
 
 use super::files::{Loaded, load_again};
-use super::policy;
+use super::{counted, policy};
 use crate::audit::{Event, EventKind};
 use crate::auth::credential::Shared;
 use crate::config::Config;
@@ -92,6 +92,7 @@ impl Source for ConfigFile {
                 self.in_force.shared.replace(config.upstream.token.clone());
             }
             self.in_force.put(&config);
+            counted::taken(&config);
             let before = self.in_force.effective.load_full();
             let effective = in_use(&before, config.effective, &needs_restart);
             self.in_force.effective.store(Arc::new(effective));
@@ -115,6 +116,7 @@ impl Source for ConfigFile {
             .auth()
             .audit()
             .record(Event::now(EventKind::ReloadRefused(faults.len())));
+        counted::refused();
         *lock(&self.outcome) = Outcome { faults: faults.to_vec(), needs_restart: Vec::new() };
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{EventKind, Reason};
 use crate::metrics::METRICS;
-use crate::metrics::label::{BanScope, EndCause, Reload, SignIn};
+use crate::metrics::label::{BanScope, EndCause, SignIn};
 
 /// Counts an event.
 pub(super) fn count(kind: EventKind) {
@@ -16,9 +16,11 @@ pub(super) fn count(kind: EventKind) {
         EventKind::Banned("pair", _) => METRICS.bans.count(BanScope::Pair),
         EventKind::Banned("client", _) => METRICS.bans.count(BanScope::Client),
         EventKind::Banned(_, _) => METRICS.bans.count(BanScope::User),
-        EventKind::Reloaded(_) => METRICS.users_reloads.count(Reload::Taken),
-        EventKind::ReloadRefused(_) => METRICS.users_reloads.count(Reload::Refused),
-        EventKind::PasswordChanged | EventKind::Lost(_) => {}
+        EventKind::Lifted(_)
+        | EventKind::PasswordChanged
+        | EventKind::Reloaded(_)
+        | EventKind::ReloadRefused(_)
+        | EventKind::Lost(_) => {}
     }
 }
 

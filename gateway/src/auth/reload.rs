@@ -10,6 +10,7 @@ use crate::directory::file::{FileDirectory, Reloaded};
 use crate::directory::users::UserChange;
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
+use crate::metrics::{METRICS, label};
 use crate::session::store::{self, StoreError};
 
 /// The users file, with what its changes mean for sessions.
@@ -38,6 +39,7 @@ fn carry_out(auth: &Auth, reloaded: Reloaded, occasion: Occasion) {
              {ended} sessions ended, {changed} changed"
         );
         auth.audit.record(Event::now(EventKind::Reloaded(count)));
+        METRICS.users_reloads.count(label::Reload::Taken);
     }
     if is_told && count == 0 {
         log::warn!("the users file has no [[user]] any more: nobody can sign in");
@@ -126,5 +128,6 @@ impl Source for WatchedUsers {
         }
         log::error!("the users file has faults: the old users stay");
         self.auth.audit.record(Event::now(EventKind::ReloadRefused(faults.len())));
+        METRICS.users_reloads.count(label::Reload::Refused);
     }
 }
