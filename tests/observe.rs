@@ -108,7 +108,7 @@ fn of_the_rules() -> Vec<String> {
     let (rules, alerts) = (lines("prometheus/rules.yml"), lines("prometheus/alerts.yml"));
     let recorded = rules.iter().filter_map(|line| line.trim().strip_prefix("- record: "));
     let looked_at = alerts.iter().filter_map(|line| line.trim().strip_prefix("expr: "));
-    let looked_at = looked_at.map(|query| query.rsplit_once([' ']).unwrap().0);
+    let looked_at = looked_at.map(|query| query.rsplit_once(' ').unwrap().0);
     let looked_at = looked_at.map(|query| query.rsplit_once(' ').unwrap().0);
     recorded.chain(looked_at).map(str::to_owned).collect()
 }
@@ -120,11 +120,11 @@ fn every_query_of_the_dashboard_and_the_rules_finds_something() {
     let secure = SecureGateway::start_with(upstream.address, "", config);
     let admin = secure.gateway.next_admin().parse().unwrap();
     let session = cookie(&secure.gateway.sign_in("ada"));
-    assert_eq!(secure.gateway.connect().send(&get("/api/v2/buckets", &[&session])).status, 204);
+    assert_eq!(secure.gateway.connect().send(&get("/api/v2/buckets", &[&session])).status, 200);
     let folder = tempfile::tempdir().unwrap();
     let prometheus = Prometheus::start(folder.path(), admin);
     let (dashboard, rules) = (of_the_dashboard(), of_the_rules());
-    assert!(dashboard.len() > 30 && rules.len() > 14, "{dashboard:?} {rules:?}");
+    assert!(dashboard.len() > 30 && rules.len() > 13, "{dashboard:?} {rules:?}");
     for query in dashboard.iter().chain(&rules) {
         wait_until(&format!("there is something for {query}"), || prometheus.series(query) > 0);
     }

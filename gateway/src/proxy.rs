@@ -5,6 +5,7 @@
 mod access_line;
 mod context;
 mod cors;
+mod counted;
 mod downstream;
 pub mod head;
 mod http10;

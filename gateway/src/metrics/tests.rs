@@ -1,3 +1,5 @@
+//! What is written of what was counted.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;

@@ -1,19 +1,19 @@
-//! What is measured of a request, and counted when it is over.
+//! What is measured of a request.
 
 use std::time::Instant;
 
-use super::context::Context;
-use super::{Downstream, access_line};
 use crate::api::rejection::{Rejection, Step};
-use crate::metrics::label::{Method, RouteClass, StatusClass, UpstreamStep};
-use crate::metrics::{Answered, METRICS};
+use crate::metrics::METRICS;
+use crate::metrics::label::{RouteClass, UpstreamStep};
 
 /// What is known of a request while it is under way.
 pub struct Measured {
     /// What it asks for.
     pub route: RouteClass,
-    asked: Option<Instant>,
-    answered: Option<Instant>,
+    /// When it went upstream, for the first time.
+    pub asked: Option<Instant>,
+    /// When the head of the answer was there.
+    pub answered: Option<Instant>,
 }
 
 impl Measured {
@@ -33,30 +33,6 @@ impl Measured {
     pub fn answer(&mut self) {
         METRICS.upstream_up.be(true);
         self.answered = Some(Instant::now());
-    }
-}
-
-/// Counts the request, which is over now.
-pub fn count(downstream: &Downstream, context: &Context) {
-    let Measured { route, asked, answered } = context.measured;
-    let (started, now) = (context.started, Instant::now());
-    let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
-    let (received, sent) = (downstream.body_bytes_read(), downstream.body_bytes_sent());
-    let (received, sent) = (received as u64, sent as u64);
-    METRICS.answered(&Answered {
-        route,
-        method: Method::of(downstream.req_header().method.as_str()),
-        status: StatusClass::of(status),
-        whole: now.saturating_duration_since(started),
-        own: asked.unwrap_or(now).saturating_duration_since(started),
-        upstream: asked.zip(answered).map(|(asked, answered)| answered - asked),
-        received,
-        sent,
-    });
-    if context.policy.counts_users
-        && let Some(user) = access_line::user(context)
-    {
-        METRICS.users.count(user.name.as_str(), received, sent);
     }
 }
 

@@ -16,8 +16,8 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 use super::context::Context;
 use super::upstream::{self, Upstream};
 use super::{
-    Downstream, Proxy, access_line, cors, downstream, head, http2, http10, measured, receive,
-    request_body, revocation, small_answers,
+    Downstream, Proxy, access_line, cors, counted, downstream, head, http2, http10, measured,
+    receive, request_body, revocation, small_answers,
 };
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
@@ -295,7 +295,7 @@ impl ProxyHttp for Proxy {
     ) {
         // By now it has its connection back.
         context.slot = None;
-        measured::count(downstream, context);
+        counted::count(downstream, context);
         if access_log::is_wanted() {
             access_line::log(downstream, context);
         }
