@@ -1,6 +1,7 @@
 //! The configuration: gateway.toml key for key, every value checked.
 
 mod admin;
+mod audit;
 mod cookie;
 mod duration;
 mod effective;
@@ -173,7 +174,7 @@ impl Config {
             session::read(root.table("session"), folder);
         let signin = signin::read(root.table("signin"));
         let log = log::read(root.table("log"), folder);
-        let audit = audit(root.table("audit"), folder);
+        let audit = audit::read(root.table("audit"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);
         let metrics = metrics::read(root.table("metrics"));
         let forwarding = forward(root.table("forward"), &upstream);
@@ -213,12 +214,6 @@ impl Config {
             effective,
         })
     }
-}
-
-fn audit(mut table: Table<'_>, folder: &Path) -> Option<PathBuf> {
-    let file = table.text("file").map(|file| folder.join(file));
-    table.close();
-    file
 }
 
 fn forward(mut table: Table<'_>, upstream: &Upstream) -> Forwarding {
