@@ -4,6 +4,7 @@ mod address;
 mod agreement;
 mod changes;
 mod complaints;
+mod counted;
 mod fields;
 mod halves;
 mod halves_at_hand;

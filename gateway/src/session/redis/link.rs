@@ -4,7 +4,7 @@ mod end;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
@@ -16,10 +16,10 @@ use tokio::sync::watch;
 
 use super::address::Address;
 use super::complaints::Complaints;
+use super::counted::counted;
 use super::millis;
 use crate::clock::Moment;
 use crate::metrics::METRICS;
-use crate::metrics::label::StoreOutcome;
 use crate::session::error::StoreError;
 use end::End;
 
@@ -116,25 +116,13 @@ impl Link {
         if let Some(mut wire) = self.wire.clone() {
             return run.invoke_async(&mut wire).await.map_err(|_| StoreError::Unavailable);
         }
-        let begun = Instant::now();
-        let answer = self.ask_live(run).await;
-        METRICS.store_call_duration.note(begun.elapsed());
-        METRICS.store_calls.count(match &answer {
-            Ok(_) => StoreOutcome::Answered,
-            Err(StoreError::TimedOut) => StoreOutcome::TimedOut,
-            Err(StoreError::Unavailable) => StoreOutcome::Unavailable,
-        });
-        answer
-    }
-
-    async fn ask_live<T: FromRedisValue>(
-        &self,
-        run: &ScriptInvocation<'_>,
-    ) -> Result<T, StoreError> {
-        let live = self.live().await?;
-        let mut connection = live.connection.clone();
-        let answer = run.invoke_async(&mut connection).await;
-        self.judge(&live, answer)
+        counted(async {
+            let live = self.live().await?;
+            let mut connection = live.connection.clone();
+            let answer = run.invoke_async(&mut connection).await;
+            self.judge(&live, answer)
+        })
+        .await
     }
 
     async fn live(&self) -> Result<Arc<Live>, StoreError> {
