@@ -21,7 +21,7 @@ const ROUTES: [&str; 8] = [
 ];
 
 /// What the one of the listener for operators describes.
-const ADMIN_ROUTES: [&str; 9] = [
+const ADMIN_ROUTES: [&str; 10] = [
     "DELETE /bans/{id}",
     "DELETE /sessions",
     "DELETE /sessions/{fingerprint}",
@@ -29,6 +29,7 @@ const ADMIN_ROUTES: [&str; 9] = [
     "GET /config",
     "GET /health/live",
     "GET /health/ready",
+    "GET /metrics",
     "GET /sessions",
     "GET /status",
 ];

@@ -67,7 +67,9 @@ impl<'a> Route<'a> {
     /// As `Allow` has them.
     fn methods(self) -> &'static str {
         match self {
-            Self::Live | Self::Ready | Self::Metrics | Self::Status | Self::Config | Self::Bans => "GET",
+            Self::Live | Self::Ready | Self::Metrics | Self::Status | Self::Config | Self::Bans => {
+                "GET"
+            }
             Self::Sessions => "GET, DELETE",
             Self::Session(_) | Self::Ban(_) => "DELETE",
             Self::Reload => "POST",
