@@ -136,6 +136,9 @@ def use(client, number, end):
         except urllib.error.HTTPError as error:
             error.read()
             return error.headers
+        except urllib.error.URLError:
+            # It is over.
+            return {}
 
     def sign_in(password):
         basic = base64.b64encode(f"user{number}:{password}".encode()).decode()
