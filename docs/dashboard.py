@@ -136,8 +136,8 @@ def use(client, number, end):
         except urllib.error.HTTPError as error:
             error.read()
             return error.headers
-        except urllib.error.URLError:
-            # It is over.
+        except OSError:
+            # No answer, or it is over.
             return {}
 
     def sign_in(password):
