@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 12] = [
 ];
 
 /// What everybody may use, and uses nothing.
-const GROUND: [&str; 9] = [
+const GROUND: [&str; 10] = [
     "clock",
     "metrics",
     "hex",

@@ -140,7 +140,7 @@ fn build(
     audit: Audit,
     listeners: Listeners,
 ) -> Built {
-    counted::begin(&config, &listeners);
+    counted::begin(&config, &listeners.clients);
     let (tls_files, tls) = upstream_tls.unzip();
     let (upstream, own_requests, scheme) = upstream(&config, tls);
     let client = Arc::clone(&own_requests) as Arc<dyn UpstreamClient>;
