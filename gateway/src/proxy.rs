@@ -106,6 +106,7 @@ impl Proxy {
             // Behind a proxy, or over HTTP/2.
             _ => self.concurrency.client(address).take()?,
         });
+        context.measured.ask();
         revocation::accompany(self.gateway.auth(), downstream, forward, context)
     }
 

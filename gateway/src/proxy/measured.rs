@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
+
 use crate::api::rejection::{Rejection, Step};
 use crate::metrics::METRICS;
 use crate::metrics::label::{RouteClass, UpstreamStep};
@@ -10,7 +12,7 @@ use crate::metrics::label::{RouteClass, UpstreamStep};
 pub struct Measured {
     /// What it asks for.
     pub route: RouteClass,
-    /// When it went upstream, for the first time.
+    /// When it went upstream.
     pub asked: Option<Instant>,
     /// When the head of the answer was there.
     pub answered: Option<Instant>,
@@ -22,17 +24,17 @@ impl Measured {
         Self { route: RouteClass::Other, asked: None, answered: None }
     }
 
-    /// It goes upstream now; again if it did before.
+    /// It goes upstream now.
     pub fn ask(&mut self) {
-        if self.asked.is_none() {
-            self.asked = Some(Instant::now());
-        }
+        self.asked = Some(Instant::now());
     }
 
-    /// The head of the upstream's answer is there.
-    pub fn answer(&mut self) {
-        METRICS.upstream_up.be(true);
-        self.answered = Some(Instant::now());
+    /// The head of an answer of this status is there. An interim one says only that it will come.
+    pub fn answer(&mut self, status: StatusCode) {
+        if !status.is_informational() {
+            METRICS.upstream_up.be(true);
+            self.answered = Some(Instant::now());
+        }
     }
 }
 

@@ -115,7 +115,6 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
         context.asked.begin();
-        context.measured.ask();
         self.upstream.peer().await
     }
 
@@ -204,9 +203,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        if !response.status.is_informational() {
-            context.measured.answer();
-        }
+        context.measured.answer(response.status);
         http10::unchunk(downstream, response);
         downstream::keep_while_interim(downstream, response.status);
         if downstream.is_process_shutting_down() || self.gateway.readiness().is_draining() {

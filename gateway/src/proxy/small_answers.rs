@@ -72,7 +72,6 @@ pub async fn fetch(
     }
     proxy.upstream_request_filter(downstream, &mut request, context).await?;
     context.asked.begin();
-    context.measured.ask();
     let (mut session, peer) = begin(proxy, downstream, &request).await?;
     context.asked.connected(&peer);
     let head = session.response_header().cloned();
