@@ -29,14 +29,13 @@ pub(super) async fn list(auth: &Auth, query: &str) -> Result<Response, Refusal> 
     let user = query.take("user");
     query.close()?;
     let now = Moment::now();
-    let (records, next) = match user {
+    let (records, next) = if let Some(name) = user {
         // All that one user has, however much that is.
-        Some(name) => (find(auth, Wanted::User(name)).await?, None),
-        None => {
-            let page = auth.sessions().page(after.unwrap_or_default(), limit, now).await;
-            let page = page.map_err(unknown)?;
-            (page.records, page.next)
-        }
+        (find(auth, Wanted::User(name)).await?, None)
+    } else {
+        let page = auth.sessions().page(after.unwrap_or_default(), limit, now).await;
+        let page = page.map_err(unknown)?;
+        (page.records, page.next)
     };
     let sessions: Vec<_> = records.iter().map(described).collect();
     Ok(ok(&json!({ "sessions": sessions, "next": next.map(|next| next.to_string()) })))
