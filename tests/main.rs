@@ -49,6 +49,7 @@ mod demo;
 /// What may be a dependency: licences, sources, versions.
 mod dependencies;
 /// One suite for both directories.
+mod diagnose;
 mod directories;
 /// Exchanges as data, which are asked of the gateway here and of a real InfluxDB elsewhere.
 #[expect(dead_code, reason = "what is said of InfluxDB is for its own tests")]

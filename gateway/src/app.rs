@@ -2,6 +2,7 @@
 
 mod admin;
 mod counted;
+pub mod diagnose;
 pub mod explain;
 mod files;
 mod listeners;

@@ -3,6 +3,7 @@
 mod admin;
 mod check;
 mod demo;
+mod diagnose;
 mod explain;
 mod hash;
 mod password;
@@ -43,6 +44,8 @@ enum Command {
     Check(ConfigFile),
     /// Say what would become of a request, and why, without serving
     Explain(explain::Arguments),
+    /// Collect what is needed to find a fault, without secrets, to paste into a report
+    Diagnose(ConfigFile),
     /// Add, change, remove or list users of the users file
     #[command(subcommand)]
     User(user::Command),
@@ -127,6 +130,12 @@ impl From<Vec<Diagnostic>> for Failure {
     }
 }
 
+/// The definition of the command line, for manual pages and shell completions.
+#[cfg(feature = "internals")]
+pub fn command_line() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -144,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(file) => check::run(&file.config),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Diagnose(file) => diagnose::run(&file.config),
         Command::User(command) => user::run(&command),
         Command::Sessions(command) => admin::sessions(&command),
         Command::Bans(command) => admin::bans(&command),

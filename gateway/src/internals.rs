@@ -10,6 +10,7 @@ pub use crate::api::path;
 pub use crate::api::route::{Forwarding, Route, Unversioned};
 pub use crate::app::{Loaded, bind, load};
 pub use crate::auth::credential::{Caller, Shared};
+pub use crate::cli::command_line;
 pub use crate::clock::Moment;
 pub use crate::config::Config;
 pub use crate::directory::parse::parse as parse_users;

@@ -4,6 +4,7 @@ mod client;
 mod table;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -191,8 +192,16 @@ fn end(asking: &Asking, target: &str, thing: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How the gateway of the configuration at `path` says that it is.
+pub(super) fn status_of(path: &Path) -> Result<Value, Failure> {
+    connect_by(path)?.ask("GET", "/status")
+}
+
 fn connect(asking: &Asking) -> Result<Client, Failure> {
-    let path = &asking.file.config;
+    connect_by(&asking.file.config)
+}
+
+fn connect_by(path: &Path) -> Result<Client, Failure> {
     let admin = app::load_config(path)?.admin.ok_or_else(|| {
         Failure::File(format!(
             "{}: there is no listener to ask; add [admin] with listen = \"127.0.0.1:9086\", and \

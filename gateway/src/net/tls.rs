@@ -3,6 +3,7 @@
 pub mod pem;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -43,6 +44,11 @@ impl Certificate {
         let expiry = Expiry::default();
         expiry.store(ends(&current), Ordering::Relaxed);
         Ok(Self { files: pair, current: ArcSwap::from_pointee(current), expiry })
+    }
+
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.files.certificate.path
     }
 
     /// Until when it is valid, up to date for as long as it is watched.

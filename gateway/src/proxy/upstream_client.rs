@@ -38,6 +38,14 @@ impl OwnRequests {
         Self { upstream, connector: OnceLock::new() }
     }
 
+    /// Asks; why there is no answer, for people to read.
+    pub async fn try_ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, String> {
+        match tokio::time::timeout(self.upstream.patience(), self.exchange(request)).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_elapsed) => Err("no answer in time".to_owned()),
+        }
+    }
+
     async fn exchange(&self, request: Request<()>) -> pingora::Result<http::Response<Bytes>> {
         let (parts, ()) = request.into_parts();
         let target = parts.uri.path().as_bytes();
@@ -115,17 +123,10 @@ impl OwnRequests {
 impl UpstreamClient for OwnRequests {
     async fn ask(&self, request: Request<()>) -> Result<http::Response<Bytes>, Unreachable> {
         let path = request.uri().path().to_owned();
-        match tokio::time::timeout(self.upstream.patience(), self.exchange(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => {
-                log::debug!("the upstream was asked for {path}: {error}");
-                Err(Unreachable)
-            }
-            Err(_elapsed) => {
-                log::debug!("the upstream was asked for {path}: no answer in time");
-                Err(Unreachable)
-            }
-        }
+        self.try_ask(request).await.map_err(|what| {
+            log::debug!("the upstream was asked for {path}: {what}");
+            Unreachable
+        })
     }
 }
 
