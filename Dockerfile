@@ -11,7 +11,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/target/release/influx-gateway /usr/local/bin/influx-gateway
-COPY conf /etc/influx-gateway
+COPY conf/*.toml /etc/influx-gateway/
 USER 1000:1000
 EXPOSE 8086
 # The gateway's own answer, whatever its upstream is up to.

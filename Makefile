@@ -1,9 +1,9 @@
-# demo, release, test, test-influxdb, test-mutants, test-compose, influxd, instructions, compatibility, overview,
-# dashboard, bench, bench-signin, bench-store, profile, fuzz: each installs what is missing (Debian packages, clients of InfluxDB),
-# then calls cargo.
-.PHONY: demo release test test-influxdb test-mutants test-compose influxd instructions compatibility overview \
-	dashboard bench bench-signin bench-store profile fuzz tools test-tools compose-tools influxd-tools influxdb-tools \
-	bench-tools bench-signin-tools bench-store-tools
+# demo, release, test, test-influxdb, test-mutants, test-compose, test-packages, influxd, instructions, compatibility,
+# overview, dashboard, bench, bench-signin, bench-store, profile, fuzz, deb, sbom, deny, kubernetes: each installs what is
+# missing (Debian packages, clients of InfluxDB), then calls cargo.
+.PHONY: demo release test test-influxdb test-mutants test-compose test-packages influxd instructions compatibility \
+	overview dashboard bench bench-signin bench-store profile fuzz deb sbom deny kubernetes documents tools test-tools \
+	compose-tools packages-tools influxd-tools influxdb-tools bench-tools bench-signin-tools bench-store-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -16,6 +16,7 @@ demo: tools ## run a gateway to try, in front of a built-in upstream
 	$(CARGO) run --quiet --locked -- demo
 
 profile := $(CURDIR)/gateway/release.profdata
+packages := $(CURDIR)/target/packages
 
 # Cargo does not watch the profile, so its digest is passed too: another profile makes another build.
 release: tools ## build the optimised program, target/release/influx-gateway
@@ -35,6 +36,37 @@ test-mutants: tools test-tools influxdb-tools influxd ## whether the tests befor
 test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engine; BUILD=1 builds the program there too
 	$(CARGO) test --locked --no-run # the program with the dependencies that `make test` has built
 	$(SUDO) env "PATH=$$PATH:/usr/sbin" "HOME=$$HOME" python3 -B tests/compose/run.py $(if $(BUILD),--build)
+
+# The program of the tests in it: one for users is made by `make deb`.
+test-packages: tools packages-tools target/compose/debian.tar ## the Debian package in a root of its own, and Kubernetes' manifests
+	$(CARGO) test --locked --no-run
+	$(MAKE) --no-print-directory documents
+	cd gateway && $(packages)/bin/cargo-deb --no-build --no-strip --fast --profile dev --output $(packages)/influx-gateway.deb
+	$(SUDO) env "PATH=$$PATH:/usr/sbin" python3 -B tests/packages/run.py
+
+deb: release documents $(packages)/bin/cargo-deb ## a Debian package of the optimised program, in target/packages
+	cd gateway && $(packages)/bin/cargo-deb --no-build --output $(packages)/
+
+sbom: $(packages)/bin/cargo-cyclonedx ## which crates are in the program, as CycloneDX, into target/packages
+	cd gateway && $(packages)/bin/cargo-cyclonedx cyclonedx --format json --override-filename influx-gateway.cdx
+	mv gateway/influx-gateway.cdx.json $(packages)/
+
+deny: $(packages)/bin/cargo-deny ## licences, bans and sources of all crates; advisories, where their database is to be had
+	$(packages)/bin/cargo-deny check --config .deny.toml licenses bans sources
+	$(packages)/bin/cargo-deny check --config .deny.toml advisories || echo "advisories: not checked, see above"
+
+kubernetes: $(packages)/helm ## conf/kubernetes, as the chart in conf/helm makes it
+	@mkdir -p conf/kubernetes
+	$(packages)/helm template influx-gateway conf/helm/influx-gateway > conf/kubernetes/influx-gateway.yaml
+
+# What a package has beside the program: manual pages and shell completions, from the definition of the command line;
+# the configuration and the unit, with the places that a package has.
+documents: tools
+	$(CARGO) run --quiet --locked --features internals --example documents -- target/documents
+	sed 's|^file = "users.toml" |file = "/var/lib/influx-gateway/users.toml" |' conf/gateway.toml \
+		> target/documents/gateway.toml
+	sed -e '/^#/,/^$$/d' -e 's|/usr/local/bin/|/usr/bin/|' conf/systemd/influx-gateway.service \
+		> target/documents/influx-gateway.service
 
 influxd: influxd-tools target/influxd/influx ## a real InfluxDB and its command, in target/influxd; ten minutes the first time
 
@@ -105,6 +137,36 @@ compose-tools: target/compose/docker-compose target/compose/debian.tar
 	@$(call need,docker,docker.io)
 	@$(call need,git,git)
 	@$(call need,openssl,openssl)
+
+packages-tools: $(packages)/bin/cargo-deb $(packages)/helm $(packages)/python/installed
+	@$(call need,dpkg-shlibdeps,dpkg-dev)
+
+$(packages)/bin/cargo-deb:
+	$(CARGO) install --quiet --locked cargo-deb --version 3.8.0 --root $(packages)
+
+$(packages)/bin/cargo-cyclonedx:
+	$(CARGO) install --quiet --locked cargo-cyclonedx --version 0.5.9 --root $(packages)
+
+$(packages)/bin/cargo-deny:
+	$(CARGO) install --quiet --locked cargo-deny --version 0.20.2 --root $(packages)
+
+$(packages)/helm: $(wildcard tests/packages/go.*) tests/go
+	@$(call need,go,golang-go)
+	@mkdir -p $(@D)
+	cd tests/packages && ../go build -trimpath -ldflags "-s -w" -o $(packages)/ \
+		helm.sh/helm/v3/cmd/helm github.com/yannh/kubeconform/cmd/kubeconform
+
+# The schemas of Kubernetes, which kubeconform would fetch one by one; what they refer to is beside them.
+$(packages)/python/installed:
+	@python3 -c 'import ensurepip' 2>/dev/null || $(call install,python3-venv)
+	python3 -m venv $(@D)
+	$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps kubernetes-validate==1.37.0
+	@mkdir -p $(packages)/schemas
+	@for schema in $$(find $(@D) -path '*/v1.37.0-local-strict/*.json'); do \
+		sed 's|"/api/_definitions.json|"file://$(packages)/schemas/_definitions.json|' $$schema \
+			> $(packages)/schemas/$${schema##*/}; \
+	done
+	@touch $@
 
 influxd-tools: tools
 	@$(call need,go,golang-go)
