@@ -166,6 +166,10 @@ impl Data {
         }
         let count = match name {
             "ZCOUNT" => self.between(&key, &rest[0], &rest[1]).len() as f64,
+            "ZCARD" => match self.keys.get(&key) {
+                Some((Kept::Sorted(sorted), _)) => sorted.len() as f64,
+                _ => 0.0,
+            },
             "HEXISTS" => f64::from(self.hash(&key).is_some_and(|it| it.contains_key(&rest[0]))),
             "EXISTS" => f64::from(self.keys.contains_key(&key)),
             "PTTL" => match self.keys.get(&key) {
