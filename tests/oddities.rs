@@ -350,7 +350,7 @@ fn check_manners(gateway: Gateway, ordinary: &Answer, refused: &[Answer]) {
         let count = if answer.body.is_empty() { 4 } else { 6 };
         assert_eq!(manners(answer)[..count], expected[..count], "{answer:?}");
         let id = answer.header("x-request-id").unwrap();
-        let line = log.lines().find(|line| line.ends_with(&format!(" request_id={id}")));
+        let line = log.lines().find(|line| line.contains(&format!(" request_id={id} ")));
         let line = line.unwrap_or_else(|| panic!("{id} is not in the log: {answer:?}"));
         let told = format!(" status={} bytes={} ms=", answer.status, answer.body.len());
         let (_, took) = line.split_once(&told).unwrap_or_else(|| panic!("not {told}: {line}"));
