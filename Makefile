@@ -52,8 +52,8 @@ sbom: $(packages)/bin/cargo-cyclonedx ## which crates are in the program, as Cyc
 	mv gateway/influx-gateway.cdx.json $(packages)/
 
 deny: $(packages)/bin/cargo-deny ## licences, bans and sources of all crates; advisories, where their database is to be had
-	$(packages)/bin/cargo-deny check --config .deny.toml licenses bans sources
-	$(packages)/bin/cargo-deny check --config .deny.toml advisories || echo "advisories: not checked, see above"
+	$(packages)/bin/cargo-deny --config .deny.toml check licenses bans sources
+	$(packages)/bin/cargo-deny --config .deny.toml check advisories || echo "advisories: not checked, see above"
 
 kubernetes: $(packages)/helm ## conf/kubernetes, as the chart in conf/helm makes it
 	@mkdir -p conf/kubernetes
