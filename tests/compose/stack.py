@@ -52,7 +52,8 @@ def pasted():
 def pasted_for_scale():
     """The same with those before the services of the profile `scale` in the place of the last."""
     body = (ROOT / "docker-compose.yml").read_text().split("services:", 1)[1]
-    lines = pasted().splitlines()[:-1] + re.findall(r"^  #   (.*)$", body, re.M)
+    own = body.split("\n  balancer:")[0]
+    lines = pasted().splitlines()[:-1] + re.findall(r"^  #   (.*)$", own, re.M)
     assert lines[-1] == "docker compose --profile scale up balancer", lines
     return "\n".join(lines)
 
