@@ -155,6 +155,30 @@ fn c_03_a_bad_file_changes_nothing_and_every_fault_is_told_with_file_and_line() 
 }
 
 #[test]
+fn reload_by_the_listener_for_operators_says_what_has_come_of_it() {
+    let stage = Stage::start("[admin]\nlisten = \"unix:admin.sock\"\n");
+    let told = |output: &Output| String::from_utf8([&*output.stdout, &*output.stderr].concat());
+    let output = stage.reload();
+    assert!(output.status.success(), "{output:?}");
+    assert!(told(&output).unwrap().contains("gateway.toml: read again and in force"));
+    stage.write(&format!("{}[session]\nidle = \"5m\"\n", stage.good));
+    let output = stage.reload();
+    assert!(output.status.success(), "{output:?}");
+    assert!(told(&output).unwrap().contains("needs a restart: session.idle"), "{output:?}");
+    let path = stage.gateway.folder().join("gateway.toml");
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(path, copy.path().join("gateway.toml")).unwrap();
+    fs::write(copy.path().join("users.toml"), users(&["ada"])).unwrap();
+    let elsewhere = copy.path().join("gateway.toml");
+    let output = output_of(program().args(["reload", "--config"]).arg(elsewhere), "");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        told(&output).unwrap().contains("is the gateway running? (admin.listen)"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn reload_says_where_no_process_is() {
     let stage = Stage::start("");
     let Stage { gateway, good: _ } = stage;

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::{ConfigFile, Failure, say};
 use crate::app;
-use client::Client;
+pub(super) use client::Client;
 use table::Table;
+pub(super) use table::plain;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Sessions {
@@ -138,7 +139,7 @@ pub(super) fn status(asking: &Asking) -> Result<(), Failure> {
         ("bans", table::cell(&status["bans"])),
     ];
     let lines: Vec<_> =
-        lines.iter().map(|(name, value)| format!("{name:9} {}", table::plain(value))).collect();
+        lines.iter().map(|(name, value)| format!("{name:9} {}", plain(value))).collect();
     say::answer(&lines.join("\n"))
 }
 

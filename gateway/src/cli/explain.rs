@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::admin::plain;
 use super::{ConfigFile, Failure, say};
 use crate::app;
 use crate::app::explain::{By, Explanation, Question, Unexplained};
@@ -61,7 +62,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// The explanation, a line for each thing.
 fn table(told: &Explanation) -> String {
-    let one = |name: &str, value: &str| format!("{name:<16}{}\n", escaped(value));
+    let one = |name: &str, value: &str| format!("{name:<16}{}\n", plain(value));
     let many = |name: &str, values: &[String]| match values {
         [] => one(name, "none"),
         [first, rest @ ..] => {
@@ -81,12 +82,4 @@ fn table(told: &Explanation) -> String {
         lines += &many("headers removed", &told.headers_removed);
     }
     lines.trim_end().to_owned()
-}
-
-/// Without what a terminal would take for a command.
-fn escaped(value: &str) -> String {
-    value
-        .chars()
-        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
-        .collect()
 }

@@ -23,11 +23,11 @@ const ANSWER: Duration = Duration::from_secs(120);
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A gateway that can be asked.
-pub(super) struct Client(Admin);
+pub(in crate::cli) struct Client(Admin);
 
 impl Client {
     /// The one that listens where `admin` says.
-    pub(super) fn new(admin: Admin) -> Self {
+    pub(in crate::cli) fn new(admin: Admin) -> Self {
         Self(admin)
     }
 
@@ -39,7 +39,7 @@ impl Client {
                 self.0.listen
             ))
         })?;
-        let (status, body) = parse(&answer).ok_or_else(|| {
+        let (status, body) = answer.ok_or_else(|| {
             Failure::Unavailable(format!("what answers at {} is no gateway", self.0.listen))
         })?;
         let message = || {
@@ -60,7 +60,16 @@ impl Client {
         }
     }
 
-    fn exchange(&self, method: &str, target: &str) -> std::io::Result<Vec<u8>> {
+    /// Asks, and returns status and body, whatever they are; `None` if what answers is no gateway.
+    pub(in crate::cli) fn exchange(
+        &self,
+        method: &str,
+        target: &str,
+    ) -> std::io::Result<Option<(u16, Value)>> {
+        self.send(method, target).map(|answer| parse(&answer))
+    }
+
+    fn send(&self, method: &str, target: &str) -> std::io::Result<Vec<u8>> {
         let mut request = Zeroizing::new(Vec::with_capacity(1024));
         write!(request, "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")?;
         if let Some((token, _)) = &self.0.token {

@@ -41,7 +41,7 @@ pub(super) fn cell(value: &Value) -> String {
 
 /// `text` with everything escaped that is neither a letter, a digit, nor visible ASCII: no control character reaches a
 /// terminal, and no mark turns text around.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::cli) fn plain(text: &str) -> String {
     let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric();
     text.chars()
         .map(|c| if is_plain(c) { c.to_string() } else { c.escape_unicode().to_string() })
