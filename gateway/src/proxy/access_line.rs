@@ -30,8 +30,8 @@ pub fn log(downstream: &Downstream, context: &Context) {
         started: context.started,
         request_id: context.client.request_id.as_str(),
         trace_id: trace_id.as_deref(),
-        upstream: context.asked.address,
-        upstream_time: context.asked.time(),
+        upstream: context.upstream,
+        upstream_time: context.measured.upstream_time(),
         tls: downstream::tls_version(downstream),
         received: downstream.as_downstream().body_bytes_read(),
         compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())

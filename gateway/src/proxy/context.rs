@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use pingora::prelude::HttpPeer;
+use std::time::Instant;
 
 use super::measured::Measured;
 use crate::api::forward::Forward;
@@ -44,38 +42,8 @@ pub struct Context {
     pub(super) body_bytes: u64,
     /// The trace that it is part of, once it goes upstream, if the client says so.
     pub(super) trace: Option<TraceParent>,
-    /// How the upstream was asked.
-    pub(super) asked: Asked,
-}
-
-/// When the upstream was asked, which of its addresses, and when it answered.
-#[derive(Default)]
-pub struct Asked {
-    begun: Option<Instant>,
-    pub(super) address: Option<SocketAddr>,
-    answered: Option<Instant>,
-}
-
-impl Asked {
-    /// A connection is looked for, perhaps not for the first time.
-    pub(super) fn begin(&mut self) {
-        self.begun.get_or_insert_with(Instant::now);
-    }
-
-    /// That is who is asked.
-    pub(super) fn connected(&mut self, peer: &HttpPeer) {
-        self.address = peer._address.as_inet().copied();
-    }
-
-    /// The head of the answer is there.
-    pub(super) fn answered(&mut self) {
-        self.answered = Some(Instant::now());
-    }
-
-    /// How long it took from the first to the last.
-    pub(super) fn time(&self) -> Option<Duration> {
-        Some(self.answered?.duration_since(self.begun?))
-    }
+    /// The upstream's address, once it was connected to.
+    pub(super) upstream: Option<SocketAddr>,
 }
 
 impl Context {
@@ -96,7 +64,7 @@ impl Context {
             slot: None,
             body_bytes: 0,
             trace: None,
-            asked: Asked::default(),
+            upstream: None,
         }
     }
 }

@@ -3,25 +3,24 @@
 use std::time::Instant;
 
 use super::context::Context;
-use super::measured::Measured;
 use super::{Downstream, access_line};
 use crate::metrics::label::{Method, StatusClass};
 use crate::metrics::{Answered, METRICS};
 
 /// Counts the request, which is over now.
 pub fn count(downstream: &Downstream, context: &Context) {
-    let Measured { route, asked, answered } = context.measured;
+    let measured = &context.measured;
     let (started, now) = (context.started, Instant::now());
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     let (received, sent) = (downstream.body_bytes_read(), downstream.body_bytes_sent());
     let (received, sent) = (received as u64, sent as u64);
     METRICS.answered(&Answered {
-        route,
+        route: measured.route,
         method: Method::of(downstream.req_header().method.as_str()),
         status: StatusClass::of(status),
         whole: now.saturating_duration_since(started),
-        own: asked.unwrap_or(now).saturating_duration_since(started),
-        upstream: asked.zip(answered).map(|(asked, answered)| answered - asked),
+        own: measured.asked.unwrap_or(now).saturating_duration_since(started),
+        upstream: measured.upstream_time(),
         received,
         sent,
     });

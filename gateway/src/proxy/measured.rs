@@ -1,6 +1,6 @@
 //! What is measured of a request.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
@@ -15,7 +15,7 @@ pub struct Measured {
     /// When it went upstream.
     pub asked: Option<Instant>,
     /// When the head of the answer was there.
-    pub answered: Option<Instant>,
+    answered: Option<Instant>,
 }
 
 impl Measured {
@@ -27,6 +27,11 @@ impl Measured {
     /// It goes upstream now.
     pub fn ask(&mut self) {
         self.asked = Some(Instant::now());
+    }
+
+    /// How long the upstream took as far as the head of its answer, if there was one.
+    pub fn upstream_time(&self) -> Option<Duration> {
+        Some(self.answered?.duration_since(self.asked?))
     }
 
     /// The head of an answer of this status is there. An interim one says only that it will come.

@@ -112,9 +112,8 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(
         &self,
         _downstream: &mut Downstream,
-        context: &mut Context,
+        _context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
-        context.asked.begin();
         self.upstream.peer().await
     }
 
@@ -141,7 +140,7 @@ impl ProxyHttp for Proxy {
         digest: Option<&Digest>,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        context.asked.connected(peer);
+        context.upstream = peer._address.as_inet().copied();
         upstream::count_connection(reused);
         self.upstream.check(peer, digest)
     }
@@ -192,7 +191,6 @@ impl ProxyHttp for Proxy {
             return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 that nobody has asked for")
                 .map_err(|error: Box<Error>| error.into_up());
         }
-        context.asked.answered();
         self.rewrite(&context.policy).clear(response)
     }
 

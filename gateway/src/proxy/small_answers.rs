@@ -71,9 +71,8 @@ pub async fn fetch(
         request.remove_header(name);
     }
     proxy.upstream_request_filter(downstream, &mut request, context).await?;
-    context.asked.begin();
     let (mut session, peer) = begin(proxy, downstream, &request).await?;
-    context.asked.connected(&peer);
+    context.upstream = peer._address.as_inet().copied();
     let head = session.response_header().cloned();
     let mut head = head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))?;
     head.set_version(Version::HTTP_11);
