@@ -57,7 +57,7 @@ impl RequestId {
 
 /// Writes the lowest digits of `number`, as many as there is room for. By hand, without the standard
 /// library's machinery of formats: an id is made for every request.
-fn put_hex(number: u64, room: &mut [u8]) {
+pub(super) fn put_hex(number: u64, room: &mut [u8]) {
     let mut rest = number;
     for digit in room.iter_mut().rev() {
         *digit = b"0123456789abcdef"[usize::try_from(rest & 15).expect("four bits")];

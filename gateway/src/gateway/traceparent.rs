@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::request_id::put_hex;
+
 /// The header.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -47,8 +49,8 @@ impl TraceParent {
         let mut text = [b'-'; LENGTH];
         text[..2].copy_from_slice(b"00");
         text[3..35].copy_from_slice(&self.trace_id);
-        put_hex(&mut text[36..52], self.span_id);
-        put_hex(&mut text[53..], self.flags.into());
+        put_hex(self.span_id, &mut text[36..52]);
+        put_hex(self.flags.into(), &mut text[53..]);
         if let Ok(value) = HeaderValue::from_bytes(&text) {
             headers.insert(TRACEPARENT, value);
         }
@@ -101,8 +103,8 @@ fn is_digit(byte: u8) -> bool {
 fn new_trace_id() -> [u8; 32] {
     let mut digits = [0; 32];
     let (high, low) = digits.split_at_mut(16);
-    put_hex(high, new_span_id());
-    put_hex(low, new_span_id());
+    put_hex(new_span_id(), high);
+    put_hex(new_span_id(), low);
     digits
 }
 
@@ -117,14 +119,6 @@ fn new_span_id() -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (mixed ^ (mixed >> 31)).max(1)
-}
-
-fn put_hex(room: &mut [u8], number: u64) {
-    let mut rest = number;
-    for digit in room.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[usize::try_from(rest & 15).unwrap_or_default()];
-        rest >>= 4;
-    }
 }
 
 #[cfg(test)]
