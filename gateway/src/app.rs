@@ -31,7 +31,7 @@ use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
 use crate::auth::upstream_sessions::{self, UpstreamSessions};
 use crate::auth::{AuditedEnds, Auth};
-use crate::config::{Config, Stop, Store, TokenPolicy, UpstreamKind};
+use crate::config::{Config, Stop, Store, TokenPolicy};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::{HashPool, QueueLimits};
@@ -58,7 +58,6 @@ use crate::session::redis::{Halves, RedisStore, Whose};
 use crate::session::store::{EndListener, SessionStore};
 use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
-use crate::user::secret::Scheme;
 use listeners::Listeners;
 use reload::InForce;
 use tasks::Tasks;
@@ -143,9 +142,10 @@ fn build(
 ) -> Built {
     counted::begin(&config, &listeners.clients);
     let (tls_files, tls) = upstream_tls.unzip();
-    let (upstream, own_requests, scheme) = upstream(&config, tls);
+    let (upstream, own_requests) = upstream(&config, tls);
     let client = Arc::clone(&own_requests) as Arc<dyn UpstreamClient>;
-    let shared = Arc::new(Shared::new(config.upstream.token.clone(), scheme));
+    let shared =
+        Arc::new(Shared::new(config.upstream.token.clone(), config.upstream.kind.scheme()));
     let queue = QueueLimits { at_once: influxdb::AT_ONCE, ..config.signin.line };
     let influxdb = InfluxdbDirectory::new(Arc::clone(&client), queue, Arc::clone(&shared));
     let (auth, sessions, upstream_sessions) = auth(&config, users, Arc::new(influxdb), audit);
@@ -213,20 +213,13 @@ fn build(
     Built { server, audit, draining: (readiness, drain_delay) }
 }
 
-/// Requests of the gateway's own and of clients, to the upstream, and how tokens are sent there.
-fn upstream(
-    config: &Config,
-    tls: Option<UpstreamTls>,
-) -> (Arc<Upstream>, Arc<OwnRequests>, Scheme) {
+/// Requests of the gateway's own and of clients, to the upstream.
+fn upstream(config: &Config, tls: Option<UpstreamTls>) -> (Arc<Upstream>, Arc<OwnRequests>) {
     let at = &config.upstream;
     let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
     let upstream = Upstream::new(&at.authority, tls, config.limits, sources.collect());
     let own_requests = Arc::new(OwnRequests::new(Arc::clone(&upstream)));
-    let scheme = match at.kind {
-        UpstreamKind::Influxdb2 => Scheme::Token,
-        UpstreamKind::Influxdb3 => Scheme::Bearer,
-    };
-    (upstream, own_requests, scheme)
+    (upstream, own_requests)
 }
 
 /// Users and their sessions, where sessions are kept, and what looks after those of InfluxDB.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,8 +11,6 @@ use rustix::process::{Resource, getrlimit};
 use super::Loaded;
 use crate::clock::wall;
 use crate::config::Config;
-use crate::proxy::upstream::Upstream;
-use crate::proxy::upstream_client::OwnRequests;
 use crate::toml_reader::Diagnostic;
 
 /// The report, in sections.
@@ -104,8 +101,7 @@ impl Report {
         let scheme = if config.upstream.tls { "https" } else { "http" };
         self.line("url", &format!("{scheme}://{}", config.upstream.authority));
         let tls = loaded.tls.upstream.as_ref().map(|(_, tls)| tls.clone());
-        let upstream = Upstream::new(&config.upstream.authority, tls, config.limits, Vec::new());
-        let client = OwnRequests::new(Arc::clone(&upstream));
+        let (_, client) = super::upstream(config, tls);
         let begun = Instant::now();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a process has sockets and timers");

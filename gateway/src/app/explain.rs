@@ -25,7 +25,7 @@ use crate::auth::Auth;
 use crate::auth::credential::Shared;
 use crate::auth::tokens::Tokens;
 use crate::clock::Moment;
-use crate::config::{Config, TokenPolicy, UpstreamKind};
+use crate::config::{Config, TokenPolicy};
 use crate::directory::Directory;
 use crate::directory::file::FileDirectory;
 use crate::directory::hash_pool::HashPool;
@@ -104,10 +104,7 @@ async fn think(loaded: Loaded, question: &Question) -> Result<Explanation, Unexp
 
 impl Dry {
     fn new(Loaded { config, users, .. }: Loaded) -> Self {
-        let scheme = match config.upstream.kind {
-            UpstreamKind::Influxdb2 => Scheme::Token,
-            UpstreamKind::Influxdb3 => Scheme::Bearer,
-        };
+        let scheme = config.upstream.kind.scheme();
         let shared = Arc::new(Shared::new(config.upstream.token.clone(), scheme));
         let known = users.as_ref().map(|file| file.users.sorted().into_iter().cloned().collect());
         let directory = directory(&config, users, &shared);
@@ -167,7 +164,7 @@ impl Dry {
         let tls = if client.over_tls { "HTTPS" } else { "HTTP" };
         told.client = format!("{} over {tls}", client.client.to_str().unwrap_or("-"));
         let own = Some(question.from);
-        if !self.policy.hosts.answer(client.host.as_ref(), own) && !self.policy.hosts.are_all() {
+        if !self.policy.hosts.answer(client.host.as_ref(), own) {
             return told.reject(Rejection::Misdirected, None);
         }
         let route = Route::of(&head.method, head.uri.path(), &self.policy.forwarding);

@@ -6,7 +6,17 @@ use http::uri::{Authority, Scheme, Uri};
 
 use super::{Upstream, UpstreamKind};
 use crate::toml_reader::Table;
-use crate::user::secret::ApiToken;
+use crate::user::secret::{ApiToken, Scheme as TokenScheme};
+
+impl UpstreamKind {
+    /// How tokens are sent to it.
+    pub fn scheme(self) -> TokenScheme {
+        match self {
+            Self::Influxdb2 => TokenScheme::Token,
+            Self::Influxdb3 => TokenScheme::Bearer,
+        }
+    }
+}
 
 /// Reads the table; the token file is looked for in `folder`.
 pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Upstream {
