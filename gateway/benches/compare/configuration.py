@@ -3,15 +3,12 @@
 import os
 import secrets
 
+from harness.text import CHEAPEST_HASH
+
 USER = "ada"
 PASSWORD = "correct horse"
 
-# Its hash by the cheapest parameters that Argon2id has: signing in a million times is not a
-# measurement of Argon2.
-ARGON2 = ("$argon2id$v=19$m=8,t=1,p=1$zb0kk9ZzhRpF74EDMreAwA"
-          "$Bmkr88hNGBKV1GCvz0rQt2LFIpic3FWJ5/dSnnk4IlU")
-
-# The same for Apache, which verifies the password again with each request: its cheapest scheme.
+# The password's hash for Apache, which verifies it again with each request: its cheapest scheme.
 SHA1 = "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A="
 
 # As long as the gateway's own, without dashes: nginx' variables cannot have them.
@@ -37,7 +34,7 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
 def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s"):
     """The gateway: its defaults but for addresses, threads, and room for a million sessions.
 
-    New hashes are to cost what `ARGON2` does, or each user's would be replaced by a dearer one.
+    New hashes are to cost what `CHEAPEST_HASH` does, or each user's would be replaced by a dearer one.
     """
     return f"""[listen]
 http = ["127.0.0.1:{port}"]
@@ -60,7 +57,7 @@ pid_file = "{folder}/gateway.pid"
 def users(names):
     """The gateway's users file, everybody with the same password."""
     user = '[[user]]\nname = "{}"\nid = "{:016x}"\npassword = "{}"\n'
-    return "".join(user.format(name, number, ARGON2) for number, name in enumerate(names, 1))
+    return "".join(user.format(name, number, CHEAPEST_HASH) for number, name in enumerate(names, 1))
 
 
 def nginx(http, modules="", workers=1):
