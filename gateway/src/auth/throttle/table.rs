@@ -37,17 +37,20 @@ pub(super) struct Key {
 struct Slot {
     /// The key's mark; 0: the place is free.
     mark: u64,
-    /// Since when failures are counted, in milliseconds of [`Moment`]; in the future while the key
-    /// has to wait.
+    /// Since when failures are counted, in milliseconds of [`Moment`]; for a key that has to wait, when
+    /// the wait ends.
     since: u64,
     /// When failures are forgotten.
     until: u64,
     failures: u32,
+    /// Whether `since` is the end of a wait. By itself it may be in the future too: of requests at the same
+    /// time, the one that read the clock first may be the last to ask.
+    waits: bool,
 }
 
 impl Slot {
     fn is_waiting(&self, now: Moment) -> bool {
-        self.mark != 0 && self.since > now.millis()
+        self.waits && self.since > now.millis()
     }
 
     fn is_forgotten(&self, now: Moment) -> bool {
@@ -95,13 +98,14 @@ impl Counters {
         let place = self.place(key, now)?;
         if place.is_forgotten(now) {
             let (since, until) = (now.millis(), now.after(rules.window).millis());
-            *place = Slot { mark: key.mark, since, until, failures: 0 };
+            *place = Slot { mark: key.mark, since, until, ..Slot::default() };
         }
         place.failures = place.failures.saturating_add(1);
         let allowed = u32::try_from(allowed).unwrap_or(u32::MAX);
         let wait = rules.wait(place.failures.checked_sub(allowed)?);
         let end = now.after(wait);
         (place.since, place.until) = (end.millis(), end.after(rules.window).millis());
+        place.waits = true;
         Some(wait)
     }
 
@@ -117,7 +121,7 @@ impl Counters {
     pub(super) fn note(&mut self, key: Key, now: Moment, time: Duration) {
         if let Some(place) = self.place(key, now) {
             let (since, until) = (now.millis(), now.after(time).millis());
-            *place = Slot { mark: key.mark, since, until, failures: 0 };
+            *place = Slot { mark: key.mark, since, until, ..Slot::default() };
         }
     }
 

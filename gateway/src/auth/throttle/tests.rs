@@ -78,6 +78,7 @@ async fn check_throttle(make: &Make) {
     b_07_fifty_failures_of_a_client_with_whatever_names(make()).await;
     b_11_a_name_under_attack_is_slow_for_strangers_and_open_to_its_owner(make()).await;
     b_10_of_many_guesses_at_once_only_those_allowed_are_judged(make()).await;
+    b_08_who_has_read_the_clock_before_a_failure_was_counted_does_not_wait(make()).await;
     a_known_client_has_a_place_of_its_own_in_a_line(make()).await;
 }
 
@@ -189,6 +190,15 @@ async fn b_10_of_many_guesses_at_once_only_those_allowed_are_judged(throttle: Th
     }
     assert_eq!(judged, 5);
     assert!(throttle.succeed(&ada, at(1)).await.is_err(), "the right one among them came too late");
+}
+
+async fn b_08_who_has_read_the_clock_before_a_failure_was_counted_does_not_wait(throttle: Throttle) {
+    let ada = guess("10.0.0.1", "ada");
+    assert_eq!(fail(&throttle, &ada, 1, at(1)).await, []);
+    assert!(throttle.admit(&ada, at(0)).await.is_ok());
+    assert_eq!(fail(&throttle, &ada, 3, at(0)).await, [], "and is counted like any other");
+    assert_eq!(fail(&throttle, &ada, 1, at(1)).await.len(), 1);
+    assert_eq!(wait(&throttle, &ada, at(0)).await, 61, "whoever has failed too often waits");
 }
 
 async fn a_known_client_has_a_place_of_its_own_in_a_line(throttle: Throttle) {

@@ -30,11 +30,15 @@ local function oldest(kind)
   return tonumber(oldest[2]), oldest[1]
 end
 
--- Where everybody has to wait, so does who has no place.
+-- Where everybody has to wait, so does who has no place. Who has not failed too often does not wait: if failures
+-- are counted from a time to come, it was another machine's clock that told it, or this one was set back.
 local function wait_of(kind)
-  local since = tonumber(redis.call('ZSCORE', kind.since, kind.whom))
-  if not since and is_full(kind) then since = oldest(kind) end
-  return math.max((since or 0) - now, 0)
+  local whom = kind.whom
+  local since = tonumber(redis.call('ZSCORE', kind.since, whom))
+  if not since and is_full(kind) then since, whom = oldest(kind) end
+  if (since or 0) <= now then return 0 end
+  local failures = tonumber(redis.call('HGET', kind.failures, whom)) or 0
+  return failures >= kind.allowed and since - now or 0
 end
 
 local function forget(kind, whom)
