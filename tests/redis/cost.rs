@@ -44,6 +44,8 @@ fn without_a_near_cache_each_request_asks_once() {
     eprintln!("{REQUESTS} requests without near cache: {scripts} scripts, {commands} commands");
     let requests = u64::try_from(REQUESTS).unwrap();
     assert!((requests..requests + 50).contains(&scripts), "{scripts}");
+    // The script, the time, the record.
+    assert!(commands <= 3 * requests + 200, "{commands}");
 }
 
 /// With `idle` of two seconds, a use is written down every tenth of a second at most.

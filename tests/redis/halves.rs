@@ -158,8 +158,9 @@ fn a_gateway_that_stops_leaves_nobody_waiting_for_what_it_had_begun() {
     assert_eq!(code, Some(0), "{log}");
     assert!(stage.due_in() <= 0.0, "at once, not when the lease is over");
     stage.influxdb.state().is_mute = false;
+    let before = stage.asked("me");
     b.signal("CONT");
-    stage.wait_until_asked("me", stage.asked("me") + 1);
+    stage.wait_until_asked("me", before + 1);
     assert_eq!((status(&b, &session), sign_out(&b, &session).status), (200, 204));
     stage.wait_until_all_are_signed_out(1);
 }

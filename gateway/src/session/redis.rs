@@ -85,8 +85,8 @@ pub struct RedisStore {
     gateway: String,
     lifetime: Lifetime,
     capacity: ArcSwap<Capacity>,
-    /// Zero: every use is told.
     interval: Duration,
+    near_cache: bool,
     whose: Whose,
     halves: HalvesAtHand,
     listeners: Listeners,
@@ -140,7 +140,8 @@ impl RedisStore {
             gateway: format!("{gateway:016x}"),
             lifetime,
             capacity: ArcSwap::from_pointee(capacity),
-            interval: if near_cache { touch_interval } else { Duration::ZERO },
+            interval: touch_interval,
+            near_cache,
             whose,
             halves: HalvesAtHand::new(),
             listeners: listeners.into_iter().collect(),
@@ -212,7 +213,8 @@ impl RedisStore {
         let used = if let How::Use = how { now } else { began };
         let session = Session::start(id, fields.bound(&here), None, used).of_client(fields.client);
         let session = Arc::new(Session { started: began, upstream: half, ..session });
-        if let (How::Use, Ok(covered @ 1..)) = (how, u64::try_from(covered)) {
+        if let (true, How::Use, Ok(covered @ 1..)) = (self.near_cache, how, u64::try_from(covered))
+        {
             let until = now.after(Duration::from_millis(covered)).min(ends);
             let cover = Cover { until, ends, held: held(&flat, &self.gateway) };
             let unsaid = Uses { count: u32::from(!is_written), last: now };
@@ -233,6 +235,7 @@ impl RedisStore {
         now: Moment,
     ) -> Result<Option<Found>, StoreError> {
         let (word, uses, held) = match how {
+            How::Use if !self.near_cache => ("pass", Uses { count: 1, last: now }, 0),
             How::Use => ("use", Uses { count: 1, last: now }, 0),
             How::Peek => ("peek", Uses { count: 0, last: now }, 0),
             How::Hold(uses) => ("hold", uses, 0),

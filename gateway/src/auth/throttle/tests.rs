@@ -192,7 +192,9 @@ async fn b_10_of_many_guesses_at_once_only_those_allowed_are_judged(throttle: Th
     assert!(throttle.succeed(&ada, at(1)).await.is_err(), "the right one among them came too late");
 }
 
-async fn b_08_who_has_read_the_clock_before_a_failure_was_counted_does_not_wait(throttle: Throttle) {
+async fn b_08_who_has_read_the_clock_before_a_failure_was_counted_does_not_wait(
+    throttle: Throttle,
+) {
     let ada = guess("10.0.0.1", "ada");
     assert_eq!(fail(&throttle, &ada, 1, at(1)).await, []);
     assert!(throttle.admit(&ada, at(0)).await.is_ok());

@@ -2,7 +2,9 @@
 -- Answers false if there is none; otherwise for how long it lives, for how long this gateway's uses are
 -- covered, whether something was written, how long ago it began, and the record.
 --
--- `use`: it is used now. Nothing is written while this gateway holds it.
+-- `use`: it is used now. Nothing is written while this gateway holds it, and counts the uses.
+-- `pass`: it is used now by a gateway without near cache, which counts nothing. The first use holds it for those that
+-- follow, so nothing is written for them; nobody gives that back. Only the first few are told apart.
 -- `hold`: it was used `uses` times, last so long ago, and this gateway goes on holding it.
 -- `settle`: the same, and the gateway gives back what it held.
 -- `peek`: it is looked at.
@@ -18,7 +20,8 @@ if expiry(record, idle, lifetime) <= now then return false end
 
 local covered = tonumber(record[hold] or '0')
 local use = now - age
-local writes = how == 'hold' or how == 'settle' or how == 'use' and use > covered
+local writes = how == 'hold' or how == 'settle' or (how == 'use' or how == 'pass') and use > covered
+  or how == 'pass' and record.count ~= '3'
 if writes then
   local function set(field, value)
     value = whole(value)

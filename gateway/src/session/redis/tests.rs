@@ -55,7 +55,7 @@ pub(crate) fn store(
     let number = STORES.fetch_add(1, Ordering::Relaxed);
     let wall = wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
     let place = (&*format!("test{number}:"), millis(wall));
-    beside(server, place, lifetime, capacity, known(), told)
+    beside(server, place, lifetime, capacity, known(), told, true)
 }
 
 fn known() -> Whose {
@@ -70,13 +70,14 @@ fn beside(
     capacity: Capacity,
     whose: Whose,
     told: Arc<dyn EndListener>,
+    near_cache: bool,
 ) -> Arc<RedisStore> {
     let settings = Settings {
         address: Address::parse(&server.url()).unwrap(),
         prefix: prefix.to_owned(),
         timeout: Duration::from_secs(20),
         touch_interval: Duration::from_secs(15),
-        near_cache: true,
+        near_cache,
         key: None,
     };
     let mut store = RedisStore::new(settings, lifetime, capacity, whose, [told]);
@@ -104,13 +105,14 @@ fn at(seconds: u64) -> Moment {
 
 /// Runs `test` on a stage of its own.
 fn stage<F: Future<Output = ()>>(per_user: usize, test: impl FnOnce(Stage) -> F) {
-    stage_of(per_user, [known(), known()], test);
+    stage_of(per_user, [known(), known()], true, test);
 }
 
-/// The same with other users.
+/// The same with other users, or without near caches.
 fn stage_of<F: Future<Output = ()>>(
     per_user: usize,
     whose: [Whose; 2],
+    near_cache: bool,
     test: impl FnOnce(Stage) -> F,
 ) {
     let runtime =
@@ -122,7 +124,7 @@ fn stage_of<F: Future<Output = ()>>(
         let told = [Arc::new(Told::default()), Arc::default()];
         let store = |told: &Arc<Told>, whose| {
             let told = Arc::clone(told) as Arc<dyn EndListener>;
-            beside(&server, ("igw:", millis(wall)), LIFETIME, capacity, whose, told)
+            beside(&server, ("igw:", millis(wall)), LIFETIME, capacity, whose, told, near_cache)
         };
         let [one, two] = whose;
         let stores = [store(&told[0], one), store(&told[1], two)];

@@ -20,7 +20,7 @@ async fn name(agreed: &Agreed) -> String {
 
 #[test]
 fn gateways_agree_on_a_key_that_redis_never_has() {
-    stage_of(10, [unconfigured(), unconfigured()], async |stage| {
+    stage_of(10, [unconfigured(), unconfigured()], true, async |stage| {
         let [one, two] = [0, 1].map(|gateway| &stage.stores[gateway].shared.agreed);
         // In the same moment.
         let taking_part = stage.stores.each_ref().map(take_part);
@@ -48,7 +48,7 @@ fn gateways_agree_on_a_key_that_redis_never_has() {
 
 #[test]
 fn a_box_that_somebody_else_has_put_there_opens_nothing() {
-    stage_of(10, [unconfigured(), unconfigured()], async |stage| {
+    stage_of(10, [unconfigured(), unconfigured()], true, async |stage| {
         let [here, there] = &stage.stores;
         let own = StoreKey::generate();
         assert_eq!(agreement::step(here, &own, &mut None).await, Ok(true));

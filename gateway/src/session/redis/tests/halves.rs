@@ -12,7 +12,7 @@ fn of_influxdb(key: u8) -> Whose {
 
 /// Two gateways with the same key.
 fn shared<F: Future<Output = ()>>(per_user: usize, test: impl FnOnce(Stage) -> F) {
-    stage_of(per_user, [of_influxdb(1), of_influxdb(1)], test);
+    stage_of(per_user, [of_influxdb(1), of_influxdb(1)], true, test);
 }
 
 impl Stage {
@@ -151,7 +151,7 @@ fn a_half_outlives_its_session_for_as_long_as_that_may_be_used() {
 
 #[test]
 fn gateways_of_another_key_keep_their_hands_off() {
-    stage_of(10, [of_influxdb(1), of_influxdb(2)], async |stage| {
+    stage_of(10, [of_influxdb(1), of_influxdb(2)], true, async |stage| {
         // The roster compares what they say they have.
         let [here, there] = &stage.stores;
         assert_ne!(here.whose.common(), there.whose.common());

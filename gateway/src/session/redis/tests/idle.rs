@@ -49,3 +49,26 @@ fn a_session_ends_when_it_was_not_used_for_exactly_so_long() {
         assert_eq!((stage.told(0), stage.told(1)), (vec![], vec![EndReason::Expired]), "once");
     });
 }
+
+#[test]
+fn without_a_near_cache_uses_are_gathered_as_well_and_no_session_ends_sooner() {
+    stage_of(10, [known(), known()], false, async |stage| {
+        let token = stage.create(0, "ada", at(0)).await.unwrap();
+        let before = stage.runs("hset");
+        let mut now = 0;
+        for gateway in [0, 1] {
+            for _ in 0..600 {
+                now += 1;
+                assert!(stage.find(gateway, &token, at(now)).await.is_some());
+            }
+        }
+        // Three fields with each, and three uses that are told apart.
+        let writes = (stage.runs("hset") - before) / 2;
+        assert!((75..=90).contains(&writes), "{writes} in twenty minutes");
+        // One later by the other gateway does not cover those of this one.
+        for (last, by) in [(1_790, 0), (2_380, 1), (2_975, 0)] {
+            assert!(stage.find(by, &token, at(last)).await.is_some(), "{last}");
+        }
+        assert!(stage.find(1, &token, at(2_975 + 600 + 15)).await.is_none(), "nor much later");
+    });
+}
