@@ -1,9 +1,10 @@
 # demo, release, test, test-influxdb, test-mutants, test-compose, test-packages, influxd, instructions, compatibility,
-# overview, dashboard, bench, bench-signin, bench-store, profile, fuzz, deb, sbom, deny, kubernetes: each installs what is
-# missing (Debian packages, clients of InfluxDB), then calls cargo.
+# overview, dashboard, bench, bench-signin, bench-store, bench-operating, profile, fuzz, deb, sbom, deny, kubernetes: each
+# installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
 .PHONY: demo release test test-influxdb test-mutants test-compose test-packages influxd instructions compatibility \
-	overview dashboard bench bench-signin bench-store profile fuzz deb sbom deny kubernetes documents tools test-tools \
-	compose-tools packages-tools influxd-tools influxdb-tools bench-tools bench-signin-tools bench-store-tools
+	overview dashboard bench bench-signin bench-store bench-operating profile fuzz deb sbom deny kubernetes documents \
+	tools test-tools compose-tools packages-tools influxd-tools influxdb-tools bench-tools bench-signin-tools \
+	bench-store-tools bench-operating-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -100,6 +101,9 @@ bench-signin: tools bench-signin-tools ## benchmarks of sign-ins, into docs/sign
 
 bench-store: tools bench-store-tools ## benchmarks of sessions in Redis, into docs/store.md; OPTIONS='--rounds 1 ...'
 	python3 -B gateway/benches/store --write $(OPTIONS)
+
+bench-operating: tools bench-operating-tools ## what metrics and the access log cost, into docs/metrics.md
+	python3 -B gateway/benches/operating --write $(OPTIONS)
 
 profile: bench-tools ## record which code runs how often, for `make release`; run it before each release
 	@$(call need,openssl,openssl)
@@ -221,6 +225,9 @@ bench-signin-tools:
 
 bench-store-tools: bench-signin-tools
 	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,redis-server,redis-server)
+
+bench-operating-tools: bench-signin-tools
+	@$(call need,valgrind,valgrind)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }

@@ -21,7 +21,7 @@ def costs(forwarding):
             _text(16, 43, "one thread, 64 connections, empty answers; dark: the program, "
                           "pale: the kernel; line: least to most", 12)]
     for row, (name, peer) in enumerate(found):
-        body += _bar(TOP + row * (BAR + GAP), name == "gateway", peer, most)
+        body += _bar(TOP + row * (BAR + GAP), name.startswith("gateway"), peer, most)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             f'font-family="system-ui, sans-serif" role="img">\n'
             f'<title>CPU a forwarded request</title>\n'

@@ -31,8 +31,9 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
 """
 
 
-def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s"):
-    """The gateway: its defaults but for addresses, threads, and room for a million sessions.
+def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s", log=None):
+    """The gateway: its defaults but for addresses, threads, and room for a million sessions; with `log`, its access
+    log goes into that file.
 
     New hashes are to cost what `CHEAPEST_HASH` does, or each user's would be replaced by a dearer one.
     """
@@ -51,6 +52,8 @@ hash_passes = 1
 [server]
 threads = {threads}
 pid_file = "{folder}/gateway.pid"
+[log]
+{f'file = "{log}"' if log else "access = false"}
 """
 
 
@@ -60,8 +63,9 @@ def users(names):
     return "".join(user.format(name, number, CHEAPEST_HASH) for number, name in enumerate(names, 1))
 
 
-def nginx(http, modules="", workers=1):
-    """nginx around the content of its `http` block: no log, connections kept on both sides."""
+def nginx(http, modules="", workers=1, log="off"):
+    """nginx around the content of its `http` block: connections kept on both sides, and no log, unless `log` is a
+    file; then its lines are those of nginx' default."""
     return f"""{modules}daemon off;
 {'user root;' if AS_ROOT else ''}
 worker_processes {workers};
@@ -70,7 +74,7 @@ pid nginx.pid;
 error_log stderr error;
 events {{ worker_connections 8192; }}
 http {{
-    access_log off;
+    access_log {log};
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
     client_max_body_size 0;
@@ -168,7 +172,7 @@ def nginx_auth_request(port, upstream_port, auth_port):
     }}""")
 
 
-def nginx_lua(port, upstream_port):
+def nginx_lua(port, upstream_port, log="off"):
     """nginx with a shared dictionary of sessions under the SHA-256 of their cookie."""
     return nginx(f"""{_pool(upstream_port)}
     lua_shared_dict sessions 64m;
@@ -199,7 +203,7 @@ def nginx_lua(port, upstream_port):
             proxy_set_header Cookie "";
             proxy_set_header Connection "";
         }}
-    }}""", LUA_MODULES)
+    }}""", LUA_MODULES, log=log)
 
 
 def _pool(upstream_port):

@@ -13,6 +13,9 @@ from layout import cores
 from load import ask
 
 BASIC = "Basic " + base64.b64encode(f"{text.USER}:{text.PASSWORD}".encode()).decode()
+# Of those that know sessions as the gateway does.
+WORK = "session by SHA-256, sliding expiry, identity, cookie removed"
+
 PEER_HEADERS = {"Cookie": f"{text.PEER_COOKIE}={text.PEER_TOKEN}"}
 
 
@@ -100,14 +103,19 @@ def gateway_folder(place, name, port, users=(text.USER,), **settings):
 
 
 def gateway(place, name="gateway", on=None, program="gateway", **settings):
-    """This repository's gateway. Its access log is off, as everybody's is."""
+    """This repository's gateway, without access log."""
     port = free_port()
     folder = gateway_folder(place, name, port, **settings)
     command = [place.built[program], "run", "--config", folder / "gateway.toml"]
-    server = Server("gateway", command, port, on or cores()[0], folder / "log",
-                    {"RUST_LOG": "warn"})
-    work = "session by SHA-256, sliding expiry, identity, cookie removed"
-    return Peer(name, "influx-gateway", work, server, _sign_in_to_gateway)
+    server = Server("gateway", command, port, on or cores()[0], folder / "log")
+    return Peer(name, "influx-gateway", WORK, server, _sign_in_to_gateway)
+
+
+def gateway_logged(place):
+    """The same with its access log in a file, as it is by default but for the place."""
+    peer = gateway(place, "gateway_logged", log=place.of("gateway_logged") / "access.log")
+    peer.title, peer.work = "influx-gateway, access log", f"{WORK}; a line"
+    return peer
 
 
 def _sign_in_to_gateway(port):
@@ -154,13 +162,20 @@ def nginx_auth_request(place):
     return Peer("nginx_auth_request", "nginx `auth_request`", work, server)
 
 
-def nginx_lua(place):
+def nginx_lua(place, name="nginx_lua", log="off"):
     """nginx with Lua and a shared dictionary."""
     port = free_port()
-    configuration = text.nginx_lua(port, place.upstream)
-    server = _nginx("nginx Lua", place.of("nginx_lua"), configuration, port, cores()[0])
-    work = "session by SHA-256, sliding expiry, identity, cookie removed"
-    return Peer("nginx_lua", "nginx with Lua", work, server)
+    configuration = text.nginx_lua(port, place.upstream, log)
+    server = _nginx("nginx Lua", place.of(name), configuration, port, cores()[0])
+    return Peer(name, "nginx with Lua", WORK, server)
+
+
+def nginx_lua_logged(place):
+    """The same with nginx' default access log."""
+    name = "nginx_lua_logged"
+    peer = nginx_lua(place, name, place.of(name) / "access.log")
+    peer.title, peer.work = "nginx with Lua, access log", f"{WORK}; a line"
+    return peer
 
 
 def haproxy(place):
@@ -218,5 +233,5 @@ def vmauth(place):
 
 # In the order of each round.
 ALL = {peer.__name__: peer for peer in (
-    gateway, bare_pingora, stock_pingora, nginx, nginx_auth_request, nginx_lua, haproxy, apache,
-    vmauth)}
+    gateway, gateway_logged, nginx_lua_logged, bare_pingora, stock_pingora, nginx, nginx_auth_request,
+    nginx_lua, haproxy, apache, vmauth)}

@@ -19,17 +19,20 @@ def goals_met(results):
 
 
 def _figure(value, unit):
-    return f"{value:.2f}×" if unit == "×" else f"{value:,.0f} {unit}"
+    if unit == "×":
+        return f"{value:.2f}×"
+    return f"{value:.1f} {unit}" if unit == "µs" else f"{value:,.0f} {unit}"
 
 
 def forwarding(results):
-    """CPU for each request, of every peer, from the cheapest to the dearest."""
+    """CPU for each request, of every peer, from the cheapest to the dearest. Who writes a log is compared with the
+    gateway that does."""
     found = results["forwarding"]
-    gateway = found.get("gateway")
     rows = []
     for name, peer in sorted(found.items(), key=lambda item: item[1]["cpu_us"]):
+        gateway = found.get("gateway_logged" if name.endswith("_logged") else "gateway")
         ratio = f"{goals.ratio(gateway, peer):.2f}" if gateway else "–"
-        title = f"**{peer['title']}**" if name == "gateway" else peer["title"]
+        title = f"**{peer['title']}**" if name.startswith("gateway") else peer["title"]
         rows.append([title, f"{peer['cpu_us']:,.1f}",
                      f"{peer['least_us']:,.1f}–{peer['most_us']:,.1f}",
                      f"{100 * peer['kernel_share']:.0f} %", f"{peer['per_cpu_second']:,.0f}",
