@@ -134,6 +134,8 @@ mod tidy;
 mod tls;
 /// Clients that bring their own token: resolved, denied.
 mod tokens;
+/// One process that takes over from another.
+mod upgrade;
 /// An upstream that is absent, slow or dies.
 mod upstream_faults;
 /// InfluxDB as the directory: what becomes of its half of sessions.

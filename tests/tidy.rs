@@ -66,6 +66,8 @@ const DOORS: [(&str, &[&str]); 14] = [
             "cli/reload",
             "service_manager",
             "app/diagnose",
+            "net/handed",
+            "tasks/upgrade",
             "clock",
             "directory/hash_pool",
             "metrics/process",

@@ -13,6 +13,7 @@ pub mod policy;
 mod reload;
 mod tasks;
 mod token_file;
+pub mod upgrade;
 mod users_here;
 pub mod warnings;
 
@@ -42,12 +43,12 @@ use crate::gateway::Gateway;
 use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads;
 use crate::gateway::version::Version;
+use crate::net::acceptance::Acceptance;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::net::listener::{Bound, Listener};
 use crate::net::open_requests::OpenRequests;
 use crate::net::server::{Front, Server};
-use crate::net::tls::Certificate;
 use crate::net::whoami::Whoami;
 use crate::proxy::Proxy;
 use crate::proxy::upstream::Upstream;
@@ -58,12 +59,15 @@ use crate::session::redis::{Halves, RedisStore, Whose};
 use crate::session::store::{EndListener, SessionStore};
 use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
+use crate::tasks::upgrade::{Handover, Takeover};
 use listeners::Listeners;
 use reload::InForce;
 use tasks::Tasks;
+use upgrade::Place;
 use users_here::UsersHere;
 
-/// Serves by what was `Loaded` from `path` until the process is told to stop, then returns. Calls `ready` with the URLs of its
+/// Serves by what was `Loaded` from `path` until the process is told to stop, then returns; in place of another
+/// process, if there is a `takeover`. Calls `ready` with the URLs of its
 /// listeners when it serves.
 ///
 /// Without a users file, InfluxDB is asked who may sign in.
@@ -71,6 +75,7 @@ pub fn serve(
     path: &Path,
     Loaded { config, users, tls }: Loaded,
     audit: Audit,
+    takeover: Option<Takeover>,
     ready: impl FnOnce(&[String]) + Send + 'static,
 ) -> Result<(), BindError> {
     let prefix = config.identity.token_prefix.clone();
@@ -82,11 +87,18 @@ pub fn serve(
         (users, Some(Kept::new(path, Box::new(read))))
     });
     let upstream_tls = tls.upstream.clone();
-    let clients = listeners::bind_all(&config, tls)?;
-    let listeners = Listeners { clients, admin: admin::bind_all(&config)? };
+    let place = Place::of(path, &config);
+    let clients = listeners::bind_all(&config, tls, takeover.as_ref())?;
+    let admin = admin::bind_all(&config, takeover.as_ref())?;
+    let acceptance = Arc::new(Acceptance::new(takeover.is_some()));
+    let listeners = Listeners { clients, admin, acceptance };
     let urls = listeners.urls();
     let built = build(Some(path), config, users, upstream_tls, audit, listeners);
-    built.server.run(&built.audit, built.draining, move || ready(&urls));
+    let handover = built.handover;
+    built.server.run(&built.audit, built.draining, move || {
+        upgrade::succeed(takeover, handover, &place);
+        ready(&urls);
+    });
     Ok(())
 }
 
@@ -99,10 +111,13 @@ pub fn serve_with_whoami(
     upstream: Vec<Listener>,
     ready: impl FnOnce() + Send + 'static,
 ) {
-    let listeners = Listeners { clients: listeners, admin: None };
+    let acceptance = Arc::new(Acceptance::new(false));
+    let listeners = Listeners { clients: listeners, admin: None, acceptance };
     let users = Some((users, None));
     let mut built = build(None, config, users, None, Audit::to_log(), listeners);
-    built.server.add(Bound::new("whoami", Whoami, upstream));
+    // Nobody takes over.
+    built.handover.sockets.close();
+    built.server.listen(Bound::new("whoami", Whoami, upstream));
     built.server.run(&built.audit, built.draining, ready);
 }
 
@@ -130,6 +145,7 @@ struct Built {
     server: Server,
     audit: Audit,
     draining: (Arc<Readiness>, Duration),
+    handover: Handover,
 }
 
 fn build(
@@ -151,13 +167,11 @@ fn build(
     let (auth, sessions, upstream_sessions) = auth(&config, users, Arc::new(influxdb), audit);
 
     let version = Arc::new(Version::new(client, Arc::clone(&shared)));
-    let token_file = config.upstream.token_file.clone();
-    let token_file = token_file.map(|file| token_file::watched(file, Arc::clone(&shared)));
+    let token_file = token_file::watched(config.upstream.token_file.clone(), &shared);
     let policy = policy::of(&config, Arc::clone(&shared));
     let readiness = admin::readiness(&config, &sessions, &version);
-    let gateway =
-        Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version), Arc::clone(&readiness));
-    let gateway = Arc::new(gateway);
+    let known = (Arc::clone(&version), Arc::clone(&readiness));
+    let gateway = Arc::new(Gateway::new(Arc::clone(&auth), policy, known.0, known.1));
     let limits = &config.limits;
     let connections = Connections::new(limits.connections, limits.connections_per_client);
     let concurrency = ConcurrencyLimits::new(limits);
@@ -180,27 +194,27 @@ fn build(
     };
     let configuration = path.and_then(|path| reload::configuration(path, &config, in_force));
     let (reloads, wanted) = reloads::line();
-    let asked = reloads.clone();
-    let Stop { drain_delay, grace } = config.stop;
-    let mut server = Server::new(config.server, reloads);
-    let Listeners { clients, admin } = listeners;
-    let certificates = clients.iter().filter_map(|listener| listener.certificate.as_ref());
-    let certificates: Vec<_> = certificates.map(Certificate::watched).collect();
+    let Stop { drain_delay, grace, .. } = config.stop;
+    let mut server = Server::new(config.server, reloads.clone(), Arc::clone(&listeners.acceptance));
+    let (sockets, certificates) = (listeners.again(), listeners.certificates());
+    let Listeners { clients, admin, acceptance } = listeners;
     let front = Front {
         proxy: Arc::new(proxy.into_service(server.conf(), &config.limits)),
         gateway: Arc::clone(&gateway),
         connections: connections.clone(),
         concurrency,
         keep_alive: (&config.limits).into(),
+        acceptance: Arc::clone(&acceptance),
     };
-    server.add(Bound::new("gateway", front, clients));
+    server.listen(Bound::new("gateway", front, clients));
     let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
     let needs = admin::Needs {
         gateway,
         version: Arc::clone(&version),
         readiness: Arc::clone(&readiness),
         effective,
-        reloads: asked,
+        reloads,
+        acceptance: Arc::clone(&acceptance),
     };
     let admin = config.admin.zip(admin);
     let admin_token = admin::add(&mut server, admin, &config.limits, needs);
@@ -208,9 +222,10 @@ fn build(
     let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
     let audit = auth.audit().clone();
     let rest = (upstream_sessions.clone(), Arc::clone(&sessions), audit.clone());
-    let drain = Drain::new((connections, open), rest, grace);
+    let drain = Drain::new((connections, open), rest, sockets.clone(), grace);
     Tasks { upstream, version, sessions, upstream_sessions, reload, drain }.add_to(&mut server);
-    Built { server, audit, draining: (readiness, drain_delay) }
+    let handover = Handover { sockets, acceptance };
+    Built { server, audit, draining: (readiness, drain_delay), handover }
 }
 
 /// Requests of the gateway's own and of clients, to the upstream.

@@ -31,7 +31,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway
-    Run(ConfigFile),
+    Run(run::Arguments),
     /// Have the running gateway read its files again
     #[command(long_about = "Have the running gateway read its files again.\n\n\
                             They are checked first: with a fault in one of them, nothing changes. The process is \
@@ -148,7 +148,7 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match arguments.command {
-        Command::Run(file) => run::run(&file.config),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Reload(file) => reload::run(&file.config),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(file) => check::run(&file.config),

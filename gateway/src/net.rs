@@ -1,7 +1,9 @@
 //! Connections: accepted, counted, read request by request, and closed.
 
+pub mod acceptance;
 pub mod concurrency;
 pub mod connections;
+pub mod handed;
 pub mod http1;
 pub mod http2;
 pub mod listener;

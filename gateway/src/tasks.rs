@@ -5,5 +5,6 @@ pub mod expiry;
 pub mod reload;
 pub mod restarting;
 pub mod session_store;
+pub mod upgrade;
 pub mod upstream_sessions;
 pub mod version;

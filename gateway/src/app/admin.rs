@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde_json::Value;
 
-use super::{BindError, bind, token_file};
+use super::listeners::bind_beside;
+use super::{BindError, token_file};
 use crate::admin::Admin;
 use crate::admin::guard::Guard;
 use crate::admin::service::AdminService;
@@ -17,23 +18,30 @@ use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads::Reloads;
 use crate::gateway::version::Version;
 use crate::limits::Limits;
+use crate::net::acceptance::Acceptance;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::net::listener::{Bound, Listener, Open, bind_unix};
 use crate::net::server::{Front, Server};
 use crate::session::store::SessionStore;
+use crate::tasks::upgrade::Takeover;
 
 /// How many connections there may be. They are counted apart from those of clients, who cannot shut operators out.
 const CONNECTIONS: usize = 64;
 
 /// Opens the listener, if there is to be one.
-pub(super) fn bind_all(config: &Config) -> Result<Option<Listener>, BindError> {
+pub(super) fn bind_all(
+    config: &Config,
+    takeover: Option<&Takeover>,
+) -> Result<Option<Listener>, BindError> {
     match config.admin.as_ref().map(|admin| &admin.listen) {
         None => Ok(None),
-        Some(AdminAddress::Tcp(address)) => bind(*address).map(Some),
+        Some(AdminAddress::Tcp(address)) => bind_beside(*address, false, takeover).map(Some),
         Some(AdminAddress::Unix(path)) => {
             let failed = |source| BindError { address: format!("unix:{path}"), source };
-            let socket = Open::Unix(bind_unix(path).map_err(failed)?, path.clone());
+            let taken = takeover.and_then(|takeover| takeover.socket(path));
+            let socket = taken.map_or_else(|| bind_unix(path), |socket| Ok(socket.into()));
+            let socket = Open::Unix(socket.map_err(failed)?, path.clone());
             Ok(Some(Listener { socket, certificate: None }))
         }
     }
@@ -57,6 +65,7 @@ pub(super) struct Needs {
     pub(super) readiness: Arc<Readiness>,
     pub(super) effective: Arc<ArcSwap<Value>>,
     pub(super) reloads: Reloads,
+    pub(super) acceptance: Arc<Acceptance>,
 }
 
 /// Adds the service behind its listener, on a thread of its own; returns the file of its token. It reads requests as
@@ -70,7 +79,7 @@ pub(super) fn add(
     let (settings, listener) = admin?;
     let (token, file) = settings.token.unzip();
     let guard = Arc::new(Guard::new(token.as_ref()));
-    let Needs { gateway, version, readiness, effective, reloads } = needs;
+    let Needs { gateway, version, readiness, effective, reloads, acceptance } = needs;
     let admin = Admin {
         guard: Arc::clone(&guard),
         readiness,
@@ -86,7 +95,8 @@ pub(super) fn add(
         connections: Connections::new(CONNECTIONS, CONNECTIONS),
         concurrency: ConcurrencyLimits::new(limits),
         keep_alive: limits.into(),
+        acceptance,
     };
-    server.add(Bound::new("admin", front, vec![listener]).with_threads(1));
+    server.listen(Bound::new("admin", front, vec![listener]).with_threads(1));
     file.map(|file| token_file::watched_for_admin(file, guard))
 }

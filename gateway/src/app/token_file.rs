@@ -19,12 +19,13 @@ struct TokenFile {
     take: Box<dyn Fn(ApiToken) -> bool + Send + Sync>,
 }
 
-/// `file`, in which the `shared` token is, as something to be looked at.
-pub(super) fn watched(file: Named, shared: Arc<Shared>) -> Watched {
+/// `file`, in which the `shared` token is if it is in one, as something to be looked at.
+pub(super) fn watched(file: Option<Named>, shared: &Arc<Shared>) -> Option<Watched> {
+    let (file, shared) = (file?, Arc::clone(shared));
     let path = file.path.clone();
     let read = |path: &Path, files: &Files| ApiToken::of_file(path, |path| read_file(path, files));
     let take = Box::new(move |token| shared.replace(Some(token)));
-    Watched::new(Box::new(TokenFile { file, read, take }), [path])
+    Some(Watched::new(Box::new(TokenFile { file, read, take }), [path]))
 }
 
 /// `file`, in which the token of the listener for operators is, in the same way.

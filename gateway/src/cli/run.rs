@@ -5,14 +5,28 @@ use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{Failure, say};
+use super::{ConfigFile, Failure, say};
 use crate::app::pid_file::PidFile;
 use crate::app::{self, warnings};
 use crate::limits::Limits;
 use crate::process_log;
 use crate::service_manager::{self, State};
 
-pub(super) fn run(path: &Path) -> Result<(), Failure> {
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Take over from the process that serves by this configuration
+    #[arg(
+        long,
+        long_help = "Take over from the process that serves by this configuration: its listening sockets. It answers \
+                     what it has and ends once this one serves; if this one fails before, it goes on."
+    )]
+    upgrade: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = &arguments.file.config;
     start_log();
     raise_open_files();
     // In the background the working folder is another one, and files are read and opened again.
@@ -28,6 +42,8 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
             log::warn!("{warning}");
         }
     }
+    let takeover = arguments.upgrade.then(|| app::upgrade::begin(path, config));
+    let takeover = takeover.transpose().map_err(Failure::Unavailable)?;
     let pid_file = config.server.pid_file.clone();
     let is_wanted = config.written.has("server.pid_file");
     let ready = move |urls: &[String]| {
@@ -35,7 +51,8 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
         write_pid_file(pid_file.as_ref(), is_wanted);
         service_manager::tell(State::Ready);
     };
-    app::serve(path, loaded, audit, ready).map_err(|error| Failure::Bind(error.to_string()))
+    app::serve(path, loaded, audit, takeover, ready)
+        .map_err(|error| Failure::Bind(error.to_string()))
 }
 
 /// Starts the log.

@@ -1,5 +1,6 @@
 //! `[server]`: how the process ends, and Pingora's own keys.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
@@ -8,18 +9,19 @@ use super::duration;
 use crate::toml_reader::Table;
 
 /// How the process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
     /// For so long it says that it is not ready, and serves as ever.
     pub drain_delay: Duration,
     /// For so long after that it answers what runs; the rest is cut off.
     pub grace: Duration,
+    /// Where another process can take over.
+    pub upgrade_socket: PathBuf,
 }
 
 /// The keys that have another default here than in Pingora.
 ///
-/// Pingora's sixteen attempts at one request are too many. Listeners are not handed over by a socket, least of all by one in a temporary folder that everybody may write
-/// to.
+/// Pingora's sixteen attempts at one request are too many. Its own socket for handing over listeners is not used.
 const DEFAULTS: [(&str, &str); 5] = [
     ("threads", "0"),
     ("pid_file", "\"/run/influx-gateway/gateway.pid\""),
@@ -82,18 +84,23 @@ fn stop(table: &mut Table<'_>) -> Stop {
     }
     let former = table.has(FORMER).then(|| table.count(FORMER, 0)).flatten();
     let former = former.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-    Stop { drain_delay, grace: grace.or(former).unwrap_or(Duration::from_secs(30)) }
+    let upgrade_socket = table.text("upgrade_socket").map(PathBuf::from);
+    Stop {
+        drain_delay,
+        grace: grace.or(former).unwrap_or(Duration::from_secs(30)),
+        upgrade_socket: upgrade_socket.unwrap_or_else(|| "/run/influx-gateway/upgrade.sock".into()),
+    }
 }
 
 /// Keys that are not Pingora's.
-const OWN: [&str; 2] = ["drain_delay", "grace"];
+const OWN: [&str; 3] = ["drain_delay", "grace", "upgrade_socket"];
 
 /// What `grace` was called before.
 const FORMER: &str = "grace_period_seconds";
 
 /// Keys of earlier versions, and why they have no effect. A configuration that still has one gets a warning.
 const RETIRED: [(&str, &str); 2] = [
-    ("upgrade_sock", "it is not by Pingora's socket that a process takes over listeners"),
+    ("upgrade_sock", "a process takes over at server.upgrade_socket"),
     (
         "graceful_shutdown_timeout_seconds",
         "what is not answered within server.grace is cut off at once",

@@ -13,6 +13,7 @@ use crate::session::store::SessionStore;
 /// time for load balancers to see it before listeners are closed.
 pub struct Readiness {
     is_draining: AtomicBool,
+    is_handed_over: AtomicBool,
     sessions: Arc<SessionStore>,
     /// The upstream, if the gateway is of no use without it.
     upstream: Option<Arc<Version>>,
@@ -43,7 +44,8 @@ impl Obstacle {
 impl Readiness {
     /// Ready for as long as `sessions` can be asked, and `upstream` answers if it is given.
     pub fn new(sessions: Arc<SessionStore>, upstream: Option<Arc<Version>>) -> Self {
-        Self { is_draining: AtomicBool::new(false), sessions, upstream }
+        let (is_draining, is_handed_over) = Default::default();
+        Self { is_draining, is_handed_over, sessions, upstream }
     }
 
     /// The process is about to stop: no new requests from now on, please. There is no way back.
@@ -52,9 +54,19 @@ impl Readiness {
         METRICS.draining.be(true);
     }
 
-    /// Whether the process is about to stop.
+    /// Whether the process is about to stop, and nobody serves in its place.
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Acquire)
+    }
+
+    /// Another process serves at the same addresses, and the gateway is as ready as that; this process is about to stop.
+    pub fn hand_over(&self) {
+        self.is_handed_over.store(true, Ordering::Release);
+    }
+
+    /// Whether connections should be closed with their next answer: what comes after it is answered by somebody else.
+    pub fn is_leaving(&self) -> bool {
+        self.is_draining() || self.is_handed_over.load(Ordering::Acquire)
     }
 
     /// All that keeps the gateway from being ready; empty if it is.

@@ -4,7 +4,7 @@ mod unix;
 
 use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{IntoRawFd, RawFd};
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use pingora::services::listening::Service;
 use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::acceptance::Acceptance;
 use super::tls::{self, Certificate};
 use unix::OWNER_ONLY;
 pub use unix::bind as bind_unix;
@@ -46,6 +47,8 @@ pub fn bind(address: SocketAddr, ipv6_only: bool) -> std::io::Result<TcpListener
 pub struct Bound<A> {
     service: Service<A>,
     listeners: Vec<Open>,
+    /// Says whether connections are accepted, if they are not always.
+    acceptance: Option<Arc<Acceptance>>,
 }
 
 /// An open listening socket.
@@ -104,7 +107,13 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
             });
         }
         let listeners = listeners.into_iter().map(|listener| listener.socket).collect();
-        Self { service, listeners }
+        Self { service, listeners, acceptance: None }
+    }
+
+    /// The same, which accepts connections when `acceptance` says so.
+    pub fn by(mut self, acceptance: Arc<Acceptance>) -> Self {
+        self.acceptance = Some(acceptance);
+        self
     }
 
     /// The same with so many threads of its own, whatever the others have.
@@ -123,6 +132,15 @@ impl Open {
             }
             Self::Unix(_, path) => path.clone(),
         }
+    }
+
+    /// The address, and the socket once more, for another process.
+    pub fn again(&self) -> std::io::Result<(String, OwnedFd)> {
+        let socket = match self {
+            Self::Tcp(listener) => listener.try_clone()?.into(),
+            Self::Unix(listener, _) => listener.try_clone()?.into(),
+        };
+        Ok((self.key(), socket))
     }
 
     fn into_raw_fd(self) -> RawFd {
@@ -149,8 +167,13 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Bound<A> {
                 table.add(listener.key(), listener.into_raw_fd());
             }
         }
+        let over = match &self.acceptance {
+            Some(acceptance) => acceptance.wait(shutdown).await,
+            None => Some(shutdown),
+        };
+        let Some(over) = over else { return };
         let service: &mut (dyn ServiceWithDependents + Send) = &mut self.service;
-        service.start_service(fds, shutdown, listeners_per_fd, ready).await;
+        service.start_service(fds, over, listeners_per_fd, ready).await;
     }
 
     fn name(&self) -> &str {

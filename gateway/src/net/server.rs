@@ -10,11 +10,13 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, ShutdownWatch};
 use pingora::services::ServiceWithDependents;
 
+use super::acceptance::Acceptance;
 use super::concurrency::ConcurrencyLimits;
 use super::connections::Connections;
 use super::http1::EarlyRejection;
 use super::http1::connection::Connection;
 use super::http1::keepalive::{self, KeepAlive};
+use super::listener::Bound;
 use super::signals::Signals;
 use super::socket;
 use crate::api::rejection::Rejection;
@@ -27,19 +29,25 @@ use crate::gateway::reloads::Reloads;
 pub struct Server {
     process: pingora::server::Server,
     reloads: Reloads,
+    acceptance: Arc<Acceptance>,
 }
 
 impl Server {
-    /// A server without services yet, which asks for `reloads` on SIGHUP.
-    pub fn new(conf: ServerConf, reloads: Reloads) -> Self {
+    /// A server without services yet, which asks for `reloads` on SIGHUP and accepts connections when `acceptance` says so.
+    pub fn new(conf: ServerConf, reloads: Reloads, acceptance: Arc<Acceptance>) -> Self {
         let mut process = pingora::server::Server::new_with_opt_and_conf(None, conf);
         process.bootstrap();
-        Self { process, reloads }
+        Self { process, reloads, acceptance }
     }
 
     /// Pingora's own configuration, as it was completed.
     pub fn conf(&self) -> &Arc<ServerConf> {
         &self.process.configuration
+    }
+
+    /// Adds a service that accepts connections.
+    pub fn listen<A: ServerApp + Send + Sync + 'static>(&mut self, service: Bound<A>) {
+        self.add(service.by(Arc::clone(&self.acceptance)));
     }
 
     /// Adds a service.
@@ -61,7 +69,8 @@ impl Server {
             started.start();
             ready();
         };
-        let signals = Signals::new(self.reloads, draining, audit.clone(), ready);
+        let signals = (self.reloads, self.acceptance);
+        let signals = Signals::new(signals, draining, audit.clone(), ready);
         self.process.run(RunArgs { shutdown_signal: Box::new(signals) });
         audit.flush();
         log::logger().flush();
@@ -80,6 +89,8 @@ pub struct Front<P> {
     pub concurrency: Arc<ConcurrencyLimits>,
     /// How long connections are kept.
     pub keep_alive: KeepAlive,
+    /// Knows when they are to end.
+    pub acceptance: Arc<Acceptance>,
 }
 
 /// How long a client may take to read that there are too many connections.
@@ -103,7 +114,8 @@ impl<P: HttpServerApp + Send + Sync + 'static> ServerApp for Front<P> {
             rejection.log(socket.as_deref());
             return None;
         };
-        let (front, shutdown) = (Arc::clone(self), shutdown.clone());
+        let front = Arc::clone(self);
+        let shutdown = self.acceptance.stop(shutdown).clone();
         // Pingora's own task keeps the room that a TLS handshake takes for as long as it lives,
         // some 9 KiB, so it ends here.
         tokio::spawn(async move {

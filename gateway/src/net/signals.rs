@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::acceptance::Acceptance;
 use crate::audit::Audit;
 use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads::Reloads;
@@ -14,7 +15,8 @@ use crate::process_log;
 use crate::service_manager::{self, State};
 
 /// Waits for a signal to stop: after `TERM` the process is not ready for a while, and serves as ever; then the requests
-/// in flight are answered. So it is after `QUIT`; a second signal ends the wait. `INT` ends all at once. Until then, `HUP`
+/// in flight are answered. So it is after `QUIT`; a second signal ends the wait. `INT` ends all at once. When another process has
+/// taken over, it is as after `TERM`, but whoever asks is sent to no other gateway. Until then, `HUP`
 /// reads anew what has changed, and like `USR1` opens the files of the log and of the audit trail again.
 ///
 /// Pingora's own answer to `QUIT`, which gives the listeners to whoever waits at a socket, is never
@@ -25,6 +27,8 @@ use crate::service_manager::{self, State};
 pub struct Signals {
     ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     reloads: Reloads,
+    /// Knows when another process serves in place of this one.
+    acceptance: Arc<Acceptance>,
     /// Told of the end before it begins.
     readiness: Arc<Readiness>,
     audit: Audit,
@@ -35,13 +39,13 @@ pub struct Signals {
 impl Signals {
     /// Calls `ready` once signals are heeded.
     pub fn new(
-        reloads: Reloads,
+        (reloads, acceptance): (Reloads, Arc<Acceptance>),
         (readiness, drain_delay): (Arc<Readiness>, Duration),
         audit: Audit,
         ready: impl FnOnce() + Send + 'static,
     ) -> Self {
         let ready: Box<dyn FnOnce() + Send> = Box::new(ready);
-        Self { ready: Mutex::new(Some(ready)), reloads, readiness, drain_delay, audit }
+        Self { ready: Mutex::new(Some(ready)), reloads, acceptance, readiness, drain_delay, audit }
     }
 }
 
@@ -63,6 +67,7 @@ impl ShutdownSignalWatch for Signals {
             tokio::select! {
                 _ = terminate.recv() => break ShutdownSignal::GracefulTerminate,
                 _ = quit.recv() => break ShutdownSignal::GracefulTerminate,
+                () = self.acceptance.ended() => break ShutdownSignal::GracefulTerminate,
                 _ = interrupt.recv() => break ShutdownSignal::FastShutdown,
                 _ = hang_up.recv() => {
                     process_log::reopen();
@@ -74,13 +79,23 @@ impl ShutdownSignalWatch for Signals {
                 }
             }
         };
-        self.readiness.start_draining();
-        service_manager::tell(State::Stopping);
+        if self.acceptance.has_ended() {
+            self.readiness.hand_over();
+        } else {
+            self.readiness.start_draining();
+            service_manager::tell(State::Stopping);
+        }
         if matches!(signal, ShutdownSignal::GracefulTerminate) && !self.drain_delay.is_zero() {
             let delay = humantime::format_duration(self.drain_delay);
-            log::info!(
-                "not ready any more; in {delay}, or at another signal, no new connections are accepted"
-            );
+            if self.acceptance.has_ended() {
+                log::info!(
+                    "connections are closed with their next answer; in {delay}, those without a request are"
+                );
+            } else {
+                log::info!(
+                    "not ready any more; in {delay}, or at another signal, no new connections are accepted"
+                );
+            }
             tokio::select! {
                 () = tokio::time::sleep(self.drain_delay) => {}
                 _ = terminate.recv() => {}

@@ -68,7 +68,7 @@ impl ProxyHttp for Proxy {
             // Not so if the client wants the connection closed, as HTTP/1.0 does.
             connection.set_keepalive(Some(limits.keepalive.as_secs().max(1)));
         }
-        if self.gateway.readiness().is_draining() {
+        if self.gateway.readiness().is_leaving() {
             // Clients that come again do so elsewhere, and nobody loses a request to the end.
             connection.set_keepalive(None);
         }
@@ -204,7 +204,7 @@ impl ProxyHttp for Proxy {
         context.measured.answer(response.status);
         http10::unchunk(downstream, response);
         downstream::keep_while_interim(downstream, response.status);
-        if downstream.is_process_shutting_down() || self.gateway.readiness().is_draining() {
+        if downstream.is_process_shutting_down() || self.gateway.readiness().is_leaving() {
             downstream.set_keepalive(None);
         }
         if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)

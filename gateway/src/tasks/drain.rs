@@ -11,6 +11,7 @@ use pingora::services::background::BackgroundService;
 use crate::audit::Audit;
 use crate::auth::upstream_sessions::UpstreamSessions;
 use crate::net::connections::Connections;
+use crate::net::handed::Sockets;
 use crate::net::open_requests::OpenRequests;
 use crate::session::store::SessionStore;
 
@@ -26,12 +27,15 @@ pub struct Drain {
     audit: Audit,
     /// What else has.
     sessions: Arc<SessionStore>,
+    /// What another process could have had up to the stop.
+    sockets: Sockets,
     /// For how long requests are answered.
     grace: Duration,
 }
 
 impl Drain {
-    /// Waits for connections and their requests, for `grace` at most; has the rest written down.
+    /// Waits for connections and their requests, for `grace` at most; has the rest written down. Closes
+    /// `sockets` first.
     pub fn new(
         (connections, open): (Connections, OpenRequests),
         (upstream_sessions, sessions, audit): (
@@ -39,9 +43,10 @@ impl Drain {
             Arc<SessionStore>,
             Audit,
         ),
+        sockets: Sockets,
         grace: Duration,
     ) -> Self {
-        Self { connections, open, upstream_sessions, audit, sessions, grace }
+        Self { connections, open, upstream_sessions, audit, sessions, sockets, grace }
     }
 }
 
@@ -56,6 +61,7 @@ impl BackgroundService for Drain {
                 return;
             }
         }
+        self.sockets.close();
         let end = Instant::now() + self.grace;
         loop {
             tokio::time::sleep(SETTLE.min(end.saturating_duration_since(Instant::now()))).await;

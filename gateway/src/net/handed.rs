@@ -1,0 +1,129 @@
+//! What one process hands to another of the same user through a Unix socket: messages, and open sockets.
+
+use std::io::{self, Error, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use rustix::process::geteuid;
+use zeroize::Zeroizing;
+
+/// How many sockets there may be.
+const MOST: usize = 128;
+
+/// How long a message may be, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// Listening sockets, each with its address, to be given to another process.
+#[derive(Clone)]
+pub struct Sockets(Arc<Mutex<Named>>);
+
+/// Each with its address; `None` once they are closed.
+type Named = Option<Vec<(String, OwnedFd)>>;
+
+impl Sockets {
+    /// These.
+    pub fn new(sockets: Vec<(String, OwnedFd)>) -> Self {
+        Self(Arc::new(Mutex::new(Some(sockets))))
+    }
+
+    /// All of them once more, and their addresses.
+    pub fn again(&self) -> io::Result<(Vec<String>, Vec<OwnedFd>)> {
+        let sockets = self.lock();
+        let sockets = sockets.as_ref().ok_or_else(|| Error::other("this process ends"))?;
+        let again = sockets.iter().map(|(address, it)| Ok((address.clone(), it.try_clone()?)));
+        Ok(again.collect::<io::Result<Vec<_>>>()?.into_iter().unzip())
+    }
+
+    /// Takes out the one at `address`.
+    pub fn take(&self, address: &str) -> Option<OwnedFd> {
+        let mut sockets = self.lock();
+        let sockets = sockets.as_mut()?;
+        let place = sockets.iter().position(|(other, _)| other == address)?;
+        Some(sockets.swap_remove(place).1)
+    }
+
+    /// Closes them, or nobody would be refused for as long as this process lives.
+    pub fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Named> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way to another process of the same user. What goes through it is wiped from memory.
+pub struct Link(UnixStream);
+
+impl Link {
+    /// Through `stream`, whose other end must be of the same user. Each side waits for the other for `patience` at most.
+    pub fn new(stream: UnixStream, patience: Duration) -> io::Result<Self> {
+        let (peer, own) = (socket_peercred(&stream)?.uid, geteuid());
+        if peer != own {
+            let (peer, own) = (peer.as_raw(), own.as_raw());
+            return Err(Error::other(format!(
+                "the other process is of user {peer}, and this one of user {own}: both must be the same"
+            )));
+        }
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        Ok(Self(stream))
+    }
+
+    /// Sends a message.
+    pub fn send(&self, message: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(message.len()).map_err(Error::other)?;
+        (&self.0).write_all(&length.to_be_bytes())?;
+        (&self.0).write_all(message)
+    }
+
+    /// Receives a message.
+    pub fn receive(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut length = [0; 4];
+        (&self.0).read_exact(&mut length)?;
+        let length = usize::try_from(u32::from_be_bytes(length)).map_err(Error::other)?;
+        if length > LONGEST {
+            return Err(Error::other(format!("a message of {length} bytes, more than {LONGEST}")));
+        }
+        let mut message = Zeroizing::new(vec![0; length]);
+        (&self.0).read_exact(&mut message)?;
+        Ok(message)
+    }
+
+    /// Sends `sockets`.
+    pub fn send_sockets(&self, sockets: &[OwnedFd]) -> io::Result<()> {
+        let borrowed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
+            return Err(Error::other(format!("there are more than {MOST} listening sockets")));
+        }
+        // They go with a byte, whatever it is.
+        sendmsg(&self.0, &[IoSlice::new(&[0])], &mut control, SendFlags::empty())?;
+        Ok(())
+    }
+
+    /// Receives sockets.
+    pub fn receive_sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        let mut byte = [0];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut slices = [IoSliceMut::new(&mut byte)];
+        recvmsg(&self.0, &mut slices, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let mut sockets = Vec::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                sockets.extend(rights);
+            }
+        }
+        Ok(sockets)
+    }
+}

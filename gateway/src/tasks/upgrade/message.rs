@@ -1,0 +1,45 @@
+//! What the two processes say to each other.
+
+use std::io::{self, Error};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::net::handed::Link;
+
+/// The version of this conversation. Programs that have another one do not understand each other.
+pub(super) const VERSION: u32 = 1;
+
+/// What is said.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Message {
+    /// The new process: it has read its configuration.
+    Hello { version: u32 },
+    /// The old one: these are the addresses of the sockets that come next.
+    Sockets { addresses: Vec<String> },
+    /// The old one: this is why it cannot be taken over from.
+    Refused { why: String },
+    /// The new one: it serves.
+    Ready,
+}
+
+/// Sends `message`.
+pub(super) fn send(link: &Link, message: &Message) -> io::Result<()> {
+    // Of a size that no message has, or what was in the smaller place would stay in memory.
+    let mut text = Zeroizing::new(Vec::with_capacity(1 << 16));
+    serde_json::to_writer(&mut *text, message)?;
+    link.send(&text)
+}
+
+/// Receives a message.
+pub(super) fn receive(link: &Link) -> io::Result<Message> {
+    let text = link.receive()?;
+    serde_json::from_slice(&text).map_err(|_| unexpected())
+}
+
+/// It is not what comes at this point.
+pub(super) fn unexpected() -> Error {
+    Error::other(
+        "the other process says what this one does not understand: it may be of another version; stop it, and start this one",
+    )
+}
