@@ -108,14 +108,12 @@ enum How {
     Settle(Uses, u64),
 }
 
-/// For how long it lives, for how long uses are covered, whether something was written, how long ago
-/// it began (milliseconds), and the record.
+/// How long it lives and uses are covered, whether something was written, how long ago it began (ms), the record.
 type Found = (u64, i64, bool, u64, Flat);
 
 impl RedisStore {
-    /// The store of these `settings`. The ends that come about by this gateway, `listeners` are told of.
-    ///
-    /// Nothing is connected before [`upkeep::run`].
+    /// The store of these `settings`, which connects to nothing before [`upkeep::run`]. The ends that come about by this
+    /// gateway, `listeners` are told of.
     pub fn new(
         settings: Settings,
         lifetime: Lifetime,
@@ -242,8 +240,7 @@ impl RedisStore {
             How::Settle(uses, held) => ("settle", uses, held),
         };
         let hex = id.hex();
-        let key = self.shared.keys.record(&hex);
-        let mut run = self.script(&scripts::LOOK_UP, key, Some(now));
+        let mut run = self.script(&scripts::LOOK_UP, self.shared.keys.record(&hex), Some(now));
         self.live_for(run.arg(hex)).arg(word).arg(&self.gateway).arg(millis(self.interval));
         run.arg(millis(now.since(uses.last))).arg(uses.count).arg(held);
         self.link.ask(&run).await
