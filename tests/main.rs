@@ -134,6 +134,8 @@ mod tidy;
 mod tls;
 /// Clients that bring their own token: resolved, denied.
 mod tokens;
+/// Spans for OpenTelemetry.
+mod tracing;
 /// One process that takes over from another.
 mod upgrade;
 /// An upstream that is absent, slow or dies.

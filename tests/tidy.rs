@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 13] = [
     &["audit"],
     &["directory", "session"],
     &["user"],
-    &["process_log"],
+    &["process_log", "spans"],
 ];
 
 /// What everybody may use, and uses nothing.
@@ -37,7 +37,7 @@ const GROUND: [&str; 10] = [
 ];
 
 /// By which files a foreign crate comes in.
-const DOORS: [(&str, &[&str]); 14] = [
+const DOORS: [(&str, &[&str]); 16] = [
     ("pingora", &["net", "proxy", "tasks", "admin/service", "config/server", "config"]),
     ("pingora_proxy", &["proxy"]),
     (
@@ -52,6 +52,8 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("redis", &["session/redis"]),
     ("ring", &["session/redis/agreement", "session/redis/seal"]),
     ("argon2", &["user/password"]),
+    ("opentelemetry_proto", &["spans/otlp"]),
+    ("prost", &["spans/otlp"]),
     ("toml", &["toml_reader"]),
     ("toml_edit", &["directory/edit"]),
     ("clap", &["cli"]),

@@ -32,7 +32,7 @@ use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
 use crate::auth::upstream_sessions::{self, UpstreamSessions};
 use crate::auth::{AuditedEnds, Auth};
-use crate::config::{Config, Stop, Store, TokenPolicy};
+use crate::config::{Config, Stop, Store, TokenPolicy, Tracing};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::{HashPool, QueueLimits};
@@ -57,8 +57,11 @@ use crate::proxy::upstream_client::OwnRequests;
 use crate::session::memory::MemoryStore;
 use crate::session::redis::{Halves, RedisStore, Whose};
 use crate::session::store::{EndListener, SessionStore};
+use crate::spans::Spans;
+use crate::tasks::collector::Collector;
 use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
+use crate::tasks::spans::SendSpans;
 use crate::tasks::upgrade::{Handover, Takeover};
 use listeners::Listeners;
 use reload::InForce;
@@ -176,12 +179,13 @@ fn build(
     let connections = Connections::new(limits.connections, limits.connections_per_client);
     let concurrency = ConcurrencyLimits::new(limits);
     let open = OpenRequests::default();
+    let (spans, send_spans) = spans(config.tracing.as_ref()).unzip();
     let proxy = Proxy::new(
         Arc::clone(&gateway),
         Arc::clone(&upstream),
         own_requests,
         Arc::clone(&concurrency),
-        open.clone(),
+        (open.clone(), spans.clone()),
     );
 
     let effective = Arc::new(ArcSwap::from_pointee(config.effective.clone()));
@@ -220,12 +224,13 @@ fn build(
     let admin_token = admin::add(&mut server, admin, &config.limits, needs);
     let watched = token_file.into_iter().chain(tls_files).chain(certificates).chain(admin_token);
     let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
-    let audit = auth.audit().clone();
-    let rest = (upstream_sessions.clone(), Arc::clone(&sessions), audit.clone());
-    let drain = Drain::new((connections, open), rest, sockets.clone(), grace);
-    Tasks { upstream, version, sessions, upstream_sessions, reload, drain }.add_to(&mut server);
+    let shared = (upstream_sessions.clone(), Arc::clone(&sessions));
+    let written = (auth.audit().clone(), spans);
+    let drain = Drain::new((connections, open), shared, written, sockets.clone(), grace);
+    Tasks { upstream, version, sessions, upstream_sessions, reload, send_spans, drain }
+        .add_to(&mut server);
     let handover = Handover { sockets, acceptance };
-    Built { server, audit, draining: (readiness, drain_delay), handover }
+    Built { server, audit: auth.audit().clone(), draining: (readiness, drain_delay), handover }
 }
 
 /// Requests of the gateway's own and of clients, to the upstream.
@@ -235,6 +240,13 @@ fn upstream(config: &Config, tls: Option<UpstreamTls>) -> (Arc<Upstream>, Arc<Ow
     let upstream = Upstream::new(&at.authority, tls, config.limits, sources.collect());
     let own_requests = Arc::new(OwnRequests::new(Arc::clone(&upstream)));
     (upstream, own_requests)
+}
+
+/// Where requests leave their spans, and what sends them, if they are wanted.
+fn spans(tracing: Option<&Tracing>) -> Option<(Arc<Spans>, SendSpans)> {
+    let Tracing { endpoint, ratio, timeout, queue } = tracing?;
+    let (spans, waiting) = Spans::new(*ratio, *queue);
+    Some((spans, SendSpans::new(waiting, Collector::new(endpoint.clone(), *timeout))))
 }
 
 /// Users and their sessions, where sessions are kept, and what looks after those of InfluxDB.

@@ -5,6 +5,7 @@ mod audit;
 mod cookie;
 mod duration;
 mod effective;
+mod forward;
 mod identity;
 mod listen;
 mod log;
@@ -12,6 +13,7 @@ mod metrics;
 mod server;
 mod session;
 mod signin;
+mod tracing;
 mod upstream;
 mod users;
 
@@ -23,7 +25,7 @@ use pingora::server::configuration::ServerConf;
 use serde_json::Value;
 
 use crate::api::cookie::CookieRules;
-use crate::api::route::{self, Forwarding, Unversioned};
+use crate::api::route::Forwarding;
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
@@ -38,6 +40,7 @@ pub use metrics::Metrics;
 pub use server::Stop;
 pub use session::Store;
 pub use signin::SignIn;
+pub use tracing::Tracing;
 pub use users::{TokenPolicy, Users};
 
 /// Everything that can be configured.
@@ -68,6 +71,8 @@ pub struct Config {
     pub audit: Option<PathBuf>,
     /// What is counted besides what always is.
     pub metrics: Metrics,
+    /// Where requests are traced, if they are.
+    pub tracing: Option<Tracing>,
     /// The headers that tell the upstream who asks.
     pub identity: Identity,
     /// What is forwarded besides the API.
@@ -177,7 +182,8 @@ impl Config {
         let audit = audit::read(root.table("audit"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);
         let metrics = metrics::read(root.table("metrics"));
-        let forwarding = forward(root.table("forward"), &upstream);
+        let tracing = tracing::read(root.table("tracing"));
+        let forwarding = forward::read(root.table("forward"), &upstream);
         let limits = limits(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
         root.close();
@@ -205,6 +211,7 @@ impl Config {
             log,
             audit,
             metrics,
+            tracing,
             identity,
             forwarding,
             limits,
@@ -214,34 +221,6 @@ impl Config {
             effective,
         })
     }
-}
-
-fn forward(mut table: Table<'_>, upstream: &Upstream) -> Forwarding {
-    let default = || ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
-    let public = table.texts("public").unwrap_or_else(default);
-    for path in &public {
-        let is_path = path.starts_with('/')
-            && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\;".contains(&byte));
-        if !is_path {
-            table.fault("public", &format!("{path:?} is not a plain path such as \"/health\""));
-        } else if let Some(why) = route::why_not_public(path) {
-            table.fault("public", &format!("{path:?} {why}"));
-        }
-    }
-    let mut switch = |key| table.boolean(key).unwrap_or(false);
-    let (setup, credentials) = (switch("setup"), switch("credentials"));
-    let (ui, v1) = (switch("ui"), switch("v1"));
-    let is_influxdb_3 = upstream.kind == UpstreamKind::Influxdb3;
-    if v1 && is_influxdb_3 {
-        table.fault("v1", "InfluxDB 3 has its /query and /write by session already");
-    }
-    table.close();
-    let unversioned = match (is_influxdb_3, v1) {
-        (true, _) => Unversioned::Api,
-        (false, true) => Unversioned::OnTheirOwn,
-        (false, false) => Unversioned::Closed,
-    };
-    Forwarding { public, setup, credentials, ui, unversioned }
 }
 
 fn limits(mut table: Table<'_>) -> Limits {

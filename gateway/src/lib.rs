@@ -35,13 +35,14 @@
 //! | throttle | brute-force protection ([`auth::throttle`]) |
 //! | admission | a few at once, the others in a fair queue, for expensive work ([`directory`]) |
 //! | metrics | what is counted, for Prometheus ([`metrics`]) |
+//! | span | what OpenTelemetry is told of a request ([`spans`]) |
 //! | audit trail | who signed in, and what became of sessions ([`audit`]) |
 //! | drain | to answer what has been asked, and end |
 //!
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
-//!   `session` and `directory`, `user`, `process_log`, then `clock`, `limits`, `metrics`, `toml_reader`,
+//!   `session` and `directory`, `user`, `process_log` and `spans`, then `clock`, `limits`, `metrics`, `toml_reader`,
 //!   `file_identity`, `request_meta`, `background_writer` and `service_manager`. Files of one folder do not
 //!   use each other in circles. A test reads the sources and says so. Above `cli`, and not in the program:
 //!   `internals`.
@@ -81,6 +82,7 @@ mod cli;
 mod config;
 
 mod process_log;
+mod spans;
 
 mod background_writer;
 mod clock;

@@ -116,6 +116,8 @@ metrics! {
     /// Requests that the upstream was too slow for, by the step.
     upstream_timeouts: Counters<UpstreamStep, { UpstreamStep::COUNT }> =
         "influx_gateway_upstream_timeouts_total",
+    /// Spans that were dropped because too many waited, or because the collector did not take them.
+    spans_dropped: Counter = "influx_gateway_spans_dropped_total",
     /// Whether the gateway answers what has been asked, and ends.
     draining: Gauge = "influx_gateway_draining",
     /// When the certificate of a listener ends, in seconds since 1970.

@@ -18,6 +18,7 @@ mod receive;
 mod request_body;
 mod revocation;
 mod small_answers;
+mod span;
 pub mod upstream;
 pub mod upstream_client;
 pub mod upstream_rewrite;
@@ -33,12 +34,14 @@ use crate::api::Response;
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::gateway::Gateway;
+use crate::gateway::access_log;
 use crate::gateway::policy::Policy;
 use crate::gateway::response_headers::Recipient;
 use crate::limits::Limits;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::http1::connection::Connection;
 use crate::net::open_requests::OpenRequests;
+use crate::spans::Spans;
 use context::Context;
 use missing_tokens::MissingTokens;
 use upstream::Upstream;
@@ -56,19 +59,21 @@ pub struct Proxy {
     concurrency: Arc<ConcurrencyLimits>,
     missing_tokens: MissingTokens,
     open: OpenRequests,
+    spans: Option<Arc<Spans>>,
 }
 
 impl Proxy {
-    /// Forwards to `upstream` what `gateway` allows, so much at once as `concurrency` does; requests are counted in `open`.
+    /// Forwards to `upstream` what `gateway` allows, so much at once as `concurrency` does; requests are counted in `open`,
+    /// and leave spans if those are wanted.
     pub fn new(
         gateway: Arc<Gateway>,
         upstream: Arc<Upstream>,
         own_requests: Arc<OwnRequests>,
         concurrency: Arc<ConcurrencyLimits>,
-        open: OpenRequests,
+        (open, spans): (OpenRequests, Option<Arc<Spans>>),
     ) -> Self {
         let missing_tokens = MissingTokens::default();
-        Self { gateway, upstream, own_requests, concurrency, missing_tokens, open }
+        Self { gateway, upstream, own_requests, concurrency, missing_tokens, open, spans }
     }
 
     /// The same as Pingora runs it.
@@ -117,6 +122,17 @@ impl Proxy {
             cookie: &policy.cookie,
             shared: &policy.shared,
             authority: self.upstream.authority(),
+        }
+    }
+
+    /// Counts a request that is over, and tells of it.
+    fn conclude(&self, downstream: &Downstream, context: &Context) {
+        counted::count(downstream, context);
+        if access_log::is_wanted() {
+            access_line::log(downstream, context, self.spans.is_some());
+        }
+        if let Some(spans) = &self.spans {
+            span::leave(spans, downstream, context);
         }
     }
 

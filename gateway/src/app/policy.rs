@@ -13,7 +13,7 @@ use crate::gateway::policy::Policy;
 
 /// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
 /// read again.
-pub const NEEDS_RESTART: [&str; 44] = [
+pub const NEEDS_RESTART: [&str; 45] = [
     "admin.listen",
     "admin.ready_needs_upstream",
     "admin.token_file",
@@ -48,6 +48,7 @@ pub const NEEDS_RESTART: [&str; 44] = [
     "signin.hash_queue",
     "signin.hash_wait",
     "signin.hash_workers",
+    "tracing",
     "upstream.ca_file",
     "upstream.client_certificate",
     "upstream.client_key",

@@ -12,6 +12,7 @@ use crate::tasks::expiry::Expiry;
 use crate::tasks::reload::Reload;
 use crate::tasks::restarting::Restarting;
 use crate::tasks::session_store::StoreUpkeep;
+use crate::tasks::spans::SendSpans;
 use crate::tasks::upstream_sessions::Renewal;
 use crate::tasks::version::LearnVersion;
 
@@ -22,13 +23,15 @@ pub(super) struct Tasks {
     pub(super) sessions: Arc<SessionStore>,
     pub(super) upstream_sessions: Option<Arc<UpstreamSessions>>,
     pub(super) reload: Reload,
+    pub(super) send_spans: Option<SendSpans>,
     pub(super) drain: Drain,
 }
 
 impl Tasks {
     /// Has `server` run them.
     pub(super) fn add_to(self, server: &mut Server) {
-        let Self { upstream, version, sessions, upstream_sessions, reload, drain } = self;
+        let Self { upstream, version, sessions, upstream_sessions, reload, send_spans, drain } =
+            self;
         let learn = LearnVersion { version, failures: upstream.failures() };
         server.add(Restarting::service("upstream", upstream));
         server.add(Restarting::service("version", Arc::new(learn)));
@@ -39,6 +42,9 @@ impl Tasks {
             server.add(Restarting::service("upstream sessions", renewal));
         }
         server.add(Restarting::service("reload", Arc::new(reload)));
+        if let Some(send_spans) = send_spans {
+            server.add(Restarting::service("spans", Arc::new(send_spans)));
+        }
         server.add(Restarting::service("drain", Arc::new(drain)));
     }
 }

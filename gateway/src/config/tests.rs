@@ -82,6 +82,33 @@ fn sessions_of_influxdbs_users_in_redis_may_have_a_key() {
 }
 
 #[test]
+fn tracing_is_off_until_there_is_a_collector() {
+    let tracing = |text: &str| parse(text).ok().unwrap().tracing;
+    assert!(tracing("").is_none() && tracing("[tracing]\nratio = 0.5\n").is_none());
+    let endpoint = "[tracing]\nendpoint = \"http://127.0.0.1:4318/v1/traces\"\n";
+    let plain = tracing(endpoint).unwrap();
+    assert_eq!((plain.queue, plain.timeout.as_secs()), (2048, 10));
+    for (line, ratio) in [("", "1"), ("ratio = 0.25\n", "0.25"), ("ratio = 0\n", "0")] {
+        assert_eq!(tracing(&format!("{endpoint}{line}")).unwrap().ratio.to_string(), ratio);
+    }
+    check(
+        "[tracing]\nendpoint = \"http://u:pw@h/v1/traces\"\nratio = 1.5\nqueue = 0\ntimeout = 1\nheaders = \"\"\n",
+        &[
+            "gateway.toml:2: tracing.endpoint: not a URL of a collector; write for example \
+             \"http://127.0.0.1:4318/v1/traces\", with a path, without query or user",
+            "gateway.toml:3: tracing.ratio: expected a number from 0.0 to 1.0, found 1.5",
+            "gateway.toml:4: tracing.queue: expected a whole number of at least 1, found 0",
+            "gateway.toml:5: tracing.timeout: expected a string, found an integer",
+            "gateway.toml:6: tracing.headers: unknown key; known here: endpoint, ratio, timeout, queue",
+        ],
+    );
+    for wrong in ["-0.1", "nan", "inf", "\"1.0\"", "true"] {
+        let fault = parse(&format!("{endpoint}ratio = {wrong}\n")).err().unwrap();
+        assert!(fault[0].contains("tracing.ratio: expected a number from 0.0 to 1.0"), "{fault:?}");
+    }
+}
+
+#[test]
 fn an_unreadable_token_is_a_fault() {
     check(
         "[upstream]\ntoken_file = \"influxdb.token\"\n",
@@ -133,7 +160,7 @@ fn the_shipped_file_holds_every_default() {
 
 #[test]
 fn the_shipped_file_holds_every_key() {
-    let tables = "listen upstream session cookie users identity forward limits server";
+    let tables = "listen upstream session cookie users identity forward limits server tracing";
     for table in tables.split(' ') {
         let faults = parse(&format!("[{table}]\nunheard = 1\n")).err().unwrap();
         let (_, known) = faults[0].split_once("known here: ").unwrap();

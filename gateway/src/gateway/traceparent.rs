@@ -17,6 +17,9 @@ const LENGTH: usize = 55;
 /// What the flags may say: that the trace is recorded, and that its id is random.
 const KNOWN_FLAGS: u8 = 0b11;
 
+/// The flag that says the first of these.
+const RECORDED: u8 = 0b01;
+
 /// The gateway's own part in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
@@ -24,19 +27,57 @@ pub struct TraceParent {
     /// Of the gateway's own span, whose parent the client named.
     span_id: u64,
     flags: u8,
-    /// Whether the client has begun the trace.
-    is_continued: bool,
+    /// The client's span, if it has begun the trace.
+    parent: Option<u64>,
+}
+
+/// What a client says of a trace.
+struct Brought {
+    trace_id: [u8; 32],
+    span_id: u64,
+    flags: u8,
 }
 
 impl TraceParent {
     /// Continues the client's trace, or begins one if what the client says of it cannot be read. `None` if it says
     /// nothing.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        headers.contains_key(&TRACEPARENT).then(|| {
-            let brought = trace_id_and_flags(headers);
-            let (trace_id, flags) = brought.unwrap_or_else(|| (new_trace_id(), 0));
-            Self { trace_id, span_id: new_span_id(), flags, is_continued: brought.is_some() }
-        })
+        headers
+            .contains_key(&TRACEPARENT)
+            .then(|| Self::continued_or_begun(headers, |_trace_id| false))
+    }
+
+    /// Continues the client's trace, or begins one, which is recorded if `is_wanted` says so of the last 64 bits of its id.
+    pub fn continued_or_begun(headers: &HeaderMap, is_wanted: impl FnOnce(u64) -> bool) -> Self {
+        let span_id = new_span_id();
+        if let Some(Brought { trace_id, span_id: parent, flags }) =
+            only(headers).and_then(|value| parse(value.as_bytes()))
+        {
+            return Self { trace_id, span_id, flags, parent: Some(parent) };
+        }
+        let (trace_id, low) = new_trace_id();
+        let flags = if is_wanted(low) { RECORDED } else { 0 };
+        Self { trace_id, span_id, flags, parent: None }
+    }
+
+    /// Whether it is recorded, as whoever has begun it has decided.
+    pub fn is_recorded(&self) -> bool {
+        self.flags & RECORDED != 0
+    }
+
+    /// The id of the gateway's own span.
+    pub fn span_id(&self) -> u64 {
+        self.span_id
+    }
+
+    /// The client's span, if it has begun the trace.
+    pub fn parent(&self) -> Option<u64> {
+        self.parent
+    }
+
+    /// The flags, as they go upstream.
+    pub fn flags(&self) -> u8 {
+        self.flags
     }
 
     /// The id of the trace: 32 hex digits.
@@ -54,7 +95,7 @@ impl TraceParent {
         if let Ok(value) = HeaderValue::from_bytes(&text) {
             headers.insert(TRACEPARENT, value);
         }
-        if !self.is_continued {
+        if self.parent.is_none() {
             // It belongs to a trace that cannot be read.
             headers.remove(TRACESTATE);
         }
@@ -67,17 +108,13 @@ pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
     parse(value).and_then(|_| std::str::from_utf8(&value[3..35]).ok())
 }
 
-fn trace_id_and_flags(headers: &HeaderMap) -> Option<([u8; 32], u8)> {
-    parse(only(headers)?.as_bytes())
-}
-
 fn only(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut all = headers.get_all(TRACEPARENT).iter();
     all.next().filter(|_| all.next().is_none())
 }
 
 /// Reads `version-trace-span-flags`. A later version may have more to say, after another `-`.
-fn parse(value: &[u8]) -> Option<([u8; 32], u8)> {
+fn parse(value: &[u8]) -> Option<Brought> {
     let (head, more) = value.split_at_checked(LENGTH)?;
     let (version, trace, span, flags) = (&head[..2], &head[3..35], &head[36..52], &head[53..]);
     let are_apart = [2, 35, 52].iter().all(|&place| head[place] == b'-');
@@ -91,21 +128,22 @@ fn parse(value: &[u8]) -> Option<([u8; 32], u8)> {
         _later => more.first().is_none_or(|&byte| byte == b'-'),
     };
     let is_sound = are_apart && are_digits && is_known && is_id(trace) && is_id(span);
-    let flags = u8::from_str_radix(std::str::from_utf8(flags).ok()?, 16).ok()? & KNOWN_FLAGS;
-    is_sound.then_some((*trace.first_chunk()?, flags))
+    let number = |digits| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    let flags = u8::try_from(number(flags)?).ok()? & KNOWN_FLAGS;
+    let brought = Brought { trace_id: *trace.first_chunk()?, span_id: number(span)?, flags };
+    is_sound.then_some(brought)
 }
 
 fn is_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// 128 bits that nobody else has; 0 is none.
-fn new_trace_id() -> [u8; 32] {
-    let mut digits = [0; 32];
-    let (high, low) = digits.split_at_mut(16);
-    put_hex(new_span_id(), high);
-    put_hex(new_span_id(), low);
-    digits
+/// 128 bits that nobody else has, and the last 64 of them; 0 is none.
+fn new_trace_id() -> ([u8; 32], u64) {
+    let (mut digits, low) = ([0; 32], new_span_id());
+    put_hex(new_span_id(), &mut digits[..16]);
+    put_hex(low, &mut digits[16..]);
+    (digits, low)
 }
 
 /// 64 bits that look random, and are no others' of this process; 0 is none.
@@ -204,7 +242,7 @@ mod tests {
             let brought = vec![&*value; times];
             let Ok(_) = HeaderValue::from_str(&value) else { return Ok(()) };
             let (out, has_state) = forwarded(&brought);
-            let (trace, flags) = parse(out.as_bytes()).unwrap();
+            let Brought { trace_id: trace, flags, .. } = parse(out.as_bytes()).unwrap();
             prop_assert!(out.len() == LENGTH && out.starts_with("00-") && flags <= KNOWN_FLAGS);
             let read = trace_id(&headers(&brought)).map(str::to_owned);
             prop_assert_eq!(has_state, read.is_some());

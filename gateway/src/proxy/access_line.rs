@@ -12,15 +12,16 @@ use crate::gateway::access_log::{self, Compared, Entry};
 use crate::session::Session;
 use crate::user::User;
 
-/// Logs it.
-pub fn log(downstream: &Downstream, context: &Context) {
+/// Logs it. Where it `has_span`, that is of the trace whose id is logged.
+pub fn log(downstream: &Downstream, context: &Context, has_span: bool) {
     let request = downstream.req_header();
     let (session, user) = (context.session.as_deref(), user(context));
     let begun = || context.trace.as_ref().map(|trace| Cow::Borrowed(trace.trace_id()));
-    let trace_id = access_log::trace_id(&request.headers).or_else(begun);
+    let brought = || access_log::trace_id(&request.headers);
+    let trace_id = if has_span { begun().or_else(brought) } else { brought().or_else(begun) };
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     Entry {
-        client: context.client.client.to_str().ok().filter(|client| *client != "-"),
+        client: client(context),
         user: user.as_ref().map(|user| user.name.as_str()),
         session: session.map(|session| session.id().fingerprint()),
         method: Some(request.method.as_str()),
@@ -38,6 +39,11 @@ pub fn log(downstream: &Downstream, context: &Context) {
             .then(|| Compared { headers: &request.headers, host: context.client.host.as_ref() }),
     }
     .log();
+}
+
+/// The client's address, if it is known.
+pub fn client(context: &Context) -> Option<&str> {
+    context.client.client.to_str().ok().filter(|client| *client != "-")
 }
 
 /// Who has asked, if that is known.

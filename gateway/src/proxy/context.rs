@@ -40,7 +40,8 @@ pub struct Context {
     pub(super) slot: Option<UpstreamSlot>,
     /// Bytes of the body forwarded so far.
     pub(super) body_bytes: u64,
-    /// The trace that it is part of, once it goes upstream, if the client says so.
+    /// The trace that it is part of: from the start where there are spans, otherwise once it goes upstream, if the client
+    /// says so.
     pub(super) trace: Option<TraceParent>,
     /// The upstream's address, once it was connected to.
     pub(super) upstream: Option<SocketAddr>,

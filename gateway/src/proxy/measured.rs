@@ -14,6 +14,8 @@ pub struct Measured {
     pub route: RouteClass,
     /// When it went upstream.
     pub asked: Option<Instant>,
+    /// When it had a connection to the upstream, if that is of interest.
+    connected: Option<Instant>,
     /// When the head of the answer was there.
     answered: Option<Instant>,
 }
@@ -21,12 +23,28 @@ pub struct Measured {
 impl Measured {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { route: RouteClass::Other, asked: None, answered: None }
+        Self { route: RouteClass::Other, asked: None, connected: None, answered: None }
     }
 
     /// It goes upstream now.
     pub fn ask(&mut self) {
         self.asked = Some(Instant::now());
+    }
+
+    /// It has a connection to the upstream now. The clock is read for spans only.
+    pub fn connect(&mut self, is_of_interest: bool) {
+        if is_of_interest {
+            self.connected = Some(Instant::now());
+        }
+    }
+
+    /// What happened when, in its order.
+    pub fn phases(&self) -> [(&'static str, Option<Instant>); 3] {
+        [
+            ("upstream.asked", self.asked),
+            ("upstream.connected", self.connected),
+            ("upstream.answered", self.answered),
+        ]
     }
 
     /// How long the upstream took as far as the head of its answer, if there was one.

@@ -16,8 +16,8 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 use super::context::Context;
 use super::upstream::{self, Upstream};
 use super::{
-    Downstream, Proxy, access_line, cors, counted, downstream, head, http2, http10, measured,
-    receive, request_body, revocation, small_answers,
+    Downstream, Proxy, cors, downstream, head, http2, http10, measured, receive, request_body,
+    revocation, small_answers, span,
 };
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
@@ -63,6 +63,7 @@ impl ProxyHttp for Proxy {
         let over_tls = downstream::is_over_tls(downstream);
         let (trusted, limits) = (&context.policy.trusted, &context.policy.limits);
         context.client = trusted.client_info(peer, over_tls, headers);
+        context.trace = span::trace(self.spans.as_ref(), headers);
         let connection = downstream.as_downstream_mut();
         if connection.get_keepalive().is_some() {
             // Not so if the client wants the connection closed, as HTTP/1.0 does.
@@ -141,6 +142,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.upstream = peer._address.as_inet().copied();
+        context.measured.connect(self.spans.is_some());
         upstream::count_connection(reused);
         self.upstream.check(peer, digest)
     }
@@ -290,9 +292,6 @@ impl ProxyHttp for Proxy {
     ) {
         // By now it has its connection back.
         context.slot = None;
-        counted::count(downstream, context);
-        if access_log::is_wanted() {
-            access_line::log(downstream, context);
-        }
+        self.conclude(downstream, context);
     }
 }

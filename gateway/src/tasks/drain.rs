@@ -14,6 +14,7 @@ use crate::net::connections::Connections;
 use crate::net::handed::Sockets;
 use crate::net::open_requests::OpenRequests;
 use crate::session::store::SessionStore;
+use crate::spans::Spans;
 
 /// The task. Pingora by itself would wait out the whole grace period, and say nothing of what it cuts off.
 pub struct Drain {
@@ -27,6 +28,8 @@ pub struct Drain {
     audit: Audit,
     /// What else has.
     sessions: Arc<SessionStore>,
+    /// What has to be sent, if requests are traced.
+    spans: Option<Arc<Spans>>,
     /// What another process could have had up to the stop.
     sockets: Sockets,
     /// For how long requests are answered.
@@ -38,15 +41,21 @@ impl Drain {
     /// `sockets` first.
     pub fn new(
         (connections, open): (Connections, OpenRequests),
-        (upstream_sessions, sessions, audit): (
-            Option<Arc<UpstreamSessions>>,
-            Arc<SessionStore>,
-            Audit,
-        ),
+        (upstream_sessions, sessions): (Option<Arc<UpstreamSessions>>, Arc<SessionStore>),
+        (audit, spans): (Audit, Option<Arc<Spans>>),
         sockets: Sockets,
         grace: Duration,
     ) -> Self {
-        Self { connections, open, upstream_sessions, audit, sessions, sockets, grace }
+        Self { connections, open, upstream_sessions, audit, sessions, spans, sockets, grace }
+    }
+
+    /// Has the last spans sent, up to the `end`.
+    async fn send_spans(&self, end: Instant) {
+        let Some(spans) = &self.spans else { return };
+        let rest = end.saturating_duration_since(Instant::now());
+        if tokio::time::timeout(rest, spans.flush()).await.is_err() {
+            log::warn!("tracing: the last spans were not sent within server.grace, and are lost");
+        }
     }
 }
 
@@ -81,6 +90,7 @@ impl BackgroundService for Drain {
             }
             self.sessions.close().await;
             self.audit.flush();
+            self.send_spans(end).await;
             log::logger().flush();
             std::process::exit(0);
         }

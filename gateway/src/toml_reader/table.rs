@@ -155,6 +155,21 @@ impl<'d> Table<'d> {
         )
     }
 
+    /// A number from 0 to 1.
+    pub fn fraction(&mut self, key: &'static str) -> Option<f64> {
+        let value = self.value(key)?;
+        let json = match value.get_ref() {
+            DeValue::Float(float) => {
+                Ok(float.as_str().parse::<f64>().map_or(serde_json::Value::Null, Into::into))
+            }
+            other => self.json_of(other),
+        };
+        let json = self.kept(key, json)?;
+        let fraction = json.as_f64().filter(|fraction| (0.0..=1.0).contains(fraction));
+        let fault = || format!("expected a number from 0.0 to 1.0, found {}", found(&json));
+        self.kept(key, fraction.ok_or_else(fault))
+    }
+
     /// A truth value.
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let value = self.json(key)?;

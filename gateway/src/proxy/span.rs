@@ -1,0 +1,48 @@
+//! The span of a request.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderMap;
+
+use super::context::Context;
+use super::{Downstream, access_line};
+use crate::clock;
+use crate::gateway::access_log;
+use crate::gateway::traceparent::TraceParent;
+use crate::metrics::label::{Label, Method, RouteClass};
+use crate::spans::{Span, Spans};
+
+/// The trace that a request with these headers is part of: the client's, or a new one.
+pub fn trace(spans: Option<&Arc<Spans>>, headers: &HeaderMap) -> Option<TraceParent> {
+    spans.map(|spans| TraceParent::continued_or_begun(headers, |id| spans.wants(id)))
+}
+
+/// Leaves the span of the request, which is over now, if its trace is recorded.
+pub fn leave(spans: &Spans, downstream: &Downstream, context: &Context) {
+    let Some(trace) = context.trace.filter(TraceParent::is_recorded) else { return };
+    let (request, took) = (downstream.req_header(), context.started.elapsed());
+    let method = Method::of(request.method.as_str());
+    let since = |moment: Instant| moment.saturating_duration_since(context.started);
+    let phase = |(name, moment): (_, Option<Instant>)| Some((name, since(moment?)));
+    spans.leave(Span {
+        trace_id: trace.trace_id().as_bytes().try_into().unwrap_or([b'0'; 32]),
+        id: trace.span_id(),
+        parent: trace.parent(),
+        flags: trace.flags(),
+        method: (method != Method::Other).then(|| Method::WORDS[method.index()]),
+        route: RouteClass::WORDS[context.measured.route.index()],
+        path: access_log::escaped(request.uri.path()).into_owned(),
+        over_tls: context.client.over_tls,
+        status: downstream.response_written().map_or(0, |response| response.status.as_u16()),
+        client: access_line::client(context).map(str::to_owned),
+        user: access_line::user(context).map(|user| user.name.as_str().to_owned()),
+        request_id: context.client.request_id.as_str().to_owned(),
+        upstream: context.upstream,
+        received: downstream.body_bytes_read() as u64,
+        sent: downstream.body_bytes_sent() as u64,
+        started: clock::wall() - took,
+        took,
+        phases: context.measured.phases().into_iter().filter_map(phase).collect(),
+    });
+}
