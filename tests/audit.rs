@@ -1,6 +1,8 @@
 use std::fs;
 use std::process::Command;
 
+use crate::attack::{behind_a_proxy_with, try_from};
+use crate::influxdb::{Influxdb, Person};
 use crate::support::*;
 
 fn start(config: &str) -> Gateway {
@@ -67,32 +69,96 @@ fn a_line_an_event() {
     assert!(!gateway.audit().contains(session.split_once('=').unwrap().1));
 }
 
+/// What [`refused_by_the_file`] has written down.
+const REFUSALS: [&str; 15] = [
+    "signed_in",
+    "refused full",
+    "refused malformed",
+    "refused wrong_password",
+    "refused wrong_password",
+    "banned pair",
+    "refused throttled",
+    "refused wrong_password",
+    "banned user",
+    "refused throttled",
+    "refused unknown_user",
+    "refused unknown_user",
+    "refused unknown_user",
+    "banned client",
+    "refused throttled",
+];
+
+/// A gateway with a listener for operators that has refused users of the file in every way, and what it must have
+/// written down.
+pub(crate) fn refused_by_the_file() -> (Gateway, Vec<&'static str>) {
+    let config = "[signin]\nfailures = 2\nfailures_per_user = 3\nfailures_per_client = 4\n\
+                  [session]\nmax_sessions = 1\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = behind_a_proxy_with(config, &users(&["ada", "bob"]));
+    gateway.sign_in("bob");
+    assert_eq!(try_from(&gateway, "10.0.0.1", "ada", PASSWORD), 503);
+    assert_eq!(gateway.connect().send(&post("/api/v2/signin", &[])).status, 401);
+    let wrong = |address, name| try_from(&gateway, address, name, "wrong horse");
+    assert_eq!([0; 3].map(|_| wrong("10.0.0.1", "ada")), [401, 401, 429]);
+    // Of the same name, from another client; and then from one that is new to it.
+    assert_eq!([wrong("10.0.0.2", "ada"), wrong("10.0.0.3", "ada")], [401, 429]);
+    // The fourth failure of that client, whatever the names.
+    assert_eq!(
+        ["eve", "fay", "gil", "hal"].map(|name| wrong("10.0.0.2", name)),
+        [401, 401, 401, 429]
+    );
+    (gateway, REFUSALS.to_vec())
+}
+
+/// The same of InfluxDB's users, in every way that is not the same; and the reasons.
+pub(crate) fn refused_by_influxdb() -> (Gateway, Vec<&'static str>) {
+    // So many are sent to InfluxDB at once; the next one has to wait.
+    const AT_ONCE: usize = 32;
+    let influxdb = Influxdb::start();
+    let long = "\u{e9}".repeat(5_462);
+    let named = Person { name: long.clone(), password: PASSWORD.to_owned(), is_active: true };
+    influxdb.state().users.insert(4, named);
+    influxdb.state().users.get_mut(&2).unwrap().password = "short".to_owned();
+    let config = "[users]\nsource = \"influxdb\"\n[signin]\nhash_wait = \"1ms\"\n\
+                  [admin]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Gateway::start_with(influxdb.upstream.address, config, "");
+    let sign_in = |name: &str, password: &str| post("/api/v2/signin", &[&basic(name, password)]);
+    let status = |request: &str| gateway.connect().send(request).status;
+    assert_eq!(status(&sign_in("ada", "wrong horse")), 401);
+    assert_eq!(status(&sign_in("bob", "short")), 403);
+    assert_eq!(status(&sign_in(&long, PASSWORD)), 403);
+    influxdb.state().is_mute = true;
+    influxdb.upstream.seen_by_clients();
+    let waiting = (0..AT_ONCE).map(|number| {
+        let mut client = gateway.connect();
+        client.write(sign_in(&format!("name{number}"), PASSWORD).as_bytes());
+        influxdb.upstream.next();
+        client
+    });
+    let waiting: Vec<_> = waiting.collect();
+    assert_eq!(status(&sign_in("ada", PASSWORD)), 429);
+    influxdb.upstream.hang_up();
+    for mut client in waiting {
+        assert_eq!(client.read().status, 503);
+    }
+    let first = ["wrong_credentials", "password_change_required", "name_too_long", "busy"];
+    (gateway, [&first[..], &["unavailable"; AT_ONCE]].concat())
+}
+
 #[test]
 fn o_03_each_way_to_be_refused_has_its_reason() {
-    let config = "[signin]\nfailures = 2\n[session]\nmax_sessions = 1\n";
-    let gateway = start(config);
-    let try_in = |name: &str, password: &str| {
-        gateway.connect().send(&post("/api/v2/signin", &[&basic(name, password)])).status
-    };
-    gateway.sign_in("bob");
-    assert_eq!(try_in("ada", PASSWORD), 503);
-    assert_eq!(gateway.connect().send(&post("/api/v2/signin", &[])).status, 401);
-    let statuses = [0; 3].map(|_| try_in("ada", "wrong horse"));
-    assert_eq!(statuses, [401, 401, 429]);
-    let trail = gateway.audited(7);
-    assert_eq!(
-        events(&trail),
-        [
-            "signed_in",
-            "refused full",
-            "refused malformed",
-            "refused wrong_password",
-            "refused wrong_password",
-            "banned pair",
-            "refused throttled"
-        ]
-    );
-    assert_eq!(trail[5]["seconds"], 60);
+    let (gateway, expected) = refused_by_the_file();
+    let trail = gateway.audited(expected.len());
+    assert_eq!(events(&trail), expected);
+    for (place, seconds) in [(5, 60), (8, 1), (13, 60)] {
+        assert_eq!(trail[place]["seconds"], seconds, "{}", trail[place]);
+    }
+}
+
+#[test]
+fn o_03_so_has_each_way_with_influxdbs_users() {
+    let (gateway, expected) = refused_by_influxdb();
+    let expected: Vec<_> = expected.iter().map(|reason| format!("refused {reason}")).collect();
+    assert_eq!(events(&gateway.audited(expected.len())), expected);
 }
 
 #[test]

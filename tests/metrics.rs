@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use crate::audit;
 use crate::support::*;
 
 /// A gateway with a listener for operators, and where that is.
@@ -105,6 +106,36 @@ fn o_03_every_outcome_of_sign_ins_and_bans_is_counted_once() {
     assert_eq!(of(&samples, "sessions"), []);
     // What was too malformed to be checked, and what had to wait, is not hashed.
     assert_eq!(of(&samples, "password_hash_seconds_count"), [(String::new(), 5.0)]);
+}
+
+/// That `samples` are of these events, as the audit trail has them.
+fn check_counted(gateway: &Gateway, events: &[String]) {
+    let admin = gateway.next_admin().parse().unwrap();
+    let samples = samples(admin, 0.0);
+    let mut expected = BTreeMap::new();
+    for event in events {
+        let (metric, label) = match event.split_once(' ') {
+            Some(("banned", scope)) => ("bans_total", format!("{{scope=\"{scope}\"}}")),
+            Some((_, reason)) => ("sign_ins_total", format!("{{outcome=\"{reason}\"}}")),
+            None => ("sign_ins_total", format!("{{outcome=\"{event}\"}}")),
+        };
+        *expected.entry((metric, label)).or_insert(0.0) += 1.0;
+    }
+    for metric in ["sign_ins_total", "bans_total"] {
+        let expected = expected.iter().filter(|((of, _), _)| *of == metric);
+        let expected: Vec<_> =
+            expected.map(|((_, label), count)| (label.clone(), *count)).collect();
+        assert_eq!(of(&samples, metric), expected, "{metric}");
+    }
+}
+
+#[test]
+fn o_03_so_is_every_way_to_be_refused() {
+    let (gateway, events) = audit::refused_by_the_file();
+    check_counted(&gateway, &events.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    let (gateway, reasons) = audit::refused_by_influxdb();
+    let events: Vec<_> = reasons.iter().map(|reason| format!("refused {reason}")).collect();
+    check_counted(&gateway, &events);
 }
 
 #[test]
