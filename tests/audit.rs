@@ -116,8 +116,8 @@ pub(crate) fn refused_by_influxdb() -> (Gateway, Vec<&'static str>) {
     let influxdb = Influxdb::start();
     let long = "\u{e9}".repeat(5_462);
     let named = Person { name: long.clone(), password: PASSWORD.to_owned(), is_active: true };
-    influxdb.state().users.insert(4, named);
-    influxdb.state().users.get_mut(&2).unwrap().password = "short".to_owned();
+    let short = Person { name: "bob".to_owned(), password: "short".to_owned(), is_active: true };
+    influxdb.state().users.extend([(2, short), (4, named)]);
     let config = "[users]\nsource = \"influxdb\"\n[signin]\nhash_wait = \"1ms\"\n\
                   [admin]\nlisten = \"127.0.0.1:0\"\n";
     let gateway = Gateway::start_with(influxdb.upstream.address, config, "");
