@@ -55,7 +55,7 @@ pub(crate) fn store(
     let number = STORES.fetch_add(1, Ordering::Relaxed);
     let wall = wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
     let place = (&*format!("test{number}:"), millis(wall));
-    beside(server, place, lifetime, capacity, known(), told, true)
+    beside(server, place, lifetime, capacity, (known(), true), told)
 }
 
 fn known() -> Whose {
@@ -68,9 +68,8 @@ fn beside(
     (prefix, origin): (&str, u64),
     lifetime: Lifetime,
     capacity: Capacity,
-    whose: Whose,
+    (whose, near_cache): (Whose, bool),
     told: Arc<dyn EndListener>,
-    near_cache: bool,
 ) -> Arc<RedisStore> {
     let settings = Settings {
         address: Address::parse(&server.url()).unwrap(),
@@ -124,7 +123,7 @@ fn stage_of<F: Future<Output = ()>>(
         let told = [Arc::new(Told::default()), Arc::default()];
         let store = |told: &Arc<Told>, whose| {
             let told = Arc::clone(told) as Arc<dyn EndListener>;
-            beside(&server, ("igw:", millis(wall)), LIFETIME, capacity, whose, told, near_cache)
+            beside(&server, ("igw:", millis(wall)), LIFETIME, capacity, (whose, near_cache), told)
         };
         let [one, two] = whose;
         let stores = [store(&told[0], one), store(&told[1], two)];
