@@ -341,13 +341,14 @@ fn commands_ask_the_running_gateway() {
     let text = text.replace("unix:admin.sock", &format!("unix:{}", socket.display()));
     std::fs::write(copy.path().join("gateway.toml"), &text).unwrap();
     std::fs::write(copy.path().join("admin.token"), "another-one-of-operators").unwrap();
+    std::fs::write(copy.path().join("users.toml"), users(&["ada"])).unwrap();
     let there = |arguments: &[&str]| {
         let mut command = program();
         let path = copy.path().join("gateway.toml");
         let output = output_of(command.args(arguments).arg("--config").arg(path), "");
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    assert_eq!(there(&["status"]).0, 77);
+    assert_eq!((there(&["status"]).0, there(&["reload"]).0), (77, 77));
     let text = text.replace("[admin]", "").replace("token_file = \"admin.token\"", "");
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("listen = ")).collect();
     std::fs::write(copy.path().join("gateway.toml"), lines.join("\n")).unwrap();
@@ -358,4 +359,65 @@ fn commands_ask_the_running_gateway() {
     wait_until("it is gone", || run(&["status"]).0 == 69);
     let (_, _, stderr) = run(&["status"]);
     assert!(stderr.contains("is it running?") && !stderr.contains(TOKEN), "{stderr}");
+}
+
+#[test]
+fn the_socket_of_operators_goes_with_the_process_that_listens_on_it() {
+    let folder = Gateway::prepare(
+        "http://127.0.0.1:9",
+        "[admin]\nlisten = \"unix:admin.sock\"\n",
+        &users(&["ada"]),
+    );
+    let gateway = Gateway::start_in(folder);
+    let socket = gateway.next_admin();
+    // By whoever asks for it while another listens there, nothing is.
+    let path = gateway.folder().join("gateway.toml");
+    let output = output_of(program().args(["run", "--config"]).arg(path), "");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{told}");
+    assert!(told.contains("another process listens there"), "{told}");
+    UnixStream::connect(&socket).unwrap();
+    gateway.signal("TERM");
+    let kept = gateway.wait_and_keep();
+    assert!(!std::path::Path::new(&socket).exists(), "it is left");
+    // What somebody else has put there in the meantime is not touched.
+    let gateway = Gateway::start_in(kept);
+    gateway.next_admin();
+    std::fs::remove_file(&socket).unwrap();
+    let other = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    gateway.signal("TERM");
+    let _kept = gateway.wait_and_keep();
+    UnixStream::connect(&socket).unwrap();
+    drop(other);
+}
+
+#[test]
+fn a_value_that_follows_from_others_is_shown_as_it_is() {
+    let (_gateway, admin) = start(closed_port(), "[session]\nidle = \"1m\"");
+    let config = ask(admin, "GET", "/config", &[]).json();
+    assert_eq!(config["session"]["touch_interval"], "3s");
+    // Null is what is not there: none of these has a default.
+    let mut none = Vec::new();
+    for (table, keys) in config.as_object().unwrap() {
+        let null = keys.as_object().unwrap().iter().filter(|(_, value)| value.is_null());
+        none.extend(null.map(|(key, _)| format!("{table}.{key}")));
+    }
+    none.sort();
+    let expected = [
+        "admin.token_file",
+        "identity.id_header",
+        "identity.token_prefix",
+        "log.file",
+        "server.error_log",
+        "server.group",
+        "server.user",
+        "server.working_directory",
+        "session.store_ca_file",
+        "session.store_key",
+        "upstream.ca_file",
+        "upstream.client_certificate",
+        "upstream.client_key",
+        "upstream.token_file",
+    ];
+    assert_eq!(none, expected);
 }

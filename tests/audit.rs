@@ -209,6 +209,30 @@ fn without_a_file_the_trail_is_in_the_log() {
 }
 
 #[test]
+fn in_a_log_of_json_the_trail_is_objects_of_it() {
+    let folder = Gateway::prepare("http://127.0.0.1:9", "", &users(&["ada"]));
+    let path = folder.path().join("gateway.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("[audit]\nfile", "[audit]\n# file");
+    fs::write(path, text + "[log]\nformat = \"json\"\n").unwrap();
+    let gateway = Gateway::start_in(folder);
+    gateway.sign_in("ada");
+    let refused = post("/api/v2/signin", &[&basic("a\"}\u{1}é", "wrong horse")]);
+    assert_eq!(gateway.connect().send(&refused).status, 401);
+    let log = gateway.stop();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let lines: Vec<_> = lines.filter(|line| line["target"] == "audit").collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for (line, event, user) in
+        [(&lines[0], "signed_in", "ada"), (&lines[1], "refused", "a\"}\u{1}é")]
+    {
+        let audit = &line["audit"];
+        assert_eq!((&audit["event"], &audit["user"]), (&event.into(), &user.into()), "{line}");
+        assert!(audit["time"].as_str().unwrap() <= line["time"].as_str().unwrap(), "{line}");
+        assert_eq!((&line["level"], line.get("message")), (&"INFO".into(), None));
+    }
+}
+
+#[test]
 fn what_has_happened_is_written_before_the_end() {
     for signal in ["TERM", "INT"] {
         let gateway = start("");

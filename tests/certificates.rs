@@ -1,7 +1,9 @@
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
-use crate::secure::{Authority, Pair};
+use crate::secure::{Authority, Pair, SecureGateway};
 use crate::support::*;
 use crate::tls::{SecureUpstream, forward_from, outcome, refused};
 
@@ -284,4 +286,133 @@ fn f_37_faults_of_all_files_are_told_at_once() {
     assert_eq!(lines[..6], expected[..6]);
     assert!(lines[6].starts_with("people.toml:1: user.id: missing"), "{lines:?}");
     assert!(lines.contains(&"people.toml:3: user.name: duplicate key".to_owned()), "{lines:?}");
+}
+
+/// Clients that connect anew for each request, and one that keeps its connection, while the certificate is renewed again
+/// and again, and by a pair that is none: no handshake fails, and no answer is another.
+#[test]
+fn t_02_a_certificate_that_is_renewed_under_load_fails_nobody() {
+    /// Stops the load, whatever happens.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let upstream = Upstream::start();
+    let secure = SecureGateway::start(upstream.address);
+    let session = cookie(&secure.gateway.sign_in("ada"));
+    let (done, answered, connections) =
+        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let stranger = Authority::new().pair("127.0.0.1");
+    thread::scope(|scope| {
+        let stop = Stop(&done);
+        for keeps in [false, false, true] {
+            let (secure, session) = (&secure, &session);
+            let (done, answered, connections) = (&done, &answered, &connections);
+            scope.spawn(move || {
+                let mut client = secure.connect();
+                while !done.load(Ordering::Relaxed) {
+                    if !keeps {
+                        client = secure.connect();
+                        connections.fetch_add(1, Ordering::Relaxed);
+                    }
+                    let answer = client.send(&get("/api/v2/buckets", &[session]));
+                    assert_eq!((answer.status, &*answer.text()), (200, "ada"));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut last = None;
+        for round in 0..12 {
+            let before = connections.load(Ordering::Relaxed);
+            let pair = secure.authority.pair("127.0.0.1");
+            if round % 3 == 2 {
+                // A key that is not the certificate's.
+                let odd = Pair { key: stranger.key.clone(), ..pair };
+                let refused =
+                    || secure.gateway.log().matches("the old certificate stays in use").count();
+                let count = refused();
+                odd.write(secure.gateway.folder(), "gateway");
+                secure.gateway.signal("HUP");
+                wait_until("it is refused", || refused() > count);
+            } else {
+                pair.write(secure.gateway.folder(), "gateway");
+                secure.gateway.signal("HUP");
+                last = Some(pair.chain()[0].to_vec());
+            }
+            let expected = last.clone();
+            let shown = || Some(secure.connect().certificate()) == expected;
+            wait_until("the certificate is shown", shown);
+            wait_until("others have connected", || {
+                connections.load(Ordering::Relaxed) > before + 2
+            });
+        }
+        drop(stop);
+    });
+    assert!(answered.load(Ordering::Relaxed) > 36);
+}
+
+#[test]
+fn operators_see_until_when_each_certificate_is_valid() {
+    let authority = Authority::new();
+    let upstream = SecureUpstream::start(&authority.pair("127.0.0.1"), None);
+    let keys = "ca_file = \"ca.crt\"\nclient_certificate = \"own.crt\"\nclient_key = \"own.key\"\n\
+                [[listen.https]]\naddress = \"127.0.0.1:0\"\ncertificate = \"gateway.crt\"\n\
+                key = \"gateway.key\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let (own, listener) =
+        (Authority::of_itself("gw", LATE), Authority::of_itself("127.0.0.1", LATE + 1));
+    let files = [
+        ("ca.crt", authority.certificate()),
+        ("own.crt", own.certificate),
+        ("own.key", own.key),
+        ("gateway.crt", listener.certificate),
+        ("gateway.key", listener.key),
+    ];
+    let gateway = start(&upstream, keys, &files);
+    let (https, admin) = (gateway.next_https(), gateway.next_admin());
+    let status = || {
+        let request = get("/status", &[]).replace("gateway.test", "127.0.0.1");
+        Client::connect(admin.parse().unwrap()).send(&request).json()["certificates"].clone()
+    };
+    let file = |name: &str| gateway.folder().join(name).display().to_string();
+    let expected = |own: i32| {
+        serde_json::json!([
+            {
+                "shown_to": "clients", "listener": https.to_string(), "file": file("gateway.crt"),
+                "not_after": format!("{}-01-01T00:00:00.000Z", LATE + 1),
+            },
+            {
+                "shown_to": "upstream", "listener": null, "file": file("own.crt"),
+                "not_after": format!("{own}-01-01T00:00:00.000Z"),
+            },
+        ])
+    };
+    assert_eq!(status(), expected(LATE));
+    let config = gateway.folder().join("gateway.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(
+        &config,
+        text.replace(
+            "[admin]\nlisten = \"127.0.0.1:0\"",
+            &format!("[admin]\nlisten = \"{admin}\""),
+        ),
+    )
+    .unwrap();
+    let output = program().args(["status", "--config"]).arg(&config).output().unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        format!(
+            "tls       to clients at {https}: {}, valid until {}-01-01T",
+            file("gateway.crt"),
+            LATE + 1
+        ),
+        format!("tls       to the upstream: {}, valid until {LATE}-01-01T", file("own.crt")),
+    ] {
+        assert!(table.contains(&line), "{line}: {table}");
+    }
+    let renewed = Authority::of_itself("gw", LATE + 2);
+    swap(&gateway, "own.crt", &renewed.certificate);
+    swap(&gateway, "own.key", &renewed.key);
+    wait_until("the renewed one is shown", || status() == expected(LATE + 2));
 }

@@ -170,12 +170,12 @@ fn reload_by_the_listener_for_operators_says_what_has_come_of_it() {
     fs::copy(path, copy.path().join("gateway.toml")).unwrap();
     fs::write(copy.path().join("users.toml"), users(&["ada"])).unwrap();
     let elsewhere = copy.path().join("gateway.toml");
-    let output = output_of(program().args(["reload", "--config"]).arg(elsewhere), "");
-    assert_eq!(output.status.code(), Some(78));
-    assert!(
-        told(&output).unwrap().contains("is the gateway running? (admin.listen)"),
-        "{output:?}"
-    );
+    for command in [&["reload"][..], &["status"], &["sessions", "list"], &["bans", "list"]] {
+        let output = output_of(program().args(command).arg("--config").arg(&elsewhere), "");
+        assert_eq!(output.status.code(), Some(69), "{command:?}");
+        let text = told(&output).unwrap();
+        assert!(text.contains("(admin.listen)") && text.contains("is it running?"), "{text}");
+    }
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn reload_says_where_no_process_is() {
     let reload = || output_of(program().args(["reload", "--config"]).arg(&path), "");
     fs::write(&path, with(&folder.path().join("none"))).unwrap();
     let output = reload();
-    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(output.status.code(), Some(69));
     assert!(String::from_utf8(output.stderr).unwrap().contains("none: No such file"));
     // What one that was killed has left.
     let left = gateway.folder().join("pid");
@@ -201,7 +201,7 @@ fn reload_says_where_no_process_is() {
     fs::copy(&left, &kept).unwrap();
     fs::write(&path, with(&kept)).unwrap();
     let output = reload();
-    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(output.status.code(), Some(69));
     assert!(String::from_utf8(output.stderr).unwrap().contains("has ended"));
 }
 

@@ -88,6 +88,8 @@ mod me;
 mod metrics;
 /// The first hour with it: users, their tokens, and what is said where one is missing.
 mod newcomer;
+/// A machine without certificates of authorities.
+mod no_authorities;
 /// Rules, alerts and dashboard, before a real Prometheus.
 mod observe;
 /// What may be written oddly, by clients and by the upstream: read in one way, or refused.

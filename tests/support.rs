@@ -258,6 +258,13 @@ impl Gateway {
         (status.code(), log)
     }
 
+    /// Waits until the process has ended by itself, and returns its folder.
+    pub(crate) fn wait_and_keep(mut self) -> tempfile::TempDir {
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        self.wait();
+        folder
+    }
+
     /// Every gateway of every test logs all there is to log, and has an audit trail; none of it is
     /// a secret.
     fn assert_no_secret_in_log(&self) {

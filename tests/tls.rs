@@ -113,6 +113,31 @@ fn browsers_are_told_over_tls_to_come_over_tls() {
 }
 
 #[test]
+fn a_request_that_is_refused_early_is_logged_with_its_version_of_tls() {
+    let secure = SecureGateway::start_with(closed_port(), "", "[limits]\nconnections = 1\n");
+    let request = "GET /early HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
+    let lines = |tls: &str| {
+        let log = secure.gateway.log();
+        let early =
+            log.lines().filter(|line| line.contains(" access] ") && line.contains(" path=- "));
+        early.filter(|line| line.contains(&format!(" tls={tls} "))).count()
+    };
+    for (version, word) in [(&TLS12, "1.2"), (&TLS13, "1.3")] {
+        let mut client = secure.connect_as(&[b"http/1.1"], &[version]).unwrap();
+        assert_eq!(client.send(request).status, 400);
+        wait_until("it is logged", || lines(word) == 1);
+    }
+    assert_eq!(secure.gateway.connect().send(request).status, 400);
+    wait_until("it is logged", || lines("-") == 1);
+    // One connection more than there may be.
+    let mut first = secure.gateway.connect();
+    assert_eq!(first.send(&get("/api/v2/me", &[])).status, 401);
+    assert_eq!(secure.connect().send("").status, 503);
+    wait_until("it is logged", || lines("1.3") == 2);
+    assert_eq!(lines("-"), 1);
+}
+
+#[test]
 fn a_host_cookie_is_taken_over_tls() {
     let config = "[cookie]\nname = \"__Host-session\"\npath = \"/\"\n";
     let secure = SecureGateway::start_with(closed_port(), "", config);

@@ -3,6 +3,7 @@
 //! There is no socket and no Pingora in here but in [`service`], which asks.
 
 mod bans;
+pub mod certificates;
 pub mod guard;
 mod health;
 mod metrics;
@@ -29,6 +30,7 @@ use crate::gateway::reloads::Reloads;
 use crate::gateway::request_id::RequestId;
 use crate::gateway::version::Version;
 use crate::request_meta::{ClientKind, RequestMeta};
+use certificates::CertificateInUse;
 use guard::Guard;
 use response::Refusal;
 use route::Route;
@@ -58,6 +60,8 @@ pub struct Admin {
     pub version: Arc<Version>,
     /// The configuration in use, without secrets. Whoever puts another in use, says so here.
     pub config: Arc<ArcSwap<Value>>,
+    /// The certificates in use.
+    pub certificates: Vec<CertificateInUse>,
     /// When the process began to serve.
     pub started: Moment,
     /// Has files read again.

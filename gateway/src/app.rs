@@ -131,13 +131,13 @@ fn store(
     told: [Arc<dyn EndListener>; 2],
 ) -> SessionStore {
     let (lifetime, capacity) = (config.lifetime, config.capacity);
-    let Store::Redis(settings) = &config.store else {
+    let Store::Redis { settings, key } = &config.store else {
         return SessionStore::Memory(MemoryStore::new(lifetime, capacity, told));
     };
     let whose = if let Some(file) = file {
         Whose::Known(Arc::new(UsersHere(Arc::clone(file))))
     } else {
-        Whose::Influxdb(Halves { key: settings.key.clone(), renew: config.users.pace.renew })
+        Whose::Influxdb(Halves { key: key.clone(), renew: config.users.pace.renew })
     };
     let redis = RedisStore::new((**settings).clone(), lifetime, capacity, whose, told);
     SessionStore::Redis(Arc::new(redis))
@@ -199,9 +199,12 @@ fn build(
     let configuration = path.and_then(|path| reload::configuration(path, &config, in_force));
     let (reloads, wanted) = reloads::line();
     let Stop { drain_delay, grace, .. } = config.stop;
-    let mut server = Server::new(config.server, reloads.clone(), Arc::clone(&listeners.acceptance));
+    let mut conf = config.server;
+    conf.ca_file = upstream.authorities();
+    let mut server = Server::new(conf, reloads.clone(), Arc::clone(&listeners.acceptance));
     let (sockets, certificates) = (listeners.again(), listeners.certificates());
     let Listeners { clients, admin, acceptance } = listeners;
+    let in_use = admin::certificates(&clients, tls_files.as_ref());
     let front = Front {
         proxy: Arc::new(proxy.into_service(server.conf(), &config.limits)),
         gateway: Arc::clone(&gateway),
@@ -219,6 +222,7 @@ fn build(
         effective,
         reloads,
         acceptance: Arc::clone(&acceptance),
+        certificates: in_use,
     };
     let admin = config.admin.zip(admin);
     let admin_token = admin::add(&mut server, admin, &config.limits, needs);

@@ -58,6 +58,11 @@ fn since_boot() -> Duration {
     Duration::try_from(clock_gettime(CLOCK)).expect("a clock that started at zero is not negative")
 }
 
+/// Whole seconds since 1970 by the wall clock; 0 before.
+pub fn unix_seconds() -> u64 {
+    wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// What the wall clock says, for people to read. Nothing is decided by it.
 #[expect(clippy::disallowed_methods, reason = "this is where the wall clock is read")]
 pub fn wall() -> SystemTime {

@@ -196,7 +196,7 @@ impl Config {
                 Box::new(NamedFiles::of(&listen, &upstream, &users, store_ca_file.as_ref()));
             return Err(Refused { faults, files });
         }
-        effective::complete(&mut effective, &server, &signin);
+        effective::complete(&mut effective, &server, &signin, lifetime.idle);
         Ok(Self {
             listen,
             upstream,

@@ -43,7 +43,7 @@
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
 //!   `session` and `directory`, `user`, `process_log` and `spans`, then `clock`, `limits`, `metrics`, `toml_reader`,
-//!   `file_identity`, `request_meta`, `background_writer` and `service_manager`. Files of one folder do not
+//!   `file_identity`, `request_meta`, `background_writer`, `seeds` and `service_manager`. Files of one folder do not
 //!   use each other in circles. A test reads the sources and says so. Above `cli`, and not in the program:
 //!   `internals`.
 //! - A request is forwarded for somebody, or because its path is public: the only way through takes
@@ -91,7 +91,6 @@ mod hex;
 mod limits;
 mod metrics;
 mod request_meta;
-#[cfg(test)]
 mod seeds;
 mod service_manager;
 mod toml_reader;

@@ -6,7 +6,7 @@
 mod certificates;
 mod histogram;
 pub mod label;
-mod process;
+pub mod process;
 mod requests;
 pub mod text;
 mod users;

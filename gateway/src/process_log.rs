@@ -5,7 +5,7 @@ mod file;
 pub mod line;
 mod logger;
 
-pub use logger::{is_access_wanted, set_level, start};
+pub use logger::{is_access_wanted, say_object, set_level, start};
 
 use std::io::{self, IsTerminal};
 use std::path::Path;

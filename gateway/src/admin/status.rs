@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::response::{instant, ok};
-use super::{Admin, bans, sessions};
+use super::{Admin, bans, certificates, sessions};
 use crate::api::Response;
 use crate::clock::{Moment, wall};
 use crate::gateway::readiness::Obstacle;
@@ -36,6 +36,7 @@ pub(super) async fn get(admin: &Admin) -> Response {
             "last_answer": last.map(|last| instant(UnixMillis::of(last, now, wall()))),
         },
         "bans": bans::count(&admin.auth, now),
+        "certificates": certificates::list(&admin.certificates),
     }))
 }
 

@@ -43,6 +43,7 @@ fn admin(token: Option<&str>) -> Admin {
         auth: Arc::new(auth),
         version: Arc::new(Version::new(Arc::new(NoUpstream), shared)),
         config: Arc::new(ArcSwap::from_pointee(Value::Null)),
+        certificates: Vec::new(),
         started: Moment::now(),
         reloads: reloads::line().0,
     }

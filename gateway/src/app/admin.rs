@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::listeners::bind_beside;
 use super::{BindError, token_file};
 use crate::admin::Admin;
+use crate::admin::certificates::{CertificateInUse, ShownTo};
 use crate::admin::guard::Guard;
 use crate::admin::service::AdminService;
 use crate::clock::Moment;
@@ -23,6 +24,7 @@ use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::net::listener::{Bound, Listener, Open, bind_unix};
 use crate::net::server::{Front, Server};
+use crate::proxy::upstream::tls::UpstreamFiles;
 use crate::session::store::SessionStore;
 use crate::tasks::upgrade::Takeover;
 
@@ -66,6 +68,28 @@ pub(super) struct Needs {
     pub(super) effective: Arc<ArcSwap<Value>>,
     pub(super) reloads: Reloads,
     pub(super) acceptance: Arc<Acceptance>,
+    pub(super) certificates: Vec<CertificateInUse>,
+}
+
+/// The certificates that clients are shown by `listeners`, and the one that the upstream is shown, if it is of `upstream`.
+pub(super) fn certificates(
+    listeners: &[Listener],
+    upstream: Option<&UpstreamFiles>,
+) -> Vec<CertificateInUse> {
+    let of_listeners = listeners.iter().filter_map(|listener| {
+        let certificate = listener.certificate.as_ref()?;
+        Some(CertificateInUse {
+            shown_to: ShownTo::Clients(listener.address()),
+            file: certificate.path().to_owned(),
+            expiry: certificate.expiry(),
+        })
+    });
+    let of_upstream = upstream.and_then(|files| {
+        let file = files.client.as_ref()?.certificate.path.clone();
+        let expiry = Arc::clone(&files.expiry);
+        Some(CertificateInUse { shown_to: ShownTo::Upstream, file, expiry })
+    });
+    of_listeners.chain(of_upstream).collect()
 }
 
 /// Adds the service behind its listener, on a thread of its own; returns the file of its token. It reads requests as
@@ -79,13 +103,14 @@ pub(super) fn add(
     let (settings, listener) = admin?;
     let (token, file) = settings.token.unzip();
     let guard = Arc::new(Guard::new(token.as_ref()));
-    let Needs { gateway, version, readiness, effective, reloads, acceptance } = needs;
+    let Needs { gateway, version, readiness, effective, reloads, acceptance, certificates } = needs;
     let admin = Admin {
         guard: Arc::clone(&guard),
         readiness,
         auth: Arc::clone(gateway.auth()),
         version,
         config: effective,
+        certificates,
         started: Moment::now(),
         reloads,
     };

@@ -1,7 +1,5 @@
 //! What metrics have to be told when the gateway starts, and when its configuration is read again.
 
-use std::time::UNIX_EPOCH;
-
 use crate::clock;
 use crate::config::{Config, Store};
 use crate::metrics::METRICS;
@@ -33,8 +31,6 @@ pub(super) fn refused() {
     METRICS.reload_failures.count();
 }
 
-/// Seconds since 1970.
 fn now() -> usize {
-    let now = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
-    usize::try_from(now.as_secs()).unwrap_or_default()
+    usize::try_from(clock::unix_seconds()).unwrap_or_default()
 }

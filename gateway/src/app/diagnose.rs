@@ -9,8 +9,9 @@ use http::Request;
 use rustix::process::{Resource, getrlimit};
 
 use super::Loaded;
-use crate::clock::wall;
+use crate::clock::unix_seconds;
 use crate::config::Config;
+use crate::metrics::process::value_in;
 use crate::toml_reader::Diagnostic;
 
 /// The report, in sections.
@@ -121,7 +122,7 @@ impl Report {
     /// Those of the listeners, and until when they are valid.
     fn certificates(&mut self, loaded: &Loaded) {
         self.section("certificates");
-        let now = wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = unix_seconds();
         for certificate in &loaded.tls.certificates {
             let ends = u64::try_from(certificate.expiry().load(Ordering::Relaxed)).unwrap_or(0);
             let until = SystemTime::UNIX_EPOCH + Duration::from_secs(ends);
@@ -159,11 +160,4 @@ fn ping() -> Request<()> {
     let (mut head, ()) = Request::new(()).into_parts();
     head.uri = http::Uri::from_static("/ping");
     Request::from_parts(head, ())
-}
-
-/// What stands behind `key` in a file of lines.
-fn value_in(file: &str, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    Some(line.trim().to_owned())
 }

@@ -9,8 +9,9 @@ use crate::config::{Config, NamedFiles, Refused, Store};
 use crate::directory::parse;
 use crate::directory::users::Users;
 use crate::file_identity::Files;
+use crate::metrics::Expiry;
 use crate::net::tls::{self, Certificate, Pair, pem};
-use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls};
+use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls, look_for_system_authorities};
 use crate::toml_reader::{Diagnostic, Environment, Named};
 use crate::user::name::TokenPrefix;
 
@@ -70,6 +71,10 @@ fn load_all(
         faults.extend(more);
         None
     });
+    if is_https && named.ca.is_none() {
+        faults
+            .extend(look_for_system_authorities().err().map(|found| no_authorities(path, &found)));
+    }
     let authorities = named.store_ca.as_ref().map(|file| load_authorities(file, others));
     let authorities = authorities.transpose().unwrap_or_else(|fault| {
         faults.push(fault);
@@ -83,7 +88,9 @@ fn load_all(
     });
     match (config, tls) {
         (Some(mut config), Some(tls)) if faults.is_empty() => {
-            if let (Store::Redis(settings), Some(authorities)) = (&mut config.store, authorities) {
+            if let (Store::Redis { settings, .. }, Some(authorities)) =
+                (&mut config.store, authorities)
+            {
                 settings.address.trust(authorities);
             }
             Ok(Loaded { config, users, tls })
@@ -157,7 +164,8 @@ fn load_tls(
         }
     }
     let client = named.client.as_ref().map(pair);
-    let upstream = UpstreamFiles { authorities: named.ca.clone(), client };
+    let upstream =
+        UpstreamFiles { authorities: named.ca.clone(), client, expiry: Expiry::default() };
     match upstream.read(files) {
         Ok(tls) if faults.is_empty() => {
             let upstream = is_https.then_some((upstream, tls));
@@ -169,6 +177,16 @@ fn load_tls(
             Err(faults)
         }
     }
+}
+
+/// The fault of a configuration that relies on the system's authorities, of which this was found.
+fn no_authorities(path: &Path, found: &str) -> Diagnostic {
+    let what = format!(
+        "not set, so the certificate of the https:// upstream is checked against the system's authorities, which \
+         cannot be read: {found}; set it, or install ca-certificates"
+    );
+    let fault = Diagnostic::of_file(&path.display().to_string(), what);
+    Diagnostic { key: "upstream.ca_file".to_owned(), ..fault }
 }
 
 /// Reads the certificates that may have signed the session store's, in PEM.

@@ -39,7 +39,8 @@ impl Listeners {
     /// Once more, for another process.
     pub(super) fn again(&self) -> Sockets {
         let all = self.clients.iter().chain(&self.admin);
-        Sockets::new(all.filter_map(|listener| listener.socket.again().ok()).collect())
+        let sockets = all.filter_map(|listener| listener.socket.again().ok()).collect();
+        Sockets::new(sockets, self.admin.as_ref().and_then(Listener::socket_file))
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Event, EventKind, line};
 use crate::background_writer::{self, Sink, WholeLines, append};
+use crate::process_log;
 
 /// Where events are written to.
 pub(super) enum Trail {
@@ -66,7 +67,7 @@ impl Sink for Trail {
         match self {
             Self::Log => {
                 for line in String::from_utf8_lossy(lines).lines() {
-                    log::info!(target: "audit", "{line}");
+                    process_log::say_object("audit", line);
                 }
             }
             Self::File(path, file, whole) => {

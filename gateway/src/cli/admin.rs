@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{ConfigFile, Failure, say};
 use crate::app;
-pub(super) use client::Client;
+pub(super) use client::{Client, refusal};
 use table::Table;
 pub(super) use table::plain;
 
@@ -138,9 +138,21 @@ pub(super) fn status(asking: &Asking) -> Result<(), Failure> {
         ("upstream", format!("{up}{}{}", version.unwrap_or_default(), last.unwrap_or_default())),
         ("bans", table::cell(&status["bans"])),
     ];
-    let lines: Vec<_> =
-        lines.iter().map(|(name, value)| format!("{name:9} {}", plain(value))).collect();
+    let certificates = status["certificates"].as_array().into_iter().flatten();
+    let certificates = certificates.map(|it| ("tls", certificate_line(it)));
+    let lines = lines.into_iter().chain(certificates);
+    let lines: Vec<_> = lines.map(|(name, value)| format!("{name:9} {}", plain(&value))).collect();
     say::answer(&lines.join("\n"))
+}
+
+/// To whom a certificate is shown, and until when it is valid.
+fn certificate_line(certificate: &Value) -> String {
+    let cell = |key: &str| table::cell(&certificate[key]);
+    let to = match certificate["listener"].as_str() {
+        Some(listener) => format!("to clients at {listener}"),
+        None => "to the upstream".to_owned(),
+    };
+    format!("{to}: {}, valid until {}", cell("file"), cell("not_after"))
 }
 
 fn list_sessions(list: &List) -> Result<(), Failure> {

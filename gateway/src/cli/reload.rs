@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::admin::Client;
+use super::admin::{Client, refusal};
 use super::{Failure, say};
 use crate::app::{self, pid_file};
 use crate::config::{Admin, Config};
@@ -19,22 +20,17 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 
 /// By the listener for operators, which answers.
 fn ask(path: &Path, admin: Admin) -> Result<(), Failure> {
-    let place = admin.listen.to_string();
-    let failure = |what: &str| {
-        Failure::File(format!("{place}: {what}; is the gateway running? (admin.listen)"))
-    };
-    let answer = Client::new(admin).exchange("POST", "/reload");
-    let answer = answer.map_err(|error| failure(&error.to_string()))?;
-    let (status, body) = answer.ok_or_else(|| failure("no answer of a gateway"))?;
+    let (status, body) = Client::new(admin).exchange("POST", "/reload")?;
     let list = |key: &str| -> Vec<String> {
         let items = body[key].as_array().into_iter().flatten();
         items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
     };
+    let faults = list("faults");
+    if !faults.is_empty() {
+        return Err(Failure::File(format!("nothing has changed:\n{}", faults.join("\n"))));
+    }
     if status != 200 {
-        let faults = list("faults");
-        let message = body["message"].as_str().unwrap_or("no answer of a gateway");
-        let told = if faults.is_empty() { message.to_owned() } else { faults.join("\n") };
-        return Err(Failure::File(format!("nothing has changed:\n{told}")));
+        return Err(refusal(status, &body));
     }
     let needs_restart = list("needs_restart");
     say::mention(&format!("{}: read again and in force", path.display()));
@@ -48,7 +44,7 @@ fn ask(path: &Path, admin: Admin) -> Result<(), Failure> {
 fn signal(path: &Path, config: &Config) -> Result<(), Failure> {
     let file = Path::new(&config.server.pid_file);
     let failure = |what: &str| {
-        Failure::File(format!(
+        Failure::Unavailable(format!(
             "{}: {what}; start the gateway, or send SIGHUP to it (server.pid_file)",
             file.display()
         ))
@@ -56,7 +52,10 @@ fn signal(path: &Path, config: &Config) -> Result<(), Failure> {
     let id = pid_file::process_of(file).map_err(|error| failure(&error.to_string()))?;
     let id = id.ok_or_else(|| failure("the process that wrote it has ended"))?;
     let process = Pid::from_raw(id).ok_or_else(|| failure("it holds no process id"))?;
-    kill_process(process, Signal::HUP).map_err(|error| failure(&error.to_string()))?;
+    kill_process(process, Signal::HUP).map_err(|error| match error {
+        Errno::PERM => Failure::Refused(format!("process {id} takes no signal of this user")),
+        error => failure(&error.to_string()),
+    })?;
     say::mention(&format!(
         "{}: good; process {id} was sent SIGHUP, and its log says what needs a restart",
         path.display()

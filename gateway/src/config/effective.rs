@@ -1,15 +1,19 @@
 //! The configuration in use, key by key, for people to read: without secrets.
 
 use std::path::Path;
+use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
 use serde_json::{Map, Value};
 
-use super::SignIn;
+use super::{SignIn, session};
 use crate::toml_reader::{Document, Environment};
 
 /// Every key with its default, which a test holds against the documentation.
 const SHIPPED: &str = include_str!("../../../conf/gateway.toml");
+
+/// How many threads tokio has for blocking work, unless it is told.
+const BLOCKING_THREADS: usize = 512;
 
 /// What stands for a secret.
 const REDACTED: &str = "<redacted>";
@@ -25,10 +29,24 @@ pub(super) fn of(document: &Document<'_>) -> Value {
     values
 }
 
-/// Adds to `effective` what is not what the file says, but what this machine makes of it.
-pub(super) fn complete(effective: &mut Value, server: &ServerConf, signin: &SignIn) {
+/// Adds to `effective` what is not what the file says, but what other keys or this machine make of it. Sessions end after
+/// `idle`.
+pub(super) fn complete(
+    effective: &mut Value,
+    server: &ServerConf,
+    signin: &SignIn,
+    idle: Duration,
+) {
     effective["server"]["threads"] = server.threads.into();
+    effective["server"]["client_bind_to_ipv4"] = server.client_bind_to_ipv4.clone().into();
+    let blocking = server.max_blocking_threads.unwrap_or(BLOCKING_THREADS);
+    effective["server"]["max_blocking_threads"] = blocking.into();
     effective["signin"]["hash_workers"] = signin.line.at_once.into();
+    let touch_interval = &mut effective["session"]["touch_interval"];
+    if touch_interval.is_null() {
+        let interval = session::default_touch_interval(idle);
+        *touch_interval = humantime::format_duration(interval).to_string().into();
+    }
 }
 
 fn defaults() -> Value {

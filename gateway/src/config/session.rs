@@ -15,7 +15,12 @@ pub enum Store {
     /// In this process.
     Memory,
     /// In Redis.
-    Redis(Box<Settings>),
+    Redis {
+        /// Where, and how it is asked.
+        settings: Box<Settings>,
+        /// By which InfluxDB's halves of sessions are sealed; `None`: the gateways agree on a key.
+        key: Option<StoreKey>,
+    },
 }
 
 /// Sessions: how long they live, how many there may be, where they are kept, and the certificates that may
@@ -27,6 +32,11 @@ const TOUCH_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The most of `idle` that uses may be gathered for: a twentieth.
 const MOST: u32 = 20;
+
+/// For how long uses of a session that ends after `idle` are gathered, unless it is configured.
+pub(super) fn default_touch_interval(idle: Duration) -> Duration {
+    TOUCH_INTERVAL.min(idle / MOST)
+}
 
 /// Reads the table; files are looked for in `folder`.
 pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Sessions {
@@ -70,11 +80,13 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Sessions {
         address,
         prefix: prefix.unwrap_or_else(|| "igw:".to_owned()),
         timeout,
-        touch_interval: touch_interval.unwrap_or(TOUCH_INTERVAL.min(most)),
+        touch_interval: touch_interval.unwrap_or(default_touch_interval(idle)),
         near_cache,
-        key,
     };
-    let store = address.flatten().map_or(Store::Memory, |it| Store::Redis(Box::new(settings(it))));
+    let store = address.flatten().map_or(Store::Memory, |address| Store::Redis {
+        settings: Box::new(settings(address)),
+        key,
+    });
     let lifetime = Lifetime { idle, absolute: absolute.flatten() };
     (lifetime, Capacity { total, per_user }, store, ca_file)
 }
@@ -100,7 +112,7 @@ mod tests {
             ("idle = \"1h\"\ntouch_interval = \"3m\"", 180_000),
         ] {
             let (store, faults) = parse(&format!("store = \"redis://h\"\n{text}"));
-            let Store::Redis(settings) = store else { panic!("{faults:?}") };
+            let Store::Redis { settings, .. } = store else { panic!("{faults:?}") };
             assert_eq!(settings.touch_interval, Duration::from_millis(expected), "{text}");
             assert_eq!((settings.prefix.as_str(), settings.near_cache), ("igw:", true));
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request_id::put_hex;
+use crate::seeds::nth_of;
 
 /// The header.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -152,11 +153,7 @@ fn new_span_id() -> u64 {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let seed = *SEED.get_or_init(|| getrandom::u64().unwrap_or_default());
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    // SplitMix64, which has each number once.
-    let mut mixed = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)).max(1)
+    nth_of(seed, count).max(1)
 }
 
 #[cfg(test)]

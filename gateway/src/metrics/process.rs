@@ -30,10 +30,16 @@ pub fn write(text: &mut Text) {
 }
 
 fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let resident = value_in("/proc/self/status", "VmRSS:")?;
+    let kib: u64 = resident.strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// What stands behind `key` in a `file` of the system, which has lines of keys and values.
+pub fn value_in(file: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(value.trim().to_owned())
 }
 
 /// Since Linux 6.2 the folder says how many are in it; before, they are counted.

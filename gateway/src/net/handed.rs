@@ -15,6 +15,8 @@ use rustix::net::{
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
+use super::listener::SocketFile;
+
 /// How many sockets there may be.
 const MOST: usize = 128;
 
@@ -25,19 +27,19 @@ const LONGEST: usize = 1 << 20;
 #[derive(Clone)]
 pub struct Sockets(Arc<Mutex<Named>>);
 
-/// Each with its address; `None` once they are closed.
-type Named = Option<Vec<(String, OwnedFd)>>;
+/// Each with its address, and the file of the one that has one; `None` once they are closed.
+type Named = Option<(Vec<(String, OwnedFd)>, Option<SocketFile>)>;
 
 impl Sockets {
-    /// These.
-    pub fn new(sockets: Vec<(String, OwnedFd)>) -> Self {
-        Self(Arc::new(Mutex::new(Some(sockets))))
+    /// These, one of which may have a `file` to be removed when they are closed.
+    pub fn new(sockets: Vec<(String, OwnedFd)>, file: Option<SocketFile>) -> Self {
+        Self(Arc::new(Mutex::new(Some((sockets, file)))))
     }
 
     /// All of them once more, and their addresses.
     pub fn again(&self) -> io::Result<(Vec<String>, Vec<OwnedFd>)> {
         let sockets = self.lock();
-        let sockets = sockets.as_ref().ok_or_else(|| Error::other("this process ends"))?;
+        let (sockets, _) = sockets.as_ref().ok_or_else(|| Error::other("this process ends"))?;
         let again = sockets.iter().map(|(address, it)| Ok((address.clone(), it.try_clone()?)));
         Ok(again.collect::<io::Result<Vec<_>>>()?.into_iter().unzip())
     }
@@ -45,7 +47,7 @@ impl Sockets {
     /// Takes out the one at `address`.
     pub fn take(&self, address: &str) -> Option<OwnedFd> {
         let mut sockets = self.lock();
-        let sockets = sockets.as_mut()?;
+        let (sockets, _) = sockets.as_mut()?;
         let place = sockets.iter().position(|(other, _)| other == address)?;
         Some(sockets.swap_remove(place).1)
     }
@@ -53,6 +55,13 @@ impl Sockets {
     /// Closes them, or nobody would be refused for as long as this process lives.
     pub fn close(&self) {
         *self.lock() = None;
+    }
+
+    /// The same where another process goes on with them: the file stays.
+    pub fn leave(&self) {
+        if let Some((_, Some(file))) = self.lock().take() {
+            file.keep();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Named> {

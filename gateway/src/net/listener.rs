@@ -20,7 +20,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::acceptance::Acceptance;
 use super::tls::{self, Certificate};
 use unix::OWNER_ONLY;
-pub use unix::bind as bind_unix;
+pub use unix::{SocketFile, bind as bind_unix};
 
 /// How many connections may wait to be accepted. Pingora sets its own limit later.
 const BACKLOG: i32 = 1024;
@@ -71,6 +71,14 @@ impl Listener {
     /// The actual address, or the path.
     pub fn address(&self) -> String {
         self.socket.key()
+    }
+
+    /// The socket's file, if it is in the file system, to be removed at the end.
+    pub fn socket_file(&self) -> Option<SocketFile> {
+        match &self.socket {
+            Open::Tcp(_) => None,
+            Open::Unix(_, path) => Some(SocketFile::new(path)),
+        }
     }
 
     /// The actual address, as a URL, or `unix:` and the path.

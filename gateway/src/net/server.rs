@@ -105,10 +105,8 @@ impl<P: HttpServerApp + Send + Sync + 'static> ServerApp for Front<P> {
     ) -> Option<Stream> {
         let socket = stream.get_socket_digest();
         let Some(open) = self.connections.open(socket::peer_address(socket.as_deref())) else {
-            let (rejection, over_tls) =
-                (Rejection::TooManyConnections, stream.get_ssl_digest().is_some());
-            let mut rejection =
-                EarlyRejection::new(rejection, &self.gateway, over_tls, Instant::now());
+            let (rejection, now) = (Rejection::TooManyConnections, Instant::now());
+            let mut rejection = EarlyRejection::new(rejection, &self.gateway, &stream, now);
             // A client that does not take it is not waited for.
             let _ = tokio::time::timeout(REJECTION, rejection.write(&mut stream)).await;
             rejection.log(socket.as_deref());

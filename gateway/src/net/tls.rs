@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use arc_swap::ArcSwap;
 use pingora::listeners::TlsAccept;
 use pingora::listeners::tls::TlsSettings;
+use pingora::protocols::tls::SslDigest;
 use pingora::tls::sign::CertifiedKey;
 use pingora::tls::{
     ClientHello, CryptoProvider, PrivateKeyDer, ResolvesServerCert, install_default_crypto_provider,
@@ -153,6 +154,15 @@ impl ResolvesServerCert for Certificate {
 impl fmt::Debug for Certificate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Certificate({})", self.files.certificate.path.display())
+    }
+}
+
+/// The version of TLS of a connection, for the log.
+pub fn version(connection: &SslDigest) -> &'static str {
+    match &*connection.version {
+        "TLSv1_3" => "1.3",
+        "TLSv1_2" => "1.2",
+        _ => "other",
     }
 }
 

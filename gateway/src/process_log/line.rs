@@ -59,6 +59,16 @@ pub fn begin(out: &mut Vec<u8>, format: Format, time: SystemTime, whom: (Level, 
     out.extend_from_slice(b"] ");
 }
 
+/// Appends a whole line of JSON, at `info`, whose member `target` is `object`: JSON in visible ASCII and blanks.
+pub fn object(out: &mut Vec<u8>, time: SystemTime, target: &str, object: &str) {
+    begin(out, Format::Json, time, (Level::Info, target));
+    out.extend_from_slice(b",\"");
+    json(out, target);
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(object.as_bytes());
+    out.extend_from_slice(b"}\n");
+}
+
 /// Appends a whole line that says `text`. What is said in several lines stays one entry: in text, those that follow are
 /// indented, and other controls are written as in a program.
 pub fn record(

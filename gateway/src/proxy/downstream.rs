@@ -7,6 +7,7 @@ use pingora::protocols::SocketDigest;
 
 use super::Downstream;
 use crate::net::http1::connection::Connection;
+use crate::net::tls;
 
 /// The client's connection, if it is HTTP/1.
 pub fn connection(downstream: &Downstream) -> Option<&Connection> {
@@ -31,11 +32,7 @@ pub fn is_over_tls(downstream: &Downstream) -> bool {
 
 /// The version of TLS that the client speaks with us, for people.
 pub fn tls_version(downstream: &Downstream) -> Option<&'static str> {
-    match &*downstream.digest()?.ssl_digest.as_ref()?.version {
-        "TLSv1_3" => Some("1.3"),
-        "TLSv1_2" => Some("1.2"),
-        _ => Some("other"),
-    }
+    downstream.digest()?.ssl_digest.as_deref().map(tls::version)
 }
 
 /// Has the connection outlive an answer of this status before the end of the request's body, if it is

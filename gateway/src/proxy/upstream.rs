@@ -202,6 +202,13 @@ impl Upstream {
         Arc::clone(&self.failures)
     }
 
+    /// Where Pingora loads authorities from for all connections; `None`: from those of the system. An empty file where none
+    /// is verified by them: a machine need not have any.
+    pub fn authorities(&self) -> Option<String> {
+        let needs = self.peer_identity.as_ref().is_some_and(PeerIdentity::needs_system_authorities);
+        (!needs).then(|| "/dev/null".to_owned())
+    }
+
     /// Host and port, for the `Host` header.
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
@@ -285,8 +292,7 @@ impl Upstream {
         options.write_timeout = Some(self.limits.upstream_write);
         options.idle_timeout = Some(self.limits.upstream_idle);
         let connector = self.connector.clone();
-        options.custom_l4 =
-            connector.map(|connector| connector as Arc<dyn L4Connect + Send + Sync>);
+        options.custom_l4 = connector.map(|it| it as Arc<dyn L4Connect + Send + Sync>);
         // Removes hop-by-hop headers and what `Connection` names, before we set the identity.
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
         peer

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
+use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::prelude::HttpPeer;
@@ -21,6 +22,9 @@ const MOST_BYTES: usize = 256 * 1024;
 /// How often a request is sent at most: a connection that was kept may turn out to be closed.
 const MOST_ATTEMPTS: usize = 4;
 
+/// How many unused connections are kept.
+const KEPT: usize = 128;
+
 /// The `User-Agent` of the gateway's own requests.
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("influx-gateway/", env!("CARGO_PKG_VERSION")));
@@ -28,7 +32,7 @@ const AGENT: HeaderValue =
 /// Sends the gateway's own requests to the upstream, on connections of their own.
 pub struct OwnRequests {
     upstream: Arc<Upstream>,
-    /// Made when first used: it reads the system's certificates.
+    /// Made when first used: it may read the system's certificates.
     connector: OnceLock<Connector<()>>,
 }
 
@@ -94,7 +98,11 @@ impl OwnRequests {
     }
 
     fn connector(&self) -> &Connector<()> {
-        self.connector.get_or_init(|| Connector::new(None))
+        self.connector.get_or_init(|| {
+            let mut options = ConnectorOptions::new(KEPT);
+            options.ca_file = self.upstream.authorities();
+            Connector::new(Some(options))
+        })
     }
 
     /// A connection to whichever of the upstream's addresses has one, to which, and whether it was

@@ -69,8 +69,6 @@ pub struct Settings {
     pub touch_interval: Duration,
     /// Whether sessions are kept at hand.
     pub near_cache: bool,
-    /// What gateways seal by that look after InfluxDB's halves of sessions, if it is configured.
-    pub key: Option<StoreKey>,
 }
 
 /// All sessions, as Redis has them.
@@ -121,7 +119,7 @@ impl RedisStore {
         whose: Whose,
         listeners: impl IntoIterator<Item = Arc<dyn EndListener>>,
     ) -> Self {
-        let Settings { address, prefix, timeout, touch_interval, near_cache, key: _ } = settings;
+        let Settings { address, prefix, timeout, touch_interval, near_cache } = settings;
         let (doubt, doubted) = mpsc::unbounded_channel();
         let (keys, near, underway) = (Keys::new(prefix), NearCache::new(), Arc::default());
         let agreed = Agreed::new(whose.halves().and_then(|halves| halves.key.clone()));

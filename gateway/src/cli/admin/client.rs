@@ -33,40 +33,28 @@ impl Client {
 
     /// Asks, and returns the answer if it is one that says yes.
     pub(super) fn ask(&self, method: &str, target: &str) -> Result<Value, Failure> {
-        let answer = self.exchange(method, target).map_err(|error| {
+        match self.exchange(method, target)? {
+            (200, body) => Ok(body),
+            (status, body) => Err(refusal(status, &body)),
+        }
+    }
+
+    /// Asks, and returns status and body, whatever they are.
+    pub(in crate::cli) fn exchange(
+        &self,
+        method: &str,
+        target: &str,
+    ) -> Result<(u16, Value), Failure> {
+        let answer = self.send(method, target).map_err(|error| {
             Failure::Unavailable(format!(
                 "no answer from the gateway at {} (admin.listen): {error}; is it running?",
                 self.0.listen
             ))
         })?;
-        let (status, body) = answer.ok_or_else(|| {
-            Failure::Unavailable(format!("what answers at {} is no gateway", self.0.listen))
-        })?;
-        let message = || {
-            let message = plain(body["message"].as_str().unwrap_or("it says nothing more"));
-            let candidates = body["candidates"].as_array().into_iter().flatten();
-            let names = |it: &Value| {
-                let word = |key: &str| plain(it[key].as_str().unwrap_or("-"));
-                format!("\n  {}  {}  {}", word("fingerprint"), word("created"), word("user"))
-            };
-            format!("{message}{}", candidates.map(names).collect::<String>())
-        };
-        match status {
-            200 => Ok(body),
-            401 | 403 => Err(Failure::Refused(format!("refused: {}", message()))),
-            404 | 409 => Err(Failure::NotThere(message())),
-            400 | 405 => Err(Failure::usage(message())),
-            _ => Err(Failure::Unavailable(format!("the gateway answers {status}: {}", message()))),
-        }
-    }
-
-    /// Asks, and returns status and body, whatever they are; `None` if what answers is no gateway.
-    pub(in crate::cli) fn exchange(
-        &self,
-        method: &str,
-        target: &str,
-    ) -> std::io::Result<Option<(u16, Value)>> {
-        self.send(method, target).map(|answer| parse(&answer))
+        parse(&answer).ok_or_else(|| {
+            let what = format!("what answers at {} (admin.listen) is no gateway", self.0.listen);
+            Failure::Unavailable(what)
+        })
     }
 
     fn send(&self, method: &str, target: &str) -> std::io::Result<Vec<u8>> {
@@ -92,6 +80,23 @@ impl Client {
                 read_answer(stream, &request)
             }
         }
+    }
+}
+
+/// What an answer with this status and body means, which does not say yes.
+pub(in crate::cli) fn refusal(status: u16, body: &Value) -> Failure {
+    let message = plain(body["message"].as_str().unwrap_or("it says nothing more"));
+    let candidates = body["candidates"].as_array().into_iter().flatten();
+    let names = |it: &Value| {
+        let word = |key: &str| plain(it[key].as_str().unwrap_or("-"));
+        format!("\n  {}  {}  {}", word("fingerprint"), word("created"), word("user"))
+    };
+    let message = format!("{message}{}", candidates.map(names).collect::<String>());
+    match status {
+        401 | 403 => Failure::Refused(format!("refused: {message}")),
+        404 | 409 => Failure::NotThere(message),
+        400 | 405 => Failure::usage(message),
+        _ => Failure::Unavailable(format!("the gateway answers {status}: {message}")),
     }
 }
 

@@ -169,9 +169,8 @@ impl Connection {
         let began = self.deadline.take().and_then(|deadline| {
             deadline.deadline().checked_sub(self.policy.limits.head).map(|began| began.min(now))
         });
-        let over_tls = self.io.get_ssl_digest().is_some();
         let started = began.unwrap_or(now).into_std();
-        let rejection = EarlyRejection::new(rejection, &self.gateway, over_tls, started);
+        let rejection = EarlyRejection::new(rejection, &self.gateway, &self.io, started);
         self.state = State::Rejecting(Box::new(Rejecting::new(rejection)));
     }
 

@@ -21,12 +21,13 @@ use crate::gateway::request_id::RequestId;
 use crate::gateway::response_headers::Recipient;
 use crate::metrics::label::{Method, RouteClass, StatusClass};
 use crate::metrics::{Answered, METRICS};
-use crate::net::socket;
+use crate::net::{socket, tls};
 
 /// A rejection that is being written, when Pingora has no request that it could answer.
 pub struct EarlyRejection {
     rejection: Rejection,
     id: RequestId,
+    tls: Option<&'static str>,
     started: Instant,
     /// What is not written yet.
     left: BytesMut,
@@ -34,10 +35,11 @@ pub struct EarlyRejection {
 }
 
 impl EarlyRejection {
-    /// The answer to a request that began at `started`.
-    pub fn new(rejection: Rejection, gateway: &Gateway, over_tls: bool, started: Instant) -> Self {
+    /// The answer to a request that began at `started`, on `stream`.
+    pub fn new(rejection: Rejection, gateway: &Gateway, stream: &Stream, started: Instant) -> Self {
         let id = RequestId::make();
-        let to = Recipient { id: &id, over_tls, headers: None };
+        let tls = stream.get_ssl_digest().map(|connection| tls::version(&connection));
+        let to = Recipient { id: &id, over_tls: tls.is_some(), headers: None };
         let mut response = gateway.complete(rejection, &gateway.policy(), &to);
         let body_bytes = response.body().len();
         let headers = response.headers_mut();
@@ -48,7 +50,7 @@ impl EarlyRejection {
         left.extend_from_slice(format!("HTTP/1.1 {}\r\n", response.status()).as_bytes());
         fields::put(&mut left, response.headers());
         left.extend_from_slice(response.body());
-        Self { rejection, id, started, left, body_bytes }
+        Self { rejection, id, tls, started, left, body_bytes }
     }
 
     /// Writes it, and is ready when all of it is written.
@@ -102,7 +104,7 @@ impl EarlyRejection {
             compared: None,
             upstream: None,
             upstream_time: None,
-            tls: None,
+            tls: self.tls,
             received: 0,
         }
         .log();

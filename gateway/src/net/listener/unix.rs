@@ -3,8 +3,9 @@
 use std::fs::{self, File, Permissions};
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -27,6 +28,48 @@ pub fn bind(path: &str) -> Result<UnixListener> {
     socket.set_nonblocking(true)?;
     socket.listen(BACKLOG)?;
     Ok(OwnedFd::from(socket).into())
+}
+
+/// The file of a listening socket, which is removed when this is dropped, unless another file is there by then. Whoever
+/// hands the socket to another process [keeps](Self::keep) the file.
+#[must_use]
+pub struct SocketFile {
+    path: PathBuf,
+    /// By what it is told from another one at the same place.
+    known: Option<Known>,
+}
+
+/// Device, number and time of a file: numbers are used again.
+type Known = (u64, u64, i64, i64);
+
+impl SocketFile {
+    /// The one at `path`, which this process has just made.
+    pub fn new(path: &str) -> Self {
+        let path = PathBuf::from(path);
+        let known = known(&path);
+        Self { path, known }
+    }
+
+    /// Leaves the file there.
+    pub fn keep(mut self) {
+        self.known = None;
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.known.is_none() || known(&self.path) != self.known {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::warn!("{}: the socket's file cannot be removed: {error}", self.path.display());
+        }
+    }
+}
+
+fn known(path: &Path) -> Option<Known> {
+    let there = fs::symlink_metadata(path).ok()?;
+    Some((there.dev(), there.ino(), there.mtime(), there.mtime_nsec()))
 }
 
 fn remove_left(path: &str) -> Result<()> {

@@ -53,6 +53,11 @@ impl PeerIdentity {
         true
     }
 
+    /// Whether it is verified by the authorities of the system.
+    pub fn needs_system_authorities(&self) -> bool {
+        self.known.load().tls.authorities.is_none()
+    }
+
     /// Lets connections to `peer` be verified in the way that is tried first.
     pub fn prepare(&self, peer: &mut HttpPeer) {
         let known = self.known.load();

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use pingora::tls::CertificateDer;
+use pingora::tls::{CertificateDer, RootCertStore, load_native_certs};
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls::client::verify_server_name;
 use rustls::pki_types::ServerName;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::Upstream;
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
+use crate::metrics::Expiry;
 use crate::net::tls::{Pair, pem, read, told};
 use crate::toml_reader::{Diagnostic, Named};
 
@@ -24,6 +26,8 @@ pub struct UpstreamFiles {
     pub authorities: Option<Named>,
     /// The gateway's own certificate.
     pub client: Option<Pair>,
+    /// Until when that is valid, as it was last read.
+    pub expiry: Expiry,
 }
 
 /// The settings for TLS to an `https` upstream.
@@ -64,7 +68,12 @@ impl UpstreamFiles {
             Err(more) => faults.extend(more),
         }
         tls.sum = sum.finalize().into();
-        if faults.is_empty() { Ok(tls) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let own = tls.client.as_ref().map(|own| CertificateDer::from(own.leaf()));
+        self.expiry.store(own.as_ref().map_or(0, pem::expiry), Ordering::Relaxed);
+        Ok(tls)
     }
 
     /// Where the files are.
@@ -72,6 +81,19 @@ impl UpstreamFiles {
         let client = self.client.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
         self.authorities.iter().chain(client).map(|file| file.path.clone()).collect()
     }
+}
+
+/// Whether the system has certificates of authorities; if not, what was found. Pingora panics without them, if it is to
+/// load them.
+pub fn look_for_system_authorities() -> Result<(), String> {
+    let found = load_native_certs().map_err(|error| error.to_string())?;
+    if found.is_empty() {
+        return Err("there are none".to_owned());
+    }
+    let mut store = RootCertStore::empty();
+    let mut add = |certificate| store.add(certificate);
+    let added = found.into_iter().try_for_each(&mut add);
+    added.map_err(|error| format!("one of them cannot be used: {error}"))
 }
 
 /// The files of an upstream that follows them.

@@ -77,7 +77,6 @@ fn beside(
         timeout: Duration::from_secs(20),
         touch_interval: Duration::from_secs(15),
         near_cache,
-        key: None,
     };
     let mut store = RedisStore::new(settings, lifetime, capacity, whose, [told]);
     store.simulated = Some(origin);

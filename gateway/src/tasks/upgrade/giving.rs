@@ -79,8 +79,8 @@ impl Handover {
             Err(error) => return Err(io::Error::other(format!("it has ended: {error}"))),
         }
         log::info!("another process has taken over; this one answers what it has and ends");
+        self.sockets.leave();
         self.acceptance.end();
-        self.sockets.close();
         Ok(())
     }
 }

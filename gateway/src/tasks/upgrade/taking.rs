@@ -34,7 +34,7 @@ impl Takeover {
                 addresses.len()
             )));
         }
-        let sockets = Sockets::new(addresses.into_iter().zip(sockets).collect());
+        let sockets = Sockets::new(addresses.into_iter().zip(sockets).collect(), None);
         Ok(Self { link, sockets })
     }
 

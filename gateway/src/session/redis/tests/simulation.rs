@@ -105,7 +105,6 @@ fn gateway(wire: &Wire, has_halves: bool) -> Arc<RedisStore> {
         timeout: Duration::from_millis(TIMEOUT),
         touch_interval: Duration::from_millis(INTERVAL),
         near_cache: true,
-        key: None,
     };
     let lifetime = Lifetime { idle: Duration::from_millis(IDLE), absolute: None };
     let capacity = Capacity { total: 100, per_user: 100 };
