@@ -414,6 +414,7 @@ fn a_value_that_follows_from_others_is_shown_as_it_is() {
         "server.working_directory",
         "session.store_ca_file",
         "session.store_key",
+        "tracing.endpoint",
         "upstream.ca_file",
         "upstream.client_certificate",
         "upstream.client_key",
