@@ -1,15 +1,20 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::SystemTime;
 
+use serde_json::Value;
+
+use crate::influxdb::Influxdb;
 use crate::secure::{Authority, SecureGateway};
 use crate::support::*;
 
@@ -23,12 +28,17 @@ struct Stage {
 
 impl Stage {
     fn start(upstream: SocketAddr, drain_delay: &str) -> Self {
+        Self::with(upstream, drain_delay, "")
+    }
+
+    /// The same with more sections.
+    fn with(upstream: SocketAddr, drain_delay: &str, config: &str) -> Self {
         let authority = Authority::new();
         let [http, https] = [closed_port(), closed_port()];
         let keys = format!(
             "[admin]\nlisten = \"unix:admin.sock\"\n\
              [server]\ndrain_delay = \"{drain_delay}\"\nupgrade_socket = \"upgrade.sock\"\n\
-             [[listen.https]]\naddress = \"{https}\"\ncertificate = \"gateway.crt\"\nkey = \"gateway.key\"\n"
+             [[listen.https]]\naddress = \"{https}\"\ncertificate = \"gateway.crt\"\nkey = \"gateway.key\"\n{config}"
         );
         let folder =
             Gateway::prepare(&format!("http://{upstream}"), &keys, &users(&["ada", "bob"]));
@@ -142,19 +152,52 @@ fn ask(kept: &mut Option<BufReader<TcpStream>>, to: SocketAddr, request: &str) -
     Ok(answer.status)
 }
 
-/// Whether the gateway is ready, as operators are told: the status.
-fn ready(socket: &PathBuf) -> io::Result<u16> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream
-        .write_all(b"GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    answer.get(9..12).and_then(|status| status.parse().ok()).ok_or_else(|| io::Error::other(answer))
+fn buckets(session: &str) -> String {
+    get("/api/v2/buckets", &[&cookie(session)])
 }
 
-/// Nobody is refused or cut off, and what takes long in the old process is answered by it.
+fn me(client: &mut Client, session: &str) -> Answer {
+    client.send(&get("/api/v2/me", &[&cookie(session)]))
+}
+
+fn sign_out(client: &mut Client, session: &str) -> Answer {
+    client.send(&post("/api/v2/signout", &[&cookie(session)]))
+}
+
+/// What operators are answered.
+fn of_operators(socket: &Path, target: &str) -> io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// All sessions, as operators see them, by their fingerprints.
+fn listed(socket: &Path) -> BTreeMap<String, Value> {
+    let answer = of_operators(socket, "/sessions?limit=1000").unwrap();
+    let list: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let list = list["sessions"].as_array().unwrap();
+    list.iter().map(|it| (it["fingerprint"].as_str().unwrap().to_owned(), it.clone())).collect()
+}
+
+/// A time of a session, in milliseconds.
+fn millis(session: &Value, key: &str) -> u128 {
+    let time = humantime::parse_rfc3339(session[key].as_str().unwrap()).unwrap();
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()
+}
+
+/// Whether the gateway is ready, as operators are told: the status.
+fn ready(socket: &Path) -> io::Result<u16> {
+    let answer = of_operators(socket, "/health/ready")?;
+    let status = answer.get(9..12).and_then(|status| status.parse().ok());
+    status.ok_or_else(|| io::Error::other(answer))
+}
+
+/// Nobody is refused, cut off or signed out, and what takes long in the old process is answered by it.
 #[test]
-fn r_02_an_upgrade_under_load_refuses_nobody() {
+fn r_02_an_upgrade_under_load_refuses_nobody_and_signs_nobody_out() {
     let (release, gate) = channel::<()>();
     let gate = Mutex::new(gate);
     let upstream = Upstream::behaving(move |seen, stream| {
@@ -164,21 +207,29 @@ fn r_02_an_upgrade_under_load_refuses_nobody() {
         answer(stream, "200 OK", "answered")
     });
     let stage = Stage::start(upstream.address, "1s");
+    let sessions: Vec<_> =
+        (0..150).map(|n| stage.gateway().sign_in(["ada", "bob"][n % 2])).collect();
+    let left = stage.gateway().sign_in("ada");
+    assert_eq!(sign_out(&mut stage.gateway().connect(), &left).status, 204);
+    let as_listed = listed(&stage.path("admin.sock"));
     let (address, socket) = (stage.gateway().address, stage.path("admin.sock"));
     let mut slow = stage.gateway().connect();
     slow.write(get("/api/v2/query", &[TOKEN]).as_bytes());
     let mut idle = stage.gateway().connect();
     assert_eq!(idle.send(&get("/api/v2/buckets", &[TOKEN])).status, 200);
     let load = Load::default();
-    let request = get("/api/v2/buckets", &[TOKEN]);
     let new = thread::scope(|scope| {
         let _done = Done(&load);
         scope.spawn(|| {
             let mut kept = None;
-            load.run("kept", |_| ask(&mut kept, address, &request));
+            load.run("kept", |n| ask(&mut kept, address, &buckets(&sessions[n % 50])));
         });
-        scope.spawn(|| load.run("new", |_| ask(&mut None, address, &request)));
-        scope.spawn(|| load.run("secure", |_| Ok(stage.old.connect().send(&request).status)));
+        scope.spawn(|| {
+            load.run("new", |n| ask(&mut None, address, &buckets(&sessions[n % 50])));
+        });
+        scope.spawn(|| {
+            load.run("secure", |n| Ok(stage.old.connect().send(&buckets(&sessions[n % 50])).status))
+        });
         scope.spawn(|| load.run("operator", |_| ready(&socket)));
         load.wait_for(50);
         let new = stage.upgrade();
@@ -191,10 +242,81 @@ fn r_02_an_upgrade_under_load_refuses_nobody() {
         load.wait_for(50);
         new
     });
+    let now = listed(&socket);
     let failures = load.failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{} of {:?}: {failures:?}", failures.len(), load.answered);
     assert_eq!(stage.old.gateway.wait().0, Some(0));
-    assert!(new.has_logged("took over from another process"));
+    assert!(new.has_logged("took over from another process, with 150 sessions"));
+    let differ = |key: &str, least: u128| {
+        let differs = |(id, was): &(&String, &Value)| {
+            millis(was, key).abs_diff(millis(&now[*id], key)) > least
+        };
+        as_listed.iter().filter(differs).count()
+    };
+    assert_eq!((now.len(), differ("created", 100)), (150, 0));
+    // Fifty were used.
+    assert!(differ("last_used", 100) <= 50 && differ("expires", 100) <= 50);
+    let is_same = |(id, was): (&String, &Value)| {
+        ["user", "client", "agent"].iter().all(|key| was[key] == now[id][key])
+    };
+    assert!(as_listed.iter().all(is_same));
+    for (n, session) in sessions.iter().enumerate() {
+        let answer = me(&mut new.connect(), session);
+        assert_eq!((answer.status, &answer.json()["name"]), (200, &["ada", "bob"][n % 2].into()));
+    }
+    assert_eq!(me(&mut new.connect(), &left).status, 401);
+}
+
+/// Until the old process has ended, each does what it does for both: whoever is asked next, knows.
+#[test]
+fn sessions_that_begin_and_end_meanwhile_do_so_in_both_processes() {
+    let upstream = Upstream::start();
+    let stage = Stage::start(upstream.address, "1h");
+    let [left, kept] = [stage.gateway().sign_in("ada"), stage.gateway().sign_in("bob")];
+    let mut at_old: Vec<_> = (0..40).map(|_| stage.gateway().connect()).collect();
+    for client in &mut at_old {
+        assert_eq!(me(client, &left).status, 200);
+    }
+    let new = stage.upgrade();
+    let mut at_new = new.connect();
+    let mut next = || at_old.pop().unwrap();
+    // Signed out of at the old one, and in.
+    let out = sign_out(&mut next(), &left);
+    assert_eq!((out.status, out.header("connection")), (204, Some("close")));
+    assert_eq!(me(&mut at_new, &left).status, 401);
+    let begin = |client: &mut Client| {
+        client.send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)])).cookie()
+    };
+    for _ in 0..10 {
+        let begun = begin(&mut next());
+        assert_eq!(me(&mut at_new, &begun).status, 200);
+        // And at the new one.
+        assert_eq!(sign_out(&mut at_new, &begun).status, 204);
+        assert_eq!(me(&mut next(), &begun).status, 401);
+        let begun = begin(&mut at_new);
+        assert_eq!(me(&mut next(), &begun).status, 200);
+    }
+    assert_eq!(stage.gateway().audit().matches("signed_out").count(), 11, "each once");
+    stage.gateway().signal("TERM");
+    drop(at_old);
+    assert_eq!(stage.old.gateway.wait().0, Some(0));
+    assert_eq!(me(&mut at_new, &kept).status, 200);
+    assert_eq!(sign_out(&mut at_new, &kept).status, 204);
+}
+
+/// InfluxDB's half of a session goes over, and neither process signs out of it.
+#[test]
+fn sessions_of_influxdb_go_over_with_their_other_half() {
+    let influxdb = Influxdb::start();
+    let stage = Stage::with(influxdb.upstream.address, "1s", "[users]\nsource = \"influxdb\"\n");
+    let session = stage.gateway().sign_in("ada");
+    let new = stage.upgrade();
+    assert_eq!(stage.old.gateway.wait().0, Some(0));
+    let answer = me(&mut new.connect(), &session);
+    assert_eq!((answer.status, &answer.json()["name"]), (200, &"ada".into()));
+    assert_eq!(influxdb.sessions(), 1);
+    assert_eq!(sign_out(&mut new.connect(), &session).status, 204);
+    wait_until("it is over there too", || influxdb.sessions() == 0);
 }
 
 #[test]

@@ -233,8 +233,9 @@ fn build(
     let drain = Drain::new((connections, open), shared, written, sockets.clone(), grace);
     Tasks { upstream, version, sessions, upstream_sessions, reload, send_spans, drain }
         .add_to(&mut server);
-    let handover = Handover { sockets, acceptance };
-    Built { server, audit: auth.audit().clone(), draining: (readiness, drain_delay), handover }
+    let audit = auth.audit().clone();
+    let handover = Handover { sockets, auth, acceptance };
+    Built { server, audit, draining: (readiness, drain_delay), handover }
 }
 
 /// Requests of the gateway's own and of clients, to the upstream.

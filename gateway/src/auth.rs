@@ -3,6 +3,7 @@
 mod changes;
 pub mod credential;
 pub mod errand;
+pub mod handover;
 pub mod password;
 mod rehash;
 pub mod reload;

@@ -20,7 +20,6 @@ impl Moment {
 
     /// This moment, reading the clock.
     pub fn now() -> Self {
-        static ORIGIN: OnceLock<Duration> = OnceLock::new();
         let now = since_boot();
         let elapsed = now.saturating_sub(*ORIGIN.get_or_init(|| now));
         Self(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX / 2))
@@ -46,6 +45,21 @@ impl Moment {
     pub fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
+}
+
+/// When the process first asked.
+static ORIGIN: OnceLock<Duration> = OnceLock::new();
+
+/// The origin of the clock, for a process that takes over from this one.
+pub fn origin() -> Duration {
+    Moment::now();
+    ORIGIN.get().copied().unwrap_or_default()
+}
+
+/// Has the clock count from the `origin` of another process, so that its moments are moments here too. False if somebody
+/// has asked for the time before.
+pub fn continue_from(origin: Duration) -> bool {
+    ORIGIN.set(origin).is_ok()
 }
 
 /// How long ago the machine was started, the time for which it was suspended included. Systems other

@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod ended;
+pub mod entry;
 mod error;
 mod in_flight;
 mod index;

@@ -37,11 +37,9 @@ pub fn begin(path: &Path, config: &Config) -> Result<Takeover, String> {
 pub(super) fn succeed(takeover: Option<Takeover>, handover: Handover, place: &Place) {
     let has_taken_over = takeover.is_some();
     if let Some(takeover) = takeover {
-        handover.acceptance.begin();
-        if let Err(error) = takeover.finish() {
-            fail(&error);
-        }
-        log::info!("took over from another process");
+        let accept = || handover.acceptance.begin();
+        let count = takeover.finish(&handover.auth, accept).unwrap_or_else(|error| fail(&error));
+        log::info!("took over from another process, with {count} sessions");
     }
     let Place { path, is_wanted } = place;
     match handover.listen(path, has_taken_over) {

@@ -93,6 +93,11 @@ impl UpstreamSessions {
         }
     }
 
+    /// Takes a session of another process into care. When InfluxDB was last asked about it is not known, so it is due.
+    pub fn adopt(&self, session: &Arc<Session>, now: Moment) {
+        self.lock_due().push_front((now, Arc::downgrade(session)));
+    }
+
     /// Asks about `session` in the background, if it was not asked about lately.
     pub fn refresh(self: &Arc<Self>, session: &Arc<Session>, now: Moment) {
         let is_stale = session.upstream().is_some_and(|half| half.is_stale(now, self.pace.refresh));

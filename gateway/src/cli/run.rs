@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// Take over from the process that serves by this configuration
     #[arg(
         long,
-        long_help = "Take over from the process that serves by this configuration: its listening sockets. It answers \
+        long_help = "Take over from the process that serves by this configuration: its listening sockets, and the sessions in memory. It answers \
                      what it has and ends once this one serves; if this one fails before, it goes on."
     )]
     upgrade: bool,

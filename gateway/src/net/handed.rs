@@ -87,6 +87,21 @@ impl Link {
         Ok(Self(stream))
     }
 
+    /// The same once more, for another thread.
+    pub fn again(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
+    /// Waits for messages for as long as it takes, from now on.
+    pub fn be_patient(&self) -> io::Result<()> {
+        self.0.set_read_timeout(None)
+    }
+
+    /// Tells all threads that there is nothing more to come.
+    pub fn close(&self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+
     /// Sends a message.
     pub fn send(&self, message: &[u8]) -> io::Result<()> {
         let length = u32::try_from(message.len()).map_err(Error::other)?;

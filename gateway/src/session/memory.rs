@@ -1,5 +1,7 @@
 //! Sessions in memory: a moka cache with time-to-idle, and a index that counts them.
 
+pub mod follower;
+
 use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -15,6 +17,7 @@ use super::token::{DigestHasher, SessionId};
 use super::{EndReason, Lifetime, Page, Place, Record, Session, Wanted, Watch, lock};
 use crate::clock::Moment;
 use crate::user::{User, UserId};
+use follower::Follower;
 
 /// How many sessions there may be.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,8 @@ pub struct MemoryStore {
     lifetime: Lifetime,
     capacity: ArcSwap<Capacity>,
     listeners: Listeners,
+    /// Another process that takes over.
+    follower: Arc<Follower>,
 }
 
 /// How many sessions are forgotten at once: a matter of a millisecond.
@@ -55,9 +60,12 @@ impl MemoryStore {
         capacity: Capacity,
         listeners: impl IntoIterator<Item = Arc<dyn EndListener>>,
     ) -> Self {
-        let listeners: Listeners = listeners.into_iter().collect();
+        let follower = Arc::<Follower>::default();
+        let told = Arc::clone(&follower) as Arc<dyn EndListener>;
+        let listeners: Listeners = listeners.into_iter().chain([told]).collect();
         let index = Arc::new(Mutex::new(SessionIndex::default()));
         let (remove, told) = (Arc::clone(&index), Arc::clone(&listeners));
+        let keeper = Arc::clone(&follower);
         let cache = Cache::builder()
             // Each session knows exactly when it ends, and is forgotten soon after by `sweep`. Should
             // that ever come to a halt, moka forgets in its stead.
@@ -67,7 +75,7 @@ impl MemoryStore {
             .eviction_listener(move |_id, session: Arc<Session>, cause| {
                 if cause.was_evicted() {
                     lock(&remove).remove(&session);
-                    if session.end() {
+                    if session.end() && !keeper.keeps(EndReason::Expired) {
                         tell(&told, session, EndReason::Expired);
                     }
                 }
@@ -75,7 +83,7 @@ impl MemoryStore {
             .build_with_hasher(BuildHasherDefault::default());
         let (deadlines, underway) = (Mutex::default(), Arc::default());
         let capacity = ArcSwap::from_pointee(capacity);
-        Self { cache, index, deadlines, underway, lifetime, capacity, listeners }
+        Self { cache, index, deadlines, underway, lifetime, capacity, listeners, follower }
     }
 
     /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
@@ -102,15 +110,17 @@ impl MemoryStore {
         for (gone, reason) in admission {
             self.end_this(&gone, reason);
         }
-        self.cache.insert(*session.id(), Arc::clone(&session));
-        self.look_again(&session);
+        self.enter(&session);
+        self.follower.created(&session);
         Ok(session)
     }
 
     /// The live session `id`, renewed.
     pub fn touch(&self, id: &SessionId, now: Moment) -> Option<Arc<Session>> {
         let session = self.cache.get(id)?;
+        let before = session.last_used();
         if session.renew(now, &self.lifetime) {
+            self.follower.used(id, before, now);
             return Some(session);
         }
         // Or it would stay for as long as somebody asks for it.
@@ -214,7 +224,7 @@ impl MemoryStore {
         for session in due.iter().filter_map(Weak::upgrade) {
             if session.expire(now, &self.lifetime) {
                 self.forget(&session);
-                tell(&self.listeners, session, EndReason::Expired);
+                self.tell(session, EndReason::Expired);
             } else {
                 self.look_again(&session);
             }
@@ -231,9 +241,15 @@ impl MemoryStore {
             self.underway.revoke(session.id());
         }
         if ended {
-            tell(&self.listeners, Arc::clone(session), reason);
+            self.tell(Arc::clone(session), reason);
         }
         ended
+    }
+
+    fn tell(&self, session: Arc<Session>, reason: EndReason) {
+        if !self.follower.keeps(reason) {
+            tell(&self.listeners, session, reason);
+        }
     }
 
     fn forget(&self, session: &Session) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hex;
@@ -9,7 +10,7 @@ use crate::hex;
 /// What a provider calls one of its users, or one of its own sessions, by which sessions here are found.
 ///
 /// It is the SHA-256 of that and of which provider it is, as such names are personal data: no store has more.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Named {
     /// A user: the `sub` of an ID token.
     Subject([u8; 32]),
@@ -42,6 +43,7 @@ fn digest(provider: &str, name: &str) -> [u8; 32] {
 }
 
 /// By which of a provider's names a session is found.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Origin {
     subject: Named,
     session: Option<Named>,

@@ -109,6 +109,7 @@ impl SessionStore {
                 .await?
                 .map_err(|Full| CreateError::Full),
         };
+        self.settled().await;
         created.inspect(|_| METRICS.sessions_created.count())
     }
 
@@ -120,7 +121,10 @@ impl SessionStore {
         reason: EndReason,
         now: Moment,
     ) -> Result<Option<Ended>, StoreError> {
-        ask!(self, memory => memory.end(id, reason, now), redis => redis.end(id, reason, now))
+        let ended =
+            ask!(self, memory => memory.end(id, reason, now), redis => redis.end(id, reason, now));
+        self.settled().await;
+        ended
     }
 
     /// Revokes all sessions of `user` but `keep`; returns how many.
@@ -129,7 +133,9 @@ impl SessionStore {
         user: UserId,
         keep: Option<&SessionId>,
     ) -> Result<usize, StoreError> {
-        ask!(self, memory => memory.revoke_user(user, keep), redis => redis.revoke_user(user, keep))
+        let count = ask!(self, memory => memory.revoke_user(user, keep), redis => redis.revoke_user(user, keep));
+        self.settled().await;
+        count
     }
 
     /// Revokes all sessions of `user`, who has another password now: in a store that outlives the
@@ -139,7 +145,9 @@ impl SessionStore {
         user: UserId,
         password: PasswordMark,
     ) -> Result<usize, StoreError> {
-        ask!(self, memory => memory.revoke_user(user, None), redis => redis.revoke_older(user, password))
+        let count = ask!(self, memory => memory.revoke_user(user, None), redis => redis.revoke_older(user, password));
+        self.settled().await;
+        count
     }
 
     /// Revokes all sessions that a sign-in provider calls so: all of one of its users, or all that came of one session
@@ -158,6 +166,13 @@ impl SessionStore {
         only: Option<&SessionId>,
     ) -> Result<(), StoreError> {
         ask!(self, _memory => (), redis => redis.carry_over(user, (before, after), only))
+    }
+
+    /// Waits until a process that takes over has heard of what has changed here.
+    async fn settled(&self) {
+        if let Self::Memory(memory) = self {
+            memory.settled().await;
+        }
     }
 
     /// Whether the store can be asked, as far as is known now.

@@ -1,9 +1,13 @@
-//! One process takes over from another of the same user: the listening sockets.
+//! One process takes over from another of the same user: the listening sockets, the sessions in memory, and, until the old
+//! one has ended, what changes there.
 //!
-//! They speak through a Unix socket of the old process. The new one says [`Message::Hello`] and gets the sockets; it says
-//! [`Message::Ready`] when it serves. Only then does the old one begin to stop: if the other fails before, it goes on
-//! as if nothing had happened.
+//! They speak through a Unix socket of the old process. The new one says `Hello` and gets the sockets. When it could
+//! serve, it says `Table` and gets all sessions, the changes meanwhile, and `End`. From then on each tells the other which
+//! sessions begin and end, and lets nobody know before the other has heard of it: at no moment do both serve, and know
+//! different sessions. It accepts connections, and says `Ready`. Only then does the old one begin to stop: if the new one
+//! fails before, the old one goes on as if nothing had happened.
 
+mod exchange;
 mod giving;
 mod message;
 mod taking;

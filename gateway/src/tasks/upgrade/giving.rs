@@ -2,21 +2,28 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use super::exchange::{self, Exchange};
 use super::message::{Message, VERSION, receive, send, unexpected};
 use super::{PATIENCE, check_folder};
+use crate::auth::Auth;
+use crate::clock;
 use crate::net::acceptance::Acceptance;
 use crate::net::handed::{Link, Sockets};
 use crate::net::listener::bind_unix;
+use crate::session::memory::MemoryStore;
 
 /// What a process gives to the one that takes over from it.
 pub struct Handover {
     /// The listening sockets.
     pub sockets: Sockets,
+    /// The users and their sessions.
+    pub auth: Arc<Auth>,
     /// Told when the other process serves.
     pub acceptance: Arc<Acceptance>,
 }
@@ -62,25 +69,51 @@ impl Handover {
             _ => return Err(unexpected()),
         }
         log::info!("another process begins to take over");
-        let (addresses, sockets) = match self.sockets.again() {
+        let (addresses, sockets) = match self.sockets() {
             Ok(sockets) => sockets,
             Err(error) => {
                 send(&link, &Message::Refused { why: error.to_string() })?;
                 return Err(error);
             }
         };
-        send(&link, &Message::Sockets { addresses })?;
+        let origin = clock::origin();
+        let origin = (origin.as_secs(), origin.subsec_nanos());
+        send(&link, &Message::Sockets { addresses, origin })?;
         link.send_sockets(&sockets)?;
         // This one's own go on.
         drop(sockets);
-        match receive(&link) {
-            Ok(Message::Ready) => {}
-            Ok(_) => return Err(unexpected()),
-            Err(error) => return Err(io::Error::other(format!("it has ended: {error}"))),
+        let ended = |error| io::Error::other(format!("it has ended: {error}"));
+        match receive(&link).map_err(ended)? {
+            Message::Table => {}
+            _ => return Err(unexpected()),
         }
+        let mut exchange = Exchange::begin(&self.auth, &link)?;
+        let done = exchange.send_all().and_then(|()| {
+            exchange.tell()?;
+            exchange.listen(|| self.leave(&link))
+        });
+        exchange.end();
+        if self.acceptance.has_ended() { Ok(()) } else { done.map_err(ended) }
+    }
+
+    /// The listening sockets, unless it is too late for that, or too early.
+    fn sockets(&self) -> io::Result<(Vec<String>, Vec<OwnedFd>)> {
+        if exchange::store(&self.auth).is_some_and(MemoryStore::is_followed) {
+            return Err(io::Error::other(
+                "the process from which this one has taken over has not ended yet; try again when it has",
+            ));
+        }
+        self.sockets.again()
+    }
+
+    /// The other process serves in place of this one.
+    fn leave(&self, link: &Link) -> io::Result<()> {
         log::info!("another process has taken over; this one answers what it has and ends");
-        self.sockets.leave();
+        if let Some(store) = exchange::store(&self.auth) {
+            store.leave();
+        }
         self.acceptance.end();
-        Ok(())
+        self.sockets.leave();
+        link.be_patient()
     }
 }
