@@ -228,7 +228,9 @@ fn r_02_an_upgrade_under_load_refuses_nobody_and_signs_nobody_out() {
             load.run("new", |n| ask(&mut None, address, &buckets(&sessions[n % 50])));
         });
         scope.spawn(|| {
-            load.run("secure", |n| Ok(stage.old.connect().send(&buckets(&sessions[n % 50])).status))
+            load.run("secure", |n| {
+                Ok(stage.old.connect().send(&buckets(&sessions[n % 50])).status)
+            });
         });
         scope.spawn(|| load.run("operator", |_| ready(&socket)));
         load.wait_for(50);
@@ -284,16 +286,16 @@ fn sessions_that_begin_and_end_meanwhile_do_so_in_both_processes() {
     let out = sign_out(&mut next(), &left);
     assert_eq!((out.status, out.header("connection")), (204, Some("close")));
     assert_eq!(me(&mut at_new, &left).status, 401);
-    let begin = |client: &mut Client| {
+    let sign_in = |client: &mut Client| {
         client.send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)])).cookie()
     };
     for _ in 0..10 {
-        let begun = begin(&mut next());
+        let begun = sign_in(&mut next());
         assert_eq!(me(&mut at_new, &begun).status, 200);
         // And at the new one.
         assert_eq!(sign_out(&mut at_new, &begun).status, 204);
         assert_eq!(me(&mut next(), &begun).status, 401);
-        let begun = begin(&mut at_new);
+        let begun = sign_in(&mut at_new);
         assert_eq!(me(&mut next(), &begun).status, 200);
     }
     assert_eq!(stage.gateway().audit().matches("signed_out").count(), 11, "each once");
