@@ -151,6 +151,10 @@ struct Built {
     handover: Handover,
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "each part is made once, in the order in which others need it"
+)]
 fn build(
     path: Option<&Path>,
     config: Config,
