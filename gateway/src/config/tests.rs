@@ -57,8 +57,8 @@ fn faults_are_told_all_at_once_in_the_order_of_the_lines() {
              needs a session",
             "gateway.toml:15: forward.public: \"health\" is not a plain path such as \
              \"/health\"",
-            "gateway.toml:17: server.thread: unknown key; known here: drain_delay, grace, threads, work_stealing, \
-             listener_tasks_per_fd, daemon, error_log, pid_file, user, group, \
+            "gateway.toml:17: server.thread: unknown key; known here: drain_delay, grace, upgrade_socket, threads, \
+             work_stealing, listener_tasks_per_fd, daemon, error_log, pid_file, user, group, \
              working_directory, \
              upstream_keepalive_pool_size, max_retries, max_blocking_threads, \
              client_bind_to_ipv4",
