@@ -37,9 +37,10 @@ def add_reporting(parser, written):
 
 def typed(name, is_written):
     """How to have the benchmark `name` measured again as now, for its page if that is written. Where its
-    results were kept is nobody else's concern."""
+    results were kept, and how they were printed, is nobody else's concern."""
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     asked.add_argument("--write", action="store_true")
+    asked.add_argument("--json", action="store_true")
     asked.add_argument("--save")
     given = asked.parse_known_args()[1]
     if not is_written:
