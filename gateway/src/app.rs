@@ -177,8 +177,9 @@ fn build(
     let token_file = token_file::watched(config.upstream.token_file.clone(), &shared);
     let policy = policy::of(&config, Arc::clone(&shared));
     let readiness = admin::readiness(&config, &sessions, &version);
-    let known = (Arc::clone(&version), Arc::clone(&readiness));
-    let gateway = Arc::new(Gateway::new(Arc::clone(&auth), policy, known.0, known.1));
+    let gateway =
+        Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version), Arc::clone(&readiness));
+    let gateway = Arc::new(gateway);
     let limits = &config.limits;
     let connections = Connections::new(limits.connections, limits.connections_per_client);
     let concurrency = ConcurrencyLimits::new(limits);

@@ -8,6 +8,7 @@ pub mod http1;
 pub mod http2;
 pub mod listener;
 pub mod open_requests;
+pub mod own_request;
 pub mod server;
 pub mod signals;
 pub mod socket;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::Request;
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
-use http::{HeaderValue, Request, StatusCode};
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
@@ -15,6 +15,7 @@ use pingora::{Error, ErrorType};
 
 use super::upstream::{Upstream, count_connection};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
+use crate::net::own_request::{self, AGENT};
 
 /// The longest answer that is read: enough for the longest name with each byte escaped.
 const MOST_BYTES: usize = 256 * 1024;
@@ -24,10 +25,6 @@ const MOST_ATTEMPTS: usize = 4;
 
 /// How many unused connections are kept.
 const KEPT: usize = 128;
-
-/// The `User-Agent` of the gateway's own requests.
-const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("influx-gateway/", env!("CARGO_PKG_VERSION")));
 
 /// Sends the gateway's own requests to the upstream, on connections of their own.
 pub struct OwnRequests {
@@ -66,7 +63,7 @@ impl OwnRequests {
         let mut response = http::Response::new(Bytes::new());
         *response.status_mut() = head.status;
         response.headers_mut().clone_from(&head.headers);
-        *response.body_mut() = read_body(&mut session).await?;
+        *response.body_mut() = own_request::read_body(&mut session, MOST_BYTES).await?;
         self.release(session, &peer).await;
         Ok(response)
     }
@@ -142,31 +139,5 @@ impl UpstreamClient for OwnRequests {
 async fn send(session: &mut HttpSession<()>, request: RequestHeader) -> pingora::Result<()> {
     session.write_request_header(Box::new(request)).await?;
     session.finish_request_body().await?;
-    read_head(session).await
-}
-
-/// Reads the head of the answer. Those before it, of status 1xx, say only that it will come: Pingora hands
-/// them out too, and has no body to read until the answer's own head is there.
-async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<()> {
-    loop {
-        session.read_response_header().await?;
-        match session.response_header().map(|head| head.status) {
-            Some(StatusCode::SWITCHING_PROTOCOLS) => {
-                return Error::e_explain(ErrorType::ReadError, "another protocol, not asked for");
-            }
-            Some(status) if status.is_informational() => {}
-            _ => return Ok(()),
-        }
-    }
-}
-
-async fn read_body(session: &mut HttpSession<()>) -> pingora::Result<Bytes> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = session.read_response_body().await? {
-        if body.len() + chunk.len() > MOST_BYTES {
-            return Error::e_explain(ErrorType::ReadError, "the response is too long");
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
+    own_request::read_head(session).await
 }

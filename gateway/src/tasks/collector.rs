@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Uri};
 use pingora::connectors::http::Connector;
@@ -15,6 +15,8 @@ use pingora::prelude::HttpPeer;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
+use crate::net::own_request::{self, AGENT};
+
 /// The longest answer that is read.
 const MOST_BYTES: usize = 64 * 1024;
 
@@ -22,9 +24,6 @@ const MOST_BYTES: usize = 64 * 1024;
 const IDLE: Duration = Duration::from_secs(60);
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-
-const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("influx-gateway/", env!("CARGO_PKG_VERSION")));
 
 /// Where spans are sent.
 pub struct Collector {
@@ -77,7 +76,7 @@ impl Collector {
             }
         };
         let status = session.response_header().map(|head| head.status);
-        let answer = read_body(&mut session).await?;
+        let answer = own_request::read_body(&mut session, MOST_BYTES).await?;
         let connector = self.connector();
         connector.release_http_session(session, &peer, peer.options.idle_timeout).await;
         match status {
@@ -122,7 +121,7 @@ impl Collector {
     }
 }
 
-/// Sends a request, and waits for the head of the answer. Those before it, of status 1xx, say only that it will come.
+/// Sends a request, and waits for the head of the answer.
 async fn send(
     session: &mut HttpSession<()>,
     head: RequestHeader,
@@ -131,22 +130,5 @@ async fn send(
     session.write_request_header(Box::new(head)).await?;
     session.write_request_body(body, true).await?;
     session.finish_request_body().await?;
-    loop {
-        session.read_response_header().await?;
-        let status = session.response_header().map(|head| head.status);
-        if !status.is_some_and(|status| status.is_informational()) {
-            return Ok(());
-        }
-    }
-}
-
-async fn read_body(session: &mut HttpSession<()>) -> pingora::Result<Bytes> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = session.read_response_body().await? {
-        if body.len() + chunk.len() > MOST_BYTES {
-            return Error::e_explain(ErrorType::ReadError, "the response is too long");
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
+    own_request::read_head(session).await
 }

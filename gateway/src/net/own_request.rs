@@ -1,0 +1,37 @@
+//! What requests of the gateway's own have in common, whomever they are sent to.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, StatusCode};
+use pingora::protocols::http::client::HttpSession;
+use pingora::{Error, ErrorType};
+
+/// The `User-Agent` of the gateway's own requests.
+pub const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("influx-gateway/", env!("CARGO_PKG_VERSION")));
+
+/// Reads the head of the answer. Those before it, of status 1xx, say only that it will come: Pingora hands
+/// them out too, and has no body to read until the answer's own head is there.
+pub async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<()> {
+    loop {
+        session.read_response_header().await?;
+        match session.response_header().map(|head| head.status) {
+            Some(StatusCode::SWITCHING_PROTOCOLS) => {
+                return Error::e_explain(ErrorType::ReadError, "another protocol, not asked for");
+            }
+            Some(status) if status.is_informational() => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Reads the body of the answer: an error if it has more than `most` bytes.
+pub async fn read_body(session: &mut HttpSession<()>, most: usize) -> pingora::Result<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = session.read_response_body().await? {
+        if body.len() + chunk.len() > most {
+            return Error::e_explain(ErrorType::ReadError, "the response is too long");
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
