@@ -14,6 +14,23 @@ ME = "/api/v2/me"
 FORWARDED = "/api/v2/buckets"
 
 
+def gateway(port, upstream, folder, more):
+    """A gateway: its defaults but for addresses, one thread and cheap hashes; and the tables `more`."""
+    return f"""[listen]
+http = ["127.0.0.1:{port}"]
+[upstream]
+url = "http://127.0.0.1:{upstream}"
+[users]
+file = "users.toml"
+[signin]
+hash_memory_kib = 8
+hash_passes = 1
+[server]
+threads = 1
+pid_file = "{folder}/gateway.pid"
+{more}"""
+
+
 def users(count, password_hash):
     """The users file, everybody with the same password."""
     user = '[[user]]\nname = "{}"\nid = "{:016x}"\npassword = "{}"\n'

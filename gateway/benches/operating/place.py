@@ -34,22 +34,8 @@ class Place:
         the command `before`; and its listener for operators."""
         folder, port, admin = self.folder / name, free_port(), free_port()
         folder.mkdir()
-        (folder / "gateway.toml").write_text(f"""[listen]
-http = ["127.0.0.1:{port}"]
-[upstream]
-url = "http://127.0.0.1:{self.upstream}"
-[users]
-file = "users.toml"
-[signin]
-hash_memory_kib = 8
-hash_passes = 1
-[server]
-threads = 1
-pid_file = "{folder}/gateway.pid"
-[admin]
-listen = "127.0.0.1:{admin}"
-{keys}
-""")
+        more = f'[admin]\nlisten = "127.0.0.1:{admin}"\n{keys}\n'
+        (folder / "gateway.toml").write_text(text.gateway(port, self.upstream, folder, more))
         (folder / "users.toml").write_text(text.users(users, text.CHEAPEST_HASH))
         (folder / "users.toml").chmod(0o600)
         command = [*before, self.built["influx-gateway"], "run", "--config", folder / "gateway.toml"]

@@ -9,25 +9,13 @@ SIGN_OUT = "/api/v2/signout"
 def gateway(port, upstream, folder, store, keys):
     """The gateway: its defaults but for addresses, one thread, cheap hashes, room, patience with a Redis
     that the load keeps busy, and `keys` of the session store at the URL `store`."""
-    return f"""[listen]
-http = ["127.0.0.1:{port}"]
-[upstream]
-url = "http://127.0.0.1:{upstream}"
-[session]
+    return text.gateway(port, upstream, folder, f"""[session]
 store = "{store}"
 store_timeout = "10s"
 idle = "1h"
 max_sessions = 2_000_000
 {keys}
-[users]
-file = "users.toml"
-[signin]
-hash_memory_kib = 8
-hash_passes = 1
-[server]
-threads = 1
-pid_file = "{folder}/gateway.pid"
-"""
+""")
 
 
 def users(count):
