@@ -7,7 +7,8 @@ from harness import text
 from harness.command import say
 from harness.process import Failure
 
-METRICS = "influx_gateway::proxy::counted::count"
+# Of a request that is over, each with all that it calls.
+FUNCTIONS = {"metrics": "influx_gateway::proxy::counted::count", "line": "influx_gateway::proxy::access_line::log"}
 
 BROWSER = {
     "User_Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -18,29 +19,22 @@ BROWSER = {
 
 
 def measure(place, requests):
-    """Of each request: all instructions without an access line, those of its metrics, and what an access line
-    in a file adds, whichever thread writes it."""
-    say(f"instructions of {requests:,} requests, with and without access log")
-    off = _each(place, "silent", "[log]\naccess = false", requests)
-    on = _each(place, "logged", '[log]\nfile = "access.log"', requests)
-    found = {"request": off["all"] - off["metrics"], "metrics": off["metrics"],
-             "line": on["all"] - off["all"]}
-    found["share"] = (found["metrics"] + found["line"]) / found["request"]
+    """Of each request: the instructions of its metrics, those of its access line, and all others. The difference of
+    two runs is free of the start and of the sign-in."""
+    say(f"instructions of {requests:,} requests")
+    few, many = (_run(place, f"logged-{count}", count) for count in (requests // 4, requests))
+    found = {of: (many[of] - few[of]) / (requests - requests // 4) for of in many}
+    found["request"] = found.pop("all") - sum(found[of] for of in FUNCTIONS)
+    found["share"] = sum(found[of] for of in FUNCTIONS) / found["request"]
     say(f"  {found['request']:,.0f}, metrics {found['metrics']:,.0f}, access line {found['line']:,.0f}: "
         f"{100 * found['share']:.2f} %")
     return found
 
 
-def _each(place, name, keys, requests):
-    """Instructions of one request. The difference of two runs is free of the start and of the sign-in."""
-    few, many = (_run(place, f"{name}-{count}", keys, count) for count in (requests // 4, requests))
-    return {of: (many[of] - few[of]) / (requests - requests // 4) for of in many}
-
-
-def _run(place, name, keys, requests):
+def _run(place, name, requests):
     out = place.folder / f"{name}.out"
     before = [programs.find("valgrind"), "--tool=callgrind", "--quiet", f"--callgrind-out-file={out}"]
-    with place.start_gateway(name, keys, before=before) as gateway:
+    with place.start_gateway(name, '[log]\nfile = "access.log"', before=before) as gateway:
         [cookie] = place.sign_in(gateway, 1, 1)
         request = text.request(text.FORWARDED, Cookie=cookie, **BROWSER)
         place.load(gateway, request, "204", requests)
@@ -50,11 +44,14 @@ def _run(place, name, keys, requests):
 
 
 def _counts(profile):
-    """All instructions, and those of `METRICS` with all that it calls."""
-    total = int(re.search(r"^(?:totals|summary): (\d+)", profile, re.MULTILINE).group(1))
-    numbers = set(re.findall(rf"^c?fn=(\(\d+\)) {re.escape(METRICS)}(?:::h[0-9a-f]+)?$", profile, re.MULTILINE))
+    """All instructions, and those of each of `FUNCTIONS`."""
+    total = re.search(r"^(?:totals|summary): (\d+)", profile, re.MULTILINE).group(1)
     calls = re.findall(r"^cfn=(\(\d+\)).*\ncalls=.*\n\S+ (\d+)$", profile, re.MULTILINE)
-    metrics = sum(int(cost) for number, cost in calls if number in numbers)
-    if not metrics:
-        raise Failure(f"no request calls {METRICS} any more; what takes its place?")
-    return {"all": total, "metrics": metrics}
+    counts = {"all": int(total)}
+    for of, function in FUNCTIONS.items():
+        pattern = rf"^c?fn=(\(\d+\)) {re.escape(function)}(?:::h[0-9a-f]+)?$"
+        numbers = set(re.findall(pattern, profile, re.MULTILINE))
+        counts[of] = sum(int(cost) for number, cost in calls if number in numbers)
+        if not counts[of]:
+            raise Failure(f"no request calls {function} any more; what takes its place?")
+    return counts

@@ -26,7 +26,8 @@ def markdown(results):
 
 {table(["", ":instructions", ":of the request"], rows)}
 
-By callgrind, the program that `make release` builds. Metrics and access line together take \
+By callgrind, the program that `make release` builds; of a line, what the request's own thread does. Metrics \
+and access line together take \
 {100 * found['share']:.2f} %; the goal of {100 * SHARE:.0f} % is {met}.
 
 {table([":sessions", ":/metrics, ms: median", ":p99", f":worst of {scrape['scrapes']:,}", ":bytes"],

@@ -13,6 +13,8 @@ use crate::session::Session;
 use crate::user::User;
 
 /// Logs it. Where it `has_span`, that is of the trace whose id is logged.
+// By itself, for `make bench-operating` to see it.
+#[inline(never)]
 pub fn log(downstream: &Downstream, context: &Context, has_span: bool) {
     let request = downstream.req_header();
     let (session, user) = (context.session.as_deref(), user(context));
