@@ -280,6 +280,10 @@ fn sessions_that_begin_and_end_meanwhile_do_so_in_both_processes() {
         assert_eq!(me(client, &left).status, 200);
     }
     let new = stage.upgrade();
+    // The old one hears a moment later that the new one serves.
+    wait_until("the old one closes connections", || {
+        stage.gateway().has_logged("connections are closed with their next answer")
+    });
     let mut at_new = new.connect();
     let mut next = || at_old.pop().unwrap();
     // Signed out of at the old one, and in.
