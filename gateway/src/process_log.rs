@@ -50,8 +50,9 @@ pub fn write_to(path: Option<&Path>, format: Format) -> io::Result<()> {
 pub fn append(lines: &[u8]) {
     if THREADS.have_writer() {
         // A thread that ends has no buffer left.
-        let own = OWN.try_with(Arc::clone).unwrap_or_else(|_ended| THREADS.join());
-        THREADS.append(&own, lines);
+        if OWN.try_with(|own| THREADS.append(own, lines)).is_err() {
+            THREADS.append(&THREADS.join(), lines);
+        }
     } else {
         file().write(format(), lines, 0);
     }

@@ -27,7 +27,7 @@ def markdown(results):
 {table(["", ":instructions", ":of the request"], rows)}
 
 By callgrind, the program that `make release` builds; of a line, what the request's own thread does. Metrics \
-and access line together take \
+and access line together, with the clock that is read for both, take \
 {100 * found['share']:.2f} %; the goal of {100 * SHARE:.0f} % is {met}.
 
 {table([":sessions", ":/metrics, ms: median", ":p99", f":worst of {scrape['scrapes']:,}", ":bytes"],

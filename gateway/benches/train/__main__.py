@@ -25,8 +25,8 @@ from layout import cores
 TARGET = system.REPOSITORY / "target" / "profile"
 
 # What of the comparison is work as a gateway has it, kept short.
-LOAD = ["--parts", "forwarding,local,sessions,streams", "--only", "gateway,bare_pingora", "--rounds", "2",
-        "--seconds", "2", "--sessions", "20000", "--stream-mib", "64"]
+LOAD = ["--parts", "forwarding,local,sessions,streams", "--only", "gateway,gateway_logged,bare_pingora",
+        "--rounds", "2", "--seconds", "2", "--sessions", "20000", "--stream-mib", "64"]
 
 HTTPS = """[[listen.https]]
 address = "127.0.0.1:{port}"

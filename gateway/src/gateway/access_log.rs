@@ -7,7 +7,7 @@ mod trace_id;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::Level;
 
@@ -16,15 +16,15 @@ use crate::process_log::{self, line, line::Format};
 use crate::session::token::Fingerprint;
 pub use compared::Compared;
 pub use escape::escaped;
-use fields::Fields;
+use fields::{Fields, name};
 pub use process_log::is_access_wanted as is_wanted;
 pub use trace_id::trace_id;
 
 /// The content of an access log line. It holds no secret: only a fingerprint of the session, and only the path of the
 /// target.
 pub struct Entry<'a> {
-    /// The client's address, if it is known.
-    pub client: Option<&'a str>,
+    /// The client's address in visible ASCII, if it is known.
+    pub client: Option<&'a [u8]>,
     /// The resolved user's name, if there is one.
     pub user: Option<&'a str>,
     /// The session, if there is one.
@@ -37,8 +37,8 @@ pub struct Entry<'a> {
     pub status: u16,
     /// Bytes of the answer's body.
     pub bytes: usize,
-    /// When the request's header had been read.
-    pub started: Instant,
+    /// How long the request took, from its head to the end of the answer.
+    pub took: Duration,
     /// The request's id.
     pub request_id: &'a str,
     /// The id of the trace that it is part of, if there is a sane one.
@@ -55,9 +55,38 @@ pub struct Entry<'a> {
     pub received: usize,
 }
 
+/// Where a thread's lines are put together. How one begins serves for the others of its second.
+struct Line {
+    text: Vec<u8>,
+    /// As far as its fields.
+    begin: usize,
+    second: Option<u64>,
+}
+
 thread_local! {
-    /// Where the thread's lines are put together.
-    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static LINE: RefCell<Line> =
+        const { RefCell::new(Line { text: Vec::new(), begin: 0, second: None }) };
+}
+
+impl Line {
+    /// A line without fields.
+    fn begin(&mut self, format: Format) -> &mut Vec<u8> {
+        let now = clock::wall();
+        // In JSON, each has its own millisecond.
+        let second = (format == Format::Text).then(|| seconds(now));
+        if second.is_some() && second == self.second {
+            self.text.truncate(self.begin);
+        } else {
+            self.text.clear();
+            line::begin(&mut self.text, format, now, (Level::Info, "access"));
+            (self.begin, self.second) = (self.text.len(), second);
+        }
+        &mut self.text
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 impl Entry<'_> {
@@ -67,35 +96,39 @@ impl Entry<'_> {
             return;
         }
         LINE.with_borrow_mut(|line| {
-            line.clear();
-            self.put(line, process_log::format());
+            let format = process_log::format();
+            let line = line.begin(format);
+            if format == Format::Json {
+                self.put::<true>(line);
+            } else {
+                self.put::<false>(line);
+            }
             process_log::append(line);
         });
     }
 
-    fn put(&self, out: &mut Vec<u8>, format: Format) {
-        line::begin(out, format, clock::wall(), (Level::Info, "access"));
-        let mut fields = Fields { out, is_json: format == Format::Json };
-        fields.word("client", self.client.map(str::as_bytes));
-        fields.text("user", self.user);
+    fn put<const JSON: bool>(&self, out: &mut Vec<u8>) {
+        let mut fields = Fields::<'_, JSON> { out };
+        fields.word(&name!("client"), self.client);
+        fields.text(&name!("user"), self.user);
         let session = self.session.map(Fingerprint::digits);
-        fields.word("session", session.as_ref().map(|digits| &digits[..]));
-        fields.text("method", self.method);
-        fields.text("path", self.path);
-        fields.number("status", self.status.into());
-        fields.number("bytes", self.bytes as u64);
-        fields.millis("ms", Some(self.started.elapsed()));
-        fields.word("request_id", Some(self.request_id.as_bytes()));
+        fields.word(&name!("session"), session.as_ref().map(|digits| &digits[..]));
+        fields.text(&name!("method"), self.method);
+        fields.text(&name!("path"), self.path);
+        fields.number(&name!("status"), self.status.into());
+        fields.number(&name!("bytes"), self.bytes as u64);
+        fields.millis(&name!("ms"), Some(self.took));
+        fields.word(&name!("request_id"), Some(self.request_id.as_bytes()));
         if self.trace_id.is_some() {
-            fields.word("trace_id", self.trace_id.map(str::as_bytes));
+            fields.word(&name!("trace_id"), self.trace_id.map(str::as_bytes));
         }
         if let Some(compared) = &self.compared {
             compared.put(&mut fields);
         }
-        fields.address("upstream", self.upstream);
-        fields.millis("upstream_ms", self.upstream_time);
-        fields.word("tls", self.tls.map(str::as_bytes));
-        fields.number("received", self.received as u64);
-        out.extend_from_slice(if format == Format::Json { b"}\n" } else { b"\n" });
+        fields.address(&name!("upstream"), self.upstream);
+        fields.millis(&name!("upstream_ms"), self.upstream_time);
+        fields.word(&name!("tls"), self.tls.map(str::as_bytes));
+        fields.number(&name!("received"), self.received as u64);
+        out.extend_from_slice(if JSON { b"}\n" } else { b"\n" });
     }
 }

@@ -27,7 +27,8 @@ impl Format {
     }
 }
 
-/// Appends how a line begins, which is said by `whom`: at what level, and under which name. In JSON, the object goes on.
+/// Appends how a line begins, which is said by `whom`: at what level, and under which name. In text, a blank is to follow; in
+/// JSON, the object goes on.
 pub fn begin(out: &mut Vec<u8>, format: Format, time: SystemTime, whom: (Level, &str)) {
     let (level, target) = whom;
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -56,7 +57,7 @@ pub fn begin(out: &mut Vec<u8>, format: Format, time: SystemTime, whom: (Level, 
     }
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
-    out.extend_from_slice(b"] ");
+    out.push(b']');
 }
 
 /// Appends a whole line of JSON, at `info`, whose member `target` is `object`: JSON in visible ASCII and blanks.
@@ -85,6 +86,7 @@ pub fn record(
         out.extend_from_slice(b"\"}\n");
         return;
     }
+    out.push(b' ');
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         out.extend_from_slice(text.as_bytes());
     } else {

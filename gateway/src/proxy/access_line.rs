@@ -6,16 +6,17 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::context::Context;
+use super::measured::Took;
 use super::{Downstream, downstream};
 use crate::api::forward::Forward;
 use crate::gateway::access_log::{self, Compared, Entry};
 use crate::session::Session;
 use crate::user::User;
 
-/// Logs it. Where it `has_span`, that is of the trace whose id is logged.
+/// Logs the request, which is over and took so long. Where it `has_span`, that is of the trace whose id is logged.
 // By itself, for `make bench-operating` to see it.
 #[inline(never)]
-pub fn log(downstream: &Downstream, context: &Context, has_span: bool) {
+pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bool) {
     let request = downstream.req_header();
     let (session, user) = (context.session.as_deref(), user(context));
     let begun = || context.trace.as_ref().map(|trace| Cow::Borrowed(trace.trace_id()));
@@ -23,18 +24,18 @@ pub fn log(downstream: &Downstream, context: &Context, has_span: bool) {
     let trace_id = if has_span { begun().or_else(brought) } else { brought().or_else(begun) };
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     Entry {
-        client: client(context),
+        client: is_known(context).then(|| context.client.client.as_bytes()),
         user: user.as_ref().map(|user| user.name.as_str()),
         session: session.map(|session| session.id().fingerprint()),
         method: Some(request.method.as_str()),
         path: Some(request.uri.path()),
         status,
         bytes: downstream.body_bytes_sent(),
-        started: context.started,
+        took: took.whole,
         request_id: context.client.request_id.as_str(),
         trace_id: trace_id.as_deref(),
         upstream: context.upstream,
-        upstream_time: context.measured.upstream_time(),
+        upstream_time: took.upstream,
         tls: downstream::tls_version(downstream),
         received: downstream.as_downstream().body_bytes_read(),
         compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())
@@ -45,7 +46,11 @@ pub fn log(downstream: &Downstream, context: &Context, has_span: bool) {
 
 /// The client's address, if it is known.
 pub fn client(context: &Context) -> Option<&str> {
-    context.client.client.to_str().ok().filter(|client| *client != "-")
+    context.client.client.to_str().ok().filter(|_| is_known(context))
+}
+
+fn is_known(context: &Context) -> bool {
+    context.client.client != "-"
 }
 
 /// Who has asked, if that is known.

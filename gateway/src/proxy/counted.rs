@@ -1,28 +1,25 @@
 //! Counts a request when it is over.
 
-use std::time::Instant;
-
 use super::context::Context;
+use super::measured::Took;
 use super::{Downstream, access_line};
 use crate::metrics::label::{Method, StatusClass};
 use crate::metrics::{Answered, METRICS};
 
-/// Counts the request, which is over now.
+/// Counts the request, which is over and took so long.
 // By itself, for `make bench-operating` to see it.
 #[inline(never)]
-pub fn count(downstream: &Downstream, context: &Context) {
-    let measured = &context.measured;
-    let (started, now) = (context.started, Instant::now());
+pub fn count(downstream: &Downstream, context: &Context, took: &Took) {
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     let (received, sent) = (downstream.body_bytes_read(), downstream.body_bytes_sent());
     let (received, sent) = (received as u64, sent as u64);
     METRICS.answered(&Answered {
-        route: measured.route,
+        route: context.measured.route,
         method: Method::of(downstream.req_header().method.as_str()),
         status: StatusClass::of(status),
-        whole: now.saturating_duration_since(started),
-        own: measured.asked.unwrap_or(now).saturating_duration_since(started),
-        upstream: measured.upstream_time(),
+        whole: took.whole,
+        own: took.own,
+        upstream: took.upstream,
         received,
         sent,
     });

@@ -8,6 +8,16 @@ use crate::api::rejection::{Rejection, Step};
 use crate::metrics::METRICS;
 use crate::metrics::label::{RouteClass, UpstreamStep};
 
+/// How long a request took that is over.
+pub struct Took {
+    /// From its head to the end of its answer.
+    pub whole: Duration,
+    /// As far as it went upstream; all of it, if it did not.
+    pub own: Duration,
+    /// What the upstream took as far as the head of its answer, if there was one.
+    pub upstream: Option<Duration>,
+}
+
 /// What is known of a request while it is under way.
 pub struct Measured {
     /// What it asks for.
@@ -47,9 +57,13 @@ impl Measured {
         ]
     }
 
-    /// How long the upstream took as far as the head of its answer, if there was one.
-    pub fn upstream_time(&self) -> Option<Duration> {
-        Some(self.answered?.duration_since(self.asked?))
+    /// How long it took. It began at `started`, and is over now.
+    pub fn took(&self, started: Instant) -> Took {
+        let whole = started.elapsed();
+        let own = self.asked.map_or(whole, |asked| asked.saturating_duration_since(started));
+        let upstream = self.answered.zip(self.asked);
+        let upstream = upstream.map(|(answered, asked)| answered.saturating_duration_since(asked));
+        Took { whole, own, upstream }
     }
 
     /// The head of an answer of this status is there. An interim one says only that it will come.

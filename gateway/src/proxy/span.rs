@@ -1,7 +1,7 @@
 //! The span of a request.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
@@ -18,10 +18,10 @@ pub fn trace(spans: Option<&Arc<Spans>>, headers: &HeaderMap) -> Option<TracePar
     spans.map(|spans| TraceParent::continued_or_begun(headers, |id| spans.wants(id)))
 }
 
-/// Leaves the span of the request, which is over now, if its trace is recorded.
-pub fn leave(spans: &Spans, downstream: &Downstream, context: &Context) {
+/// Leaves the span of the request, which is over now and `took` so long, if its trace is recorded.
+pub fn leave(spans: &Spans, downstream: &Downstream, context: &Context, took: Duration) {
     let Some(trace) = context.trace.filter(TraceParent::is_recorded) else { return };
-    let (request, took) = (downstream.req_header(), context.started.elapsed());
+    let request = downstream.req_header();
     let method = Method::of(request.method.as_str());
     let since = |moment: Instant| moment.saturating_duration_since(context.started);
     let phase = |(name, moment): (_, Option<Instant>)| Some((name, since(moment?)));

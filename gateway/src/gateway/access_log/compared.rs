@@ -6,7 +6,7 @@ use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::escape::put_byte;
-use super::fields::Fields;
+use super::fields::{Fields, name};
 use crate::api::csrf::SEC_FETCH_SITE;
 
 /// The headers that were compared.
@@ -19,15 +19,18 @@ pub struct Compared<'a> {
 const LOGGED: usize = 256;
 
 impl Compared<'_> {
-    pub(super) fn put(&self, fields: &mut Fields<'_>) {
+    pub(super) fn put<const JSON: bool>(&self, fields: &mut Fields<'_, JSON>) {
         let all = |name: HeaderName| {
             let values: Vec<_> =
                 self.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
             values.join(&b","[..])
         };
         let host = self.host.map_or_else(|| all(HOST), |host| host.as_bytes().to_vec());
-        let told =
-            [("origin", all(ORIGIN)), ("host", host), ("sec_fetch_site", all(SEC_FETCH_SITE))];
+        let told = [
+            (name!("origin"), all(ORIGIN)),
+            (name!("host"), host),
+            (name!("sec_fetch_site"), all(SEC_FETCH_SITE)),
+        ];
         for (name, value) in told {
             // Nothing in it can end the line, or begin another field.
             let mut escaped = Vec::new();
@@ -38,7 +41,7 @@ impl Compared<'_> {
                 let _ = write!(escaped, "...({})", value.len());
             }
             let escaped = String::from_utf8_lossy(&escaped);
-            fields.text(name, (!value.is_empty()).then_some(&*escaped));
+            fields.text(&name, (!value.is_empty()).then_some(&*escaped));
         }
     }
 }

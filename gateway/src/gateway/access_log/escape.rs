@@ -14,7 +14,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut escaped = Vec::with_capacity(MOST_BYTES + 16);
-    put_escaped(&mut escaped, text);
+    put_by_byte(&mut escaped, text);
     Cow::Owned(String::from_utf8_lossy(&escaped).into_owned())
 }
 
@@ -22,8 +22,13 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
     if is_plain(text) {
         out.extend_from_slice(text.as_bytes());
-        return;
+    } else {
+        put_by_byte(out, text);
     }
+}
+
+#[cold]
+fn put_by_byte(out: &mut Vec<u8>, text: &str) {
     let start = out.len();
     for byte in text.bytes() {
         let end = out.len();
@@ -46,12 +51,42 @@ pub(super) fn put_byte(out: &mut Vec<u8>, byte: u8) {
 }
 
 fn is_plain(text: &str) -> bool {
-    text.len() <= MOST_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
+    let (eights, rest) = text.as_bytes().as_chunks();
+    text.len() <= MOST_BYTES
+        && eights.iter().all(|eight| are_graphic(*eight))
+        && rest.iter().all(u8::is_ascii_graphic)
+}
+
+/// Whether all are visible ASCII. Eight at once, by the highest bit of each: that of the byte itself is not set; it is
+/// when what lacks from `!` to 128 is added; it is not when one is.
+fn are_graphic(bytes: [u8; 8]) -> bool {
+    let each = |byte: u8| u64::from_ne_bytes([byte; 8]);
+    let all = u64::from_ne_bytes(bytes);
+    let at_least = all.wrapping_add(each(128 - b'!'));
+    let more = all.wrapping_add(each(128 - (b'~' + 1)));
+    (at_least & !more & !all & each(128)) == each(128)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_byte_is_looked_at_in_each_place() {
+        for (byte, place) in (0..=u8::MAX).flat_map(|byte| (0..8).map(move |place| (byte, place))) {
+            let mut bytes = *b"!/api~v2";
+            bytes[place] = byte;
+            assert_eq!(are_graphic(bytes), byte.is_ascii_graphic(), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn eight_bytes_are_graphic_if_each_of_them_is(bytes: [u8; 8]) {
+            prop_assert_eq!(are_graphic(bytes), bytes.iter().all(u8::is_ascii_graphic));
+        }
+    }
 
     #[test]
     fn nothing_can_forge_a_line() {

@@ -91,14 +91,14 @@ impl EarlyRejection {
         let client = address.map(|ip| ip.to_canonical().to_string());
         log::debug!("{}: {message}", client.as_deref().unwrap_or("-"));
         Entry {
-            client: client.as_deref(),
+            client: client.as_ref().map(String::as_bytes),
             user: None,
             session: None,
             method: None,
             path: None,
             status: status.as_u16(),
             bytes: self.body_bytes,
-            started: self.started,
+            took: time,
             request_id: self.id.as_str(),
             trace_id: None,
             compared: None,
