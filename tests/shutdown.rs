@@ -137,9 +137,8 @@ fn r_01_a_stop_under_load_is_seen_first_and_resets_nothing() {
         assert_eq!((health(), closed.load(Ordering::Relaxed)), (200, 0));
         gateway.signal("TERM");
         wait_until("it is not ready", || health() == 503);
-        let before = answered.load(Ordering::Relaxed);
-        wait_until("it serves as ever", || answered.load(Ordering::Relaxed) > before + 20);
-        assert!(closed.load(Ordering::Relaxed) >= 20);
+        // Each of these was answered first; those that were under way before are not closed.
+        wait_until("it serves as ever", || closed.load(Ordering::Relaxed) > 20);
         is_told.store(true, Ordering::Relaxed);
         for worker in workers {
             worker.join().unwrap();
