@@ -29,6 +29,35 @@ fn an_upstream_without_tls_or_with_a_ca_file_needs_none_of_the_systems() {
     assert_eq!(gateway.connect().send(&get("/api/v2/buckets", &[&line])).text(), "ada");
 }
 
+/// Whatever else is spoken to over TLS: all at once, without a connection.
+#[test]
+fn a_session_store_and_a_collector_that_need_them_are_told_too() {
+    let config = "[session]\nstore = \"rediss://127.0.0.1:1\"\n\
+                  [tracing]\nendpoint = \"https://127.0.0.1:1/v1/traces\"\n";
+    let folder = Gateway::prepare("http://127.0.0.1:1", config, &users(&["ada"]));
+    let output =
+        output_of(bare().args(["check", "--config"]).arg(folder.path().join("gateway.toml")), "");
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    for words in [
+        "session.store_ca_file: not set, so the certificate of the session store is checked against the system's",
+        "tracing.endpoint: the certificate of an https:// collector is checked against the system's",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn a_collector_without_tls_needs_none_of_the_systems() {
+    let collector = Upstream::behaving(|_, stream| answer(stream, "200 OK", ""));
+    let config = format!("[tracing]\nendpoint = \"http://{}/v1/traces\"\n", collector.address);
+    let folder = Gateway::prepare("http://127.0.0.1:1", &config, &users(&["ada"]));
+    let gateway = Gateway::start_by(bare(), folder);
+    gateway.sign_in("ada");
+    assert!(!gateway.stop().contains("panicked"));
+    assert_eq!(collector.seen_by_clients().len(), 1);
+}
+
 #[test]
 fn an_upstream_that_needs_them_is_told_with_the_remedy() {
     let folder = Gateway::prepare("https://127.0.0.1:1", "", &users(&["ada"]));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
-use crate::config::{Config, NamedFiles, Refused, Store};
+use crate::config::{Config, NamedFiles, Refused, Store, Tracing};
 use crate::directory::parse;
 use crate::directory::users::Users;
 use crate::file_identity::Files;
@@ -71,10 +71,7 @@ fn load_all(
         faults.extend(more);
         None
     });
-    if is_https && named.ca.is_none() {
-        faults
-            .extend(look_for_system_authorities().err().map(|found| no_authorities(path, &found)));
-    }
+    faults.extend(config.iter().flat_map(|config| missing_authorities(config, path)));
     let authorities = named.store_ca.as_ref().map(|file| load_authorities(file, others));
     let authorities = authorities.transpose().unwrap_or_else(|fault| {
         faults.push(fault);
@@ -179,14 +176,34 @@ fn load_tls(
     }
 }
 
-/// The fault of a configuration that relies on the system's authorities, of which this was found.
-fn no_authorities(path: &Path, found: &str) -> Diagnostic {
-    let what = format!(
-        "not set, so the certificate of the https:// upstream is checked against the system's authorities, which \
-         cannot be read: {found}; set it, or install ca-certificates"
-    );
-    let fault = Diagnostic::of_file(&path.display().to_string(), what);
-    Diagnostic { key: "upstream.ca_file".to_owned(), ..fault }
+/// The faults of a configuration that relies on the system's authorities where there are none.
+fn missing_authorities(config: &Config, path: &Path) -> Vec<Diagnostic> {
+    let relying = [
+        (
+            config.upstream.tls && config.upstream.ca_file.is_none(),
+            ("upstream.ca_file", "not set, so the certificate of the https:// upstream", "set it"),
+        ),
+        (
+            config.store.is_secure() && config.store_ca_file.is_none(),
+            ("session.store_ca_file", "not set, so the certificate of the session store", "set it"),
+        ),
+        (
+            config.tracing.as_ref().is_some_and(Tracing::is_secure),
+            ("tracing.endpoint", "the certificate of an https:// collector", "use http://"),
+        ),
+    ];
+    if !relying.iter().any(|(relies, _)| *relies) {
+        return Vec::new();
+    }
+    let Err(found) = look_for_system_authorities() else { return Vec::new() };
+    let fault = |(key, whose, remedy): (&str, _, _)| {
+        let what = format!(
+            "{whose} is checked against the system's authorities, which cannot be read: {found}; \
+             {remedy}, or install ca-certificates"
+        );
+        Diagnostic { key: key.to_owned(), ..Diagnostic::of_file(&path.display().to_string(), what) }
+    };
+    relying.into_iter().filter(|(relies, _)| *relies).map(|(_, told)| fault(told)).collect()
 }
 
 /// Reads the certificates that may have signed the session store's, in PEM.

@@ -23,6 +23,13 @@ pub enum Store {
     },
 }
 
+impl Store {
+    /// Whether it is spoken to over TLS.
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Self::Redis { settings, .. } if settings.address.is_secure())
+    }
+}
+
 /// Sessions: how long they live, how many there may be, where they are kept, and the certificates that may
 /// have signed that of the store.
 pub(super) type Sessions = (Lifetime, Capacity, Store, Option<Named>);

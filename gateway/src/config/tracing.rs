@@ -20,6 +20,13 @@ pub struct Tracing {
     pub queue: usize,
 }
 
+impl Tracing {
+    /// Whether the collector is spoken to over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.endpoint.scheme() == Some(&Scheme::HTTPS)
+    }
+}
+
 /// Reads the table. `None` if nothing is to be traced.
 pub(super) fn read(mut table: Table<'_>) -> Option<Tracing> {
     let endpoint = table.parsed("endpoint", endpoint);

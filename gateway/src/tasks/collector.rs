@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Uri};
+use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::prelude::HttpPeer;
@@ -19,6 +20,9 @@ use crate::net::own_request::{self, AGENT};
 
 /// The longest answer that is read.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// How many connections are kept: batches are sent one after the other.
+const KEPT: usize = 1;
 
 /// How long a connection is kept for the next batch.
 const IDLE: Duration = Duration::from_secs(60);
@@ -32,7 +36,7 @@ pub struct Collector {
     port: u16,
     tls: bool,
     timeout: Duration,
-    /// Made when first used: it reads the system's certificates.
+    /// Made when first used: over TLS, it reads the system's certificates.
     connector: OnceLock<Connector<()>>,
 }
 
@@ -89,7 +93,12 @@ impl Collector {
     }
 
     fn connector(&self) -> &Connector<()> {
-        self.connector.get_or_init(|| Connector::new(None))
+        self.connector.get_or_init(|| {
+            let mut options = ConnectorOptions::new(KEPT);
+            // Over HTTP it verifies nobody, and a machine need not have certificates of authorities.
+            options.ca_file = (!self.tls).then(|| "/dev/null".to_owned());
+            Connector::new(Some(options))
+        })
     }
 
     /// A connection to the first of the host's addresses that has one, to which, and whether it was used before.
