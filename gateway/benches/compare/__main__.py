@@ -29,7 +29,7 @@ import threads
 from bench import Bench
 from harness import command, system
 
-PARTS = ["forwarding", "local", "latency", "threads", "sessions", "expiry", "idle", "streams",
+PARTS = ["forwarding", "unpinned", "local", "latency", "threads", "sessions", "expiry", "idle", "streams",
          "start", "calls", "profile"]
 
 
@@ -81,6 +81,7 @@ def _take(bench, options):
     results = {}
     steps = {
         "forwarding": lambda: forwarding.measure(bench, options.only),
+        "unpinned": lambda: forwarding.measure_unpinned(bench, options.only),
         "local": lambda: forwarding.measure_local(bench),
         "latency": lambda: latency.measure(bench),
         "threads": lambda: threads.measure(bench),

@@ -40,9 +40,9 @@ def ratio(one, other):
     return median(mine / its for mine, its in zip(one["rounds"], other["rounds"]))
 
 
-def cost_against(peer):
+def cost_against(peer, part="forwarding"):
     """CPU of a request through the gateway, as a multiple of the peer's."""
-    return lambda results: ratio(results["forwarding"]["gateway"], results["forwarding"][peer])
+    return lambda results: ratio(results[part]["gateway"], results[part][peer])
 
 
 def _as_shipped(results):
@@ -114,6 +114,8 @@ ALL = [
     Goal("the same, against HAProxy", 1.15, "×", cost_against("haproxy")),
     Goal("the same, against Apache: well under", 0.8, "×", cost_against("apache")),
     Goal("the same, against vmauth: well under", 0.8, "×", cost_against("vmauth")),
+    Goal("unpinned, without access log, against bare Pingora", 1.05, "×", cost_against("bare_pingora", "unpinned")),
+    Goal("the same, against nginx with Lua", 1.15, "×", cost_against("nginx_lua", "unpinned")),
     Goal("requests a CPU second, `GET /api/v2/me` against forwarded ones", 1.5, "×", _local, True),
     Goal("p99 at 70 % of its own capacity, against nginx `auth_request` at 70 % of its own", 1.0, "×",
          _p99("own")),

@@ -2,13 +2,13 @@
 
 import base64
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
 import configuration as text
 import programs
-from harness.process import Failure, Server, free_port
+from harness.process import Failure, Server, all_cores, free_port
 from layout import cores
 from load import ask
 
@@ -21,11 +21,12 @@ PEER_HEADERS = {"Cookie": f"{text.PEER_COOKIE}={text.PEER_TOKEN}"}
 
 @dataclass
 class Place:
-    """Where servers are started: a folder, the programs, and the upstream they share."""
+    """Where servers are started: a folder, the programs, the upstream they share, and the proxies' cores."""
 
     folder: Path
     built: dict
     upstream: int = 0
+    on: list = field(default_factory=lambda: cores()[0])
 
     def of(self, name):
         """A folder for the server `name`, which may run as somebody else."""
@@ -33,6 +34,10 @@ class Place:
         (folder / "temp").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
         return folder
+
+    def unpinned(self):
+        """The same for proxies that may run on every core."""
+        return replace(self, folder=self.folder / "unpinned", on=all_cores())
 
 
 @dataclass
@@ -80,11 +85,11 @@ class Peer:
             raise Failure(f"{self.title}: {what} is {found!r}, not {expected!r}")
 
 
-def upstream(place, stream_bytes):
-    """The upstream, on the cores of the load."""
+def upstream(place, stream_bytes, on=None):
+    """The upstream, on the cores of the load unless others are given."""
     folder, port = place.of("upstream"), free_port()
     configuration = text.upstream(port, stream_bytes)
-    return _nginx("upstream", folder, configuration, port, cores()[1])
+    return _nginx("upstream", folder, configuration, port, on or cores()[1])
 
 
 def _nginx(name, folder, configuration, port, on):
@@ -107,7 +112,7 @@ def gateway(place, name="gateway", on=None, program="gateway", **settings):
     port = free_port()
     folder = gateway_folder(place, name, port, **settings)
     command = [place.built[program], "run", "--config", folder / "gateway.toml"]
-    server = Server("gateway", command, port, on or cores()[0], folder / "log")
+    server = Server("gateway", command, port, on or place.on, folder / "log")
     return Peer(name, "influx-gateway", WORK, server, _sign_in_to_gateway)
 
 
@@ -130,7 +135,7 @@ def bare_pingora(place):
     port = free_port()
     folder = gateway_folder(place, "bare_pingora", port)
     command = [place.built["bare_pingora"], folder / "gateway.toml"]
-    server = Server("bare Pingora", command, port, cores()[0], folder / "log")
+    server = Server("bare Pingora", command, port, place.on, folder / "log")
     return Peer("bare_pingora", "bare Pingora", "none; set up as the gateway is", server,
                 refusals=())
 
@@ -139,7 +144,7 @@ def stock_pingora(place):
     """Pingora as it comes, built as cargo builds by default."""
     port, folder = free_port(), place.of("stock_pingora")
     command = [place.built["stock_pingora"], f"127.0.0.1:{port}", f"127.0.0.1:{place.upstream}"]
-    server = Server("stock Pingora", command, port, cores()[0], folder / "log")
+    server = Server("stock Pingora", command, port, place.on, folder / "log")
     return Peer("stock_pingora", "stock Pingora", "none; Pingora's and cargo's defaults", server,
                 refusals=())
 
@@ -148,7 +153,7 @@ def nginx(place, workers=1, name="nginx", on=None):
     """nginx, forwarding."""
     port = free_port()
     configuration = text.nginx_plain(port, place.upstream, workers)
-    server = _nginx("nginx", place.of(name), configuration, port, on or cores()[0])
+    server = _nginx("nginx", place.of(name), configuration, port, on or place.on)
     return Peer(name, "nginx", "none", server, refusals=())
 
 
@@ -157,7 +162,7 @@ def nginx_auth_request(place):
     port = free_port()
     configuration = text.nginx_auth_request(port, place.upstream, free_port())
     server = _nginx("nginx auth_request", place.of("nginx_auth_request"), configuration, port,
-                    cores()[0])
+                    place.on)
     work = "asks a second server, which knows one cookie; identity, cookie removed"
     return Peer("nginx_auth_request", "nginx `auth_request`", work, server)
 
@@ -166,7 +171,7 @@ def nginx_lua(place, name="nginx_lua", log="off"):
     """nginx with Lua and a shared dictionary."""
     port = free_port()
     configuration = text.nginx_lua(port, place.upstream, log)
-    server = _nginx("nginx Lua", place.of(name), configuration, port, cores()[0])
+    server = _nginx("nginx Lua", place.of(name), configuration, port, place.on)
     return Peer(name, "nginx with Lua", WORK, server)
 
 
@@ -184,7 +189,7 @@ def haproxy(place):
     (folder / "sessions.map").write_text(f"{text.PEER_TOKEN} {text.USER}\n")
     (folder / "haproxy.cfg").write_text(text.haproxy(port, place.upstream, folder))
     command = [programs.find("haproxy"), "-db", "-f", folder / "haproxy.cfg"]
-    server = Server("HAProxy", command, port, cores()[0], folder / "log")
+    server = Server("HAProxy", command, port, place.on, folder / "log")
 
     def sign_in(_):
         with socket.socket(socket.AF_UNIX) as admin:
@@ -204,7 +209,7 @@ def apache(place):
     (folder / "users").write_text(f"{text.USER}:{text.SHA1}\n")
     (folder / "users").chmod(0o644)
     command = [programs.find("apache2"), "-f", folder / "apache.conf", "-DFOREGROUND"]
-    server = Server("Apache", command, port, cores()[0], folder / "log")
+    server = Server("Apache", command, port, place.on, folder / "log")
 
     def sign_in(_):
         form = f"httpd_username={text.USER}&httpd_password={text.PASSWORD.replace(' ', '+')}"
@@ -226,7 +231,7 @@ def vmauth(place):
     command = [programs.find("vmauth"), f"-auth.config={folder}/auth.yml",
                f"-httpListenAddr=127.0.0.1:{port}", "-maxIdleConnsPerBackend=128",
                "-http.maxGracefulShutdownDuration=1s", "-http.connTimeout=1h"]
-    server = Server("vmauth", command, port, cores()[0], folder / "log", {"GOMAXPROCS": "1"})
+    server = Server("vmauth", command, port, place.on, folder / "log", {"GOMAXPROCS": "1"})
     return Peer("vmauth", "VictoriaMetrics `vmauth`", "Basic with each request, identity; no "
                 "sessions", server, lambda _: {"Authorization": BASIC})
 

@@ -11,6 +11,7 @@ CHART = REPOSITORY / "docs/performance.svg"
 # Each measurement: its key in the results, its heading, its table.
 SECTIONS = [
     ("forwarding", "A forwarded request", tables.forwarding),
+    ("unpinned", "The same, unpinned", tables.unpinned),
     ("local", "Local answers", tables.local),
     ("latency", "Latency at 70 % load", tables.latency),
     ("threads", "Threads", tables.threads),

@@ -25,9 +25,17 @@ def _figure(value, unit):
 
 
 def forwarding(results):
-    """CPU for each request, of every peer, from the cheapest to the dearest. Who writes a log is compared with the
-    gateway that does."""
-    found = results["forwarding"]
+    """CPU for each request, of every peer."""
+    return _costs(results["forwarding"])
+
+
+def unpinned(results):
+    """The same where nobody has a core of its own."""
+    return _costs(results["unpinned"])
+
+
+def _costs(found):
+    """From the cheapest to the dearest. Who writes a log is compared with the gateway that does."""
     rows = []
     for name, peer in sorted(found.items(), key=lambda item: item[1]["cpu_us"]):
         gateway = found.get("gateway_logged" if name.endswith("_logged") else "gateway")
