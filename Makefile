@@ -215,6 +215,8 @@ bench-tools: tools
 	$(call need,apache2,apache2-bin); \
 	$(call need,vmauth,victoria-metrics); \
 	$(call need,wrk,wrk); \
+	$(call need,h2load,nghttp2-client); \
+	$(call need,openssl,openssl); \
 	$(call need,strip,binutils); \
 	$(call need,strace,strace); \
 	$(call need,perf,linux-perf)

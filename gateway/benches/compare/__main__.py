@@ -17,6 +17,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 import connections
 import forwarding
+import https
 import inside
 import latency
 import peers
@@ -29,7 +30,7 @@ import threads
 from bench import Bench
 from harness import command, system
 
-PARTS = ["forwarding", "unpinned", "local", "latency", "threads", "sessions", "expiry", "idle", "streams",
+PARTS = ["forwarding", "unpinned", "local", "https", "latency", "threads", "sessions", "expiry", "idle", "streams",
          "start", "calls", "profile"]
 
 
@@ -83,6 +84,7 @@ def _take(bench, options):
         "forwarding": lambda: forwarding.measure(bench, options.only),
         "unpinned": lambda: forwarding.measure_unpinned(bench, options.only),
         "local": lambda: forwarding.measure_local(bench),
+        "https": lambda: https.measure(bench),
         "latency": lambda: latency.measure(bench),
         "threads": lambda: threads.measure(bench),
         "sessions": lambda: sessions.measure(bench),

@@ -62,16 +62,16 @@ def warm_up(peer):
     load.wrk(peer.server.port, text.EMPTY, peer.headers, 1, cores()[1])
 
 
-def under_load(bench, peer, path=text.EMPTY, on=None, forwarded=True):
+def under_load(bench, peer, path=text.EMPTY, on=None, forwarded=True, drive=load.wrk):
     """One round: CPU of the proxy for each request, and how many it answers.
 
-    Right answers only: they are looked at before and after; wrk counts refusals; and the upstream's
+    Right answers only: they are looked at before and after; `drive` fails at refusals; and the upstream's
     own count shows that all of them went through it, or none.
     """
     peer.check()
     server, upstream = peer.server, bench.upstream.port
     seen, (user, system), cpu = load.upstream_count(upstream), server.user_and_system(), server.cpu()
-    result = load.wrk(server.port, path, peer.headers, bench.seconds, on or cores()[1])
+    result = drive(server.port, path, peer.headers, bench.seconds, on or cores()[1])
     cpu, (user_after, system_after) = server.cpu() - cpu, server.user_and_system()
     load.settle()
     seen = load.upstream_count(upstream) - seen

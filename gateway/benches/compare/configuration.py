@@ -31,9 +31,9 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
 """
 
 
-def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s", log=None):
+def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s", log=None, more=""):
     """The gateway: its defaults but for addresses, threads, and room for a million sessions; with `log`, its access
-    log goes into that file.
+    log goes into that file; and the tables `more`.
 
     New hashes are to cost what `CHEAPEST_HASH` does, or each user's would be replaced by a dearer one.
     """
@@ -54,7 +54,7 @@ threads = {threads}
 pid_file = "{folder}/gateway.pid"
 [log]
 {f'file = "{log}"' if log else "access = false"}
-"""
+{more}"""
 
 
 def users(names):
@@ -123,11 +123,11 @@ def upstream(port, stream_bytes):
     }}""", LUA_MODULES)
 
 
-def nginx_plain(port, upstream_port, workers=1):
+def nginx_plain(port, upstream_port, workers=1, more=""):
     """nginx, forwarding everything as it comes; bodies are streamed, not kept in files."""
     return nginx(f"""{_pool(upstream_port)}
     server {{
-        listen 127.0.0.1:{port} backlog=16384;
+        listen 127.0.0.1:{port} backlog=16384;{more}
         location / {{
             proxy_pass http://upstream;
             proxy_set_header Connection "";
@@ -172,7 +172,7 @@ def nginx_auth_request(port, upstream_port, auth_port):
     }}""")
 
 
-def nginx_lua(port, upstream_port, log="off"):
+def nginx_lua(port, upstream_port, log="off", more=""):
     """nginx with a shared dictionary of sessions under the SHA-256 of their cookie."""
     return nginx(f"""{_pool(upstream_port)}
     lua_shared_dict sessions 64m;
@@ -187,7 +187,7 @@ def nginx_lua(port, upstream_port, log="off"):
         ngx.shared.sessions:set(session_id("{PEER_TOKEN}"), "{USER}", {IDLE_SECONDS})
     }}
     server {{
-        listen 127.0.0.1:{port} backlog=16384;
+        listen 127.0.0.1:{port} backlog=16384;{more}
         location / {{
             set $user "";
             access_by_lua_block {{

@@ -68,6 +68,11 @@ def _p99(kind):
     return figure
 
 
+def _over_tls(kind):
+    """How many the gateway does in a CPU second, as a multiple of what nginx does."""
+    return lambda results: ratio(results["https"][kind]["nginx"], results["https"][kind]["gateway"])
+
+
 def capacity(one, two):
     """How much more two cores' worth of a proxy can do than one's."""
     return lambda results: 2 * ratio(results["threads"][one], results["threads"][two])
@@ -117,6 +122,11 @@ ALL = [
     Goal("unpinned, without access log, against bare Pingora", 1.05, "×", cost_against("bare_pingora", "unpinned")),
     Goal("the same, against nginx with Lua", 1.15, "×", cost_against("nginx_lua", "unpinned")),
     Goal("requests a CPU second, `GET /api/v2/me` against forwarded ones", 1.5, "×", _local, True),
+    Goal("full handshakes a CPU second, against nginx", 1.0, "×", _over_tls("full handshake"), True),
+    Goal("resumed handshakes a CPU second, against nginx", 1.0, "×", _over_tls("resumed handshake"), True),
+    Goal("requests a CPU second over HTTPS, HTTP/1.1, against nginx, which only forwards", 0.9, "×",
+         _over_tls("http/1.1"), True),
+    Goal("the same, HTTP/2", 0.9, "×", _over_tls("h2"), True),
     Goal("p99 at 70 % of its own capacity, against nginx `auth_request` at 70 % of its own", 1.0, "×",
          _p99("own")),
     Goal("p99 of both at 70 % of the lesser capacity", 1.0, "×", _p99("same")),

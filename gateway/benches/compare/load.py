@@ -22,9 +22,12 @@ class Load:
     seconds: float
 
 
-def ask(port, path, headers=None, method="GET", body=None):
-    """One request on a connection of its own: status, headers, body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+def ask(port, path, headers=None, method="GET", body=None, tls=None):
+    """One request on a connection of its own, over TLS if there is a context for it: status, headers, body."""
+    if tls:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=tls)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request(method, path, body=body, headers=headers or {})
         response = connection.getresponse()

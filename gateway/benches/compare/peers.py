@@ -53,6 +53,8 @@ class Peer:
     # What it answers to those whom it does not know; empty: it forwards for everybody.
     refusals: tuple = (401,)
     headers: dict = field(default_factory=dict)
+    # Where it speaks TLS too, if anywhere.
+    https: int = 0
 
     def __enter__(self):
         self.server.__enter__()
@@ -67,16 +69,16 @@ class Peer:
     def __exit__(self, *error):
         self.server.__exit__(*error)
 
-    def check(self):
-        """Fails if an answer is wrong, however fast it came."""
-        port = self.server.port
-        self._expect("the empty answer", ask(port, text.EMPTY, self.headers)[::2], (204, ""))
+    def check(self, tls=None):
+        """Fails if an answer is wrong, however fast it came; over TLS with the context `tls`."""
+        port = self.https if tls else self.server.port
+        self._expect("the empty answer", ask(port, text.EMPTY, self.headers, tls=tls)[::2], (204, ""))
         if not self.refusals:
             return
-        status, _, seen = ask(port, text.SEEN, {**self.headers, "X-Forwarded-User": "mallory"})
+        status, _, seen = ask(port, text.SEEN, {**self.headers, "X-Forwarded-User": "mallory"}, tls=tls)
         user, cookie = (seen.splitlines() + ["", ""])[:2]
         self._expect("the upstream's view", (status, user, cookie), (200, text.USER, ""))
-        status = ask(port, text.EMPTY)[0]
+        status = ask(port, text.EMPTY, tls=tls)[0]
         if status not in self.refusals:
             raise Failure(f"{self.title}: answers {status} without credentials")
 
@@ -149,10 +151,10 @@ def stock_pingora(place):
                 refusals=())
 
 
-def nginx(place, workers=1, name="nginx", on=None):
+def nginx(place, workers=1, name="nginx", on=None, more=""):
     """nginx, forwarding."""
     port = free_port()
-    configuration = text.nginx_plain(port, place.upstream, workers)
+    configuration = text.nginx_plain(port, place.upstream, workers, more)
     server = _nginx("nginx", place.of(name), configuration, port, on or place.on)
     return Peer(name, "nginx", "none", server, refusals=())
 
@@ -167,10 +169,10 @@ def nginx_auth_request(place):
     return Peer("nginx_auth_request", "nginx `auth_request`", work, server)
 
 
-def nginx_lua(place, name="nginx_lua", log="off"):
+def nginx_lua(place, name="nginx_lua", log="off", more=""):
     """nginx with Lua and a shared dictionary."""
     port = free_port()
-    configuration = text.nginx_lua(port, place.upstream, log)
+    configuration = text.nginx_lua(port, place.upstream, log, more)
     server = _nginx("nginx Lua", place.of(name), configuration, port, place.on)
     return Peer(name, "nginx with Lua", WORK, server)
 

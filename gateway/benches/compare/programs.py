@@ -12,7 +12,8 @@ LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 # Each program, and the Debian package that has it.
 PACKAGES = {
     "nginx": "nginx", "haproxy": "haproxy", "apache2": "apache2-bin",
-    "vmauth": "victoria-metrics", "wrk": "wrk", "taskset": "util-linux", "setpriv": "util-linux", "strace": "strace",
+    "vmauth": "victoria-metrics", "wrk": "wrk", "h2load": "nghttp2-client", "openssl": "openssl",
+    "taskset": "util-linux", "setpriv": "util-linux", "strace": "strace",
     "perf": "linux-perf", "cc": "gcc libc6-dev", "strip": "binutils", "cargo": "(rustup.rs)",
 }
 
@@ -63,5 +64,9 @@ def versions():
         "HAProxy": said([find("haproxy"), "-v"], r"version (\S+)"),
         "Apache httpd": said([find("apache2"), "-v"], r"Apache/(\S+)"),
         "vmauth": said(["dpkg-query", "-W", "victoria-metrics"], r"\s(\S+)"),
+        "h2load": said([find("h2load"), "--version"], r"nghttp2/(\S+)"),
+        "OpenSSL": said([find("openssl"), "version"], r"OpenSSL (\S+)"),
+        "ring": locked("ring"),
+        "rustls": locked("rustls"),
         "wrk": said([find("wrk"), "-v"], r"wrk (?:debian/)?(\S+)"),
     }

@@ -13,6 +13,7 @@ SECTIONS = [
     ("forwarding", "A forwarded request", tables.forwarding),
     ("unpinned", "The same, unpinned", tables.unpinned),
     ("local", "Local answers", tables.local),
+    ("https", "HTTPS", tables.https),
     ("latency", "Latency at 70 % load", tables.latency),
     ("threads", "Threads", tables.threads),
     ("sessions", "Sessions", tables.sessions),

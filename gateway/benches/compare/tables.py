@@ -59,6 +59,19 @@ def local(results):
     return table(["", ":µs CPU a request", ":least–most", ":requests a CPU second"], rows)
 
 
+def https(results):
+    """Handshakes and requests over TLS; the last column is in the terms of the goals."""
+    names = {"http/1.1": "request, HTTP/1.1", "h2": "request, HTTP/2"}
+    rows = []
+    for kind, found in results["https"].items():
+        for name, peer in found.items():
+            title = f"**{peer['title']}**" if name == "gateway" else peer["title"]
+            rows.append([names.get(kind, kind), title, f"{peer['cpu_us']:,.1f}",
+                         f"{peer['least_us']:,.1f}–{peer['most_us']:,.1f}", f"{peer['per_cpu_second']:,.0f}",
+                         f"{goals.ratio(peer, found['gateway']):.2f}×"])
+    return table(["", "", ":µs CPU each", ":least–most", ":a CPU second", ":gateway's, against it"], rows)
+
+
 def latency(results):
     """Quantiles at a steady rate."""
     rows = [[load, found["title"], f"{found['rate']:,.0f}",

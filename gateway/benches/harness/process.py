@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -28,6 +29,17 @@ def free_port():
 def all_cores():
     """The cores that may be used."""
     return sorted(os.sched_getaffinity(0))
+
+
+@contextmanager
+def staying_on(on):
+    """Keeps this program itself on the cores `on` meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, on)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def pinned(command, on):

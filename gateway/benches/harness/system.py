@@ -25,10 +25,10 @@ def find(name, source):
     return found
 
 
-def run(command, typed="", cwd=None, environment=None):
-    """Runs `command` to its end, with `typed` as its input; what it printed."""
+def run(command, typed="", cwd=None, environment=None, stderr=None):
+    """Runs `command` to its end, with `typed` as its input; what it printed. `stderr` is as `subprocess` has it."""
     command = list(map(str, command))
-    done = subprocess.run(command, cwd=cwd, text=True, input=typed, stdout=subprocess.PIPE,
+    done = subprocess.run(command, cwd=cwd, text=True, input=typed, stdout=subprocess.PIPE, stderr=stderr,
                           env={**os.environ, **(environment or {})})
     if done.returncode:
         raise Failure(f"{' '.join(command)} failed")
