@@ -1,8 +1,8 @@
-"""How long requests take at 70 % of what a proxy can do, at a steady rate.
+"""How long requests take at a steady rate, the same for all: at 50, 70 and 90 % of what the least of the
+compared can do.
 
-What it can do is measured right before and right after each round. Where the machine changed its pace in
-between, 70 % may have been more than all of it, and the wait without end: such a round is taken
-again.
+Times count from the moment at which a request was due, so that a stall is charged for everybody who had to
+wait for it.
 """
 
 from statistics import median
@@ -13,42 +13,41 @@ import peers
 from bench import interleaved, under_load
 from harness.command import say
 
-SHARE = 0.7
+# Percent of the least capacity.
+LOADS = [50, 70, 90]
 
-# By how much the machine may change its pace, and how often a round is taken.
-STEADY = 0.85
-TRIES = 4
+# More than other measurements have: tails are what differs most from round to round.
+ROUNDS = 10
+CAPACITY_ROUNDS = 3
+
+QUANTILES = ["p50", "p99", "p999"]
 
 
 def measure(bench):
-    """The gateway and nginx with `auth_request`: each at 70 % of its own most, then both at 70 % of the
-    lesser."""
-    say("latency: at 70 % of the most that each can do, and that both can")
-    running = [peers.gateway(bench.place, "latency"), peers.nginx_auth_request(bench.place)]
-    lesser = {}
+    """The gateway, nginx with Lua and HAProxy, which do the same work."""
+    say("latency: what each can do")
+    place = bench.place
+    running = [peers.gateway(place, "latency-gateway"), peers.nginx_lua(place, "latency-nginx_lua"),
+               peers.haproxy(place)]
+    capacities = interleaved(running, min(bench.rounds, CAPACITY_ROUNDS), lambda peer: under_load(bench, peer))
+    least = min(median(found["rps"] for found in rounds) for rounds in capacities)
+    return {"capacity": least,
+            "loads": {str(percent): _at(bench, running, percent, least * percent / 100) for percent in LOADS}}
+
+
+def _at(bench, running, percent, rate):
+    say(f"latency: at {percent} % of the least, {rate:,.0f} requests a second")
 
     def one_round(peer):
-        for _ in range(TRIES):
-            before = under_load(bench, peer)["rps"]
-            found = steady(bench, peer, SHARE * before, 2 * bench.seconds)
-            after = under_load(bench, peer)["rps"]
-            if min(before, after) / max(before, after) >= STEADY:
-                break
-            say(f"    {peer.name}: {before:,.0f} requests a second before, {after:,.0f} after; again")
-        lesser[peer.name] = min(before, lesser.get(peer.name, before))
-        return {"rate": SHARE * before, **found,
-                "same": {"rate": SHARE * min(lesser.values()),
-                         **steady(bench, peer, SHARE * min(lesser.values()), 2 * bench.seconds)}}
-    # The first round finds out who can do less.
-    results = [rounds[1:] for rounds in interleaved(running, 1 + bench.few, one_round)]
-    return {"own": _medians(running, results),
-            "same": _medians(running, [[found["same"] for found in rounds] for rounds in results])}
-
-
-def _medians(running, results):
-    return {name: {"title": peer.title, **{key: median(found[key] for found in rounds)
-                                           for key in ("rate", "p50", "p90", "p99", "p999")}}
-            for name, peer, rounds in zip(("gateway", "nginx_auth_request"), running, results)}
+        peer.check()
+        found = steady(bench, peer, rate, bench.seconds)
+        peer.check()
+        return found
+    # The first round fills pools and caches.
+    results = [rounds[1:] for rounds in interleaved(running, 1 + min(bench.rounds, ROUNDS), one_round)]
+    return {peer.name.removeprefix("latency-"): {
+        "title": peer.title, "rate": rate, **{key: [found[key] for found in rounds] for key in QUANTILES}}
+        for peer, rounds in zip(running, results)}
 
 
 def steady(bench, peer, rate, seconds):

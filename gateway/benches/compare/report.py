@@ -14,7 +14,7 @@ SECTIONS = [
     ("unpinned", "The same, unpinned", tables.unpinned),
     ("local", "Local answers", tables.local),
     ("https", "HTTPS", tables.https),
-    ("latency", "Latency at 70 % load", tables.latency),
+    ("latency", "Latency at the same rate", tables.latency),
     ("threads", "Threads", tables.threads),
     ("sessions", "Sessions", tables.sessions),
     ("idle", "Idle connections", tables.idle),

@@ -1,5 +1,7 @@
 """The results as tables in Markdown, one function for each measurement."""
 
+from statistics import median
+
 import goals
 from harness.markdown import table
 
@@ -14,7 +16,7 @@ def goals_met(results):
         shown = "–" if figure is None else _figure(figure, goal.unit)
         bound = "at least" if goal.at_least else "at most"
         rows.append([goal.what + goal.beside(results), f"{bound} {_figure(goal.limit, goal.unit)}", shown,
-                     goal.verdict(figure)])
+                     goal.verdict(results)])
     return table(["", "goal", ":measured", ""], rows)
 
 
@@ -73,12 +75,13 @@ def https(results):
 
 
 def latency(results):
-    """Quantiles at a steady rate."""
-    rows = [[load, found["title"], f"{found['rate']:,.0f}",
-             *(f"{found[key]:,.0f}" for key in ("p50", "p90", "p99", "p999"))]
-            for kind, load in (("own", "70 % of its own capacity"), ("same", "70 % of the lesser one"))
-            for found in results["latency"][kind].values()]
-    return table(["load", "", ":requests a second", ":p50 µs", ":p90 µs", ":p99 µs", ":p99.9 µs"], rows)
+    """Quantiles at a steady rate: medians of the rounds, and how far the rounds are apart."""
+    def spread(times):
+        return f"{median(times):,.0f} ({min(times):,.0f}–{max(times):,.0f})"
+    rows = [[f"{percent} %", f"**{found['title']}**" if name == "gateway" else found["title"],
+             f"{found['rate']:,.0f}", f"{median(found['p50']):,.0f}", spread(found["p99"]), spread(found["p999"])]
+            for percent, peers in results["latency"]["loads"].items() for name, found in peers.items()]
+    return table(["load", "", ":requests a second", ":p50 µs", ":p99 µs (least–most)", ":p99.9 µs (least–most)"], rows)
 
 
 def threads(results):
