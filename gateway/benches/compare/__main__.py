@@ -27,10 +27,11 @@ import sessions
 import start
 import streams
 import threads
+import work
 from bench import Bench
 from harness import command, system
 
-PARTS = ["forwarding", "unpinned", "local", "https", "latency", "threads", "sessions", "expiry", "idle", "streams",
+PARTS = ["forwarding", "unpinned", "local", "https", "work", "latency", "threads", "sessions", "expiry", "idle", "streams",
          "start", "calls", "profile"]
 
 
@@ -85,6 +86,7 @@ def _take(bench, options):
         "unpinned": lambda: forwarding.measure_unpinned(bench, options.only),
         "local": lambda: forwarding.measure_local(bench),
         "https": lambda: https.measure(bench),
+        "work": lambda: work.measure(bench),
         "latency": lambda: latency.measure(bench),
         "threads": lambda: threads.measure(bench),
         "sessions": lambda: sessions.measure(bench),

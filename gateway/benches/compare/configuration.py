@@ -31,9 +31,9 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
 """
 
 
-def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s", log=None, more=""):
+def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s", log=None, token=None, more=""):
     """The gateway: its defaults but for addresses, threads, and room for a million sessions; with `log`, its access
-    log goes into that file; and the tables `more`.
+    log goes into that file; with `token`, a file, everybody has that upstream; and the tables `more`.
 
     New hashes are to cost what `CHEAPEST_HASH` does, or each user's would be replaced by a dearer one.
     """
@@ -41,6 +41,7 @@ def gateway(port, upstream, folder, threads=1, idle=f"{IDLE_SECONDS}s", log=None
 http = ["127.0.0.1:{port}"]
 [upstream]
 url = "http://127.0.0.1:{upstream}"
+{f'token_file = "{token}"' if token else ""}
 [session]
 idle = "{idle}"
 max_sessions = 2_000_000

@@ -39,7 +39,7 @@ class Goal:
         verdict = "met" if distance <= 1 else f"missed by {100 * (distance - 1):.0f} %"
         noise = self.noise(results)
         is_noise = abs(figure - self.limit) < noise
-        return f"{verdict}, within the noise of {100 * noise / self.limit:.0f} %" if is_noise else verdict
+        return f"{verdict}, within the noise ({noise:.2f} {self.unit})" if is_noise else verdict
 
 
 def ratio(one, other):
@@ -72,6 +72,21 @@ def _local(results):
 def _over_tls(kind):
     """How many the gateway does in a CPU second, as a multiple of what nginx does."""
     return lambda results: ratio(results["https"][kind]["nginx"], results["https"][kind]["gateway"])
+
+
+def added(found, key):
+    """What the gateway adds to a kind of work, in percent of the whole."""
+    return 100 * found[key]["added"] / (found[key]["direct"] + found[key]["added"])
+
+
+def _added_at_most(key):
+    """The greater share of the two kinds of work."""
+    return lambda results: max(added(found, key) for found in results["work"].values())
+
+
+def _work_noise(key):
+    return lambda results: max(100 * found[key]["noise"] / found[key]["direct"]
+                               for found in results["work"].values())
 
 
 def capacity(one, two):
@@ -128,6 +143,9 @@ ALL = [
     Goal("requests a CPU second over HTTPS, HTTP/1.1, against nginx, which only forwards", 0.9, "×",
          _over_tls("http/1.1"), True),
     Goal("the same, HTTP/2", 0.9, "×", _over_tls("h2"), True),
+    *(Goal(f"{name} that the gateway adds to a batch of 5,000 lines, and to a query of 100,000 rows: the greater share",
+           2, "%", _added_at_most(key), noise=_work_noise(key))
+      for key, name in (("p50", "latency (p50)"), ("p99", "latency (p99)"), ("cpu", "CPU"))),
     *(Goal(f"{name} at 70 % of capacity, against the better of nginx with Lua and HAProxy", 1.0, "×", tails.against(key),
            beside=tails.told(key), noise=tails.noise(key)) for key, name in (("p99", "p99"), ("p999", "p99.9"))),
     Goal("requests a CPU second, many sessions against 1,000", 0.9, "×", _many, True),

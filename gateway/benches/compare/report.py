@@ -14,6 +14,7 @@ SECTIONS = [
     ("unpinned", "The same, unpinned", tables.unpinned),
     ("local", "Local answers", tables.local),
     ("https", "HTTPS", tables.https),
+    ("work", "Real work", tables.work),
     ("latency", "Latency at the same rate", tables.latency),
     ("threads", "Threads", tables.threads),
     ("sessions", "Sessions", tables.sessions),

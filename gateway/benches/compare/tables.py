@@ -23,7 +23,7 @@ def goals_met(results):
 def _figure(value, unit):
     if unit == "×":
         return f"{value:.2f}×"
-    return f"{value:.1f} {unit}" if unit == "µs" else f"{value:,.0f} {unit}"
+    return f"{value:.1f} {unit}" if unit in ("µs", "%") else f"{value:,.0f} {unit}"
 
 
 def forwarding(results):
@@ -72,6 +72,17 @@ def https(results):
                          f"{peer['least_us']:,.1f}–{peer['most_us']:,.1f}", f"{peer['per_cpu_second']:,.0f}",
                          f"{goals.ratio(peer, found['gateway']):.2f}×"])
     return table(["", "", ":µs CPU each", ":least–most", ":a CPU second", ":gateway's, against it"], rows)
+
+
+def work(results):
+    """What the gateway adds to real work, in µs and as a share of the whole."""
+    names = {"batch": "a batch of 5,000 lines, compressed", "query": "a query of 100,000 rows"}
+    sums = {"p50": "latency, p50", "p99": "latency, p99", "cpu": "CPU"}
+    rows = [[f"{names[kind]} ({found['count']} times)", sums[key], f"{found[key]['direct']:,.0f}",
+             f"{found[key]['added']:+,.0f}", f"{goals.added(found, key):+.2f} %",
+             f"{found[key]['noise']:,.0f}" if found[key]["noise"] else "–"]
+            for kind, found in results["work"].items() for key in sums]
+    return table(["", "", ":InfluxDB alone, µs", ":the gateway adds", ":of the whole", ":noise, µs"], rows)
 
 
 def latency(results):
