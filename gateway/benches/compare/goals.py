@@ -76,7 +76,7 @@ def _over_tls(kind):
 
 def added(found, key):
     """What the gateway adds to a kind of work, in percent of the whole."""
-    return 100 * found[key]["added"] / (found[key]["direct"] + found[key]["added"])
+    return 100 * found[key]["gateway"] / (found[key]["direct"] + found[key]["gateway"])
 
 
 def _added_at_most(key):

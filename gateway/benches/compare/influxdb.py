@@ -13,6 +13,7 @@ from layout import cores
 
 PROGRAM = REPOSITORY / "target/influxd/influxd"
 TOKEN = secrets.token_urlsafe(32)
+AUTHORIZED = {"Authorization": f"Token {TOKEN}"}
 ORG, BUCKET = "bench", "bench"
 
 # Lines of a batch, and rows of the query's result.
@@ -54,7 +55,7 @@ def set_up(port):
                                  json.dumps(wanted))
     if status != 201:
         raise Failure(f"InfluxDB: setting up is answered {status} {answer}")
-    client = Client(port, {"Authorization": f"Token {TOKEN}"})
+    client = Client(port, AUTHORIZED)
     for number in range(ROWS // LINES):
         client.write(batch(BEGIN, number))
 

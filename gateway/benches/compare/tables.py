@@ -75,14 +75,14 @@ def https(results):
 
 
 def work(results):
-    """What the gateway adds to real work, in µs and as a share of the whole."""
+    """What the gateway adds to real work, in µs and as a share of the whole; and what nginx adds."""
     names = {"batch": "a batch of 5,000 lines, compressed", "query": "a query of 100,000 rows"}
     sums = {"p50": "latency, p50", "p99": "latency, p99", "cpu": "CPU"}
     rows = [[f"{names[kind]} ({found['count']} times)", sums[key], f"{found[key]['direct']:,.0f}",
-             f"{found[key]['added']:+,.0f}", f"{goals.added(found, key):+.2f} %",
+             f"{found[key]['gateway']:+,.0f}", f"{goals.added(found, key):+.2f} %", f"{found[key]['nginx']:+,.0f}",
              f"{found[key]['noise']:,.0f}" if found[key]["noise"] else "–"]
             for kind, found in results["work"].items() for key in sums]
-    return table(["", "", ":InfluxDB alone, µs", ":the gateway adds", ":of the whole", ":noise, µs"], rows)
+    return table(["", "", ":InfluxDB alone, µs", ":the gateway adds", ":of the whole", ":nginx adds", ":noise, µs"], rows)
 
 
 def latency(results):
