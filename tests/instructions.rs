@@ -24,6 +24,10 @@ const COUNTED: [(&str, &str); 14] = [
     ("log", "influx_gateway::gateway::access_log::Entry::log"),
 ];
 
+/// The whole without its line in the access log, under this name: the others are of a gateway as it is
+/// shipped, which writes one.
+const WITHOUT_LOG: &str = "request-without-log";
+
 /// How often memory is taken is counted too, under this name.
 const ALLOCATIONS: &str = "allocations";
 
@@ -46,7 +50,7 @@ const KEPT: &str = "gateway/benches/instructions.txt";
 
 const HEAD: &str = "\
 # Instructions of one forwarded request with a session, development build, by callgrind; and how often
-# it takes memory.
+# it takes memory. All with the log as it is shipped, but for `request-without-log`.
 # Compared with by tests/instructions.rs; written by `make instructions`.
 ";
 
@@ -54,7 +58,7 @@ const HEAD: &str = "\
 #[derive(Debug, PartialEq, Eq)]
 struct Counts {
     tools: String,
-    /// By the names in [`COUNTED`], and [`ALLOCATIONS`].
+    /// By the names in [`COUNTED`], [`WITHOUT_LOG`] and [`ALLOCATIONS`].
     of: BTreeMap<String, u64>,
 }
 
@@ -69,7 +73,7 @@ impl Counts {
 
     fn text(&self) -> String {
         let mut text = format!("{HEAD}tools = {}\n", self.tools);
-        for name in COUNTED.map(|(name, _)| name).into_iter().chain([ALLOCATIONS]) {
+        for name in names() {
             writeln!(text, "{name} = {}", self.of[name]).unwrap();
         }
         text
@@ -97,6 +101,12 @@ impl Counts {
     }
 }
 
+/// Of all that is counted, in the order of the file.
+fn names() -> impl Iterator<Item = &'static str> {
+    let [request, parts @ ..] = COUNTED.map(|(name, _)| name);
+    [request, WITHOUT_LOG].into_iter().chain(parts).chain([ALLOCATIONS])
+}
+
 /// What counts differ by from one machine to another.
 fn tools() -> String {
     let said = |program: &str, argument: &str| {
@@ -109,13 +119,13 @@ fn tools() -> String {
     format!("{compiler}, {}, {library}, {}", said("valgrind", "--version"), std::env::consts::ARCH)
 }
 
-/// Runs the program for so many requests of a signed-in browser; returns the instructions of each
-/// function, with all that it calls, and the [`ALLOCATIONS`].
-fn run(requests: u64) -> HashMap<String, u64> {
+/// Runs the program, with these further tables of its configuration, for so many requests of a signed-in
+/// browser; returns the instructions of each function, with all that it calls, and the [`ALLOCATIONS`].
+fn run(requests: u64, tables: &str) -> HashMap<String, u64> {
     let upstream = Upstream::behaving(|_, stream| answer(stream, "204 No Content", ""));
-    let config = "token_file = \"shared.token\"\n[server]\nthreads = 1\n";
+    let config = format!("token_file = \"shared.token\"\n[server]\nthreads = 1\n{tables}");
     let prepared =
-        Gateway::prepare(&format!("http://{}", upstream.address), config, &users(&["ada"]));
+        Gateway::prepare(&format!("http://{}", upstream.address), &config, &users(&["ada"]));
     std::fs::write(prepared.path().join("shared.token"), "s".repeat(88)).unwrap();
     let drive = |gateway: &Gateway| {
         let session = format!("Cookie: theme=dark; {}; lang=en", gateway.sign_in("ada"));
@@ -205,17 +215,23 @@ fn costs(out: &Path) -> HashMap<String, u64> {
 
 #[test]
 fn a_forwarded_request_takes_no_more_instructions_than_it_did() {
-    let [few, many] = std::thread::scope(|scope| {
-        REQUESTS.map(|requests| scope.spawn(move || run(requests))).map(|run| run.join().unwrap())
+    let (shipped, silent) = std::thread::scope(|scope| {
+        let runs = |tables| REQUESTS.map(|requests| scope.spawn(move || run(requests, tables)));
+        let [shipped, silent] = ["", "[log]\naccess = false\n"].map(runs);
+        (shipped.map(|run| run.join().unwrap()), silent.map(|run| run.join().unwrap()))
     });
-    let count = |(name, function): (&str, &str)| {
+    let count = |[few, many]: &[HashMap<String, u64>; 2], name: &str, function: &str| {
         let of = |run: &HashMap<String, u64>| run.get(function).copied().unwrap_or_default();
-        let count = (of(&many) - of(&few)) / (REQUESTS[1] - REQUESTS[0]);
+        let count = (of(many) - of(few)) / (REQUESTS[1] - REQUESTS[0]);
         assert!(count > 0, "{name}: no request calls {function} any more; what takes its place?");
         (name.to_owned(), count)
     };
     let counted = COUNTED.into_iter().chain([(ALLOCATIONS, ALLOCATIONS)]);
-    let now = Counts { tools: tools(), of: counted.map(count).collect() };
+    let mut of: BTreeMap<_, _> =
+        counted.map(|(name, function)| count(&shipped, name, function)).collect();
+    let (_, request) = COUNTED[0];
+    of.extend([count(&silent, WITHOUT_LOG, request)]);
+    let now = Counts { tools: tools(), of };
     // Where `make instructions` takes it from.
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions.txt"), now.text())
         .unwrap();
@@ -236,12 +252,7 @@ fn a_forwarded_request_takes_no_more_instructions_than_it_did() {
 fn what_is_gained_is_found_and_what_is_kept_can_be_read() {
     let counts = |tools: &str, count: u64| Counts {
         tools: tools.to_owned(),
-        of: COUNTED
-            .map(|(name, _)| name)
-            .into_iter()
-            .chain([ALLOCATIONS])
-            .map(|name| (name.to_owned(), count))
-            .collect(),
+        of: names().map(|name| (name.to_owned(), count)).collect(),
     };
     let kept = counts("a, b 1", 100_000);
     assert_eq!(Counts::parse(&kept.text()), kept);
