@@ -72,6 +72,8 @@ mod identity;
 mod influxdb;
 /// How many instructions a forwarded request takes.
 mod instructions;
+/// JWTs of identity providers, honest and hostile ones.
+mod jwt;
 /// When sessions end, and how many there may be.
 mod lifetime;
 /// Slow, large and many: what one client can cost the others.

@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 13] = [
     &["api"],
     &["auth"],
     &["audit"],
-    &["directory", "session"],
+    &["directory", "jwt", "session"],
     &["user"],
     &["process_log", "spans"],
 ];
@@ -37,7 +37,7 @@ const GROUND: [&str; 10] = [
 ];
 
 /// By which files a foreign crate comes in.
-const DOORS: [(&str, &[&str]); 16] = [
+const DOORS: [(&str, &[&str]); 17] = [
     ("pingora", &["net", "proxy", "tasks", "admin/service", "config/server", "config"]),
     ("pingora_proxy", &["proxy"]),
     (
@@ -46,11 +46,13 @@ const DOORS: [(&str, &[&str]); 16] = [
             "session/memory",
             "session/redis/near_cache",
             "session/redis/halves_at_hand",
+            "auth/jwt",
             "auth/tokens",
         ],
     ),
     ("redis", &["session/redis"]),
-    ("ring", &["session/redis/agreement", "session/redis/seal"]),
+    ("jsonwebtoken", &["jwt"]),
+    ("ring", &["jwt/ring_provider", "session/redis/agreement", "session/redis/seal"]),
     ("argon2", &["user/password"]),
     ("opentelemetry_proto", &["spans/otlp"]),
     ("prost", &["spans/otlp"]),

@@ -5,6 +5,7 @@ mod counted;
 pub mod diagnose;
 pub mod explain;
 mod files;
+mod jwt;
 mod listeners;
 mod names;
 mod output;
@@ -32,7 +33,7 @@ use crate::auth::credential::Shared;
 use crate::auth::tokens::{Resolver, Tokens};
 use crate::auth::upstream_sessions::{self, UpstreamSessions};
 use crate::auth::{AuditedEnds, Auth};
-use crate::config::{Config, Stop, Store, TokenPolicy, Tracing};
+use crate::config::{Config, Stop, Store, TokenPolicy};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::{HashPool, QueueLimits};
@@ -57,11 +58,8 @@ use crate::proxy::upstream_client::OwnRequests;
 use crate::session::memory::MemoryStore;
 use crate::session::redis::{Halves, RedisStore, Whose};
 use crate::session::store::{EndListener, SessionStore};
-use crate::spans::Spans;
-use crate::tasks::collector::Collector;
 use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
-use crate::tasks::spans::SendSpans;
 use crate::tasks::upgrade::{Handover, Takeover};
 use listeners::Listeners;
 use reload::InForce;
@@ -171,7 +169,9 @@ fn build(
         Arc::new(Shared::new(config.upstream.token.clone(), config.upstream.kind.scheme()));
     let queue = QueueLimits { at_once: influxdb::AT_ONCE, ..config.signin.line };
     let influxdb = InfluxdbDirectory::new(Arc::clone(&client), queue, Arc::clone(&shared));
+    let jwt::Jwt { jwts, fetch, watched: jwt_files } = jwt::of(&config);
     let (auth, sessions, upstream_sessions) = auth(&config, users, Arc::new(influxdb), audit);
+    let auth = Arc::new(auth.taking(jwts));
 
     let version = Arc::new(Version::new(client, Arc::clone(&shared)));
     let token_file = token_file::watched(config.upstream.token_file.clone(), &shared);
@@ -184,7 +184,7 @@ fn build(
     let connections = Connections::new(limits.connections, limits.connections_per_client);
     let concurrency = ConcurrencyLimits::new(limits);
     let open = OpenRequests::default();
-    let (spans, send_spans) = spans(config.tracing.as_ref()).unzip();
+    let (spans, send_spans) = tasks::spans(config.tracing.as_ref()).unzip();
     let proxy = Proxy::new(
         Arc::clone(&gateway),
         Arc::clone(&upstream),
@@ -231,12 +231,13 @@ fn build(
     };
     let admin = config.admin.zip(admin);
     let admin_token = admin::add(&mut server, admin, &config.limits, needs);
-    let watched = token_file.into_iter().chain(tls_files).chain(certificates).chain(admin_token);
+    let watched = token_file.into_iter().chain(tls_files).chain(certificates);
+    let watched = watched.chain(admin_token).chain(jwt_files);
     let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
     let shared = (upstream_sessions.clone(), Arc::clone(&sessions));
     let written = (auth.audit().clone(), spans);
     let drain = Drain::new((connections, open), shared, written, sockets.clone(), grace);
-    Tasks { upstream, version, sessions, upstream_sessions, reload, send_spans, drain }
+    Tasks { upstream, version, sessions, upstream_sessions, reload, fetch, send_spans, drain }
         .add_to(&mut server);
     let audit = auth.audit().clone();
     let handover = Handover { sockets, auth, acceptance };
@@ -252,20 +253,13 @@ fn upstream(config: &Config, tls: Option<UpstreamTls>) -> (Arc<Upstream>, Arc<Ow
     (upstream, own_requests)
 }
 
-/// Where requests leave their spans, and what sends them, if they are wanted.
-fn spans(tracing: Option<&Tracing>) -> Option<(Arc<Spans>, SendSpans)> {
-    let Tracing { endpoint, ratio, timeout, queue } = tracing?;
-    let (spans, waiting) = Spans::new(*ratio, *queue);
-    Some((spans, SendSpans::new(waiting, Collector::new(endpoint.clone(), *timeout))))
-}
-
 /// Users and their sessions, where sessions are kept, and what looks after those of InfluxDB.
 fn auth(
     config: &Config,
     users: Option<(Users, Option<Kept>)>,
     influxdb: Arc<InfluxdbDirectory>,
     audit: Audit,
-) -> (Arc<Auth>, Arc<SessionStore>, Option<Arc<UpstreamSessions>>) {
+) -> (Auth, Arc<SessionStore>, Option<Arc<UpstreamSessions>>) {
     let signin = config.signin;
     let (ended_queue, ended) = upstream_sessions::line();
     let told: [Arc<dyn EndListener>; 2] =
@@ -292,5 +286,5 @@ fn auth(
     };
     let store = Arc::clone(&sessions);
     let auth = Auth::new(directory, store, tokens, upstream_sessions.clone(), signin.rules, audit);
-    (Arc::new(auth), sessions, upstream_sessions)
+    (auth, sessions, upstream_sessions)
 }

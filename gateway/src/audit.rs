@@ -69,6 +69,20 @@ pub enum Reason {
     Unavailable,
     /// InfluxDB requires a new password first.
     PasswordChangeRequired,
+    /// A JWT that has ended.
+    JwtExpired,
+    /// A JWT that its issuer has not signed, or not as is allowed.
+    JwtSignature,
+    /// A JWT for somebody else.
+    JwtAudience,
+    /// A JWT that is signed with a key that its issuer does not have.
+    JwtUnknownKey,
+    /// A JWT that does not say what it has to.
+    JwtClaims,
+    /// A good JWT of somebody to whom nothing is granted.
+    NoGrant,
+    /// A good JWT of somebody whose name is another's here.
+    NameTaken,
 }
 
 /// Something that happened, with whatever is known about it.

@@ -4,6 +4,7 @@ mod changes;
 pub mod credential;
 pub mod errand;
 pub mod handover;
+pub mod jwt;
 pub mod password;
 mod rehash;
 pub mod reload;
@@ -30,8 +31,11 @@ use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
 use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session, Watch};
 use crate::user::User;
+use crate::user::name::Username;
 use changes::Changes;
+use credential::JwtCaller;
 use errand::GuessesInFlight;
+use jwt::{JwtError, Jwts};
 pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
 use throttle::bans::{Banned, Bans};
@@ -44,6 +48,8 @@ pub struct Auth {
     directory: Directory,
     sessions: Arc<SessionStore>,
     tokens: Tokens,
+    /// Judges JWTs, where any are taken.
+    jwts: Option<Jwts>,
     /// Looks after InfluxDB's half of sessions, where there is one.
     upstream_sessions: Option<Arc<UpstreamSessions>>,
     throttle: Throttle,
@@ -78,6 +84,7 @@ impl Auth {
             directory,
             sessions,
             tokens,
+            jwts: None,
             upstream_sessions,
             throttle,
             bans,
@@ -88,6 +95,12 @@ impl Auth {
             untold,
             has_looked_back: AtomicBool::new(false),
         }
+    }
+
+    /// The same, where `jwts` are taken too.
+    #[must_use]
+    pub fn taking(self, jwts: Option<Jwts>) -> Self {
+        Self { jwts, ..self }
     }
 
     /// Judges guesses by these `rules` from now on.
@@ -130,6 +143,40 @@ impl Auth {
         authorization: &HeaderValue,
     ) -> Result<Option<Arc<User>>, TokenError> {
         self.tokens.resolve(authorization).await
+    }
+
+    /// Whether there is a JWT of an identity provider in this `Authorization`, good or bad: it never goes upstream.
+    pub fn is_jwt(&self, authorization: &HeaderValue) -> bool {
+        self.jwts.as_ref().is_some_and(|jwts| jwts.is_for_us(authorization))
+    }
+
+    /// Who comes with the JWT in this `Authorization`; `None` if there is none of an identity provider's.
+    pub async fn by_jwt<'a>(
+        &self,
+        authorization: &HeaderValue,
+        meta: impl FnOnce() -> RequestMeta<'a>,
+    ) -> Option<Result<Arc<JwtCaller>, JwtError>> {
+        let judged =
+            self.jwts.as_ref()?.caller(authorization, |name| self.has_account(name)).await?;
+        Some(judged.map_err(|refused| {
+            if refused.is_new
+                && let Some((reason, user)) = refused.error.reason()
+            {
+                let event = Event::now(EventKind::Refused(reason)).on(&meta());
+                self.audit.record(match user {
+                    Some(user) => event.to(user),
+                    None => event,
+                });
+            }
+            refused.error
+        }))
+    }
+
+    fn has_account(&self, name: &Username) -> bool {
+        match &self.directory {
+            Directory::File(file) => file.knows(Some(name)),
+            Directory::Influxdb(_) => false,
+        }
     }
 
     /// What becomes of clients that bring their own API token.

@@ -7,6 +7,7 @@ mod duration;
 mod effective;
 mod forward;
 mod identity;
+mod jwt;
 mod listen;
 mod log;
 mod metrics;
@@ -34,6 +35,7 @@ use crate::user::secret::ApiToken;
 pub use admin::{Admin, AdminAddress, token as admin_token};
 use duration::duration;
 pub use identity::Identity;
+pub use jwt::{Jwt, KeySource, Provider};
 pub use listen::Listen;
 pub use log::Log;
 pub use metrics::Metrics;
@@ -75,6 +77,8 @@ pub struct Config {
     pub tracing: Option<Tracing>,
     /// The headers that tell the upstream who asks.
     pub identity: Identity,
+    /// Whose JWTs are taken, if any are.
+    pub jwt: Option<Jwt>,
     /// What is forwarded besides the API.
     pub forwarding: Forwarding,
     /// Time limits.
@@ -130,10 +134,18 @@ pub struct NamedFiles {
     pub client: Option<(Named, Named)>,
     /// Certificates that may have signed the session store's.
     pub store_ca: Option<Named>,
+    /// Certificates that may have signed those of identity providers.
+    pub jwt_ca: Vec<Named>,
 }
 
 impl NamedFiles {
-    fn of(listen: &Listen, upstream: &Upstream, users: &Users, store_ca: Option<&Named>) -> Self {
+    fn of(
+        listen: &Listen,
+        upstream: &Upstream,
+        users: &Users,
+        jwt: Option<&Jwt>,
+        store_ca: Option<&Named>,
+    ) -> Self {
         let https = listen.https.iter().map(|https| (https.certificate.clone(), https.key.clone()));
         Self {
             users: users.file().cloned(),
@@ -141,6 +153,7 @@ impl NamedFiles {
             ca: upstream.ca_file.clone(),
             client: upstream.client.clone(),
             store_ca: store_ca.cloned(),
+            jwt_ca: jwt.map(Jwt::ca_files).unwrap_or_default(),
         }
     }
 }
@@ -156,7 +169,8 @@ pub struct Refused {
 impl Config {
     /// The files that are named in it.
     pub fn files(&self) -> NamedFiles {
-        NamedFiles::of(&self.listen, &self.upstream, &self.users, self.store_ca_file.as_ref())
+        let (jwt, store_ca) = (self.jwt.as_ref(), self.store_ca_file.as_ref());
+        NamedFiles::of(&self.listen, &self.upstream, &self.users, jwt, store_ca)
     }
 
     /// Reads `text`, or returns all its faults. They call the file `name`.
@@ -183,6 +197,7 @@ impl Config {
         let admin = admin::read(root.table("admin"), folder, &listen);
         let metrics = metrics::read(root.table("metrics"));
         let tracing = tracing::read(root.table("tracing"));
+        let jwt = jwt::read(&mut root, folder, upstream.kind);
         let forwarding = forward::read(root.table("forward"), &upstream);
         let limits = limits(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
@@ -192,9 +207,9 @@ impl Config {
         let mut effective = effective::of(&document);
         let faults = document.into_faults();
         if !faults.is_empty() {
-            let files =
-                Box::new(NamedFiles::of(&listen, &upstream, &users, store_ca_file.as_ref()));
-            return Err(Refused { faults, files });
+            let (jwt, store_ca) = (jwt.as_ref(), store_ca_file.as_ref());
+            let files = NamedFiles::of(&listen, &upstream, &users, jwt, store_ca);
+            return Err(Refused { faults, files: Box::new(files) });
         }
         effective::complete(&mut effective, &server, &signin, lifetime.idle);
         Ok(Self {
@@ -213,6 +228,7 @@ impl Config {
             metrics,
             tracing,
             identity,
+            jwt,
             forwarding,
             limits,
             stop,

@@ -19,12 +19,15 @@ pub mod version;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::{PublicRoute, Route};
-use crate::api::{Response, framing, me, options, path, route, signin, signout, users};
+use crate::api::{
+    Response, authorization, framing, me, options, path, route, signin, signout, users,
+};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::auth::tokens::Tokens;
@@ -121,6 +124,7 @@ impl Gateway {
                 Caller::Session(session) => {
                     Ok(Decision::Respond(me::get(&auth.user_of(&session, request.now))))
                 }
+                Caller::Jwt(jwt) => Ok(Decision::Respond(me::get(&jwt.user))),
                 // The user of a token is the upstream's to know.
                 caller @ Caller::Token(_) => Ok(Decision::on_behalf_of(caller)),
             },
@@ -140,20 +144,16 @@ impl Gateway {
             }
             Route::Api => self.decide_api(policy, request, client).await,
             Route::OnItsOwn(route) => match Box::pin(client.owner()).await? {
-                Some(caller) => Ok(Decision::on_behalf_of(caller)),
-                None => Ok(Decision::Forward(self.public(route))),
+                Some(caller) => within_access(policy, caller, head),
+                None => Ok(Decision::Forward(self.public(route, head))),
             },
             Route::OnItsOwnOrApi(route) => match Box::pin(client.owner_or_session()).await? {
-                Some(owner) => {
-                    let caller = owner.for_changes()?;
-                    access::check(policy, &caller, head)?;
-                    Ok(Decision::on_behalf_of(caller))
-                }
-                None => Ok(Decision::Forward(self.public(route))),
+                Some(owner) => within_access(policy, owner.for_changes()?, head),
+                None => Ok(Decision::Forward(self.public(route, head))),
             },
             Route::Health => Ok(Decision::Respond(self.health())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
-            Route::Public(route) => Ok(Decision::Forward(self.public(route))),
+            Route::Public(route) => Ok(Decision::Forward(self.public(route, head))),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
     }
@@ -188,10 +188,17 @@ impl Gateway {
     }
 
     /// Leave to go upstream for nobody. `Authorization` goes along, for some upstreams look at it on
-    /// public routes too; unless tokens are denied.
-    fn public(&self, route: PublicRoute) -> Forward {
-        Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny))
+    /// public routes too; unless tokens are denied, or it is a JWT.
+    fn public(&self, route: PublicRoute, head: &Parts) -> Forward {
+        let is_jwt = || authorization::token(&head.headers).is_some_and(|it| self.auth.is_jwt(it));
+        Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny) && !is_jwt())
     }
+}
+
+/// The upstream answers `caller`, who may ask for that.
+fn within_access(policy: &Policy, caller: Caller, head: &Parts) -> Result<Decision, Rejection> {
+    access::check(policy, &caller, head)?;
+    Ok(Decision::on_behalf_of(caller))
 }
 
 /// Rejects a body that is too long before any of it is read.

@@ -24,7 +24,8 @@
 //! | store | where sessions are kept ([`session::store::SessionStore`]) |
 //! | directory | who may sign in: a users file, or InfluxDB ([`directory`]) |
 //! | account | a user of the users file, with the hash of the password |
-//! | caller | who is authenticated: a session, or an API token ([`auth::credential::Caller`]) |
+//! | caller | who is authenticated: a session, an API token, or a JWT ([`auth::credential::Caller`]) |
+//! | grant | what a user of an identity provider may do ([`jwt::grants`]) |
 //! | credential | what the upstream knows the caller by ([`auth::credential::UpstreamCredential`]) |
 //! | identity headers | the headers that tell the upstream the user ([`api::identity`]) |
 //! | route | where a path leads ([`api::route::Route`]) |
@@ -42,7 +43,7 @@
 //! # Invariants
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
-//!   `session` and `directory`, `user`, `process_log` and `spans`, then `clock`, `limits`, `metrics`, `toml_reader`,
+//!   `session`, `directory` and `jwt`, `user`, `process_log` and `spans`, then `clock`, `limits`, `metrics`, `toml_reader`,
 //!   `file_identity`, `request_meta`, `background_writer`, `seeds` and `service_manager`. Files of one folder do not
 //!   use each other in circles. A test reads the sources and says so. Above `cli`, and not in the program:
 //!   `internals`.
@@ -73,6 +74,7 @@ mod auth;
 mod audit;
 
 mod directory;
+mod jwt;
 mod session;
 
 mod user;

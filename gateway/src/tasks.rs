@@ -3,7 +3,9 @@
 pub mod collector;
 pub mod drain;
 pub mod expiry;
+pub mod jwt_keys;
 pub mod reload;
+pub mod remote;
 pub mod restarting;
 pub mod session_store;
 pub mod spans;

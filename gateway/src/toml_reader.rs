@@ -1,6 +1,7 @@
 //! Reading of TOML that reports all faults at once, each with file, line and key.
 
 mod location;
+mod pairs;
 mod table;
 mod values;
 mod written;

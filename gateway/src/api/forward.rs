@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::route::PublicRoute;
 use crate::auth::credential::{Caller, Purpose, Shared, UpstreamCredential};
 use crate::auth::errand::Errand;
+use crate::jwt::verify::TokenMark;
 use crate::session::Session;
 use crate::user::User;
 
@@ -75,6 +76,11 @@ impl Forward {
     /// The user, if there is one and it is known who.
     pub fn user(&self) -> Option<Arc<User>> {
         self.caller().and_then(Caller::user)
+    }
+
+    /// A digest of the id of the JWT of whoever asks, if they came with one.
+    pub fn jti(&self) -> Option<TokenMark> {
+        self.caller().and_then(Caller::jti)
     }
 
     /// The credential for the upstream.

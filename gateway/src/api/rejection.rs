@@ -80,6 +80,10 @@ pub enum Rejection {
     NameTooLong,
     /// The user's role does not allow the request.
     AccessDenied,
+    /// A JWT of somebody for whom there is no grant.
+    NotGranted,
+    /// A JWT of somebody whose name is another's here.
+    NameTaken,
     /// A request that makes or shows credentials, from a user without a token of their own.
     CredentialsClosed,
     /// The upstream was not reached, or broke off.
@@ -165,6 +169,10 @@ impl Rejection {
                 "forbidden",
                 "your access at the gateway does not allow this",
             ),
+            Self::NotGranted => (StatusCode::FORBIDDEN, "forbidden", "no access is granted to you"),
+            Self::NameTaken => {
+                (StatusCode::FORBIDDEN, "forbidden", "your name belongs to somebody else here")
+            }
             Self::CredentialsClosed => (
                 StatusCode::FORBIDDEN,
                 "forbidden",
@@ -244,19 +252,6 @@ impl Rejection {
             Self::Unreadable => {
                 (StatusCode::BAD_REQUEST, "invalid", "the request could not be read")
             }
-        }
-    }
-
-    /// The value of `Retry-After`, if there is one.
-    fn retry_after(self) -> Option<Duration> {
-        match self {
-            Self::TooManySessions => Some(Duration::from_secs(60)),
-            Self::TooManyFailures(wait) => Some(wait),
-            Self::UpstreamBusy | Self::TooManyAtOnce => Some(Duration::from_secs(1)),
-            Self::DirectoryUnavailable | Self::SessionsUnavailable | Self::TooManySignIns => {
-                Some(Duration::from_secs(5))
-            }
-            _ => None,
         }
     }
 }

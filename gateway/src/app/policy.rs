@@ -13,12 +13,14 @@ use crate::gateway::policy::Policy;
 
 /// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
 /// read again.
-pub const NEEDS_RESTART: [&str; 45] = [
+pub const NEEDS_RESTART: [&str; 47] = [
     "admin.listen",
     "admin.ready_needs_upstream",
     "admin.token_file",
     "audit",
+    "grant",
     "identity.token_prefix",
+    "jwt",
     "limits.http2_resets",
     "limits.http2_streams",
     "limits.keepalive",

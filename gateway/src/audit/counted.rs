@@ -8,7 +8,11 @@ use crate::metrics::label::{BanScope, EndCause, SignIn};
 pub(super) fn count(kind: EventKind) {
     match kind {
         EventKind::SignedIn => METRICS.sign_ins.count(SignIn::SignedIn),
-        EventKind::Refused(reason) => METRICS.sign_ins.count(outcome(reason)),
+        EventKind::Refused(reason) => {
+            if let Some(outcome) = outcome(reason) {
+                METRICS.sign_ins.count(outcome);
+            }
+        }
         EventKind::SignedOut => METRICS.sessions_ended.count(EndCause::SignedOut),
         EventKind::Expired => METRICS.sessions_ended.count(EndCause::Expired),
         EventKind::Evicted => METRICS.sessions_ended.count(EndCause::Evicted),
@@ -24,8 +28,9 @@ pub(super) fn count(kind: EventKind) {
     }
 }
 
-fn outcome(reason: Reason) -> SignIn {
-    match reason {
+/// What came of a sign-in. `None` of what was none: JWTs are counted where they are verified.
+fn outcome(reason: Reason) -> Option<SignIn> {
+    Some(match reason {
         Reason::UnknownUser => SignIn::UnknownUser,
         Reason::WrongPassword => SignIn::WrongPassword,
         Reason::WrongCredentials => SignIn::WrongCredentials,
@@ -36,5 +41,12 @@ fn outcome(reason: Reason) -> SignIn {
         Reason::NameTooLong => SignIn::NameTooLong,
         Reason::Unavailable => SignIn::Unavailable,
         Reason::PasswordChangeRequired => SignIn::PasswordChangeRequired,
-    }
+        Reason::JwtExpired
+        | Reason::JwtSignature
+        | Reason::JwtAudience
+        | Reason::JwtUnknownKey
+        | Reason::JwtClaims
+        | Reason::NoGrant
+        | Reason::NameTaken => return None,
+    })
 }

@@ -80,6 +80,13 @@ impl Reason {
             Self::NameTooLong => "name_too_long",
             Self::Unavailable => "unavailable",
             Self::PasswordChangeRequired => "password_change_required",
+            Self::JwtExpired => "jwt_expired",
+            Self::JwtSignature => "jwt_signature",
+            Self::JwtAudience => "jwt_audience",
+            Self::JwtUnknownKey => "jwt_unknown_key",
+            Self::JwtClaims => "jwt_claims",
+            Self::NoGrant => "no_grant",
+            Self::NameTaken => "name_taken",
         }
     }
 }

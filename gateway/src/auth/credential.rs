@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::jwt::grants::Grant;
+use crate::jwt::verify::TokenMark;
 use crate::session::Session;
 use crate::user::User;
 use crate::user::name::Username;
@@ -15,6 +17,18 @@ pub enum Caller {
     Session(Arc<Session>),
     /// A client that brings its own InfluxDB API token, and its user if that was asked.
     Token(Option<Arc<User>>),
+    /// Somebody with a JWT of an identity provider, which has been verified.
+    Jwt(Arc<JwtCaller>),
+}
+
+/// Somebody with a JWT.
+pub struct JwtCaller {
+    /// The user.
+    pub user: Arc<User>,
+    /// What the user may do.
+    pub grant: Arc<Grant>,
+    /// A digest of the JWT's own id, if it has one.
+    pub jti: Option<TokenMark>,
 }
 
 /// Whether the request itself needs its `Authorization`.
@@ -54,7 +68,7 @@ impl Caller {
     pub fn session(&self) -> Option<&Arc<Session>> {
         match self {
             Self::Session(session) => Some(session),
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Jwt(_) => None,
         }
     }
 
@@ -63,6 +77,15 @@ impl Caller {
         match self {
             Self::Session(session) => Some(session.user()),
             Self::Token(user) => user.clone(),
+            Self::Jwt(jwt) => Some(Arc::clone(&jwt.user)),
+        }
+    }
+
+    /// A digest of the JWT's own id, if the caller comes with one.
+    pub fn jti(&self) -> Option<TokenMark> {
+        match self {
+            Self::Jwt(jwt) => jwt.jti,
+            Self::Session(_) | Self::Token(_) => None,
         }
     }
 
@@ -74,8 +97,13 @@ impl Caller {
     /// | session of a user of the file with a token | the user's token |
     /// | session of a user of the file without one | the shared token; none if there is none |
     /// | own token | as it came |
+    /// | JWT | the token of its grant, otherwise the shared token |
     pub fn upstream_credential(&self, shared: &Shared, purpose: Purpose) -> UpstreamCredential {
-        let Self::Session(session) = self else { return UpstreamCredential::AsItCame };
+        let session = match self {
+            Self::Session(session) => session,
+            Self::Token(_) => return UpstreamCredential::AsItCame,
+            Self::Jwt(jwt) => return jwt.upstream_credential(shared),
+        };
         if let Some(half) = session.upstream() {
             return UpstreamCredential::Cookie {
                 cookie: half.session().cookie(),
@@ -85,6 +113,19 @@ impl Caller {
         let user = session.user();
         let own = user.token.as_ref().map(|token| token.authorization(shared.scheme));
         let token = own.or_else(|| shared.authorization());
+        token.map_or(UpstreamCredential::Nothing, UpstreamCredential::Token)
+    }
+}
+
+impl JwtCaller {
+    /// Whether there is a token for the upstream.
+    pub fn has_token(&self, shared: &Shared) -> bool {
+        self.grant.token.is_some() || shared.has_token()
+    }
+
+    fn upstream_credential(&self, shared: &Shared) -> UpstreamCredential {
+        let granted = self.grant.token.as_ref().and_then(|token| token.authorization());
+        let token = granted.or_else(|| shared.authorization());
         token.map_or(UpstreamCredential::Nothing, UpstreamCredential::Token)
     }
 }

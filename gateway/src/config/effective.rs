@@ -58,8 +58,10 @@ fn defaults() -> Value {
     for line in SHIPPED.lines() {
         let line = line.strip_prefix("# ").unwrap_or(line);
         if let Some(name) = line.strip_prefix("[[").and_then(|rest| rest.split("]]").next()) {
-            let (outer, inner) = name.split_once('.').unwrap_or((name, ""));
-            values[outer][inner] = Value::Array(Vec::new());
+            match name.split_once('.') {
+                Some((outer, inner)) => values[outer][inner] = Value::Array(Vec::new()),
+                None => values[name] = Value::Array(Vec::new()),
+            }
             table = None;
         } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
             table = Some(name);

@@ -1,5 +1,7 @@
 //! What a caller may have forwarded.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use super::policy::Policy;
@@ -9,13 +11,20 @@ use crate::user::access::{Access, Right};
 
 /// Rejects what a user of the users file may not do, before anything is forwarded.
 ///
-/// A user of InfluxDB, or with an API token of their own, is bounded by InfluxDB as well; the
+/// A user of InfluxDB, or with an API token of their own or of a grant, is bounded by InfluxDB as well; the
 /// shared token bounds nobody.
 pub fn check(policy: &Policy, caller: &Caller, request: &Parts) -> Result<(), Rejection> {
-    let Some(session) = caller.session() else { return Ok(()) };
-    let (user, method, path) = (session.user(), &request.method, request.uri.path());
-    let trusted =
-        policy.forwarding.credentials || user.token.is_some() || session.upstream().is_some();
+    let (user, is_bounded) = match caller {
+        Caller::Session(session) => {
+            let user = session.user();
+            let is_bounded = user.token.is_some() || session.upstream().is_some();
+            (user, is_bounded)
+        }
+        Caller::Jwt(jwt) => (Arc::clone(&jwt.user), jwt.grant.token.is_some()),
+        Caller::Token(_) => return Ok(()),
+    };
+    let (method, path) = (&request.method, request.uri.path());
+    let trusted = policy.forwarding.credentials || is_bounded;
     if user.access == Access::Full {
         // Nothing else needs to be known of nearly all requests.
         let is_closed = !trusted && Right::is_credentials(method, path);

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use log::Level;
 
 use crate::clock;
+use crate::jwt::verify::TokenMark;
 use crate::process_log::{self, line, line::Format};
 use crate::session::token::Fingerprint;
 pub use compared::Compared;
@@ -29,6 +30,8 @@ pub struct Entry<'a> {
     pub user: Option<&'a str>,
     /// The session, if there is one.
     pub session: Option<Fingerprint>,
+    /// A digest of the id of the JWT, if there is one.
+    pub jti: Option<TokenMark>,
     /// The request's method, if it has been read.
     pub method: Option<&'a str>,
     /// The request's path, without the query.
@@ -113,6 +116,9 @@ impl Entry<'_> {
         fields.text(&name!("user"), self.user);
         let session = self.session.map(Fingerprint::digits);
         fields.word(&name!("session"), session.as_ref().map(|digits| &digits[..]));
+        if let Some(jti) = self.jti {
+            fields.word(&name!("jti"), Some(&jti.digits()));
+        }
         fields.text(&name!("method"), self.method);
         fields.text(&name!("path"), self.path);
         fields.number(&name!("status"), self.status.into());

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use super::policy::Policy;
 use super::request::Request;
 use crate::api::rejection::Rejection;
@@ -9,6 +11,7 @@ use crate::api::route::Authentication;
 use crate::api::{authorization, compatible};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
+use crate::auth::jwt::JwtError;
 use crate::auth::tokens::{TokenError, Tokens};
 use crate::session::Session;
 use crate::user::Status;
@@ -63,10 +66,13 @@ impl<'a> Authenticator<'a> {
         self.policy.origins.check(&head.method, &head.headers, client.host.as_ref())
     }
 
-    /// Who asks: by their own token if they bring one, good or bad; otherwise by the cookie.
+    /// Who asks: by their own token or JWT if they bring one, good or bad; otherwise by the cookie.
     pub async fn caller(&mut self) -> Result<Authenticated, Rejection> {
         let headers = &self.request.head.headers;
         if let Some(token) = authorization::token(headers) {
+            if let Some(by_jwt) = self.by_jwt(token).await {
+                return by_jwt.map(Authenticated::by_token);
+            }
             let user = Box::pin(self.auth.resolve(token)).await.map_err(token_rejected)?;
             return Ok(Authenticated::by_token(Caller::Token(user)));
         }
@@ -92,6 +98,19 @@ impl<'a> Authenticator<'a> {
         }
     }
 
+    /// Who asks with a JWT, by which alone that is decided: where it fails, neither cookie nor upstream is asked. `None` if
+    /// `authorization` is none of an identity provider's.
+    async fn by_jwt(&self, authorization: &HeaderValue) -> Option<Result<Caller, Rejection>> {
+        let by_jwt = self.auth.by_jwt(authorization, || self.request.client.meta()).await?;
+        Some(match by_jwt {
+            Ok(jwt) if jwt.has_token(&self.policy.shared) => Ok(Caller::Jwt(jwt)),
+            Ok(_) | Err(JwtError::NoGrant(_)) => Err(Rejection::NotGranted),
+            Err(JwtError::NameTaken(_)) => Err(Rejection::NameTaken),
+            Err(JwtError::Refused(_)) => Err(Rejection::Unauthorized),
+            Err(JwtError::Unavailable) => Err(Rejection::DirectoryUnavailable),
+        })
+    }
+
     /// Makes sure that somebody is authenticated where an endpoint requires it.
     pub async fn require(&mut self, authentication: Authentication) -> Result<(), Rejection> {
         match authentication {
@@ -105,6 +124,11 @@ impl<'a> Authenticator<'a> {
     /// brings none.
     pub async fn owner(&self) -> Result<Option<Caller>, Rejection> {
         let head = self.request.head;
+        if let Some(token) = authorization::token(&head.headers)
+            && let Some(by_jwt) = self.by_jwt(token).await
+        {
+            return by_jwt.map(Some);
+        }
         if !compatible::brings_any(head) {
             return Ok(None);
         }

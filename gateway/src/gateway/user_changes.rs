@@ -53,6 +53,8 @@ pub async fn new_password(
             let change = password::change(auth, &password, proof, old, &body, &meta);
             change.await.map(Decision::Respond)
         }
+        // It would be that of whoever the granted token belongs to.
+        Caller::Jwt(_) => Err(Rejection::NotYourPassword),
         // A request with a token of the upstream is the upstream's to judge.
         caller => {
             let account = match account {

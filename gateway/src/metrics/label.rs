@@ -87,6 +87,20 @@ labels! {
         PasswordChangeRequired "password_change_required",
     }
 
+    /// What came of a JWT.
+    JwtOutcome, "outcome" {
+        Verified "verified",
+        Remembered "remembered",
+        Expired "expired",
+        Signature "signature",
+        Audience "audience",
+        UnknownKey "unknown_key",
+        Claims "claims",
+        NoGrant "no_grant",
+        NameTaken "name_taken",
+        Unavailable "unavailable",
+    }
+
     /// Who has to wait after failed sign-ins.
     BanScope, "scope" {
         Pair "pair",

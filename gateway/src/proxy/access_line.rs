@@ -27,6 +27,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         client: is_known(context).then(|| context.client.client.as_bytes()),
         user: user.as_ref().map(|user| user.name.as_str()),
         session: session.map(|session| session.id().fingerprint()),
+        jti: context.forward.as_ref().and_then(Forward::jti),
         method: Some(request.method.as_str()),
         path: Some(request.uri.path()),
         status,

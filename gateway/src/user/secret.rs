@@ -88,6 +88,11 @@ impl Shared {
         self.token.load().as_ref().map(|token| token.authorization(self.scheme))
     }
 
+    /// Whether there is one.
+    pub fn has_token(&self) -> bool {
+        self.token.load().is_some()
+    }
+
     /// Lets `token` be used from the next request on; false if it already is.
     pub fn replace(&self, token: Option<ApiToken>) -> bool {
         let is_new = self.token.load().as_deref() != token.as_ref();

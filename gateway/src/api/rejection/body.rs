@@ -1,4 +1,6 @@
-//! Bodies of refusals.
+//! Bodies of refusals, and when to come back.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -19,10 +21,25 @@ impl Rejection {
         match self {
             // InfluxDB's two encoders: handlers of sessions and users write indented, the
             // authentication in front of everything writes compact.
-            Self::Unauthorized | Self::UserInactive => compact_json(&body),
+            Self::Unauthorized | Self::UserInactive | Self::NotGranted | Self::NameTaken => {
+                compact_json(&body)
+            }
             Self::MethodNotAllowed(_) => Bytes::new(),
             Self::NoSuchPage => Bytes::from_static(message.as_bytes()),
             _ => pretty_json(&body),
+        }
+    }
+
+    /// The value of `Retry-After`, if there is one.
+    pub(super) fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::TooManySessions => Some(Duration::from_secs(60)),
+            Self::TooManyFailures(wait) => Some(wait),
+            Self::UpstreamBusy | Self::TooManyAtOnce => Some(Duration::from_secs(1)),
+            Self::DirectoryUnavailable | Self::SessionsUnavailable | Self::TooManySignIns => {
+                Some(Duration::from_secs(5))
+            }
+            _ => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use http::request::Parts;
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::{PasswordProof, Route};
-use crate::auth::credential::{Caller, UpstreamCredential};
+use crate::auth::credential::{Caller, JwtCaller, UpstreamCredential};
 use crate::config::TokenPolicy;
 use crate::session::Session;
 use crate::user::User;
@@ -44,6 +44,7 @@ pub(super) fn of_caller(caller: Option<&Caller>, tokens: TokenPolicy) -> String 
     match (caller, tokens) {
         (None, _) => "nobody".to_owned(),
         (Some(Caller::Session(session)), _) => of_session(session),
+        (Some(Caller::Jwt(jwt)), _) => of_jwt(jwt),
         (Some(Caller::Token(_)), TokenPolicy::Resolve) => {
             "the owner of an API token, whom InfluxDB would be asked for (users.tokens = \"resolve\"); \
              401 if it is nobody's"
@@ -51,6 +52,11 @@ pub(super) fn of_caller(caller: Option<&Caller>, tokens: TokenPolicy) -> String 
         }
         (Some(Caller::Token(_)), _) => "a client with an API token of its own".to_owned(),
     }
+}
+
+/// Whose a JWT is.
+fn of_jwt(jwt: &JwtCaller) -> String {
+    format!("{}, by a JWT; access {}", jwt.user.name, jwt.user.access.word())
 }
 
 /// Why something may go upstream.
@@ -62,6 +68,11 @@ pub(super) fn why_forwarded(forward: &Forward) -> String {
         Some(Caller::Token(_)) => {
             "the request brings credentials of its own (users.tokens); InfluxDB decides what they may".to_owned()
         }
+        Some(Caller::Jwt(jwt)) => format!(
+            "access = \"{}\" of the [[grant]] in line {} allows it",
+            jwt.user.access.word(),
+            jwt.grant.line
+        ),
         Some(Caller::Session(session)) => {
             format!("access = \"{}\" of the user allows it", session.user().access.word())
         }
@@ -74,11 +85,18 @@ pub(super) fn of_credential(credential: &UpstreamCredential, forward: &Forward) 
         UpstreamCredential::Token(_) if forward.user().is_some_and(|user| user.token.is_some()) => {
             "the user's own API token, of the users file"
         }
+        UpstreamCredential::Token(_) if is_granted(forward) => {
+            "the API token of the grant (grant.token_file)"
+        }
         UpstreamCredential::Token(_) => "the shared API token (upstream.token_file)",
         UpstreamCredential::Cookie { .. } => "InfluxDB's own session of the user, as a cookie",
         UpstreamCredential::Nothing => "none",
         UpstreamCredential::AsItCame => "that of the client, as it came",
     }
+}
+
+fn is_granted(forward: &Forward) -> bool {
+    matches!(forward.caller(), Some(Caller::Jwt(jwt)) if jwt.grant.token.is_some())
 }
 
 /// Why something is rejected: the rule, and where it is configured. Of a user's request, `of` has both.
@@ -89,6 +107,13 @@ pub(super) fn why_rejected(rejection: Rejection, of: Option<(&User, &Parts)>) ->
         }
         Rejection::Unauthorized => {
             "there is no live session in the cookie (cookie.name), and no token that is wanted (users.tokens)"
+        }
+        Rejection::NotGranted => {
+            "no [[grant]] is for the user of the JWT, or there is no token for the upstream: grant.token_file, \
+             upstream.token_file"
+        }
+        Rejection::NameTaken => {
+            "the name in the JWT is one of the users file, of another [[jwt]], or begins with identity.token_prefix"
         }
         Rejection::UserInactive => "status = \"inactive\" of the user, in the users file",
         Rejection::MethodNotAllowed(_) => "the endpoint has other methods only",

@@ -94,6 +94,7 @@ impl EarlyRejection {
             client: client.as_ref().map(String::as_bytes),
             user: None,
             session: None,
+            jti: None,
             method: None,
             path: None,
             status: status.as_u16(),

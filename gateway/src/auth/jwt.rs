@@ -1,0 +1,249 @@
+//! Requests with a JWT: verified by the keys of its issuer, and remembered for a while.
+
+pub mod keys;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use super::credential::JwtCaller;
+use crate::audit::Reason;
+use crate::clock::{self, Moment};
+use crate::jwt::claims::Groups;
+use crate::jwt::form::{self, Unverified};
+use crate::jwt::grants::Grants;
+use crate::jwt::keys::KeySet;
+use crate::jwt::rules::Rules;
+use crate::jwt::verify::{Identity, Refusal, verify};
+use crate::metrics::METRICS;
+use crate::metrics::label::JwtOutcome;
+use crate::user::name::{TokenPrefix, Username};
+use crate::user::{Status, User};
+use keys::Keys;
+
+/// An identity provider whose tokens are taken.
+pub struct Provider {
+    /// By which rules they are judged.
+    pub rules: Rules,
+    /// Its keys.
+    pub keys: Arc<Keys>,
+}
+
+/// Judges JWTs.
+pub struct Jwts {
+    providers: Vec<Provider>,
+    grants: Grants,
+    /// What the names of API tokens' owners begin with, which no other name may.
+    prefix: Option<TokenPrefix>,
+    /// Which provider a name is of, where there are several: a name is nobody else's as long as the process lives.
+    owners: Cache<Username, usize>,
+    known: Cache<Key, Known>,
+    refused: Cache<Key, JwtError>,
+}
+
+/// The digest of a token, so that no tokens are kept.
+type Key = [u8; 32];
+
+#[derive(Clone)]
+struct Known {
+    caller: Arc<JwtCaller>,
+    /// In seconds since 1970.
+    until: u64,
+}
+
+/// Why a JWT is refused.
+#[derive(Clone, Debug)]
+pub enum JwtError {
+    /// It is no good.
+    Refused(Refusal),
+    /// It is good, and there is no grant for its user.
+    NoGrant(Username),
+    /// It is good, and the name of its user is somebody else's here.
+    NameTaken(Username),
+    /// There are no keys to verify it with.
+    Unavailable,
+}
+
+/// A JWT that is refused.
+pub struct Refused {
+    /// Why.
+    pub error: JwtError,
+    /// False if the same token was refused just now: that need not be said again.
+    pub is_new: bool,
+}
+
+/// How many tokens are remembered.
+const MOST: u64 = 10_000;
+
+/// How long a good one is, at most.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// How long a bad one is.
+const BAD_FOR: Duration = Duration::from_secs(5);
+
+/// How many names are remembered.
+const MOST_NAMES: u64 = 100_000;
+
+impl Jwts {
+    /// Judges tokens of `providers`, whose users may do what is in `grants`.
+    pub fn new(providers: Vec<Provider>, grants: Grants, prefix: Option<TokenPrefix>) -> Self {
+        fn cache<V: Clone + Send + Sync + 'static>(time: Duration) -> Cache<Key, V> {
+            let cache = Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru());
+            cache.time_to_live(time).build()
+        }
+        let owners = Cache::new(MOST_NAMES);
+        let (known, refused) = (cache(GOOD_FOR), cache(BAD_FOR));
+        Self { providers, grants, prefix, owners, known, refused }
+    }
+
+    /// Whether there is a JWT of one of the providers in `authorization`, good or bad.
+    pub fn is_for_us(&self, authorization: &HeaderValue) -> bool {
+        let unverified = token_of(authorization).and_then(Unverified::parse);
+        unverified.is_some_and(|token| self.provider_of(&token).is_some())
+    }
+
+    /// Who comes with the JWT in `authorization`. `None` if there is no JWT of one of the providers. `is_taken` says
+    /// whether somebody else has a name.
+    pub async fn caller(
+        &self,
+        authorization: &HeaderValue,
+        is_taken: impl Fn(&Username) -> bool,
+    ) -> Option<Result<Arc<JwtCaller>, Refused>> {
+        let token = token_of(authorization)?;
+        let (key, now): (Key, _) = (Sha256::digest(token).into(), clock::unix_seconds());
+        if let Some(known) = self.known.get(&key)
+            && now < known.until
+        {
+            METRICS.jwts.count(JwtOutcome::Remembered);
+            return Some(Ok(known.caller));
+        }
+        let judged = Box::pin(self.judge(token, key, now, is_taken)).await?;
+        METRICS.jwts.count(outcome(&judged));
+        Some(judged)
+    }
+
+    async fn judge(
+        &self,
+        token: &[u8],
+        key: Key,
+        now: u64,
+        is_taken: impl Fn(&Username) -> bool,
+    ) -> Option<Result<Arc<JwtCaller>, Refused>> {
+        let token = Unverified::parse(token)?;
+        let (number, provider) = self.provider_of(&token)?;
+        if let Some(error) = self.refused.get(&key) {
+            return Some(Err(Refused { error, is_new: false }));
+        }
+        let admitted = match provider.verify(&token, now).await {
+            Ok(identity) => self.admit(identity, number, is_taken),
+            Err(error) => Err(error),
+        };
+        Some(match admitted {
+            Ok(known) => {
+                self.known.insert(key, known.clone());
+                Ok(known.caller)
+            }
+            Err(error) => {
+                log::debug!("jwt: a token of {} is refused: {error:?}", provider.rules.issuer);
+                // A key may come at any moment.
+                if !matches!(error, JwtError::Unavailable | JwtError::Refused(Refusal::UnknownKey))
+                {
+                    self.refused.insert(key, error.clone());
+                }
+                Err(Refused { error, is_new: true })
+            }
+        })
+    }
+
+    fn provider_of(&self, token: &Unverified<'_>) -> Option<(usize, &Provider)> {
+        let issuer = token.issuer()?;
+        self.providers.iter().enumerate().find(|(_, provider)| provider.rules.issuer == issuer)
+    }
+
+    /// Lets the user in whose token has been verified, as far as there is a grant.
+    fn admit(
+        &self,
+        identity: Identity,
+        provider: usize,
+        is_taken: impl Fn(&Username) -> bool,
+    ) -> Result<Known, JwtError> {
+        let Identity { name, id, groups, until, jti } = identity;
+        let is_like_owners = self.prefix.as_ref().is_some_and(|prefix| prefix.could_begin(&name));
+        let is_anothers = || {
+            self.providers.len() > 1 && self.owners.get_with(name.clone(), || provider) != provider
+        };
+        if is_like_owners || is_taken(&name) || is_anothers() {
+            return Err(JwtError::NameTaken(name));
+        }
+        let issuer = &self.providers[provider].rules.issuer;
+        let Some(grant) = self.grants.find(issuer, &name, &groups) else {
+            if let Groups::Unread(why) = groups {
+                log::info!("jwt: the groups of {name}, of {issuer}, cannot be read: {why}");
+            }
+            return Err(JwtError::NoGrant(name));
+        };
+        let (status, access) = (Status::Active, grant.access);
+        let user = Arc::new(User { name, id, status, access, token: None });
+        Ok(Known { caller: Arc::new(JwtCaller { user, grant: Arc::clone(grant), jti }), until })
+    }
+}
+
+impl Provider {
+    /// Verifies `token`; the provider is asked for its keys if it is signed with one that is not known.
+    async fn verify(&self, token: &Unverified<'_>, now: u64) -> Result<Identity, JwtError> {
+        let judge = |keys: &KeySet| verify(token, &self.rules, keys, now);
+        let keys = self.keys.get().ok_or(JwtError::Unavailable)?;
+        let judged = match judge(&keys) {
+            Err(Refusal::UnknownKey) => {
+                self.keys.ask(Moment::now()).await;
+                let keys = self.keys.get().ok_or(JwtError::Unavailable)?;
+                judge(&keys)
+            }
+            judged => judged,
+        };
+        judged.map_err(JwtError::Refused)
+    }
+}
+
+impl JwtError {
+    /// What the audit trail is told, and whose the token was if that has been verified. Nothing of one that nobody could
+    /// judge.
+    pub(super) fn reason(&self) -> Option<(Reason, Option<&Username>)> {
+        Some(match self {
+            Self::Refused(Refusal::Expired) => (Reason::JwtExpired, None),
+            Self::Refused(Refusal::Signature(_)) => (Reason::JwtSignature, None),
+            Self::Refused(Refusal::Audience) => (Reason::JwtAudience, None),
+            Self::Refused(Refusal::UnknownKey) => (Reason::JwtUnknownKey, None),
+            Self::Refused(Refusal::Claims(_)) => (Reason::JwtClaims, None),
+            Self::NoGrant(name) => (Reason::NoGrant, Some(name)),
+            Self::NameTaken(name) => (Reason::NameTaken, Some(name)),
+            Self::Unavailable => return None,
+        })
+    }
+}
+
+/// What stands behind the scheme, if that has a JWT's form.
+fn token_of(authorization: &HeaderValue) -> Option<&[u8]> {
+    let value = authorization.as_bytes();
+    let blank = memchr::memchr(b' ', value)?;
+    let token = value[blank..].trim_ascii();
+    form::is_jwt(token).then_some(token)
+}
+
+fn outcome(judged: &Result<Arc<JwtCaller>, Refused>) -> JwtOutcome {
+    match judged.as_ref().map_err(|refused| &refused.error) {
+        Ok(_) => JwtOutcome::Verified,
+        Err(JwtError::Refused(Refusal::Expired)) => JwtOutcome::Expired,
+        Err(JwtError::Refused(Refusal::Signature(_))) => JwtOutcome::Signature,
+        Err(JwtError::Refused(Refusal::Audience)) => JwtOutcome::Audience,
+        Err(JwtError::Refused(Refusal::UnknownKey)) => JwtOutcome::UnknownKey,
+        Err(JwtError::Refused(Refusal::Claims(_))) => JwtOutcome::Claims,
+        Err(JwtError::NoGrant(_)) => JwtOutcome::NoGrant,
+        Err(JwtError::NameTaken(_)) => JwtOutcome::NameTaken,
+        Err(JwtError::Unavailable) => JwtOutcome::Unavailable,
+    }
+}

@@ -1,0 +1,142 @@
+//! The keys of one provider: read in the background, and asked for again when one is missing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, watch};
+
+use crate::clock::Moment;
+use crate::jwt::keys::KeySet;
+
+/// How often a provider is asked at most for a key that it may not have.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// How long a request waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The keys of one provider.
+pub struct Keys {
+    set: ArcSwapOption<KeySet>,
+    /// Whether somebody can be asked for them.
+    is_remote: bool,
+    wanted: Notify,
+    /// Grows with each answer, and with each that does not come.
+    answers: watch::Sender<u64>,
+    is_asking: AtomicBool,
+    /// When a request has last had the provider asked, in milliseconds by [`Moment`]; 0: never.
+    asked: AtomicU64,
+}
+
+impl Keys {
+    /// Of a provider that is yet to be asked.
+    pub fn of_provider() -> Self {
+        Self::new(None, true)
+    }
+
+    /// Those of a file.
+    pub fn of_file(set: KeySet) -> Self {
+        Self::new(Some(set), false)
+    }
+
+    fn new(set: Option<KeySet>, is_remote: bool) -> Self {
+        Self {
+            set: ArcSwapOption::from_pointee(set),
+            is_remote,
+            wanted: Notify::new(),
+            answers: watch::Sender::new(0),
+            is_asking: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+        }
+    }
+
+    /// The keys, once they are known.
+    pub fn get(&self) -> Option<Arc<KeySet>> {
+        self.set.load_full()
+    }
+
+    /// Puts these in place of those that were there.
+    pub fn replace(&self, set: KeySet) {
+        self.set.store(Some(Arc::new(set)));
+    }
+
+    /// Has the provider asked again, and waits for the answer; returns at once if that was done in the last half minute.
+    /// Many who ask at the same time ask once.
+    pub async fn ask(&self, now: Moment) {
+        if !self.is_remote {
+            return;
+        }
+        let mut answers = self.answers.subscribe();
+        if self.may_ask(now) {
+            self.is_asking.store(true, Ordering::SeqCst);
+            self.wanted.notify_one();
+        } else if !self.is_asking.load(Ordering::SeqCst) {
+            return;
+        }
+        // Whether there is an answer, the keys will show.
+        let _ = tokio::time::timeout(PATIENCE, answers.changed()).await;
+    }
+
+    /// Whether it is long enough ago; if so, it is now.
+    fn may_ask(&self, now: Moment) -> bool {
+        let may = |asked: u64| {
+            let is_long_ago = now.since(Moment::from_millis(asked)) >= SELDOM;
+            (asked == 0 || is_long_ago).then(|| now.millis().max(1))
+        };
+        self.asked.fetch_update(Ordering::SeqCst, Ordering::SeqCst, may).is_ok()
+    }
+
+    /// Returns when a request wants the provider to be asked.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// The provider has been asked, with this result; without one, the old keys stay.
+    pub fn answered(&self, set: Option<KeySet>) {
+        if let Some(set) = set {
+            self.replace(set);
+        }
+        self.is_asking.store(false, Ordering::SeqCst);
+        self.answers.send_modify(|count| *count += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers as the task does, and counts how often it had to.
+    async fn ask_all(keys: &Arc<Keys>, at: Moment, count: usize) -> usize {
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..count {
+            let keys = Arc::clone(keys);
+            asking.spawn(async move { keys.ask(at).await });
+        }
+        let mut rounds = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = keys.wanted() => {
+                    rounds += 1;
+                    // By now, the others wait too.
+                    tokio::task::yield_now().await;
+                    keys.answered(None);
+                }
+                ended = asking.join_next() => if ended.is_none() { return rounds },
+            }
+        }
+    }
+
+    #[test]
+    fn many_ask_once_and_once_in_half_a_minute() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let keys = Arc::new(Keys::of_provider());
+            let at = |seconds: u64| Moment::START.after(Duration::from_secs(seconds));
+            for (seconds, expected) in [(0, 1), (0, 0), (29, 0), (30, 1), (31, 0), (61, 1)] {
+                assert_eq!(ask_all(&keys, at(seconds), 50).await, expected, "at {seconds} s");
+            }
+        });
+    }
+}

@@ -1,0 +1,169 @@
+//! Whether what a token says is true.
+
+use jsonwebtoken::{Header, crypto, decode_header};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::claims::Groups;
+use super::form::Unverified;
+use super::keys::KeySet;
+use super::rules::Rules;
+use super::{ring_provider, times};
+use crate::user::UserId;
+use crate::user::name::Username;
+
+/// Why a token is refused. The words are for the operator's log; they repeat nothing of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It was good once.
+    Expired,
+    /// It is not signed by the issuer, or in a way that is not allowed.
+    Signature(&'static str),
+    /// It is for somebody else.
+    Audience,
+    /// The issuer has no such key.
+    UnknownKey,
+    /// It does not say what it has to.
+    Claims(&'static str),
+}
+
+/// Who a token is of, all of it verified.
+#[derive(Debug)]
+pub struct Identity {
+    /// The user's name.
+    pub name: Username,
+    /// The user's id, which follows from issuer and subject.
+    pub id: UserId,
+    /// The user's groups.
+    pub groups: Groups,
+    /// When the token ends, in seconds since 1970.
+    pub until: u64,
+    /// A digest of the token's own id, if it has one.
+    pub jti: Option<TokenMark>,
+}
+
+/// The first 32 bits of the SHA-256 of a token's `jti`, for logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenMark([u8; 4]);
+
+impl TokenMark {
+    fn of(jti: &str) -> Self {
+        let digest = Sha256::digest(jti.as_bytes());
+        Self([digest[0], digest[1], digest[2], digest[3]])
+    }
+
+    /// Its hex digits.
+    pub fn digits(self) -> [u8; 8] {
+        let bits = u32::from_be_bytes(self.0);
+        std::array::from_fn(|place| b"0123456789abcdef"[(bits >> (28 - 4 * place) & 15) as usize])
+    }
+}
+
+/// Judges `token` by the `rules` for its issuer, whose `keys` are these, at `now`: seconds since 1970.
+pub fn verify(
+    token: &Unverified<'_>,
+    rules: &Rules,
+    keys: &KeySet,
+    now: u64,
+) -> Result<Identity, Refusal> {
+    let header = decode_header(token.token).map_err(|_| {
+        Refusal::Signature("the header cannot be read, or no such algorithm is known")
+    })?;
+    check_header(&header, rules)?;
+    let key = keys.find(header.kid.as_deref(), header.alg).ok_or(Refusal::UnknownKey)?;
+    let forged = Refusal::Signature("it is not that of the key");
+    let (message, signature) = token.token.rsplit_once('.').ok_or(forged)?;
+    ring_provider::install();
+    match crypto::verify(signature, message.as_bytes(), key, header.alg) {
+        Ok(true) => judge(&token.claims, rules, now),
+        Ok(false) | Err(_) => Err(forged),
+    }
+}
+
+fn check_header(header: &Header, rules: &Rules) -> Result<(), Refusal> {
+    let brings_key = header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some();
+    if brings_key {
+        return Err(Refusal::Signature("it brings a key of its own, or says where one is"));
+    }
+    if header.crit.is_some() || header.enc.is_some() || header.zip.is_some() {
+        return Err(Refusal::Signature("its header asks for what is not understood here"));
+    }
+    if !rules.algorithms.contains(&header.alg) {
+        return Err(Refusal::Signature("its algorithm is not one of jwt.algorithms"));
+    }
+    // A media type, which may leave out its first part.
+    let typ = header.typ.as_deref().unwrap_or("JWT");
+    let is_same = |other: &String| {
+        let bare = |text: &str| text.to_ascii_lowercase().replacen("application/", "", 1);
+        bare(other) == bare(typ)
+    };
+    let is_right = rules.types.iter().any(is_same);
+    if is_right { Ok(()) } else { Err(Refusal::Claims("typ is not one of jwt.types")) }
+}
+
+fn judge(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<Identity, Refusal> {
+    let text = |name| claims.get(name).and_then(Value::as_str);
+    if text("iss") != Some(&*rules.issuer) {
+        return Err(Refusal::Claims("iss is another"));
+    }
+    let until = times::check(claims, rules, now)?;
+    let is_ours = |audience: &String| has(claims.get("aud"), audience);
+    if !rules.audience.iter().any(is_ours) {
+        return Err(Refusal::Audience);
+    }
+    check_purpose(claims)?;
+    if !rules.require.iter().all(|(path, value)| has(path.find(claims), value)) {
+        return Err(Refusal::Claims("it does not claim what jwt.require has"));
+    }
+    let subject = text("sub").filter(|it| !it.is_empty());
+    let subject = subject.ok_or(Refusal::Claims("sub is missing"))?;
+    let jti = text("jti").map(TokenMark::of);
+    let (name, id) = (name_of(claims, rules)?, id_of(&rules.issuer, subject));
+    Ok(Identity { name, id, groups: Groups::of(&rules.groups, claims), until, jti })
+}
+
+/// Whether `claim` is `value`, or a list with it.
+fn has(claim: Option<&Value>, value: &str) -> bool {
+    match claim {
+        Some(Value::String(text)) => text == value,
+        Some(Value::Bool(truth)) => truth.to_string() == value,
+        Some(Value::Number(number)) => number.to_string() == value,
+        Some(Value::Array(list)) => list.iter().any(|it| it.as_str() == Some(value)),
+        _ => false,
+    }
+}
+
+/// Refuses what the same provider signs for other purposes with the same keys: ID tokens are for the page that the user
+/// signs in to, log-out tokens and refresh tokens for nobody's requests.
+fn check_purpose(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    let is_there = |name: &&str| claims.contains_key(*name);
+    let of_keycloak = claims.get("typ").and_then(Value::as_str);
+    let is_other = of_keycloak.is_some_and(|typ| typ != "Bearer");
+    if is_other || ["nonce", "at_hash", "c_hash", "s_hash", "events"].iter().any(is_there) {
+        return Err(Refusal::Claims("it is an ID token, or one for another purpose than requests"));
+    }
+    Ok(())
+}
+
+/// The user's name: refused if it is not one, and never mended.
+fn name_of(claims: &Map<String, Value>, rules: &Rules) -> Result<Username, Refusal> {
+    let name = rules.user.find(claims).and_then(Value::as_str);
+    let name = name.ok_or(Refusal::Claims("the claim of jwt.user is missing, or no string"))?;
+    if rules.user.as_str() == "email" {
+        if claims.get("email_verified") != Some(&Value::Bool(true)) {
+            return Err(Refusal::Claims("email is not verified"));
+        }
+        if name.matches('@').count() != 1 {
+            return Err(Refusal::Claims("email is not one address"));
+        }
+    }
+    name.parse()
+        .map_err(|_| Refusal::Claims("the claim of jwt.user is not a name that can be one here"))
+}
+
+/// The first 64 bits of the SHA-256 of issuer, a zero byte and subject; never zero.
+fn id_of(issuer: &str, subject: &str) -> UserId {
+    let digest = Sha256::new().chain_update(issuer).chain_update([0]).chain_update(subject);
+    let bits = digest.finalize().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    UserId::of_bits(bits.max(1))
+}

@@ -1,0 +1,171 @@
+//! Asks identity providers for their keys, again and again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::ACCEPT;
+use http::{Method, Uri};
+use pingora::http::RequestHeader;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+use tokio::task::JoinSet;
+
+use super::remote::Remote;
+use crate::auth::jwt::keys::Keys;
+use crate::jwt::discovery;
+use crate::jwt::keys::{KeySet, MOST_BYTES};
+use crate::net::tls::pem;
+
+/// How often a provider is asked.
+const REFRESH: Duration = Duration::from_secs(15 * 60);
+
+/// After how long it is asked again when it has failed: at first, and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// How long it may take for an answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the keys of an issuer are.
+pub struct Place {
+    /// The issuer.
+    pub issuer: String,
+    /// The address of its keys, if that is not where it says itself.
+    pub keys: Option<Uri>,
+    /// Certificates that may have signed that of its server; `None`: those of the system.
+    pub ca_file: Option<std::path::PathBuf>,
+}
+
+impl Place {
+    /// The keys as they are there now; or what is wrong, for people to read.
+    pub async fn read(&self) -> Result<KeySet, String> {
+        let place = match &self.keys {
+            Some(place) => place.clone(),
+            None => self.discover().await?,
+        };
+        let document = self.get(&place).await.map_err(|what| format!("{place}: {what}"))?;
+        KeySet::parse(&document).map_err(|what| format!("{place}: {what}"))
+    }
+
+    async fn discover(&self) -> Result<Uri, String> {
+        let place = discovery::place(&self.issuer);
+        let wrong = |what: String| format!("{place}: {what}");
+        let uri = place.parse().map_err(|_| wrong("not a URL".to_owned()))?;
+        let document = self.get(&uri).await.map_err(wrong)?;
+        discovery::keys_of(&self.issuer, &document).map_err(wrong)
+    }
+
+    async fn get(&self, place: &Uri) -> Result<Bytes, String> {
+        if let Some(file) = &self.ca_file {
+            // Pingora panics at what is no certificate.
+            let content = std::fs::read(file).map_err(|error| error.to_string());
+            let read = content.and_then(|content| pem::authorities(&content).map(drop));
+            read.map_err(|what| format!("{}: {what}", file.display()))?;
+        }
+        let remote = Remote::new(place.clone(), TIMEOUT, self.ca_file.clone());
+        let head = RequestHeader::build(Method::GET, remote.path().as_bytes(), Some(4));
+        let head = head.and_then(|mut head| {
+            head.insert_header(ACCEPT, "application/json")?;
+            Ok(head)
+        });
+        let head = head.map_err(|error| error.to_string())?;
+        match remote.ask(head, Bytes::new(), MOST_BYTES).await? {
+            (status, answer) if status.is_success() => Ok(answer),
+            (status, _) if status.is_redirection() => {
+                Err(format!("it answers {status}, and redirections are not followed"))
+            }
+            (status, _) => Err(format!("it answers {status}")),
+        }
+    }
+}
+
+/// The task.
+#[derive(Default)]
+pub struct FetchKeys(Vec<Arc<Source>>);
+
+struct Source {
+    place: Place,
+    keys: Arc<Keys>,
+    has_failed: AtomicBool,
+}
+
+impl FetchKeys {
+    /// Reads the keys at `place` into `keys` too.
+    pub fn add(&mut self, place: Place, keys: Arc<Keys>) {
+        self.0.push(Arc::new(Source { place, keys, has_failed: AtomicBool::new(false) }));
+    }
+
+    /// Whether there is nobody to ask.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Source {
+    async fn follow(&self) {
+        let (mut pause, most) = RETRY;
+        loop {
+            let next = if self.ask().await {
+                pause = RETRY.0;
+                REFRESH
+            } else {
+                let next = pause;
+                pause = (2 * pause).min(most);
+                next
+            };
+            tokio::select! {
+                () = self.keys.wanted() => {}
+                () = tokio::time::sleep(next) => {}
+            }
+        }
+    }
+
+    /// Whether the provider has answered with keys.
+    async fn ask(&self) -> bool {
+        let (issuer, is_first) = (&self.place.issuer, self.keys.get().is_none());
+        match self.place.read().await {
+            Ok(set) => {
+                let count = set.count();
+                self.keys.answered(Some(set));
+                if self.has_failed.swap(false, Ordering::Relaxed) || is_first {
+                    log::info!("jwt: {count} keys of {issuer} are in use");
+                }
+                true
+            }
+            Err(what) => {
+                self.keys.answered(None);
+                let effect = if is_first {
+                    "its tokens are answered with 503 until they can"
+                } else {
+                    "the old ones stay in use"
+                };
+                // Said once, not with every attempt.
+                if !self.has_failed.swap(true, Ordering::Relaxed) {
+                    log::warn!("jwt: the keys of {issuer} cannot be read: {what}; {effect}");
+                }
+                false
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for FetchKeys {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let mut following = JoinSet::new();
+        for source in &self.0 {
+            let source = Arc::clone(source);
+            following.spawn(async move { source.follow().await });
+        }
+        tokio::select! {
+            _ = shutdown.changed() => {}
+            Some(Err(error)) = following.join_next() => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+}
