@@ -360,6 +360,7 @@ fn new_keys_are_found_at_once_and_old_ones_outlive_a_failure() {
     let rotated = Signer::new("P-256");
     idp.say(Says::Keys(vec![rotated.jwk()]));
     assert_eq!(ask(&gateway, &idp.token(&idp.claims())).status, 200);
+    upstream.next();
     assert_eq!(idp.times_asked(), 1, "as yet, nobody wants to know");
     let header = json!({ "alg": "ES256", "kid": "new" });
     idp.say(Says::Bytes("500 Internal Server Error", String::new()));

@@ -52,7 +52,15 @@ const DOORS: [(&str, &[&str]); 17] = [
     ),
     ("redis", &["session/redis"]),
     ("jsonwebtoken", &["jwt"]),
-    ("ring", &["jwt/ring_provider", "session/redis/agreement", "session/redis/seal"]),
+    (
+        "ring",
+        &[
+            "jwt/ring_provider",
+            "jwt/tests/signing",
+            "session/redis/agreement",
+            "session/redis/seal",
+        ],
+    ),
     ("argon2", &["user/password"]),
     ("opentelemetry_proto", &["spans/otlp"]),
     ("prost", &["spans/otlp"]),

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod form;
 pub mod grants;
 pub mod keys;
+pub mod refusal;
 mod ring_provider;
 pub mod rules;
 mod times;

@@ -55,3 +55,38 @@ impl Grants {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ISSUER: &str = "https://idp.test";
+
+    #[test]
+    fn the_first_grant_that_is_for_somebody_is_theirs() {
+        let grant = |issuer: Option<&str>, who, line| Grant {
+            issuer: issuer.map(str::to_owned),
+            who,
+            access: Access::Read,
+            token: None,
+            line,
+        };
+        let grants = Grants::new(vec![
+            grant(Some("https://other.test"), Who::Everybody, 1),
+            grant(Some(ISSUER), Who::Group("w".to_owned()), 2),
+            grant(None, Who::User("ada".parse().unwrap()), 3),
+            grant(None, Who::Group("r".to_owned()), 4),
+        ]);
+        let of = |issuer: &str, name: &str, groups: &[&str]| {
+            let groups = Groups::Of(groups.iter().map(|it| (*it).to_owned()).collect());
+            grants.find(issuer, &name.parse().unwrap(), &groups).map(|grant| grant.line)
+        };
+        assert_eq!(of(ISSUER, "ada", &["r", "w"]), Some(2));
+        assert_eq!(of(ISSUER, "ada", &["r"]), Some(3));
+        assert_eq!(of(ISSUER, "bob", &["r"]), Some(4));
+        assert_eq!(of(ISSUER, "Ada", &["W"]), None);
+        assert_eq!(of("https://other.test", "bob", &[]), Some(1));
+        let unread = Groups::Unread("");
+        assert!(grants.find(ISSUER, &"bob".parse().unwrap(), &unread).is_none());
+    }
+}

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::refusal::Refusal;
 use super::rules::Rules;
-use super::verify::Refusal;
 
 /// Until when a token with these `claims` is good at most, if it is good at `now`; both in seconds since 1970.
 pub(super) fn check(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<u64, Refusal> {

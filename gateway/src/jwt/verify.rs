@@ -7,25 +7,11 @@ use sha2::{Digest, Sha256};
 use super::claims::Groups;
 use super::form::Unverified;
 use super::keys::KeySet;
+use super::refusal::Refusal;
 use super::rules::Rules;
 use super::{ring_provider, times};
 use crate::user::UserId;
 use crate::user::name::Username;
-
-/// Why a token is refused. The words are for the operator's log; they repeat nothing of the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It was good once.
-    Expired,
-    /// It is not signed by the issuer, or in a way that is not allowed.
-    Signature(&'static str),
-    /// It is for somebody else.
-    Audience,
-    /// The issuer has no such key.
-    UnknownKey,
-    /// It does not say what it has to.
-    Claims(&'static str),
-}
 
 /// Who a token is of, all of it verified.
 #[derive(Debug)]

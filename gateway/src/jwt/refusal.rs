@@ -1,0 +1,16 @@
+//! Why a token is no good.
+
+/// Why a token is refused. The words are for the operator's log; they repeat nothing of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It was good once.
+    Expired,
+    /// It is not signed by the issuer, or in a way that is not allowed.
+    Signature(&'static str),
+    /// It is for somebody else.
+    Audience,
+    /// The issuer has no such key.
+    UnknownKey,
+    /// It does not say what it has to.
+    Claims(&'static str),
+}
