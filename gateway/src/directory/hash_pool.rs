@@ -2,10 +2,11 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
@@ -33,6 +34,10 @@ pub struct HashPool {
 
 /// How much less a hash matters than a request that is forwarded, as the `nice` of its thread.
 const NICE: i32 = 10;
+
+/// How long a thread waits for the next hash before it wipes what the last one has left. Whoever is next in the queue is there
+/// sooner.
+const SOON: Duration = Duration::from_millis(10);
 
 impl HashPool {
     /// A pool with a thread for each permit of `line`; new hashes are made at `cost`.
@@ -94,10 +99,10 @@ impl HashPool {
 
 /// Starts the threads, as many as can be had. They end when the way in is gone.
 fn start(workers: usize, cost: Cost) -> io::Result<Sender<Job>> {
-    let (jobs, queue) = channel();
-    let queue = Arc::new(Mutex::new(queue));
+    // Bounded by the permits.
+    let (jobs, queue) = unbounded();
     for number in 0..workers {
-        let queue = Arc::clone(&queue);
+        let queue = queue.clone();
         let thread = thread::Builder::new().name(format!("hash-{number}"));
         match thread.spawn(move || serve(&queue, cost)) {
             Ok(_thread) => {}
@@ -111,15 +116,13 @@ fn start(workers: usize, cost: Cost) -> io::Result<Sender<Job>> {
     Ok(jobs)
 }
 
-fn serve(queue: &Mutex<Receiver<Job>>, cost: Cost) {
+fn serve(queue: &Receiver<Job>, cost: Cost) {
     // Of this thread alone, on Linux. Where it is not allowed, hashing goes on as before.
     if let Err(error) = setpriority_process(None, NICE) {
         log::debug!("hashing at the usual priority: {error}");
     }
     let mut memory = Memory::new(cost);
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+    while let Some(job) = next(queue, &mut memory) {
         if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
             // Whoever waits for it is told by the answer that never comes.
             log::error!("a password could not be hashed: its thread panicked");
@@ -128,10 +131,19 @@ fn serve(queue: &Mutex<Receiver<Job>>, cost: Cost) {
     }
 }
 
+/// The next job, `None` if there will be none. While there is none, the memory is wiped.
+fn next(queue: &Receiver<Job>, memory: &mut Memory) -> Option<Job> {
+    queue.recv_timeout(SOON).ok().or_else(|| {
+        memory.wipe();
+        queue.recv().ok()
+    })
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::user::password::{Password, PasswordHash};
+    use std::sync::Arc;
 
     pub(crate) const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 
@@ -141,6 +153,17 @@ pub(crate) mod tests {
     pub(crate) fn room() -> HashPool {
         let patience = Duration::from_secs(10);
         HashPool::new(QueueLimits { at_once: 1, waiting: 100, patience }, CHEAP)
+    }
+
+    #[test]
+    fn memory_is_wiped_once_nobody_waits_for_a_hash() {
+        let (jobs, queue) = unbounded::<Job>();
+        let mut memory = Memory::new(CHEAP);
+        PasswordHash::create(&Password::new(b"x".to_vec()), CHEAP, &mut memory);
+        jobs.send(Box::new(|_| ())).unwrap();
+        assert!(next(&queue, &mut memory).is_some() && !memory.is_wiped());
+        drop(jobs);
+        assert!(next(&queue, &mut memory).is_none() && memory.is_wiped());
     }
 
     #[test]
