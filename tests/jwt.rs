@@ -498,3 +498,98 @@ fn all_faults_are_told_at_once_each_in_its_line() {
         );
     }
 }
+
+/// What `command` says of the configuration in `folder`, and its exit code.
+fn say(folder: &tempfile::TempDir, command: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut program = program();
+    program.arg(command).arg("--config").arg(folder.path().join("gateway.toml")).args(arguments);
+    let output = output_of(&mut program, "");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn explain_says_which_grant_is_for_a_jwt_and_why_one_is_refused() {
+    let idp = Idp::start();
+    let prepare = |keys: &str| {
+        let config = format!("token_file = \"shared.token\"\n{}{GRANTS}", jwt(&idp.issuer, keys));
+        let folder = Gateway::prepare("http://127.0.0.1:1", &config, &users(&["ada"]));
+        let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        file("writers.token", "granted");
+        file("shared.token", "shared");
+        file("keys.json", &json!({ "keys": [idp.signer.jwk()] }).to_string());
+        folder
+    };
+    for (keys, signature) in [("keys = \"keys.json\"", ""), ("", " (signature not looked at")] {
+        let folder = prepare(keys);
+        let explain = |claims: &Value, request: [&str; 2]| -> Value {
+            let token = folder.path().join("token");
+            std::fs::write(&token, idp.token(claims)).unwrap();
+            let token = token.to_str().unwrap();
+            let (code, text) =
+                say(&folder, "explain", &["--json", "--token", token, request[0], request[1]]);
+            assert_eq!(code, Some(0), "{text}");
+            serde_json::from_str(&text).unwrap()
+        };
+        let told = explain(&idp.claims(), ["POST", "/api/v2/write"]);
+        let caller = told["caller"].as_str().unwrap();
+        assert!(caller.starts_with(&format!("eva, by a JWT{signature}")), "{told}");
+        assert!(caller.ends_with("for group writers, access write"), "{told}");
+        assert_eq!(told["credential"], "the API token of the grant (grant.token_file)");
+        for (claims, request, decision, why) in [
+            (
+                idp.claims(),
+                ["POST", "/api/v2/buckets"],
+                "403",
+                "for group writers; it needs access = \"full\"",
+            ),
+            (
+                idp.with("groups", Value::Null),
+                ["GET", "/api/v2/buckets"],
+                "403",
+                "no [[grant]] is for eva",
+            ),
+            (
+                idp.with("aud", json!("x")),
+                ["GET", "/api/v2/buckets"],
+                "401",
+                "none of jwt.audience is in aud",
+            ),
+            (idp.with("exp", json!(1)), ["GET", "/api/v2/buckets"], "401", "it has ended"),
+            (
+                idp.with("preferred_username", json!("ada")),
+                ["GET", "/api/v2/me"],
+                "403",
+                "is a name of the users file",
+            ),
+        ] {
+            let told = explain(&claims, request);
+            assert!(told["decision"].as_str().unwrap().contains(decision), "{told}");
+            assert!(told["why"].as_str().unwrap().contains(why), "{why}: {told}");
+        }
+    }
+    assert!(idp.server.saw_nothing(), "nobody is asked");
+}
+
+#[test]
+fn check_asks_providers_if_it_is_to() {
+    let (good, bad) = (Idp::start(), Idp::start());
+    bad.say(Says::Bytes("404 Not Found", String::new()));
+    let prepare = |tables: &str| {
+        let config = format!("token_file = \"shared.token\"\n{tables}[[grant]]\n");
+        let folder = Gateway::prepare("http://127.0.0.1:1", &config, &users(&["ada"]));
+        std::fs::write(folder.path().join("shared.token"), "shared").unwrap();
+        folder
+    };
+    let folder = prepare(&(jwt(&good.issuer, "") + &jwt(&bad.issuer, "")));
+    assert_eq!(say(&folder, "check", &[]).0, Some(0));
+    assert!(good.server.saw_nothing() && bad.server.saw_nothing(), "not asked for");
+    let (code, told) = say(&folder, "check", &["--online"]);
+    assert_eq!(code, Some(69), "{told}");
+    assert!(told.contains(&format!("{}: good; keys: 1", good.issuer)), "{told}");
+    let wrong =
+        format!("{}: http://{}/keys: it answers 404 Not Found", bad.issuer, bad.server.address);
+    assert!(told.contains(&wrong), "{told}");
+    let (code, told) = say(&prepare(&jwt(&good.issuer, "")), "check", &["--online"]);
+    assert_eq!(code, Some(0), "{told}");
+}

@@ -19,6 +19,7 @@ mod users_here;
 pub mod warnings;
 
 pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
+pub use jwt::ask_providers;
 pub use listeners::{BindError, bind};
 pub use output::{open_audit, open_log};
 

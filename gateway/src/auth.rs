@@ -35,7 +35,7 @@ use crate::user::name::Username;
 use changes::Changes;
 use credential::JwtCaller;
 use errand::GuessesInFlight;
-use jwt::{JwtError, Jwts};
+use jwt::{JwtError, Jwts, Supposed};
 pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
 use throttle::bans::{Banned, Bans};
@@ -170,6 +170,11 @@ impl Auth {
             }
             refused.error
         }))
+    }
+
+    /// What the JWT in this `Authorization` would be worth; see [`Jwts::suppose`].
+    pub fn suppose_jwt(&self, authorization: &HeaderValue) -> Option<Supposed> {
+        self.jwts.as_ref()?.suppose(authorization, |name| self.has_account(name))
     }
 
     fn has_account(&self, name: &Username) -> bool {

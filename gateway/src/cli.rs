@@ -41,7 +41,7 @@ enum Command {
     /// Try it: a gateway with one user, in front of a built-in upstream
     Demo(demo::Arguments),
     /// Check the configuration and the users file
-    Check(ConfigFile),
+    Check(check::Arguments),
     /// Say what would become of a request, and why, without serving
     Explain(explain::Arguments),
     /// Collect what is needed to find a fault, without secrets, to paste into a report
@@ -151,7 +151,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Reload(file) => reload::run(&file.config),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Check(file) => check::run(&file.config),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Diagnose(file) => diagnose::run(&file.config),
         Command::User(command) => user::run(&command),

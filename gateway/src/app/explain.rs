@@ -15,11 +15,11 @@ use http::request::Parts;
 use http::{HeaderValue, Request as HttpRequest};
 
 use super::files::read_file;
-use super::{Loaded, UsersFile, policy};
+use super::{Loaded, UsersFile, jwt, policy};
 use crate::api::forward::Forward;
-use crate::api::framing;
 use crate::api::rejection::Rejection;
 use crate::api::route::Route;
+use crate::api::{authorization, framing};
 use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::auth::credential::Shared;
@@ -117,6 +117,7 @@ impl Dry {
         };
         let (rules, audit) = (config.signin.rules, Audit::to_log());
         let auth = Auth::new(directory, Arc::clone(&store), tokens, None, rules, audit);
+        let auth = auth.taking(jwt::of(&config).jwts);
         let policy = policy::of(&config, Arc::clone(&shared));
         let version = Version::new(Arc::new(Nobody), shared);
         let readiness = Arc::new(Readiness::new(Arc::clone(&store), None));
@@ -170,11 +171,16 @@ impl Dry {
         let route = Route::of(&head.method, head.uri.path(), &self.policy.forwarding);
         told.route = words::of_route(&route);
         let request = Request { route, head, body: &[], client: &client, now: Moment::now() };
+        let token = authorization::token(&head.headers);
+        let supposed = token.and_then(|token| self.gateway.auth().suppose_jwt(token));
         let Outcome { decision, session } = self.gateway.handle(&self.policy, request).await;
         if let Some(session) = &session {
             told.caller = words::of_session(session);
         }
         match decision {
+            Err(rejection) if supposed.is_some() => {
+                told.reject_jwt(rejection, supposed.as_ref(), head);
+            }
             Err(rejection) => {
                 let user = session.map(|session| session.user());
                 told.reject(rejection, user.as_deref().map(|user| (user, head)));
@@ -184,6 +190,9 @@ impl Dry {
                 told.why = String::from("the route is the gateway's own");
             }
             Ok(Decision::Forward(forward)) => self.forward(&forward, head, &client, told),
+        }
+        if let Some(supposed) = &supposed {
+            told.caller = words::of_jwt(supposed);
         }
     }
 

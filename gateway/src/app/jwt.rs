@@ -32,6 +32,22 @@ pub(super) fn place(provider: &Configured) -> Option<Place> {
     Some(Place { issuer: provider.rules.issuer.clone(), keys, ca_file })
 }
 
+/// How many keys each identity provider has, by its issuer, which is asked now; or what is wrong, for people to read.
+///
+/// # Panics
+/// If the process can have neither sockets nor a timer.
+pub fn ask_providers(config: &Config) -> Vec<(String, Result<usize, String>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime is had");
+    let providers = config.jwt.iter().flat_map(|jwt| &jwt.providers);
+    let places = providers.filter_map(place);
+    let ask = |place: Place| {
+        let answer = runtime.block_on(place.read()).map(|keys| keys.count());
+        (place.issuer, answer)
+    };
+    places.map(ask).collect()
+}
+
 /// Makes it.
 pub(super) fn of(config: &Config) -> Jwt {
     let Some(configured) = &config.jwt else { return Jwt::default() };

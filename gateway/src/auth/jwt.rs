@@ -19,7 +19,7 @@ use crate::jwt::grants::Grants;
 use crate::jwt::keys::KeySet;
 use crate::jwt::refusal::Refusal;
 use crate::jwt::rules::Rules;
-use crate::jwt::verify::{Identity, verify};
+use crate::jwt::verify::{Identity, suppose, verify};
 use crate::metrics::METRICS;
 use crate::metrics::label::JwtOutcome;
 use crate::user::name::{TokenPrefix, Username};
@@ -77,6 +77,14 @@ pub struct Refused {
     pub is_new: bool,
 }
 
+/// What a JWT would be worth.
+pub struct Supposed {
+    /// To whom, or why it is worth nothing.
+    pub caller: Result<Arc<JwtCaller>, JwtError>,
+    /// Whether its signature was looked at.
+    pub is_verified: bool,
+}
+
 /// How many tokens are remembered.
 const MOST: u64 = 10_000;
 
@@ -105,6 +113,30 @@ impl Jwts {
     pub fn is_for_us(&self, authorization: &HeaderValue) -> bool {
         let unverified = token_of(authorization).and_then(Unverified::parse);
         unverified.is_some_and(|token| self.provider_of(&token).is_some())
+    }
+
+    /// What the JWT in `authorization` is worth if its signature is right, which is looked at only if keys are at hand.
+    /// It is remembered then as if it had been verified: for explanations, never where clients are served.
+    pub fn suppose(
+        &self,
+        authorization: &HeaderValue,
+        is_taken: impl Fn(&Username) -> bool,
+    ) -> Option<Supposed> {
+        let bytes = token_of(authorization)?;
+        let token = Unverified::parse(bytes)?;
+        let ((number, provider), now) = (self.provider_of(&token)?, clock::unix_seconds());
+        let keys = provider.keys.get();
+        let judged = match &keys {
+            Some(keys) => verify(&token, &provider.rules, keys, now),
+            None => suppose(&token, &provider.rules, now),
+        };
+        let judged = judged.map_err(JwtError::Refused);
+        let admitted = judged.and_then(|identity| self.admit(identity, number, is_taken));
+        let caller = admitted.map(|known| {
+            self.known.insert(Sha256::digest(bytes).into(), known.clone());
+            known.caller
+        });
+        Some(Supposed { caller, is_verified: keys.is_some() })
     }
 
     /// Who comes with the JWT in `authorization`. `None` if there is no JWT of one of the providers. `is_taken` says

@@ -1,13 +1,22 @@
 //! `influx-gateway check`: every fault; or which changes need a restart, and a line that says that there is
-//! no fault.
+//! no fault. Online, what identity providers answer.
 
-use std::path::Path;
-
-use super::{Failure, say};
+use super::{ConfigFile, Failure, say};
 use crate::app::policy::NEEDS_RESTART;
 use crate::app::{self, Loaded, warnings};
+use crate::config::Config;
 
-pub(super) fn run(path: &Path) -> Result<(), Failure> {
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Ask identity providers for their keys too
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = &arguments.file.config;
     let Loaded { config, users, .. } = app::load(path)?;
     for warning in users.iter().flat_map(|file| warnings::of(&config, &file.users)) {
         say::complain(&format!("warning: {warning}"));
@@ -15,5 +24,23 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     say::mention(&format!("a change of these needs a restart: {}", NEEDS_RESTART.join(", ")));
     let users = users.map_or("InfluxDB's".to_owned(), |file| file.users.count().to_string());
     say::mention(&format!("{}: good; users: {users}", path.display()));
-    Ok(())
+    if arguments.online { ask_providers(&config) } else { Ok(()) }
+}
+
+/// Says of each identity provider how many keys it has; a failure if one does not answer as it should.
+fn ask_providers(config: &Config) -> Result<(), Failure> {
+    let mut failed = 0;
+    for (issuer, answer) in app::ask_providers(config) {
+        match answer {
+            Ok(count) => say::mention(&format!("{issuer}: good; keys: {count}")),
+            Err(what) => {
+                failed += 1;
+                say::complain(&format!("{issuer}: {what}"));
+            }
+        }
+    }
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::Unavailable(format!("the keys of {failed} identity providers cannot be read")))
 }

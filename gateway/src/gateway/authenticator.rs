@@ -104,10 +104,8 @@ impl<'a> Authenticator<'a> {
         let by_jwt = self.auth.by_jwt(authorization, || self.request.client.meta()).await?;
         Some(match by_jwt {
             Ok(jwt) if jwt.has_token(&self.policy.shared) => Ok(Caller::Jwt(jwt)),
-            Ok(_) | Err(JwtError::NoGrant(_)) => Err(Rejection::NotGranted),
-            Err(JwtError::NameTaken(_)) => Err(Rejection::NameTaken),
-            Err(JwtError::Refused(_)) => Err(Rejection::Unauthorized),
-            Err(JwtError::Unavailable) => Err(Rejection::DirectoryUnavailable),
+            Ok(_) => Err(Rejection::NotGranted),
+            Err(error) => Err(jwt_rejected(&error)),
         })
     }
 
@@ -158,6 +156,16 @@ impl<'a> Authenticator<'a> {
             return Ok(self.owner().await?.map(Authenticated::by_token));
         }
         self.caller().await.map(Some)
+    }
+}
+
+/// The answer to a client whose JWT is not accepted.
+pub fn jwt_rejected(error: &JwtError) -> Rejection {
+    match error {
+        JwtError::Refused(_) => Rejection::Unauthorized,
+        JwtError::NoGrant(_) => Rejection::NotGranted,
+        JwtError::NameTaken(_) => Rejection::NameTaken,
+        JwtError::Unavailable => Rejection::DirectoryUnavailable,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a token is no good.
 
+use std::fmt;
+
 /// Why a token is refused. The words are for the operator's log; they repeat nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -13,4 +15,15 @@ pub enum Refusal {
     UnknownKey,
     /// It does not say what it has to.
     Claims(&'static str),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Expired => "it has ended, or was issued longer ago than jwt.max_age allows",
+            Self::Signature(what) | Self::Claims(what) => what,
+            Self::Audience => "none of jwt.audience is in aud",
+            Self::UnknownKey => "the issuer has no such key",
+        })
+    }
 }

@@ -10,6 +10,8 @@ use serde::Serialize;
 use super::words;
 use crate::api::rejection::Rejection;
 use crate::auth::credential::UpstreamCredential;
+use crate::auth::jwt::Supposed;
+use crate::gateway::authenticator::jwt_rejected;
 use crate::user::User;
 
 /// What would become of it.
@@ -56,6 +58,31 @@ impl Explanation {
         let (status, code, message) = rejection.table();
         self.decision = format!("rejected: {status}, {code}: {}", message.trim_end());
         self.why = words::why_rejected(rejection, of);
+    }
+
+    /// Is refused, with a JWT that is worth so much.
+    pub(super) fn reject_jwt(
+        &mut self,
+        rejection: Rejection,
+        supposed: Option<&Supposed>,
+        head: &Parts,
+    ) {
+        match supposed.map(|supposed| &supposed.caller) {
+            Some(Err(error)) => {
+                // Keys are not asked for here.
+                let is_unknown = rejection == Rejection::DirectoryUnavailable;
+                let rejected = if is_unknown { jwt_rejected(error) } else { rejection };
+                self.reject(rejected, None);
+                if rejected == jwt_rejected(error) {
+                    self.why = words::why_jwt(error);
+                }
+            }
+            Some(Ok(caller)) if rejection == Rejection::AccessDenied => {
+                self.reject(rejection, None);
+                self.why = words::why_not_granted(caller, head);
+            }
+            _ => self.reject(rejection, None),
+        }
     }
 
     /// Says which headers differ between what came and what goes upstream.

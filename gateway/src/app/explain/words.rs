@@ -6,7 +6,9 @@ use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::{PasswordProof, Route};
 use crate::auth::credential::{Caller, JwtCaller, UpstreamCredential};
+use crate::auth::jwt::{JwtError, Supposed};
 use crate::config::TokenPolicy;
+use crate::jwt::grants::{Grant, Who};
 use crate::session::Session;
 use crate::user::User;
 use crate::user::access::Right;
@@ -44,7 +46,7 @@ pub(super) fn of_caller(caller: Option<&Caller>, tokens: TokenPolicy) -> String 
     match (caller, tokens) {
         (None, _) => "nobody".to_owned(),
         (Some(Caller::Session(session)), _) => of_session(session),
-        (Some(Caller::Jwt(jwt)), _) => of_jwt(jwt),
+        (Some(Caller::Jwt(jwt)), _) => format!("{}, by a JWT", jwt.user.name),
         (Some(Caller::Token(_)), TokenPolicy::Resolve) => {
             "the owner of an API token, whom InfluxDB would be asked for (users.tokens = \"resolve\"); \
              401 if it is nobody's"
@@ -54,9 +56,49 @@ pub(super) fn of_caller(caller: Option<&Caller>, tokens: TokenPolicy) -> String 
     }
 }
 
-/// Whose a JWT is.
-fn of_jwt(jwt: &JwtCaller) -> String {
-    format!("{}, by a JWT; access {}", jwt.user.name, jwt.user.access.word())
+/// Whose a JWT is, and what is granted to them.
+pub(super) fn of_jwt(supposed: &Supposed) -> String {
+    let signature =
+        if supposed.is_verified { "" } else { " (signature not looked at: no keys are asked for)" };
+    match &supposed.caller {
+        Ok(jwt) => format!(
+            "{}, by a JWT{signature}; {}, access {}",
+            jwt.user.name,
+            of_grant(&jwt.grant),
+            jwt.user.access.word()
+        ),
+        Err(_) => format!("nobody who is let in, by a JWT{signature}"),
+    }
+}
+
+fn of_grant(grant: &Grant) -> String {
+    let whom = match &grant.who {
+        Who::Everybody => "everybody".to_owned(),
+        Who::User(user) => format!("user {user}"),
+        Who::Group(group) => format!("group {group}"),
+    };
+    format!("the [[grant]] in line {} for {whom}", grant.line)
+}
+
+/// Why a JWT is refused.
+pub(super) fn why_jwt(error: &JwtError) -> String {
+    match error {
+        JwtError::Refused(refusal) => format!("the JWT: {refusal}"),
+        JwtError::NoGrant(name) => format!("no [[grant]] is for {name}, or for a group in the JWT"),
+        JwtError::NameTaken(name) => {
+            format!(
+                "{name} is a name of the users file, of another [[jwt]], or begins with identity.token_prefix"
+            )
+        }
+        JwtError::Unavailable => "the provider's keys are not known".to_owned(),
+    }
+}
+
+/// Why a grant does not allow something.
+pub(super) fn why_not_granted(caller: &JwtCaller, head: &Parts) -> String {
+    let needed = needed(head);
+    let (word, grant) = (caller.user.access.word(), of_grant(&caller.grant));
+    format!("access = \"{word}\" of {grant}; it needs {needed}")
 }
 
 /// Why something may go upstream.
@@ -69,9 +111,9 @@ pub(super) fn why_forwarded(forward: &Forward) -> String {
             "the request brings credentials of its own (users.tokens); InfluxDB decides what they may".to_owned()
         }
         Some(Caller::Jwt(jwt)) => format!(
-            "access = \"{}\" of the [[grant]] in line {} allows it",
+            "access = \"{}\" of {} allows it",
             jwt.user.access.word(),
-            jwt.grant.line
+            of_grant(&jwt.grant)
         ),
         Some(Caller::Session(session)) => {
             format!("access = \"{}\" of the user allows it", session.user().access.word())
@@ -143,11 +185,15 @@ pub(super) fn why_rejected(rejection: Rejection, of: Option<(&User, &Parts)>) ->
 
 fn why_denied(of: Option<(&User, &Parts)>) -> String {
     let Some((user, head)) = of else { return "the user's access".to_owned() };
-    let needed = match Right::of(&head.method, head.uri.path()) {
+    let needed = needed(head);
+    format!("access = \"{}\" of the user, in the users file; it needs {needed}", user.access.word())
+}
+
+fn needed(head: &Parts) -> &'static str {
+    match Right::of(&head.method, head.uri.path()) {
         Right::Read => "to read",
         Right::Write => "access = \"write\", to change points",
         Right::Everything => "access = \"full\"",
         Right::Credentials => "access = \"full\", and to be trusted with credentials",
-    };
-    format!("access = \"{}\" of the user, in the users file; it needs {needed}", user.access.word())
+    }
 }
