@@ -100,6 +100,8 @@ mod oddities;
 mod openapi;
 /// Standard output and standard error that take nothing.
 mod output;
+/// A user's own sessions, listed and ended.
+mod own_sessions;
 /// New passwords.
 mod password;
 /// One request after the other on one connection, before the answers are there.

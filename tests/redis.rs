@@ -19,6 +19,8 @@ mod one_file;
 mod operators;
 /// Redis that is gone, hangs, or takes nothing.
 mod outages;
+/// A user's own sessions, at whichever gateway.
+mod own_sessions;
 /// A relay before Redis that does harm.
 mod relay;
 /// Redis over TLS.

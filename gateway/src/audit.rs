@@ -30,7 +30,8 @@ pub enum EventKind {
     Expired,
     /// A session had to go for a newer one of the same user.
     Evicted,
-    /// A session was ended by others than its user.
+    /// A session was ended from outside: for what has become of its user, by an administrator, or by its user in another
+    /// session.
     Revoked,
     /// Somebody has failed too often and has to wait so many seconds.
     Banned(&'static str, u64),
@@ -85,6 +86,15 @@ pub enum Reason {
     NameTaken,
 }
 
+/// Who has ended a session that is not their own, or lifted a ban.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// An administrator.
+    Admin,
+    /// The session's user, in another session.
+    User,
+}
+
 /// Something that happened, with whatever is known about it.
 pub struct Event {
     kind: EventKind,
@@ -93,8 +103,8 @@ pub struct Event {
     client: Option<IpAddr>,
     session: Option<Fingerprint>,
     request_id: Option<Box<str>>,
-    /// Who did it, if it was not the user.
-    actor: Option<&'static str>,
+    /// Who did it, where that is not plain.
+    actor: Option<Actor>,
 }
 
 impl Event {
@@ -118,10 +128,10 @@ impl Event {
         self
     }
 
-    /// By an administrator.
+    /// Done by this one.
     #[must_use]
-    pub fn by_admin(self) -> Self {
-        Self { actor: Some("admin"), ..self }
+    pub fn by(self, actor: Actor) -> Self {
+        Self { actor: Some(actor), ..self }
     }
 
     /// To whom.

@@ -21,15 +21,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
-use crate::audit::{Audit, Event, EventKind, Reason};
+use crate::audit::{Actor, Audit, Event, EventKind, Reason};
 use crate::clock::Moment;
 use crate::directory::Directory;
 use crate::directory::users::UserChange;
 use crate::request_meta::RequestMeta;
 use crate::session::memory::Capacity;
 use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
-use crate::session::token::{SessionId, SessionToken};
-use crate::session::{EndReason, Session, Watch};
+use crate::session::token::SessionToken;
+use crate::session::{EndReason, Record, Session, Watch};
 use crate::user::User;
 use crate::user::name::Username;
 use changes::Changes;
@@ -203,19 +203,24 @@ impl Auth {
         }))
     }
 
-    /// Ends the live session `id` on behalf of an administrator; false if there was none.
+    /// Ends the live sessions of `records` on behalf of `actor`; returns how many have ended by it. InfluxDB's half of each
+    /// is signed out of, as at a sign-out.
     pub async fn revoke(
         &self,
-        id: &SessionId,
-        now: Moment,
+        records: &[Record],
+        actor: Actor,
         meta: &RequestMeta<'_>,
-    ) -> Result<bool, StoreError> {
-        let ended = self.sessions.end(id, EndReason::ByAdmin, now).await?;
-        if let Some(ended) = &ended {
-            let event = event(EventKind::Revoked, &ended.session);
-            self.audit.record(event.on(meta).by_admin());
+    ) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for record in records {
+            let ended = self.sessions.end(&record.id, EndReason::OnRequest, Moment::now()).await?;
+            if let Some(ended) = ended {
+                let event = event(EventKind::Revoked, &ended.session);
+                self.audit.record(event.on(meta).by(actor));
+                count += 1;
+            }
         }
-        Ok(ended.is_some())
+        Ok(count)
     }
 
     /// Who has to wait, as far as it has begun at this gateway.
@@ -227,7 +232,7 @@ impl Auth {
     pub async fn lift(&self, ban: &Banned, meta: &RequestMeta<'_>) -> Result<(), StoreError> {
         self.throttle.lift(ban.scope, &ban.guess).await?;
         self.bans.forget(&ban.id);
-        let event = Event::now(EventKind::Lifted(ban.scope.word())).on(meta).by_admin();
+        let event = Event::now(EventKind::Lifted(ban.scope.word())).on(meta).by(Actor::Admin);
         self.audit.record(match &ban.user {
             Some(user) => event.for_typed(user),
             None => event,
@@ -274,7 +279,7 @@ impl Auth {
 }
 
 /// Writes the ends of sessions down in the audit trail. A session that is signed out of ends on
-/// somebody's request, and is written down with that; so does one that an administrator ends.
+/// somebody's request, and is written down with that; so does one that is ended from elsewhere.
 pub struct AuditedEnds(pub Audit);
 
 impl EndListener for AuditedEnds {
@@ -283,7 +288,7 @@ impl EndListener for AuditedEnds {
             EndReason::Expired => EventKind::Expired,
             EndReason::Evicted => EventKind::Evicted,
             EndReason::Revoked => EventKind::Revoked,
-            EndReason::SignedOut | EndReason::ByAdmin | EndReason::Refused => return,
+            EndReason::SignedOut | EndReason::OnRequest | EndReason::Refused => return,
         };
         self.0.record(event(kind, session));
     }

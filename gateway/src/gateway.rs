@@ -12,6 +12,7 @@ pub mod reloads;
 pub mod request;
 pub mod request_id;
 pub mod response_headers;
+mod sessions;
 pub mod traceparent;
 pub mod user_changes;
 pub mod version;
@@ -128,6 +129,7 @@ impl Gateway {
                 // The user of a token is the upstream's to know.
                 caller @ Caller::Token(_) => Ok(Decision::on_behalf_of(caller)),
             },
+            Route::Sessions(asked) => Box::pin(sessions::of(auth, client, asked, request)).await,
             Route::Password(account, proof) => {
                 let caller = client.caller().await?.for_changes()?;
                 let new = (account, proof);

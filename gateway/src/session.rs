@@ -54,8 +54,8 @@ pub enum EndReason {
     Evicted,
     /// The user is gone or has a new password, or InfluxDB no longer knows the session.
     Revoked,
-    /// An administrator has ended it.
-    ByAdmin,
+    /// An administrator has ended it, or its user in another session.
+    OnRequest,
 }
 
 /// One signed-in user on one client.

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::response::{Refusal, instant, ok};
+use super::response::{Refusal, ok};
 use crate::api::Response;
 use crate::auth::Auth;
 use crate::auth::throttle::bans::Banned;
@@ -46,7 +46,7 @@ fn described(ban: &Banned, now: Moment) -> Value {
         "scope": ban.scope.word(),
         "user": ban.user.as_ref().map(LoginName::as_str),
         "client": client.map(|client| client.to_string()),
-        "until": instant(UnixMillis::of(ban.until, now, wall())),
+        "until": UnixMillis::of(ban.until, now, wall()).to_string(),
         "failures": ban.failures,
     })
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use super::response::instant;
 use crate::metrics::Expiry;
 use crate::session::UnixMillis;
 
@@ -39,7 +38,7 @@ pub(super) fn list(certificates: &[CertificateInUse]) -> Value {
             "shown_to": to,
             "listener": listener,
             "file": certificate.file.display().to_string(),
-            "not_after": instant(UnixMillis(ends.saturating_mul(1000))),
+            "not_after": UnixMillis(ends.saturating_mul(1000)).to_string(),
         })
     });
     all.collect()

@@ -3,8 +3,9 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::response::{Refusal, of_json, ok};
+use super::response::{Refusal, ok};
 use crate::api::Response;
+use crate::api::json::of_json;
 use crate::gateway::reloads::{Outcome, Reloads};
 
 /// Has all files read again, and says what has come of it.

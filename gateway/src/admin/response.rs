@@ -1,18 +1,14 @@
 //! Answers: JSON, and refusals as `{code, message}`.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{Response as Answer, StatusCode};
+use http::StatusCode;
+use http::header::{ALLOW, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use serde_json::{Value, json};
 
-use crate::api::rejection::JSON;
-use crate::api::{Response, compact_json};
+use crate::api::Response;
+use crate::api::json::of_json;
 use crate::gateway::request_id::{RequestId, X_REQUEST_ID};
-use crate::session::UnixMillis;
 
 /// An answer that says no.
 #[derive(Debug)]
@@ -80,24 +76,6 @@ impl From<Refusal> for Response {
         }
         response
     }
-}
-
-/// A time, as `2026-11-22T13:20:40.123Z`.
-pub(super) fn instant(time: UnixMillis) -> String {
-    // What is later is as good as never.
-    let time = Duration::from_millis(time.0.min(LAST));
-    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + time).to_string()
-}
-
-/// The last moment of the year 9999.
-const LAST: u64 = 253_402_300_799_999;
-
-/// `value` with `status`.
-pub(super) fn of_json(status: StatusCode, value: &Value) -> Response {
-    let mut response = Answer::new(compact_json(value));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
-    response
 }
 
 /// `value` with 200.

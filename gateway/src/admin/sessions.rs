@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::query::Query;
-use super::response::{Refusal, instant, of_json, ok};
+use super::response::{Refusal, ok};
 use crate::api::Response;
+use crate::api::sessions::{ambiguous, described, is_fingerprint, revoked};
+use crate::audit::Actor;
 use crate::auth::Auth;
 use crate::clock::Moment;
 use crate::request_meta::RequestMeta;
@@ -16,9 +18,6 @@ use crate::session::{Place, Record, Wanted};
 
 /// How many are listed unless it is said, and at most.
 const LIMITS: (usize, usize) = (100, 1000);
-
-/// How many digits of an id name a session: as many as the log has, and as many as are always enough.
-const DIGITS: (usize, usize) = (8, 16);
 
 /// `GET /sessions`. A look at a session does not renew it.
 pub(super) async fn list(auth: &Auth, query: &str) -> Result<Response, Refusal> {
@@ -47,10 +46,7 @@ pub(super) async fn revoke(
     fingerprint: &str,
     meta: &RequestMeta<'_>,
 ) -> Result<Response, Refusal> {
-    let (least, most) = DIGITS;
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let is_one = (least..=most).contains(&fingerprint.len()) && fingerprint.bytes().all(is_digit);
-    let wanted = is_one.then(|| Wanted::Id(fingerprint.to_owned()));
+    let wanted = is_fingerprint(fingerprint).then(|| Wanted::Id(fingerprint.to_owned()));
     let found = if let Some(wanted) = wanted { find(auth, wanted).await? } else { Vec::new() };
     match &found[..] {
         [] => Err(Refusal::new(StatusCode::NOT_FOUND, "not found", "there is no such session")),
@@ -82,40 +78,7 @@ async fn revoke_all(
     records: &[Record],
     meta: &RequestMeta<'_>,
 ) -> Result<Response, Refusal> {
-    let mut count = 0;
-    for record in records {
-        let ended = auth.revoke(&record.id, Moment::now(), meta).await.map_err(unknown)?;
-        count += usize::from(ended);
-    }
-    Ok(ok(&json!({ "revoked": count })))
-}
-
-fn described(record: &Record) -> Value {
-    let client = record.client.address.map(|address| address.to_string());
-    json!({
-        "fingerprint": record.id.fingerprint().to_string(),
-        "user": record.user_name,
-        "created": instant(record.started),
-        "last_used": instant(record.last_used),
-        "expires": instant(record.expires),
-        "client": client,
-        "agent": Some(record.client.kind.family()).filter(|family| !family.is_empty()),
-    })
-}
-
-/// More digits tell them apart; for that, and for nothing else, they are told.
-fn ambiguous(found: &[Record]) -> Response {
-    let candidate = |record: &Record| {
-        json!({
-            "fingerprint": record.id.digits(DIGITS.1),
-            "user": record.user_name,
-            "created": instant(record.started),
-        })
-    };
-    let candidates: Vec<_> = found.iter().map(candidate).collect();
-    let message = "several sessions have this fingerprint; ask again with one of the longer ones";
-    let body = json!({ "code": "conflict", "message": message, "candidates": candidates });
-    of_json(StatusCode::CONFLICT, &body)
+    auth.revoke(records, Actor::Admin, meta).await.map(revoked).map_err(unknown)
 }
 
 fn unknown(error: StoreError) -> Refusal {

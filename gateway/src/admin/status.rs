@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::response::{instant, ok};
+use super::response::ok;
 use super::{Admin, bans, certificates, sessions};
 use crate::api::Response;
 use crate::clock::{Moment, wall};
@@ -33,7 +33,7 @@ pub(super) async fn get(admin: &Admin) -> Response {
         "upstream": {
             "up": version.is_up(),
             "version": said,
-            "last_answer": last.map(|last| instant(UnixMillis::of(last, now, wall()))),
+            "last_answer": last.map(|last| UnixMillis::of(last, now, wall()).to_string()),
         },
         "bans": bans::count(&admin.auth, now),
         "certificates": certificates::list(&admin.certificates),

@@ -1,14 +1,12 @@
 //! All refusals: their status, error code and message, in one table.
 
-mod body;
+mod answer;
 mod step;
 
 use std::time::Duration;
 
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
-use super::Response;
 pub use step::Step;
 
 /// A request the gateway refuses. What the client reads is in [`Rejection::table`].
@@ -40,6 +38,10 @@ pub enum Rejection {
     OldPasswordWanted,
     /// A new password for one that is no longer what it was when the change was asked for.
     PasswordChanged,
+    /// A session that is none of the caller's.
+    NoSuchSession,
+    /// The sessions of a client that comes by an API token.
+    NoSessionsByToken,
     /// A body that is longer than the endpoint reads.
     TooLarge,
     /// The request target is not a path, nor a URL with one.
@@ -149,6 +151,14 @@ impl Rejection {
                 "conflict",
                 "the password was changed in the meantime; it stays as it is now",
             ),
+            Self::NoSuchSession => {
+                (StatusCode::NOT_FOUND, "not found", "none of your sessions is called so")
+            }
+            Self::NoSessionsByToken => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "an API token has no sessions; sign in to see yours",
+            ),
             Self::CrossSite => (StatusCode::FORBIDDEN, "forbidden", "cross-site request blocked"),
             Self::Misdirected => {
                 (StatusCode::MISDIRECTED_REQUEST, "invalid", "the gateway does not serve this host")
@@ -253,35 +263,6 @@ impl Rejection {
                 (StatusCode::BAD_REQUEST, "invalid", "the request could not be read")
             }
         }
-    }
-}
-
-impl From<Rejection> for Response {
-    /// Never with `WWW-Authenticate`: a browser would open its own dialogue over the page.
-    fn from(rejection: Rejection) -> Self {
-        let (status, code, _) = rejection.table();
-        let mut response = Response::new(rejection.body());
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        match rejection {
-            Rejection::MethodNotAllowed(allow) => {
-                headers.insert(ALLOW, HeaderValue::from_static(allow));
-            }
-            Rejection::NoSuchPage => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-                headers.insert("X-Content-Type-Options", HeaderValue::from_static("nosniff"));
-            }
-            _ => {
-                headers.insert(CONTENT_TYPE, JSON);
-                headers.insert("X-Platform-Error-Code", HeaderValue::from_static(code));
-            }
-        }
-        if let Some(wait) = rejection.retry_after() {
-            // Rounded up: whoever comes back then is let in.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
     }
 }
 

@@ -1,8 +1,11 @@
 //! Routing: which requests the gateway answers itself, which it forwards, and which it refuses.
 
 mod class;
+mod unversioned;
 
 use http::Method;
+
+use unversioned::{COMPATIBLE, influxdb_3, is_of_influxdb_3, is_private_api, on_its_own};
 
 /// The methods that are read at all, for `Allow`.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -57,6 +60,8 @@ pub enum Route<'a> {
     SignOut(Authentication),
     /// `GET /api/v2/me`.
     Me,
+    /// `/api/v2/me/sessions` and what is below.
+    Sessions(OwnSessions<'a>),
     /// A new password for a user.
     Password(PasswordOwner<'a>, PasswordProof),
     /// `OPTIONS` of a local endpoint, which has this method.
@@ -88,6 +93,17 @@ pub enum Authentication {
     Exempt,
     /// Yes: InfluxDB exempts the exact path only, so a trailing slash makes the difference.
     Required,
+}
+
+/// What is asked of the sessions of whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnSessions<'a> {
+    /// Which there are: `GET`.
+    List,
+    /// To end all but the one that asks: `DELETE`.
+    EndOthers,
+    /// To end the one of this fingerprint: `DELETE /api/v2/me/sessions/{fingerprint}`.
+    EndOne(&'a str),
 }
 
 /// Whose password.
@@ -139,6 +155,14 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
         "/me/password" => {
             only("PUT", method, Route::Password(PasswordOwner::Own, PasswordProof::OldPassword))
         }
+        "/me/sessions" => match method.as_str() {
+            "GET" => Route::Sessions(OwnSessions::List),
+            "DELETE" => Route::Sessions(OwnSessions::EndOthers),
+            _ => other_than("GET, DELETE", method),
+        },
+        _ if let Some(fingerprint) = session_of(endpoint) => {
+            only("DELETE", method, Route::Sessions(OwnSessions::EndOne(fingerprint)))
+        }
         _ if ["/signin/", "/signout/", "/me/"].iter().any(|head| below.starts_with(head)) => {
             Route::NoSuchPage
         }
@@ -167,6 +191,12 @@ fn setup(method: &Method, door: Authentication, forwarding: &Forwarding) -> Rout
         ("OPTIONS", Authentication::Exempt) if forwarding.setup => PUBLIC,
         _ => other_than("GET, POST", method),
     }
+}
+
+/// The fingerprint in `/me/sessions/{fingerprint}`: one segment of the path.
+fn session_of(endpoint: &str) -> Option<&str> {
+    let fingerprint = endpoint.strip_prefix("/me/sessions/")?;
+    (!fingerprint.is_empty() && !fingerprint.contains('/')).then_some(fingerprint)
 }
 
 /// The id in `/users/{id}/password`: one segment of the path.
@@ -230,42 +260,6 @@ fn own(method: &Method, below: &str) -> Route<'static> {
         ("/health", &Method::OPTIONS) => Route::Options("GET, HEAD"),
         ("/health", _) => Route::WrongMethod(Authentication::Exempt, "GET, HEAD"),
         _ => Route::Elsewhere,
-    }
-}
-
-/// Whether `path` is the one API of InfluxDB 2 that is not below `/api/v2`: the passwords and tokens for
-/// InfluxDB 1's endpoints.
-fn is_private_api(path: &str) -> bool {
-    path.strip_prefix("/private/legacy/authorizations")
-        .is_some_and(|below| below.is_empty() || below.starts_with('/'))
-}
-
-/// InfluxDB 1's endpoints: queries, writes, and both by Prometheus.
-const COMPATIBLE: [&str; 4] = ["/query", "/write", "/api/v1/prom/read", "/api/v1/prom/write"];
-
-/// One of [`COMPATIBLE`]. What comes of `HEAD` and `OPTIONS` is InfluxDB's to say.
-fn on_its_own(method: &Method, path: &str) -> Route<'static> {
-    match (method.as_str(), path) {
-        ("POST" | "HEAD" | "OPTIONS", _) | ("GET", "/query") => ON_ITS_OWN,
-        (_, "/query") => Route::WrongMethod(Authentication::Exempt, "GET, POST"),
-        _ => Route::WrongMethod(Authentication::Exempt, "POST"),
-    }
-}
-
-fn is_of_influxdb_3(path: &str) -> bool {
-    path == "/query" || path == "/write" || path.starts_with("/api/v3/")
-}
-
-fn influxdb_3(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'static> {
-    // The first to ask becomes the administrator, whoever it is.
-    let makes_administrator = path.strip_suffix('/').unwrap_or(path).ends_with("/token/admin");
-    match *method {
-        Method::OPTIONS => PUBLIC,
-        Method::POST if makes_administrator && !forwarding.setup => Route::SetupClosed,
-        Method::POST if makes_administrator => PUBLIC,
-        _ if makes_administrator => Route::WrongMethod(Authentication::Required, "POST"),
-        _ if COMPATIBLE.contains(&path) => ON_ITS_OWN_OR_API,
-        _ => Route::Api,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
 
-use super::{Event, EventKind, Reason};
+use super::{Actor, Event, EventKind, Reason};
 use crate::user::login_name::LoginName;
 
 /// The members in their order. Those before `user` are the gateway's own words: what a client
@@ -37,7 +37,7 @@ pub(super) fn write(event: &Event, out: &mut Vec<u8>) {
         reason,
         seconds,
         count,
-        actor: event.actor,
+        actor: event.actor.map(Actor::word),
         client: event.client.map(|client| client.to_string()),
         session: event.session.map(|session| session.to_string()),
         request_id: event.request_id.as_deref(),
@@ -64,6 +64,15 @@ fn words(kind: EventKind) -> Words {
         EventKind::Reloaded(users) => ("reloaded", None, None, Some(users)),
         EventKind::ReloadRefused(faults) => ("reload_refused", None, None, Some(faults)),
         EventKind::Lost(events) => ("lost", None, None, Some(events)),
+    }
+}
+
+impl Actor {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::User => "user",
+        }
     }
 }
 

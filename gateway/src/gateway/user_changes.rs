@@ -22,7 +22,7 @@ use crate::user::UserId;
 /// which only a new password is used. Nothing is read of a client that brings no session.
 pub fn reads_body(auth: &Auth, policy: &Policy, route: Route<'_>, head: &Parts) -> bool {
     match route {
-        Route::SignIn(_) | Route::SignOut(_) | Route::Me => true,
+        Route::SignIn(_) | Route::SignOut(_) | Route::Me | Route::Sessions(_) => true,
         Route::Password(..) => {
             auth.keeps_passwords()
                 && authorization::token(&head.headers).is_none()

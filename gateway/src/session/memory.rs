@@ -186,19 +186,19 @@ impl MemoryStore {
     /// Up to `most` of all live sessions. Sign-ins wait no longer for it than for each other.
     pub fn page(&self, from: Place, most: usize, now: Moment) -> Page {
         let (found, next) = lock(&self.deadlines).page(from, most);
-        let sessions = found.iter().filter_map(Weak::upgrade);
-        let live = sessions.filter(|session| self.is_live(session, now));
-        let records = live.map(|session| session.record(now, &self.lifetime)).collect();
-        Page { records, next }
+        Page { records: self.records(found.iter().filter_map(Weak::upgrade), now), next }
     }
 
     /// The live sessions that are `wanted`. Looks at all of them, and nobody waits for it.
     pub fn find(&self, wanted: &Wanted, now: Moment) -> Vec<Record> {
-        let all = self.cache.iter().map(|(_, session)| session);
-        let found = all.filter(|session| {
-            wanted.is(session.id(), session.user().name.as_str()) && self.is_live(session, now)
-        });
-        found.map(|session| session.record(now, &self.lifetime)).collect()
+        let is = |session: &Arc<Session>| wanted.is(session.id(), session.user().name.as_str());
+        self.records(self.cache.iter().map(|(_, session)| session).filter(is), now)
+    }
+
+    /// Those `of` these sessions that live.
+    pub fn records(&self, of: impl Iterator<Item = Arc<Session>>, now: Moment) -> Vec<Record> {
+        let live = of.filter(|session| self.is_live(session, now));
+        live.map(|session| session.record(now, &self.lifetime)).collect()
     }
 
     /// Watches over `session` for a request that has not come in whole. What has become of the

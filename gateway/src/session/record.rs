@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::token::SessionId;
 use super::{Lifetime, Session};
@@ -24,6 +24,15 @@ impl UnixMillis {
             wall.saturating_sub(now.since(moment))
         };
         Self(u64::try_from(then.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// As `2026-11-22T13:20:40.123Z`.
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is later than the year 9999 is as good as never.
+        let time = Duration::from_millis(self.0.min(253_402_300_799_999));
+        humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + time).fmt(out)
     }
 }
 
@@ -120,7 +129,6 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::session::token::SessionToken;

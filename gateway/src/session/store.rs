@@ -222,6 +222,11 @@ impl SessionStore {
         found.await.map_err(|_| StoreError::Unavailable)
     }
 
+    /// The live sessions of `user`. Looks at no others.
+    pub async fn records_of(&self, user: UserId, now: Moment) -> Result<Vec<Record>, StoreError> {
+        ask!(self, memory => memory.records(memory.of(user).into_iter(), now), redis => listing::of_user(redis, user, now))
+    }
+
     /// How many sessions live; some that idled out in the last moment may still be among them.
     pub async fn count(&self, now: Moment) -> Result<usize, StoreError> {
         ask!(self, memory => memory.count(), redis => listing::count(redis, now))

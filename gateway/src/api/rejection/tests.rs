@@ -1,6 +1,7 @@
 //! What rejections say.
 
 use super::*;
+use crate::api::Response;
 use crate::api::tests::wire;
 use insta::assert_snapshot;
 

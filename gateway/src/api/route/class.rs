@@ -9,7 +9,7 @@ impl Route<'_> {
         match self {
             Self::SignIn(_) => RouteClass::SignIn,
             Self::SignOut(_) => RouteClass::SignOut,
-            Self::Me => RouteClass::Me,
+            Self::Me | Self::Sessions(_) => RouteClass::Me,
             Self::Password(..) => RouteClass::Password,
             Self::Api => match path {
                 "/api/v2/write" | "/api/v3/write_lp" => RouteClass::Write,
@@ -52,6 +52,7 @@ mod tests {
             (Method::POST, "/api/v2/signin", RouteClass::SignIn),
             (Method::POST, "/api/v2/signout/", RouteClass::SignOut),
             (Method::GET, "/api/v2/me", RouteClass::Me),
+            (Method::DELETE, "/api/v2/me/sessions/5f3a09c1", RouteClass::Me),
             (Method::PUT, "/api/v2/me/password", RouteClass::Password),
             (Method::POST, "/api/v2/write", RouteClass::Write),
             (Method::POST, "/api/v2/query", RouteClass::Query),

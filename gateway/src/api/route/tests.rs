@@ -52,6 +52,13 @@ fn the_api() {
             ("GET", "/api/v2/me/", Route::Me),
             ("HEAD", "/api/v2/me", wrong("GET")),
             ("GET", "/api/v2/me/x", Route::NoSuchPage),
+            ("GET", "/api/v2/me/sessions", Route::Sessions(OwnSessions::List)),
+            ("DELETE", "/api/v2/me/sessions/", Route::Sessions(OwnSessions::EndOthers)),
+            ("DELETE", "/api/v2/me/sessions/ab", Route::Sessions(OwnSessions::EndOne("ab"))),
+            ("GET", "/api/v2/me/sessions/ab", wrong("DELETE")),
+            ("PUT", "/api/v2/me/sessions", wrong("GET, DELETE")),
+            ("OPTIONS", "/api/v2/me/sessions", Route::Options("GET, DELETE")),
+            ("DELETE", "/api/v2/me/sessions/ab/c", Route::NoSuchPage),
             ("PUT", "/api/v2/me/password", own),
             ("POST", "/api/v2/me/password", wrong("PUT")),
             (

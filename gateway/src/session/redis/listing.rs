@@ -7,6 +7,7 @@ use crate::session::error::StoreError;
 use crate::session::record::UnixMillis;
 use crate::session::token::SessionId;
 use crate::session::{Page, Place, Record, Wanted};
+use crate::user::UserId;
 
 /// How many are asked for at once, so that Redis answers others in between.
 const AT_ONCE: usize = 250;
@@ -50,6 +51,18 @@ pub async fn find(
     found.sort_by_key(|record| record.id.bytes());
     found.dedup_by_key(|record| record.id.bytes());
     Ok(found)
+}
+
+/// The live sessions of `user`, and no look at those of others.
+pub async fn of_user(
+    store: &RedisStore,
+    user: UserId,
+    now: Moment,
+) -> Result<Vec<Record>, StoreError> {
+    let index = store.shared.keys.user(&user.to_string());
+    let run = store.script(&scripts::OF_USER, index, Some(now));
+    let found: Vec<(Vec<u8>, Flat)> = store.link.ask(&run).await?;
+    Ok(found.iter().filter_map(|(id, flat)| record(store, id, flat)).collect())
 }
 
 /// How many sessions live.

@@ -25,6 +25,7 @@ script!(KEY, "key.lua");
 script!(LIFT, "lift.lua");
 script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
+script!(OF_USER, "of_user.lua");
 script!(PASSWORD, "password.lua");
 script!(PROVIDER, "provider.lua");
 script!(SETTLE, "halves/settle.lua");
