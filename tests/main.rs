@@ -102,6 +102,8 @@ mod openapi;
 mod output;
 /// A user's own sessions, listed and ended.
 mod own_sessions;
+/// The gateway's own page.
+mod page;
 /// New passwords.
 mod password;
 /// One request after the other on one connection, before the answers are there.

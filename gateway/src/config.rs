@@ -11,6 +11,7 @@ mod jwt;
 mod listen;
 mod log;
 mod metrics;
+mod page;
 mod server;
 mod session;
 mod signin;
@@ -26,6 +27,7 @@ use pingora::server::configuration::ServerConf;
 use serde_json::Value;
 
 use crate::api::cookie::CookieRules;
+use crate::api::page::Page;
 use crate::api::route::Forwarding;
 use crate::limits::Limits;
 use crate::session::Lifetime;
@@ -73,6 +75,8 @@ pub struct Config {
     pub audit: Option<PathBuf>,
     /// What is counted besides what always is.
     pub metrics: Metrics,
+    /// The gateway's own page, if there is to be one.
+    pub page: Option<Page>,
     /// Where requests are traced, if they are.
     pub tracing: Option<Tracing>,
     /// The headers that tell the upstream who asks.
@@ -196,6 +200,7 @@ impl Config {
         let audit = audit::read(root.table("audit"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);
         let metrics = metrics::read(root.table("metrics"));
+        let page = page::read(root.table("page"));
         let tracing = tracing::read(root.table("tracing"));
         let jwt = jwt::read(&mut root, folder, upstream.kind);
         let forwarding = forward::read(root.table("forward"), &upstream);
@@ -226,6 +231,7 @@ impl Config {
             log,
             audit,
             metrics,
+            page,
             tracing,
             identity,
             jwt,

@@ -6,6 +6,7 @@ pub mod access;
 pub mod access_log;
 pub mod authenticator;
 pub mod client_info;
+mod page;
 pub mod policy;
 pub mod readiness;
 pub mod reloads;
@@ -153,6 +154,7 @@ impl Gateway {
                 Some(owner) => within_access(policy, owner.for_changes()?, head),
                 None => Ok(Decision::Forward(self.public(route, head))),
             },
+            Route::Page(file) => Box::pin(page::answer(auth, policy, client, file, request)).await,
             Route::Health => Ok(Decision::Respond(self.health())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
             Route::Public(route) => Ok(Decision::Forward(self.public(route, head))),

@@ -31,6 +31,20 @@ pub fn basic(headers: &HeaderMap) -> Option<Credentials> {
     let decoded = decoded_basic(headers)?;
     let colon = decoded.iter().position(|&byte| byte == b':')?;
     let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
+    credentials(name, password, header)
+}
+
+/// The same of a name and a password that came by themselves. No name has a colon: `Basic` could not tell it.
+pub fn typed(name: &[u8], password: &[u8]) -> Option<Credentials> {
+    if name.contains(&b':') {
+        return None;
+    }
+    let pair = Zeroizing::new([name, b":", password].concat());
+    let header = Zeroizing::new(format!("Basic {}", *Zeroizing::new(STANDARD.encode(&*pair))));
+    credentials(name, password, &HeaderValue::from_str(&header).ok()?)
+}
+
+fn credentials(name: &[u8], password: &[u8], header: &HeaderValue) -> Option<Credentials> {
     if name.len() > Username::MOST_BYTES || password.len() > MOST_BYTES {
         return None;
     }

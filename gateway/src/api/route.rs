@@ -1,10 +1,12 @@
 //! Routing: which requests the gateway answers itself, which it forwards, and which it refuses.
 
 mod class;
+mod page;
 mod unversioned;
 
 use http::Method;
 
+pub use page::PageFile;
 use unversioned::{COMPATIBLE, influxdb_3, is_of_influxdb_3, is_private_api, on_its_own};
 
 /// The methods that are read at all, for `Allow`.
@@ -74,6 +76,8 @@ pub enum Route<'a> {
     SetupClosed,
     /// Whether the gateway is alive.
     Health,
+    /// The gateway's own page, if there is one.
+    Page(PageFile),
     /// The rest of InfluxDB's API: forwarded on behalf of somebody.
     Api,
     /// One of InfluxDB 1's endpoints: forwarded with the credentials that it takes.
@@ -259,7 +263,7 @@ fn own(method: &Method, below: &str) -> Route<'static> {
         ("/health", &(Method::GET | Method::HEAD)) => Route::Health,
         ("/health", &Method::OPTIONS) => Route::Options("GET, HEAD"),
         ("/health", _) => Route::WrongMethod(Authentication::Exempt, "GET, HEAD"),
-        _ => Route::Elsewhere,
+        _ => PageFile::of(below).map_or(Route::Elsewhere, Route::Page),
     }
 }
 

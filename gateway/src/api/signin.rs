@@ -13,6 +13,7 @@ use crate::auth::signin::sign_in;
 use crate::auth::{Auth, SignInError};
 use crate::request_meta::{ClientKind, RequestMeta};
 use crate::session::Session;
+use crate::user::credentials::Credentials;
 
 /// Signs in by `Authorization: Basic`. Body and query are ignored: every sign-in makes a new
 /// session, and a cookie that is sent along is never adopted.
@@ -22,7 +23,18 @@ pub async fn post(
     headers: &HeaderMap,
     meta: &RequestMeta<'_>,
 ) -> Result<(Response, Option<Arc<Session>>), Rejection> {
-    let Some(credentials) = basic(headers) else {
+    with(auth, cookie, headers, basic(headers), meta).await
+}
+
+/// The same by whatever `credentials` the request has brought.
+pub async fn with(
+    auth: &Auth,
+    cookie: &CookieRules,
+    headers: &HeaderMap,
+    credentials: Option<Credentials>,
+    meta: &RequestMeta<'_>,
+) -> Result<(Response, Option<Arc<Session>>), Rejection> {
+    let Some(credentials) = credentials else {
         auth.note_malformed(meta);
         return Err(Rejection::SignInOrOutRefused);
     };

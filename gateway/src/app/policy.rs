@@ -88,6 +88,7 @@ pub fn of(config: &Config, shared: Arc<Shared>) -> Policy {
         origins: AllowedOrigins::new(listen.allowed_origins.clone()),
         counts_users: config.metrics.per_user,
         password_by_session: config.users.password_by_session,
+        page: config.page.clone().map(Arc::new),
         hsts: hsts.and_then(|text| HeaderValue::from_str(&text).ok()),
     }
 }

@@ -11,6 +11,7 @@ use crate::api::csrf::AllowedOrigins;
 use crate::api::framing::HeadLimits;
 use crate::api::hosts::AnsweredHosts;
 use crate::api::identity::IdentityHeaders;
+use crate::api::page::Page;
 use crate::api::route::Forwarding;
 use crate::auth::credential::Shared;
 use crate::limits::Limits;
@@ -39,6 +40,8 @@ pub struct Policy {
     pub password_by_session: bool,
     /// Whether requests are counted for each user too.
     pub counts_users: bool,
+    /// The gateway's own page, if there is one.
+    pub page: Option<Arc<Page>>,
     /// `Strict-Transport-Security` of answers over TLS.
     pub hsts: Option<HeaderValue>,
 }

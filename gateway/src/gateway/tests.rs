@@ -107,6 +107,7 @@ impl Stage {
             origins: AllowedOrigins::new(Vec::new()),
             counts_users: false,
             password_by_session: true,
+            page: None,
             hsts: None,
         };
         let version = Version::new(Arc::new(NoUpstream), shared);

@@ -23,6 +23,7 @@ use crate::user::UserId;
 pub fn reads_body(auth: &Auth, policy: &Policy, route: Route<'_>, head: &Parts) -> bool {
     match route {
         Route::SignIn(_) | Route::SignOut(_) | Route::Me | Route::Sessions(_) => true,
+        Route::Page(_) => policy.page.is_some(),
         Route::Password(..) => {
             auth.keeps_passwords()
                 && authorization::token(&head.headers).is_none()

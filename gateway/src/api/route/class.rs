@@ -1,13 +1,13 @@
 //! Which class of requests a route belongs to, for counting.
 
-use super::{Forwarding, Route, is_page};
+use super::{Forwarding, PageFile, Route, is_page};
 use crate::metrics::label::RouteClass;
 
 impl Route<'_> {
     /// The class of a request on this route, which `path` led to.
     pub fn class(self, path: &str, forwarding: &Forwarding) -> RouteClass {
         match self {
-            Self::SignIn(_) => RouteClass::SignIn,
+            Self::SignIn(_) | Self::Page(PageFile::SignIn) => RouteClass::SignIn,
             Self::SignOut(_) => RouteClass::SignOut,
             Self::Me | Self::Sessions(_) => RouteClass::Me,
             Self::Password(..) => RouteClass::Password,
@@ -25,6 +25,7 @@ impl Route<'_> {
             Self::Options(_)
             | Self::WrongMethod(..)
             | Self::NoSuchPage
+            | Self::Page(_)
             | Self::SetupClosed
             | Self::Elsewhere => RouteClass::Other,
         }

@@ -26,6 +26,7 @@ pub(super) fn of_route(route: &Route<'_>) -> &'static str {
         Route::WrongMethod(..) => "one of the gateway's endpoints, which has other methods",
         Route::NoSuchPage => "below one of the gateway's endpoints, where there is nothing",
         Route::SetupClosed => "set-up of a fresh InfluxDB",
+        Route::Page(_) => "the gateway's own page",
         Route::Health => "the gateway's own health",
         Route::Api => "InfluxDB's API, forwarded for whoever may use it",
         Route::OnItsOwn(_) => "InfluxDB 1's API, forwarded with the credentials that it brings",
