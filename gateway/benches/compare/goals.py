@@ -79,14 +79,20 @@ def added(found, key):
     return 100 * found[key]["gateway"] / (found[key]["direct"] + found[key]["gateway"])
 
 
+def _more_of(results, key):
+    """The kind of work to which the gateway adds the greater share."""
+    return max(results["work"].values(), key=lambda found: added(found, key))
+
+
 def _added_at_most(key):
-    """The greater share of the two kinds of work."""
-    return lambda results: max(added(found, key) for found in results["work"].values())
+    return lambda results: added(_more_of(results, key), key)
 
 
 def _work_noise(key):
-    return lambda results: max(100 * found[key]["noise"] / found[key]["direct"]
-                               for found in results["work"].values())
+    def figure(results):
+        found = _more_of(results, key)[key]
+        return 100 * found["noise"] / found["direct"]
+    return figure
 
 
 def capacity(one, two):

@@ -41,13 +41,13 @@ def markdown(results):
 def _circumstances(results):
     machine, options = results["machine"], results["options"]
     programs = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    pinning = ("the proxy on one core, load and upstream on the other"
+    pinning = ("unless said otherwise, the proxy on one core, load and upstream on the other"
                if machine["cores"] > 1 else "everything on the only core there is")
     cpu = ("CPU is the kernel's CPU clock of the proxy's processes (`clock_getcpuclockid`), user and "
            "system; its\ndivision between the two is by clock ticks.")
     return f"""## Where and how
 {results['date']}; `{results['command']}`: {options['rounds']} rounds of {options['seconds']} s \
-for each proxy, in turn; {options['minutes']:.0f} minutes in all.
+for each proxy, in turn, fewer of what stands beside the first table; {options['minutes']:.0f} minutes in all.
 
 {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, \
 Linux {machine['kernel']}; {pinning}.
