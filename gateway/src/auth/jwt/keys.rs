@@ -25,7 +25,7 @@ pub struct Keys {
     /// Grows with each answer, and with each that does not come.
     answers: watch::Sender<u64>,
     is_asking: AtomicBool,
-    /// When a request has last had the provider asked, in milliseconds by [`Moment`]; 0: never.
+    /// When a request has last had the provider asked: one more than the milliseconds of the [`Moment`]; 0: never.
     asked: AtomicU64,
 }
 
@@ -81,8 +81,9 @@ impl Keys {
     /// Whether it is long enough ago; if so, it is now.
     fn may_ask(&self, now: Moment) -> bool {
         let may = |asked: u64| {
-            let is_long_ago = now.since(Moment::from_millis(asked)) >= SELDOM;
-            (asked == 0 || is_long_ago).then(|| now.millis().max(1))
+            let asked = asked.checked_sub(1).map(Moment::from_millis);
+            let is_long_ago = asked.is_none_or(|asked| now.since(asked) >= SELDOM);
+            is_long_ago.then(|| now.millis().saturating_add(1))
         };
         self.asked.fetch_update(Ordering::SeqCst, Ordering::SeqCst, may).is_ok()
     }
