@@ -399,7 +399,12 @@ fn a_value_that_follows_from_others_is_shown_as_it_is() {
     // Null is what is not there: none of these has a default.
     let mut none = Vec::new();
     for (table, keys) in config.as_object().unwrap() {
-        let null = keys.as_object().unwrap().iter().filter(|(_, value)| value.is_null());
+        // Lists of tables, of which there are none.
+        let Some(keys) = keys.as_object() else {
+            assert_eq!(keys, &serde_json::json!([]), "{table}");
+            continue;
+        };
+        let null = keys.iter().filter(|(_, value)| value.is_null());
         none.extend(null.map(|(key, _)| format!("{table}.{key}")));
     }
     none.sort();

@@ -1,5 +1,6 @@
 //! Authentication: sign in, authenticate a request, sign out.
 
+mod audited_ends;
 mod changes;
 pub mod credential;
 pub mod errand;
@@ -27,11 +28,12 @@ use crate::directory::Directory;
 use crate::directory::users::UserChange;
 use crate::request_meta::RequestMeta;
 use crate::session::memory::Capacity;
-use crate::session::store::{EndListener, Ended, SessionStore, StoreError};
+use crate::session::store::{SessionStore, StoreError};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Record, Session, Watch};
 use crate::user::User;
 use crate::user::name::Username;
+pub use audited_ends::AuditedEnds;
 use changes::Changes;
 use credential::JwtCaller;
 use errand::GuessesInFlight;
@@ -275,22 +277,6 @@ impl Auth {
         if let Some(upstream_sessions) = &self.upstream_sessions {
             upstream_sessions.doubt(session);
         }
-    }
-}
-
-/// Writes the ends of sessions down in the audit trail. A session that is signed out of ends on
-/// somebody's request, and is written down with that; so does one that is ended from elsewhere.
-pub struct AuditedEnds(pub Audit);
-
-impl EndListener for AuditedEnds {
-    fn ended(&self, Ended { session, reason }: &Ended) {
-        let kind = match reason {
-            EndReason::Expired => EventKind::Expired,
-            EndReason::Evicted => EventKind::Evicted,
-            EndReason::Revoked => EventKind::Revoked,
-            EndReason::SignedOut | EndReason::OnRequest | EndReason::Refused => return,
-        };
-        self.0.record(event(kind, session));
     }
 }
 
