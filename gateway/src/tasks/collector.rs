@@ -31,10 +31,9 @@ impl Collector {
     /// Sends `body`; the body of the answer, or why there is none of status 2xx, for people to read.
     pub async fn post(&self, body: Bytes) -> Result<Bytes, String> {
         let head = self.head().map_err(|error| error.to_string())?;
-        match self.0.ask(head, body, MOST_BYTES).await {
-            Ok((status, answer)) if status.is_success() => Ok(answer),
-            Ok((status, _)) => Err(format!("it answers {status}")),
-            Err(what) => Err(format!("{what} (tracing.timeout)")),
+        match self.0.ask(head, body, MOST_BYTES).await? {
+            (status, answer) if status.is_success() => Ok(answer),
+            (status, _) => Err(format!("it answers {status}")),
         }
     }
 

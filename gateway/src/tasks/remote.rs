@@ -68,7 +68,10 @@ impl Remote {
     ) -> Result<(StatusCode, Bytes), String> {
         match tokio::time::timeout(self.timeout, self.exchange(head, body, most_bytes)).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_elapsed) => Err("no answer in time".to_owned()),
+            Err(_elapsed) => {
+                let limit = humantime::format_duration(self.timeout);
+                Err(format!("no answer in time, which is {limit}"))
+            }
         }
     }
 
