@@ -14,6 +14,12 @@ pub fn encode(bytes: &[u8]) -> String {
     hex
 }
 
+/// The digits of four bytes, without taking memory.
+pub fn of_four(bytes: [u8; 4]) -> [u8; 8] {
+    let bits = u32::from_be_bytes(bytes);
+    std::array::from_fn(|place| DIGITS[(bits >> (28 - 4 * place) & 15) as usize])
+}
+
 /// The bytes whose digits those are; `None` if they are not what [`encode`] writes.
 pub fn decode(hex: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {

@@ -10,6 +10,7 @@ use super::keys::KeySet;
 use super::refusal::Refusal;
 use super::rules::Rules;
 use super::{ring_provider, times};
+use crate::hex;
 use crate::user::UserId;
 use crate::user::name::Username;
 
@@ -40,8 +41,7 @@ impl TokenMark {
 
     /// Its hex digits.
     pub fn digits(self) -> [u8; 8] {
-        let bits = u32::from_be_bytes(self.0);
-        std::array::from_fn(|place| b"0123456789abcdef"[(bits >> (28 - 4 * place) & 15) as usize])
+        hex::of_four(self.0)
     }
 }
 

@@ -135,9 +135,7 @@ pub struct Fingerprint([u8; 4]);
 impl Fingerprint {
     /// Its hex digits.
     pub fn digits(self) -> [u8; 8] {
-        let bits = u32::from_be_bytes(self.0);
-        let digit = |place| b"0123456789abcdef"[(bits >> (28 - 4 * place) & 15) as usize];
-        std::array::from_fn(digit)
+        hex::of_four(self.0)
     }
 }
 
