@@ -177,9 +177,7 @@ impl Connection {
     pub(crate) fn finish(&mut self, stream: u32) -> End {
         let mut answer: Option<Answer> = None;
         while let Some(frame) = self.read() {
-            if frame.kind == SETTINGS && frame.flags & ACK == 0 {
-                self.try_write(&self::frame(SETTINGS, ACK, 0, &[]));
-            }
+            self.acknowledge(&frame);
             let fields = (frame.kind == HEADERS).then(|| self.decode(&frame.payload));
             if frame.stream != stream {
                 continue;
@@ -209,6 +207,18 @@ impl Connection {
             }
         }
         End::Gone
+    }
+
+    /// Answers what must be answered.
+    pub(crate) fn acknowledge(&mut self, frame: &Frame) {
+        let payload = match frame.kind {
+            SETTINGS => &[][..],
+            PING => &frame.payload,
+            _ => return,
+        };
+        if frame.flags & ACK == 0 {
+            self.try_write(&self::frame(frame.kind, ACK, 0, payload));
+        }
     }
 
     /// Reads until each of `streams` has ended with an answer, in whatever order; returns the answers
@@ -244,6 +254,7 @@ impl Connection {
     pub(crate) fn goes_away(&mut self) -> Option<u32> {
         let mut reason = None;
         while let Some(frame) = self.read() {
+            self.acknowledge(&frame);
             if frame.kind == GOAWAY {
                 reason = Some(u32::from_be_bytes(frame.payload[4..8].try_into().unwrap()));
             }

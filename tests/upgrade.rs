@@ -1,3 +1,5 @@
+mod others;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufReader, Read, Write};
@@ -74,8 +76,13 @@ impl Stage {
         command
     }
 
-    /// Another process, which has taken over.
+    /// Another process, which has taken over from the first.
     fn upgrade(&self) -> Gateway {
+        self.upgrade_from(self.gateway())
+    }
+
+    /// Another process, which has taken over from `old`.
+    fn upgrade_from(&self, old: &Gateway) -> Gateway {
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$0\" run --upgrade --config \"$1\""]);
         command.arg(program().get_program()).arg(self.path("gateway.toml"));
@@ -83,9 +90,7 @@ impl Stage {
         assert_eq!(new.address, self.gateway().address);
         assert_eq!(new.next_https(), self.old.https);
         assert_eq!(new.next_admin(), self.path("admin.sock").display().to_string());
-        wait_until("it has taken over", || {
-            self.gateway().has_logged("another process has taken over")
-        });
+        wait_until("it has taken over", || old.has_logged("another process has taken over"));
         new
     }
 }

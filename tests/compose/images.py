@@ -14,7 +14,7 @@ IMAGES = Path(__file__).resolve().parent / "images"
 def names():
     """The images that a stranger's engine fetches: Rust's, Debian's, and those of services by their names."""
     rust, debian = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
-    services = re.findall(r"^ +image: ((\w+)\S*)", (ROOT / "docker-compose.yml").read_text(), re.M)
+    services = re.findall(r"^ +image: ((?:\w+/)?(\w+)\S*)", (ROOT / "docker-compose.yml").read_text(), re.M)
     return rust, debian, {name: image for image, name in services}
 
 
@@ -53,5 +53,5 @@ def make_images(engine, builds):
         make(rust, "rust.Dockerfile", [program, IMAGES / "rust-cargo"])
     files = [TARGET / "influxd" / name for name in ("influxd", "influx")]
     make(services["influxdb"], "influxdb.Dockerfile", [*files, IMAGES / "influxdb-entrypoint"])
-    for name in ("haproxy", "redis"):
+    for name in ("haproxy", "prometheus", "redis"):
         make(services[name], f"{name}.Dockerfile", [])

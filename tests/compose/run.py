@@ -17,7 +17,7 @@ from pathlib import Path
 
 from engine import Engine, NoEngine, say, wait_until
 from images import make_images
-from stack import Stack, clone, pasted, pasted_for_scale
+from stack import Stack, clone, pasted, pasted_for_scale, pasted_to_observe
 
 
 def check(name, found, wanted):
@@ -195,7 +195,44 @@ def one_gateway_of_two_dies_and_the_session_goes_on(engine):
             stack.compose("--profile", "scale", "down", "--volumes")
 
 
-TESTS = [f_27_compose_up_works_as_pasted, one_gateway_of_two_dies_and_the_session_goes_on]
+def prometheus_reads_the_gateway(engine):
+    """The profile `observe`, as pasted, but for Grafana: Prometheus has the figures, the rules and the alerts."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        folder.chmod(0o755)
+        port, _ = clone(folder)
+        say("pasting:\n" + pasted_to_observe())
+        stack = Stack(engine, folder, port, pasted_to_observe())
+        try:
+            cookie = sign_in(stack, "admin", stack.secret("INFLUXDB_PASSWORD"))
+            check("me", stack.ask("GET", "/api/v2/me", Cookie=cookie)[0], 200)
+            prometheus = stack.container("prometheus")
+
+            def ask(path):
+                # Nothing of Prometheus is published: it is asked in its container.
+                script = f"exec 3<>/dev/tcp/127.0.0.1/9090; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
+                answer = engine.docker("exec", prometheus, "bash", "-c", script)
+                return json.loads(answer.split("\r\n\r\n", 1)[1])["data"]
+
+            def has_figures():
+                found = ask("/api/v1/query?query=influx_gateway_sessions")["result"]
+                return [series["value"][1] for series in found] == ["1"]
+            wait_until("Prometheus has seen the session", has_figures)
+            [target] = ask("/api/v1/targets")["activeTargets"]
+            check("health of the target", (target["health"], target["lastError"]), ("up", ""))
+            groups = ask("/api/v1/rules")["groups"]
+            states = {rule["health"] for group in groups for rule in group["rules"]}
+            check("rules", (len(groups) > 1, states - {"ok", "unknown"}), (True, set()))
+            check("published", engine.docker("port", prometheus), "")
+        except Exception:
+            print(stack.tail())
+            raise
+        finally:
+            stack.leave()
+            stack.compose("--profile", "observe", "down", "--volumes")
+
+
+TESTS = [f_27_compose_up_works_as_pasted, one_gateway_of_two_dies_and_the_session_goes_on, prometheus_reads_the_gateway]
 
 
 def main():

@@ -58,6 +58,15 @@ def pasted_for_scale():
     return "\n".join(lines)
 
 
+def pasted_to_observe():
+    """The same of the profile `observe`, without Grafana, which is no package of Debian's."""
+    body = (ROOT / "docker-compose.yml").read_text().split("services:", 1)[1]
+    own = body.split("\n  prometheus:")[0].rsplit("\n\n", 1)[1]
+    lines = pasted().splitlines()[:-1] + re.findall(r"^  #   (.*)$", own, re.M)
+    assert lines[-1] == "docker compose --profile observe up", lines
+    return "\n".join(lines) + " gateway prometheus"
+
+
 class Stack:
     """`docker compose up`, pasted into a shell in the foreground."""
 

@@ -39,7 +39,7 @@ impl Sockets {
     /// All of them once more, and their addresses.
     pub fn again(&self) -> io::Result<(Vec<String>, Vec<OwnedFd>)> {
         let sockets = self.lock();
-        let (sockets, _) = sockets.as_ref().ok_or_else(|| Error::other("this process ends"))?;
+        let (sockets, _) = sockets.as_ref().ok_or_else(closed)?;
         let again = sockets.iter().map(|(address, it)| Ok((address.clone(), it.try_clone()?)));
         Ok(again.collect::<io::Result<Vec<_>>>()?.into_iter().unzip())
     }
@@ -57,16 +57,26 @@ impl Sockets {
         *self.lock() = None;
     }
 
-    /// The same where another process goes on with them: the file stays.
-    pub fn leave(&self) {
-        if let Some((_, Some(file))) = self.lock().take() {
-            file.keep();
+    /// The file, which stays when they are closed, for another process may go on with them. An error if they are closed.
+    pub fn lend_file(&self) -> io::Result<Option<SocketFile>> {
+        let mut sockets = self.lock();
+        Ok(sockets.as_mut().ok_or_else(closed)?.1.take())
+    }
+
+    /// Gets the file back, since no other process goes on with them. It goes at once if they are closed by now.
+    pub fn return_file(&self, file: Option<SocketFile>) {
+        if let Some((_, place)) = self.lock().as_mut() {
+            *place = file;
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Named> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn closed() -> Error {
+    Error::other("this process ends")
 }
 
 /// The way to another process of the same user. What goes through it is wiped from memory.

@@ -16,19 +16,48 @@ pub(super) struct Fields<'a, const JSON: bool> {
 
 /// The name of a field, with what is around it.
 pub(super) struct Name {
-    pub(super) text: &'static [u8],
-    pub(super) json: &'static [u8],
+    text: Short,
+    json: Short,
+}
+
+/// A few bytes in a place of fixed size, since to copy 24 bytes is quicker than to ask how many there are.
+struct Short {
+    bytes: [u8; 24],
+    len: usize,
 }
 
 macro_rules! name {
     ($name:literal) => {
-        $crate::gateway::access_log::fields::Name {
-            text: concat!(" ", $name, "=").as_bytes(),
-            json: concat!(",\"", $name, "\":").as_bytes(),
+        const {
+            $crate::gateway::access_log::fields::Name::new(
+                concat!(" ", $name, "=").as_bytes(),
+                concat!(",\"", $name, "\":").as_bytes(),
+            )
         }
     };
 }
 pub(super) use name;
+
+impl Name {
+    /// Of a field, by how it begins in text and in JSON.
+    pub(super) const fn new(text: &[u8], json: &[u8]) -> Self {
+        Self { text: Short::new(text), json: Short::new(json) }
+    }
+}
+
+impl Short {
+    const fn new(text: &[u8]) -> Self {
+        let mut bytes = [0; 24];
+        bytes.split_at_mut(text.len()).0.copy_from_slice(text);
+        Self { bytes, len: text.len() }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.len;
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
+    }
+}
 
 impl<const JSON: bool> Fields<'_, JSON> {
     /// A word of the gateway's own: visible ASCII without quotes and backslashes. `-` or `null` if there is none.
@@ -89,7 +118,8 @@ impl<const JSON: bool> Fields<'_, JSON> {
     }
 
     fn name(&mut self, name: &Name) {
-        self.out.extend_from_slice(if JSON { name.json } else { name.text });
+        let name = if JSON { &name.json } else { &name.text };
+        name.put(self.out);
     }
 
     fn quoted(&mut self, put: impl FnOnce(&mut Vec<u8>)) {

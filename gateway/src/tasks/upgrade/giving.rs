@@ -15,7 +15,7 @@ use crate::auth::Auth;
 use crate::clock;
 use crate::net::acceptance::Acceptance;
 use crate::net::handed::{Link, Sockets};
-use crate::net::listener::bind_unix;
+use crate::net::listener::{SocketFile, bind_unix};
 use crate::session::memory::MemoryStore;
 
 /// What a process gives to the one that takes over from it.
@@ -87,13 +87,25 @@ impl Handover {
             Message::Table => {}
             _ => return Err(unexpected()),
         }
-        let mut exchange = Exchange::begin(&self.auth, &link)?;
+        // From here on the other process may serve, so a stop of this one must leave it the file.
+        let file = self.sockets.lend_file()?;
+        let done = self.exchange(&link);
+        if self.acceptance.has_ended() {
+            file.into_iter().for_each(SocketFile::keep);
+            return Ok(());
+        }
+        self.sockets.return_file(file);
+        done.map_err(ended)
+    }
+
+    fn exchange(&self, link: &Link) -> io::Result<()> {
+        let mut exchange = Exchange::begin(&self.auth, link)?;
         let done = exchange.send_all().and_then(|()| {
             exchange.tell()?;
-            exchange.listen(|| self.leave(&link))
+            exchange.listen(|| self.leave(link))
         });
         exchange.end();
-        if self.acceptance.has_ended() { Ok(()) } else { done.map_err(ended) }
+        done
     }
 
     /// The listening sockets, unless it is too late for that, or too early.
@@ -113,7 +125,7 @@ impl Handover {
             store.leave();
         }
         self.acceptance.end();
-        self.sockets.leave();
+        self.sockets.close();
         link.be_patient()
     }
 }
