@@ -42,8 +42,8 @@ pub struct Entry<'a> {
     pub bytes: usize,
     /// How long the request took, from its head to the end of the answer.
     pub took: Duration,
-    /// The request's id.
-    pub request_id: &'a str,
+    /// The request's id, in visible ASCII.
+    pub request_id: &'a [u8],
     /// The id of the trace that it is part of, if there is a sane one.
     pub trace_id: Option<&'a str>,
     /// What was compared, if the request was refused as one of another site's page.
@@ -119,12 +119,13 @@ impl Entry<'_> {
         if let Some(jti) = self.jti {
             fields.word(&name!("jti"), Some(&jti.digits()));
         }
-        fields.text(&name!("method"), self.method);
+        // Letters, digits and signs that mean nothing in a line (RFC 9110 section 9.1), or it would not have been read.
+        fields.word(&name!("method"), self.method.map(str::as_bytes));
         fields.text(&name!("path"), self.path);
         fields.number(&name!("status"), self.status.into());
         fields.number(&name!("bytes"), self.bytes as u64);
         fields.millis(&name!("ms"), Some(self.took));
-        fields.word(&name!("request_id"), Some(self.request_id.as_bytes()));
+        fields.word(&name!("request_id"), Some(self.request_id));
         if self.trace_id.is_some() {
             fields.word(&name!("trace_id"), self.trace_id.map(str::as_bytes));
         }

@@ -38,6 +38,11 @@ impl RequestId {
         self.0.to_str().expect("an id is letters, digits and a few signs")
     }
 
+    /// The same, without a look at it.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     /// A new id: 64 random bits of this process, then a counter: unique, and cheap on each request.
     pub fn make() -> Self {
         static PROCESS: OnceLock<u64> = OnceLock::new();

@@ -33,7 +33,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         status,
         bytes: downstream.body_bytes_sent(),
         took: took.whole,
-        request_id: context.client.request_id.as_str(),
+        request_id: context.client.request_id.as_bytes(),
         trace_id: trace_id.as_deref(),
         upstream: context.upstream,
         upstream_time: took.upstream,

@@ -94,10 +94,9 @@ impl<const JSON: bool> Fields<'_, JSON> {
     pub(super) fn millis(&mut self, name: &Name, time: Option<Duration>) {
         let Some(time) = time else { return self.word(name, None) };
         self.name(name);
-        let micros =
-            time.as_secs().saturating_mul(1_000_000).saturating_add(time.subsec_micros().into());
-        let digit = |place: u64| b"0123456789"[(micros / place % 10) as usize];
-        put_number(self.out, micros / 1000);
+        let (millis, micros) = (time.subsec_millis(), time.subsec_micros() % 1000);
+        let digit = |place: u32| b"0123456789"[(micros / place % 10) as usize];
+        put_number(self.out, time.as_secs().saturating_mul(1000).saturating_add(millis.into()));
         self.out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
     }
 

@@ -100,7 +100,7 @@ impl EarlyRejection {
             status: status.as_u16(),
             bytes: self.body_bytes,
             took: time,
-            request_id: self.id.as_str(),
+            request_id: self.id.as_bytes(),
             trace_id: None,
             compared: None,
             upstream: None,
