@@ -15,6 +15,7 @@ pub mod token;
 mod upstream;
 mod usage;
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -135,6 +136,11 @@ impl Session {
     /// Whose session it is, as far as is known now.
     pub fn user(&self) -> Arc<User> {
         self.user.load_full()
+    }
+
+    /// The same, for a short look: nobody else who looks at it is in the way.
+    pub fn user_for_now(&self) -> impl Deref<Target = Arc<User>> {
+        self.user.load()
     }
 
     /// The id under which the session is counted. Stays, whatever becomes of the user, unless it was

@@ -7,7 +7,7 @@ mod trace_id;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::Level;
 
@@ -40,6 +40,8 @@ pub struct Entry<'a> {
     pub status: u16,
     /// Bytes of the answer's body.
     pub bytes: usize,
+    /// When the answer ended.
+    pub at: Instant,
     /// How long the request took, from its head to the end of the answer.
     pub took: Duration,
     /// The request's id, in visible ASCII.
@@ -63,33 +65,34 @@ struct Line {
     text: Vec<u8>,
     /// As far as its fields.
     begin: usize,
-    second: Option<u64>,
+    until: Option<Instant>,
 }
 
 thread_local! {
     static LINE: RefCell<Line> =
-        const { RefCell::new(Line { text: Vec::new(), begin: 0, second: None }) };
+        const { RefCell::new(Line { text: Vec::new(), begin: 0, until: None }) };
 }
 
 impl Line {
-    /// A line without fields.
-    fn begin(&mut self, format: Format) -> &mut Vec<u8> {
-        let now = clock::wall();
-        // In JSON, each has its own millisecond.
-        let second = (format == Format::Text).then(|| seconds(now));
-        if second.is_some() && second == self.second {
+    /// A line of this moment without fields. In JSON, each has its own millisecond.
+    fn begin(&mut self, format: Format, at: Instant) -> &mut Vec<u8> {
+        let is_text = format == Format::Text;
+        if is_text && self.until.is_some_and(|until| at < until) {
             self.text.truncate(self.begin);
         } else {
+            let now = clock::wall();
             self.text.clear();
             line::begin(&mut self.text, format, now, (Level::Info, "access"));
-            (self.begin, self.second) = (self.text.len(), second);
+            self.begin = self.text.len();
+            self.until = is_text.then(|| at + rest_of_second(now));
         }
         &mut self.text
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+fn rest_of_second(time: SystemTime) -> Duration {
+    let nanos = time.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+    Duration::from_secs(1) - Duration::from_nanos(nanos.into())
 }
 
 impl Entry<'_> {
@@ -100,7 +103,7 @@ impl Entry<'_> {
         }
         LINE.with_borrow_mut(|line| {
             let format = process_log::format();
-            let line = line.begin(format);
+            let line = line.begin(format, self.at);
             if format == Format::Json {
                 self.put::<true>(line);
             } else {

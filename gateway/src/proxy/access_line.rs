@@ -18,20 +18,24 @@ use crate::user::User;
 #[inline(never)]
 pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bool) {
     let request = downstream.req_header();
-    let (session, user) = (context.session.as_deref(), user(context));
+    let session = context.session.as_deref();
+    let of_session = session.map(Session::user_for_now);
+    let of_token = if session.is_none() { user(context) } else { None };
+    let user = of_session.as_deref().or(of_token.as_ref());
     let begun = || context.trace.as_ref().map(|trace| Cow::Borrowed(trace.trace_id()));
     let brought = || access_log::trace_id(&request.headers);
     let trace_id = if has_span { begun().or_else(brought) } else { brought().or_else(begun) };
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
     Entry {
         client: is_known(context).then(|| context.client.client.as_bytes()),
-        user: user.as_ref().map(|user| user.name.as_str()),
+        user: user.map(|user| user.name.as_str()),
         session: session.map(|session| session.id().fingerprint()),
         jti: context.forward.as_ref().and_then(Forward::jti),
         method: Some(request.method.as_str()),
         path: Some(request.uri.path()),
         status,
         bytes: downstream.body_bytes_sent(),
+        at: took.ended,
         took: took.whole,
         request_id: context.client.request_id.as_bytes(),
         trace_id: trace_id.as_deref(),

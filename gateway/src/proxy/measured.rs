@@ -10,6 +10,8 @@ use crate::metrics::label::{RouteClass, UpstreamStep};
 
 /// How long a request took that is over.
 pub struct Took {
+    /// When it was over.
+    pub ended: Instant,
     /// From its head to the end of its answer.
     pub whole: Duration,
     /// As far as it went upstream; all of it, if it did not.
@@ -59,11 +61,12 @@ impl Measured {
 
     /// How long it took. It began at `started`, and is over now.
     pub fn took(&self, started: Instant) -> Took {
-        let whole = started.elapsed();
+        let ended = Instant::now();
+        let whole = ended.saturating_duration_since(started);
         let own = self.asked.map_or(whole, |asked| asked.saturating_duration_since(started));
         let upstream = self.answered.zip(self.asked);
         let upstream = upstream.map(|(answered, asked)| answered.saturating_duration_since(asked));
-        Took { whole, own, upstream }
+        Took { ended, whole, own, upstream }
     }
 
     /// The head of an answer of this status is there. An interim one says only that it will come.

@@ -76,7 +76,8 @@ impl EarlyRejection {
     /// One line for it, under the id that the answer has; and one more of its kind.
     pub fn log(&self, socket: Option<&SocketDigest>) {
         let (status, _, message) = self.rejection.table();
-        let time = self.started.elapsed();
+        let now = Instant::now();
+        let time = now.saturating_duration_since(self.started);
         METRICS.answered(&Answered {
             route: RouteClass::Other,
             method: Method::Other,
@@ -99,6 +100,7 @@ impl EarlyRejection {
             path: None,
             status: status.as_u16(),
             bytes: self.body_bytes,
+            at: now,
             took: time,
             request_id: self.id.as_bytes(),
             trace_id: None,
