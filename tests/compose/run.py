@@ -211,8 +211,9 @@ def prometheus_reads_the_gateway(engine):
             def ask(path):
                 # Nothing of Prometheus is published: it is asked in its container.
                 script = f"exec 3<>/dev/tcp/127.0.0.1/9090; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
+                # Ends of lines are those of this side.
                 answer = engine.docker("exec", prometheus, "bash", "-c", script)
-                return json.loads(answer.split("\r\n\r\n", 1)[1])["data"]
+                return json.loads(answer.split("\n\n", 1)[1])["data"]
 
             def has_figures():
                 found = ask("/api/v1/query?query=influx_gateway_sessions")["result"]
