@@ -121,7 +121,7 @@ tools:
 	@$(call need,cmake,cmake)
 	@$(call need,make,make)
 
-test-tools: .venv/installed tests/clients/javascript/node_modules/installed target/go-clients/built target/h2spec/h2spec
+test-tools: .venv/installed tests/clients/javascript/node_modules/installed tests/oidc/node/node_modules/installed target/go-clients/built target/h2spec/h2spec
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
 	@$(call need,fail2ban-regex,fail2ban)
@@ -238,6 +238,8 @@ bench-operating-tools: bench-signin-tools
 	@touch $@
 
 tests/clients/javascript/node_modules/installed: tests/clients/javascript/package-lock.json
+tests/oidc/node/node_modules/installed: tests/oidc/node/package-lock.json
+tests/clients/javascript/node_modules/installed tests/oidc/node/node_modules/installed:
 	@$(call need,npm,nodejs npm)
 	cd $(<D) && npm ci --silent --no-audit --no-fund
 	@touch $@

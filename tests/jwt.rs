@@ -3,7 +3,7 @@
 mod idp;
 #[path = "../gateway/src/jwt/tests/signing.rs"]
 #[expect(dead_code, reason = "the unit tests need more of it")]
-mod signing;
+pub(crate) mod signing;
 
 use serde_json::{Value, json};
 
@@ -487,7 +487,7 @@ fn all_faults_are_told_at_once_each_in_its_line() {
         "7: jwt.require.azp: expected a string",
         "11: jwt.keys: cannot read",
         "13: jwt.issuer: another [[jwt]] has this issuer",
-        "17: grant.issuer: no [[jwt]] has this issuer",
+        "17: grant.issuer: no [[jwt]] and no [[oidc]] has this issuer",
         "19: grant.user: a grant is for a group or for a user",
         "20: grant.access: \"all\" is not one of",
         "21: grant.token_file: cannot read",

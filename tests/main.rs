@@ -96,6 +96,8 @@ mod no_authorities;
 mod observe;
 /// What may be written oddly, by clients and by the upstream: read in one way, or refused.
 mod oddities;
+/// Signing in by providers, honest and hostile ones.
+mod oidc;
 /// gateway/openapi.yaml, held against the program.
 mod openapi;
 /// Standard output and standard error that take nothing.

@@ -9,10 +9,11 @@ use std::process::Command;
 use crate::support::*;
 
 /// What the document describes: the local routes, and the one that shares a path with them.
-const ROUTES: [&str; 11] = [
+const ROUTES: [&str; 12] = [
     "DELETE /api/v2/me/sessions",
     "DELETE /api/v2/me/sessions/{fingerprint}",
     "GET /api/v2/me",
+    "GET /api/v2/me/provider",
     "GET /api/v2/me/sessions",
     "GET /api/v2/setup",
     "POST /api/v2/setup",

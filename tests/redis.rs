@@ -28,7 +28,7 @@ mod secure;
 /// A primary that Sentinels watch over.
 mod sentinel;
 /// A real redis-server.
-mod server;
+pub(crate) mod server;
 /// One session, several gateways.
 mod sharing;
 /// Gateways that share a Redis.

@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 13] = [
 ];
 
 /// What everybody may use, and uses nothing.
-const GROUND: [&str; 10] = [
+const GROUND: [&str; 11] = [
     "clock",
     "metrics",
     "hex",
@@ -33,6 +33,7 @@ const GROUND: [&str; 10] = [
     "request_meta",
     "background_writer",
     "service_manager",
+    "seal",
     "seeds",
 ];
 
@@ -47,20 +48,13 @@ const DOORS: [(&str, &[&str]); 17] = [
             "session/redis/near_cache",
             "session/redis/halves_at_hand",
             "auth/jwt",
+            "auth/oidc/logout",
             "auth/tokens",
         ],
     ),
     ("redis", &["session/redis"]),
     ("jsonwebtoken", &["jwt"]),
-    (
-        "ring",
-        &[
-            "jwt/ring_provider",
-            "jwt/tests/signing",
-            "session/redis/agreement",
-            "session/redis/seal",
-        ],
-    ),
+    ("ring", &["jwt/ring_provider", "jwt/tests/signing", "session/redis/agreement", "seal"]),
     ("argon2", &["user/password"]),
     ("opentelemetry_proto", &["spans/otlp"]),
     ("prost", &["spans/otlp"]),

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod json;
 pub mod me;
 pub mod names;
+pub mod oidc;
 pub mod options;
 pub mod page;
 pub mod password;

@@ -8,6 +8,7 @@ mod files;
 mod jwt;
 mod listeners;
 mod names;
+mod oidc;
 mod output;
 pub mod pid_file;
 pub mod policy;
@@ -72,7 +73,7 @@ use users_here::UsersHere;
 /// process, if there is a `takeover`. Calls `ready` with the URLs of its
 /// listeners when it serves.
 ///
-/// Without a users file, InfluxDB is asked who may sign in.
+/// Without a users file, InfluxDB is asked who may sign in, or identity providers alone are.
 pub fn serve(
     path: &Path,
     Loaded { config, users, tls }: Loaded,
@@ -88,6 +89,8 @@ pub fn serve(
         };
         (users, Some(Kept::new(path, Box::new(read))))
     });
+    // Where nobody has a password, each is as wrong as that of a name that nobody has.
+    let users = users.or_else(|| config.users.are_of_providers().then(|| (Users::none(), None)));
     let upstream_tls = tls.upstream.clone();
     let place = Place::of(path, &config);
     let clients = listeners::bind_all(&config, tls, takeover.as_ref())?;
@@ -170,9 +173,9 @@ fn build(
         Arc::new(Shared::new(config.upstream.token.clone(), config.upstream.kind.scheme()));
     let queue = QueueLimits { at_once: influxdb::AT_ONCE, ..config.signin.line };
     let influxdb = InfluxdbDirectory::new(Arc::clone(&client), queue, Arc::clone(&shared));
-    let jwt::Jwt { jwts, fetch, watched: jwt_files } = jwt::of(&config);
+    let jwt::Made { jwts, oidc, fetch, watched: jwt_files } = jwt::of(&config);
     let (auth, sessions, upstream_sessions) = auth(&config, users, Arc::new(influxdb), audit);
-    let auth = Arc::new(auth.taking(jwts));
+    let auth = Arc::new(auth.taking(jwts, oidc));
 
     let version = Arc::new(Version::new(client, Arc::clone(&shared)));
     let token_file = token_file::watched(config.upstream.token_file.clone(), &shared);

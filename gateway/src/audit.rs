@@ -80,10 +80,22 @@ pub enum Reason {
     JwtUnknownKey,
     /// A JWT that does not say what it has to.
     JwtClaims,
-    /// A good JWT of somebody to whom nothing is granted.
+    /// A user of an identity provider to whom nothing is granted.
     NoGrant,
-    /// A good JWT of somebody whose name is another's here.
+    /// A user of an identity provider whose name is another's here.
     NameTaken,
+    /// A browser that comes back from a provider has not begun the sign-in, or comes twice, or too late.
+    OidcState,
+    /// It comes back from another provider.
+    OidcIssuer,
+    /// The provider has not signed the user in.
+    OidcDenied,
+    /// The provider does not accept what it was asked.
+    OidcProvider,
+    /// The provider does not take the code.
+    OidcCode,
+    /// What the provider says of the user cannot be believed.
+    OidcToken,
 }
 
 /// Who has ended a session that is not their own, or lifted a ban.
@@ -105,13 +117,24 @@ pub struct Event {
     request_id: Option<Box<str>>,
     /// Who did it, where that is not plain.
     actor: Option<Actor>,
+    /// By which sign-in provider, as the configuration calls it.
+    provider: Option<Arc<str>>,
 }
 
 impl Event {
     /// It has just happened.
     pub fn now(kind: EventKind) -> Self {
         let time = clock::wall();
-        Self { kind, time, user: None, client: None, session: None, request_id: None, actor: None }
+        Self {
+            kind,
+            time,
+            user: None,
+            client: None,
+            session: None,
+            request_id: None,
+            actor: None,
+            provider: None,
+        }
     }
 
     /// How many bytes it takes besides itself.
@@ -132,6 +155,12 @@ impl Event {
     #[must_use]
     pub fn by(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
+    }
+
+    /// By this sign-in provider.
+    #[must_use]
+    pub fn by_provider(self, provider: &Arc<str>) -> Self {
+        Self { provider: Some(Arc::clone(provider)), ..self }
     }
 
     /// To whom.

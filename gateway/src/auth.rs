@@ -4,8 +4,10 @@ mod audited_ends;
 mod changes;
 pub mod credential;
 pub mod errand;
+mod federation;
 pub mod handover;
 pub mod jwt;
+pub mod oidc;
 pub mod password;
 mod rehash;
 pub mod reload;
@@ -32,12 +34,12 @@ use crate::session::store::{SessionStore, StoreError};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Record, Session, Watch};
 use crate::user::User;
-use crate::user::name::Username;
 pub use audited_ends::AuditedEnds;
 use changes::Changes;
-use credential::JwtCaller;
 use errand::GuessesInFlight;
-use jwt::{JwtError, Jwts, Supposed};
+use jwt::Jwts;
+use oidc::Oidc;
+use oidc::logout::give_back;
 pub use password::{ChangeError, InForce};
 pub use signin::SignInError;
 use throttle::bans::{Banned, Bans};
@@ -52,6 +54,8 @@ pub struct Auth {
     tokens: Tokens,
     /// Judges JWTs, where any are taken.
     jwts: Option<Jwts>,
+    /// Signs users in by providers, where there are any.
+    oidc: Option<Arc<Oidc>>,
     /// Looks after InfluxDB's half of sessions, where there is one.
     upstream_sessions: Option<Arc<UpstreamSessions>>,
     throttle: Throttle,
@@ -87,6 +91,7 @@ impl Auth {
             sessions,
             tokens,
             jwts: None,
+            oidc: None,
             upstream_sessions,
             throttle,
             bans,
@@ -97,12 +102,6 @@ impl Auth {
             untold,
             has_looked_back: AtomicBool::new(false),
         }
-    }
-
-    /// The same, where `jwts` are taken too.
-    #[must_use]
-    pub fn taking(self, jwts: Option<Jwts>) -> Self {
-        Self { jwts, ..self }
     }
 
     /// Judges guesses by these `rules` from now on.
@@ -147,45 +146,6 @@ impl Auth {
         self.tokens.resolve(authorization).await
     }
 
-    /// Whether there is a JWT of an identity provider in this `Authorization`, good or bad: it never goes upstream.
-    pub fn is_jwt(&self, authorization: &HeaderValue) -> bool {
-        self.jwts.as_ref().is_some_and(|jwts| jwts.is_for_us(authorization))
-    }
-
-    /// Who comes with the JWT in this `Authorization`; `None` if there is none of an identity provider's.
-    pub async fn by_jwt<'a>(
-        &self,
-        authorization: &HeaderValue,
-        meta: impl FnOnce() -> RequestMeta<'a>,
-    ) -> Option<Result<Arc<JwtCaller>, JwtError>> {
-        let judged =
-            self.jwts.as_ref()?.caller(authorization, |name| self.has_account(name)).await?;
-        Some(judged.map_err(|refused| {
-            if refused.is_new
-                && let Some((reason, user)) = refused.error.reason()
-            {
-                let event = Event::now(EventKind::Refused(reason)).on(&meta());
-                self.audit.record(match user {
-                    Some(user) => event.to(user),
-                    None => event,
-                });
-            }
-            refused.error
-        }))
-    }
-
-    /// What the JWT in this `Authorization` would be worth; see [`Jwts::suppose`].
-    pub fn suppose_jwt(&self, authorization: &HeaderValue) -> Option<Supposed> {
-        self.jwts.as_ref()?.suppose(authorization, |name| self.has_account(name))
-    }
-
-    fn has_account(&self, name: &Username) -> bool {
-        match &self.directory {
-            Directory::File(file) => file.knows(Some(name)),
-            Directory::Influxdb(_) => false,
-        }
-    }
-
     /// What becomes of clients that bring their own API token.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
@@ -198,7 +158,11 @@ impl Auth {
         now: Moment,
         meta: &RequestMeta<'_>,
     ) -> Result<Option<Arc<Session>>, StoreError> {
+        let provider = self.provider_of(token, now).await?;
         let ended = self.sessions.end(&token.id(), EndReason::SignedOut, now).await?;
+        if let (Some(_), Some((provider, refresh))) = (&ended, provider) {
+            give_back(provider, refresh);
+        }
         Ok(ended.map(|ended| {
             self.audit.record(event(EventKind::SignedOut, &ended.session).on(meta));
             ended.session

@@ -5,13 +5,17 @@ mod audit;
 mod cookie;
 mod duration;
 mod effective;
+mod files;
 mod forward;
+mod grant;
 mod identity;
 mod jwt;
 mod listen;
 mod log;
 mod metrics;
+mod oidc;
 mod page;
+mod providers;
 mod server;
 mod session;
 mod signin;
@@ -36,11 +40,14 @@ use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table, 
 use crate::user::secret::ApiToken;
 pub use admin::{Admin, AdminAddress, token as admin_token};
 use duration::duration;
+pub use files::NamedFiles;
 pub use identity::Identity;
-pub use jwt::{Jwt, KeySource, Provider};
+pub use jwt::{JwtProvider, KeySource};
 pub use listen::Listen;
 pub use log::Log;
 pub use metrics::Metrics;
+pub use oidc::OidcProvider;
+pub use providers::Providers;
 pub use server::Stop;
 pub use session::Store;
 pub use signin::SignIn;
@@ -81,8 +88,8 @@ pub struct Config {
     pub tracing: Option<Tracing>,
     /// The headers that tell the upstream who asks.
     pub identity: Identity,
-    /// Whose JWTs are taken, if any are.
-    pub jwt: Option<Jwt>,
+    /// Identity providers, and what their users may do.
+    pub providers: Providers,
     /// What is forwarded besides the API.
     pub forwarding: Forwarding,
     /// Time limits.
@@ -124,44 +131,6 @@ pub struct Upstream {
     pub token_file: Option<Named>,
 }
 
-/// The files that a configuration names, as far as they are known. Their faults are reported together with those of the
-/// configuration.
-#[derive(Default)]
-pub struct NamedFiles {
-    /// The users file.
-    pub users: Option<Named>,
-    /// Certificates of listeners, each with its key.
-    pub https: Vec<(Named, Named)>,
-    /// Certificates that may have signed the upstream's.
-    pub ca: Option<Named>,
-    /// The gateway's own certificate, and its key.
-    pub client: Option<(Named, Named)>,
-    /// Certificates that may have signed the session store's.
-    pub store_ca: Option<Named>,
-    /// Certificates that may have signed those of identity providers.
-    pub jwt_ca: Vec<Named>,
-}
-
-impl NamedFiles {
-    fn of(
-        listen: &Listen,
-        upstream: &Upstream,
-        users: &Users,
-        jwt: Option<&Jwt>,
-        store_ca: Option<&Named>,
-    ) -> Self {
-        let https = listen.https.iter().map(|https| (https.certificate.clone(), https.key.clone()));
-        Self {
-            users: users.file().cloned(),
-            https: https.collect(),
-            ca: upstream.ca_file.clone(),
-            client: upstream.client.clone(),
-            store_ca: store_ca.cloned(),
-            jwt_ca: jwt.map(Jwt::ca_files).unwrap_or_default(),
-        }
-    }
-}
-
 /// Why there is no [`Config`].
 pub struct Refused {
     /// Everything that is wrong, in the order of the lines.
@@ -173,8 +142,8 @@ pub struct Refused {
 impl Config {
     /// The files that are named in it.
     pub fn files(&self) -> NamedFiles {
-        let (jwt, store_ca) = (self.jwt.as_ref(), self.store_ca_file.as_ref());
-        NamedFiles::of(&self.listen, &self.upstream, &self.users, jwt, store_ca)
+        let (providers, store_ca) = (&self.providers, self.store_ca_file.as_ref());
+        NamedFiles::of(&self.listen, &self.upstream, &self.users, providers, store_ca)
     }
 
     /// Reads `text`, or returns all its faults. They call the file `name`.
@@ -192,7 +161,9 @@ impl Config {
         let upstream = upstream::read(root.table("upstream"), folder);
         let cookie = cookie::read(root.table("cookie"));
         let identity = identity::read(root.table("identity"));
-        let users = users::read(root.table("users"), folder, &upstream, &identity);
+        let providers = providers::read(&mut root, folder, upstream.kind);
+        let others = (&identity, &providers);
+        let users = users::read(root.table("users"), folder, &upstream, others);
         let (lifetime, capacity, store, store_ca_file) =
             session::read(root.table("session"), folder);
         let signin = signin::read(root.table("signin"));
@@ -200,9 +171,8 @@ impl Config {
         let audit = audit::read(root.table("audit"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);
         let metrics = metrics::read(root.table("metrics"));
-        let page = page::read(root.table("page"));
+        let page = page::read(root.table("page"), &users, &providers);
         let tracing = tracing::read(root.table("tracing"));
-        let jwt = jwt::read(&mut root, folder, upstream.kind);
         let forwarding = forward::read(root.table("forward"), &upstream);
         let limits = limits(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
@@ -212,11 +182,11 @@ impl Config {
         let mut effective = effective::of(&document);
         let faults = document.into_faults();
         if !faults.is_empty() {
-            let (jwt, store_ca) = (jwt.as_ref(), store_ca_file.as_ref());
-            let files = NamedFiles::of(&listen, &upstream, &users, jwt, store_ca);
+            let store_ca = store_ca_file.as_ref();
+            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca);
             return Err(Refused { faults, files: Box::new(files) });
         }
-        effective::complete(&mut effective, &server, &signin, lifetime.idle);
+        effective::complete(&mut effective, &server, &signin, lifetime.idle, page.is_some());
         Ok(Self {
             listen,
             upstream,
@@ -234,7 +204,7 @@ impl Config {
             page,
             tracing,
             identity,
-            jwt,
+            providers,
             forwarding,
             limits,
             stop,

@@ -6,6 +6,7 @@ pub mod access;
 pub mod access_log;
 pub mod authenticator;
 pub mod client_info;
+mod oidc;
 mod page;
 pub mod policy;
 pub mod readiness;
@@ -131,6 +132,7 @@ impl Gateway {
                 caller @ Caller::Token(_) => Ok(Decision::on_behalf_of(caller)),
             },
             Route::Sessions(asked) => Box::pin(sessions::of(auth, client, asked, request)).await,
+            Route::MyProvider => Box::pin(oidc::out::own(auth, policy, client, request)).await,
             Route::Password(account, proof) => {
                 let caller = client.caller().await?.for_changes()?;
                 let new = (account, proof);
@@ -155,6 +157,7 @@ impl Gateway {
                 None => Ok(Decision::Forward(self.public(route, head))),
             },
             Route::Page(file) => Box::pin(page::answer(auth, policy, client, file, request)).await,
+            Route::Provider(it) => Box::pin(oidc::answer(auth, policy, client, it, request)).await,
             Route::Health => Ok(Decision::Respond(self.health())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
             Route::Public(route) => Ok(Decision::Forward(self.public(route, head))),

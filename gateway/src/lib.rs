@@ -44,7 +44,7 @@
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
 //!   `session`, `directory` and `jwt`, `user`, `process_log` and `spans`, then `clock`, `limits`, `metrics`, `toml_reader`,
-//!   `file_identity`, `request_meta`, `background_writer`, `seeds` and `service_manager`. Files of one folder do not
+//!   `file_identity`, `request_meta`, `background_writer`, `seal`, `seeds` and `service_manager`. Files of one folder do not
 //!   use each other in circles. A test reads the sources and says so. Above `cli`, and not in the program:
 //!   `internals`.
 //! - A request is forwarded for somebody, or because its path is public: the only way through takes
@@ -93,6 +93,7 @@ mod hex;
 mod limits;
 mod metrics;
 mod request_meta;
+mod seal;
 mod seeds;
 mod service_manager;
 mod toml_reader;

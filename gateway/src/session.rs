@@ -8,6 +8,7 @@ mod in_flight;
 mod index;
 pub mod memory;
 pub mod origin;
+pub mod provider;
 mod record;
 pub mod redis;
 pub mod store;
@@ -28,6 +29,7 @@ use crate::user::secret::UpstreamSession;
 use crate::user::{User, UserId};
 pub use in_flight::{Notice, Watch};
 use origin::{Named, Origin};
+use provider::ProviderHalf;
 pub use record::{Page, Place, Record, UnixMillis, Wanted};
 use token::SessionId;
 pub use upstream::{Question, UpstreamSessionState};
@@ -75,6 +77,8 @@ pub struct Session {
     client: Client,
     /// Boxed: most have none.
     origin: Option<Box<Origin>>,
+    /// What is kept of the sign-in provider that the user came by. Most came by none.
+    provider: Option<Box<ProviderHalf>>,
 }
 
 impl Session {
@@ -96,6 +100,7 @@ impl Session {
             tick: AtomicU32::new(0),
             client: Client::default(),
             origin: None,
+            provider: None,
         }
     }
 
@@ -105,12 +110,18 @@ impl Session {
     }
 
     /// The same, for a user whom a sign-in provider has signed in.
-    #[cfg_attr(
-        not(any(test, feature = "internals")),
-        expect(dead_code, reason = "no provider signs in yet")
-    )]
     pub fn with_origin(self, origin: Origin) -> Self {
         Self { origin: Some(Box::new(origin)), ..self }
+    }
+
+    /// The same, with what is kept of that provider.
+    pub fn with_provider(self, half: ProviderHalf) -> Self {
+        Self { provider: Some(Box::new(half)), ..self }
+    }
+
+    /// What is kept of the sign-in provider that the user came by, if they came by one.
+    pub fn provider(&self) -> Option<&ProviderHalf> {
+        self.provider.as_deref()
     }
 
     /// What a sign-in provider calls its user and its own session, if one has signed the user in.
@@ -157,6 +168,11 @@ impl Session {
     /// Has the session be of another user, or of what has become of the same. The store's business.
     fn set_user(&self, user: Arc<User>) {
         self.user.store(user);
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Moment {
+        self.started
     }
 
     /// InfluxDB's half of the session, if there is one.

@@ -4,6 +4,7 @@ pub mod collector;
 pub mod drain;
 pub mod expiry;
 pub mod jwt_keys;
+pub mod oidc;
 pub mod reload;
 pub mod remote;
 pub mod restarting;

@@ -31,6 +31,21 @@ pub struct Page {
     pub title: String,
     /// Whether anybody can sign in with a password.
     pub passwords: bool,
+    /// Who else signs users in.
+    pub providers: Vec<Provider>,
+}
+
+/// A provider that signs users in, as the page has it.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// What it is called in paths: `/gateway/oidc/{id}/login`.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Whether the page goes straight to it.
+    pub auto: bool,
+    /// Whether users sign out of it too.
+    pub sign_out: bool,
 }
 
 /// What its form is filled with.
@@ -90,7 +105,13 @@ impl Page {
 
     /// Names and switches, and nothing that is anybody's.
     fn options(&self) -> Response {
-        let options = json!({ "title": self.title, "password": self.passwords, "providers": [] });
+        let provider = |it: &Provider| {
+            let sign_out = if it.sign_out { "provider" } else { "local" };
+            json!({ "id": it.id, "name": it.name, "auto": it.auto, "sign_out": sign_out })
+        };
+        let providers: Vec<_> = self.providers.iter().map(provider).collect();
+        let options =
+            json!({ "title": self.title, "password": self.passwords, "providers": providers });
         of_json(StatusCode::OK, &options)
     }
 }
@@ -101,7 +122,8 @@ fn of_kind(kind: &'static str, body: bytes::Bytes) -> Response {
     response
 }
 
-fn finished(mut response: Response) -> Response {
+/// `response` with the headers that hold pages together.
+pub(super) fn finished(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
@@ -112,7 +134,7 @@ fn finished(mut response: Response) -> Response {
 }
 
 /// `text` as it stands in HTML, in an attribute too.
-fn escaped(text: &str) -> Cow<'_, str> {
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '<', '>', '"', '\'']) {
         return text.into();
     }
@@ -150,7 +172,7 @@ mod tests {
 
     #[test]
     fn markup_becomes_text() {
-        let page = Page { title: "<b>&\"'".to_owned(), passwords: true };
+        let page = Page { title: "<b>&\"'".to_owned(), passwords: true, providers: Vec::new() };
         let form = Form { name: "\"><script>x</script>", return_to: "/", error: Some("wrong") };
         let answer = page.index(Language::English, &form);
         let text = std::str::from_utf8(answer.body()).unwrap();

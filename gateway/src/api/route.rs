@@ -2,11 +2,15 @@
 
 mod class;
 mod page;
+mod password;
+mod provider;
 mod unversioned;
 
 use http::Method;
 
 pub use page::PageFile;
+pub use password::{PasswordOwner, PasswordProof};
+pub use provider::{ProviderRoute, ProviderStep};
 use unversioned::{COMPATIBLE, influxdb_3, is_of_influxdb_3, is_private_api, on_its_own};
 
 /// The methods that are read at all, for `Allow`.
@@ -64,6 +68,8 @@ pub enum Route<'a> {
     Me,
     /// `/api/v2/me/sessions` and what is below.
     Sessions(OwnSessions<'a>),
+    /// `GET /api/v2/me/provider`.
+    MyProvider,
     /// A new password for a user.
     Password(PasswordOwner<'a>, PasswordProof),
     /// `OPTIONS` of a local endpoint, which has this method.
@@ -78,6 +84,8 @@ pub enum Route<'a> {
     Health,
     /// The gateway's own page, if there is one.
     Page(PageFile),
+    /// Signing in by a provider, if there is one.
+    Provider(ProviderRoute<'a>),
     /// The rest of InfluxDB's API: forwarded on behalf of somebody.
     Api,
     /// One of InfluxDB 1's endpoints: forwarded with the credentials that it takes.
@@ -110,24 +118,6 @@ pub enum OwnSessions<'a> {
     EndOne(&'a str),
 }
 
-/// Whose password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordOwner<'a> {
-    /// That of whoever asks.
-    Own,
-    /// That of the user with this id.
-    Of(&'a str),
-}
-
-/// What is asked for besides the session when a password is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordProof {
-    /// The old password: `PUT`.
-    OldPassword,
-    /// Nothing: `POST`.
-    Session,
-}
-
 /// A route on which requests are forwarded on behalf of nobody. Only [`Route::of`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicRoute(());
@@ -156,6 +146,7 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
         "/signin" => only("POST", method, Route::SignIn(door)),
         "/signout" => only("POST", method, Route::SignOut(door)),
         "/me" => only("GET", method, Route::Me),
+        "/me/provider" => only("GET", method, Route::MyProvider),
         "/me/password" => {
             only("PUT", method, Route::Password(PasswordOwner::Own, PasswordProof::OldPassword))
         }
@@ -230,7 +221,7 @@ fn other_than(allow: &'static str, method: &Method) -> Route<'static> {
 }
 
 /// Everything that is not InfluxDB 2's API.
-fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a> {
+fn outside<'a>(method: &Method, path: &'a str, forwarding: &Forwarding) -> Route<'a> {
     if let Some(below) = path.strip_prefix("/gateway")
         && (below.is_empty() || below.starts_with('/'))
     {
@@ -258,11 +249,12 @@ fn outside<'a>(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'a
 }
 
 /// What the gateway has for itself; `below` is what follows `/gateway`.
-fn own(method: &Method, below: &str) -> Route<'static> {
+fn own<'a>(method: &Method, below: &'a str) -> Route<'a> {
     match (below, method) {
         ("/health", &(Method::GET | Method::HEAD)) => Route::Health,
         ("/health", &Method::OPTIONS) => Route::Options("GET, HEAD"),
         ("/health", _) => Route::WrongMethod(Authentication::Exempt, "GET, HEAD"),
+        _ if let Some(asked) = ProviderRoute::of(below) => Route::Provider(asked),
         _ => PageFile::of(below).map_or(Route::Elsewhere, Route::Page),
     }
 }

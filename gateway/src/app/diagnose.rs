@@ -143,6 +143,9 @@ impl Report {
                 "file",
                 &format!("{}, {} users", file.file.path.display(), file.users.count()),
             ),
+            None if loaded.config.users.are_of_providers() => {
+                self.line("source", "identity providers alone");
+            }
             None => self.line("source", "InfluxDB"),
         }
     }

@@ -30,6 +30,7 @@ use crate::directory::Directory;
 use crate::directory::file::FileDirectory;
 use crate::directory::hash_pool::HashPool;
 use crate::directory::influxdb::{InfluxdbDirectory, Unreachable, UpstreamClient};
+use crate::directory::users::Users;
 use crate::file_identity::Files;
 use crate::gateway::Gateway;
 use crate::gateway::client_info::ClientInfo;
@@ -107,6 +108,7 @@ impl Dry {
         let scheme = config.upstream.kind.scheme();
         let shared = Arc::new(Shared::new(config.upstream.token.clone(), scheme));
         let known = users.as_ref().map(|file| file.users.sorted().into_iter().cloned().collect());
+        let known = known.or_else(|| config.users.are_of_providers().then(Vec::new));
         let directory = directory(&config, users, &shared);
         let store = MemoryStore::new(config.lifetime, config.capacity, []);
         let store = Arc::new(SessionStore::Memory(store));
@@ -117,7 +119,8 @@ impl Dry {
         };
         let (rules, audit) = (config.signin.rules, Audit::to_log());
         let auth = Auth::new(directory, Arc::clone(&store), tokens, None, rules, audit);
-        let auth = auth.taking(jwt::of(&config).jwts);
+        let jwt::Made { jwts, oidc, .. } = jwt::of(&config);
+        let auth = auth.taking(jwts, oidc);
         let policy = policy::of(&config, Arc::clone(&shared));
         let version = Version::new(Arc::new(Nobody), shared);
         let readiness = Arc::new(Readiness::new(Arc::clone(&store), None));
@@ -226,7 +229,8 @@ impl Dry {
 /// Who may sign in; nobody is asked for it.
 fn directory(config: &Config, users: Option<UsersFile>, shared: &Arc<Shared>) -> Directory {
     let signin = config.signin;
-    if let Some(UsersFile { users, .. }) = users {
+    let users = users.map(|file| file.users);
+    if let Some(users) = users.or_else(|| config.users.are_of_providers().then(Users::none)) {
         let pool = HashPool::new(signin.line, signin.cost);
         return Directory::File(Arc::new(FileDirectory::new(users, None, pool)));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
-use crate::config::{Config, Jwt, NamedFiles, Refused, Store, Tracing};
+use crate::config::{Config, NamedFiles, Refused, Store, Tracing};
 use crate::directory::parse;
 use crate::directory::users::Users;
 use crate::file_identity::Files;
@@ -72,7 +72,7 @@ fn load_all(
         None
     });
     faults.extend(config.iter().flat_map(|config| missing_authorities(config, path)));
-    let of_providers = named.jwt_ca.iter().map(|file| load_authorities(file, others));
+    let of_providers = named.providers_ca.iter().map(|file| load_authorities(file, others));
     faults.extend(of_providers.filter_map(Result::err));
     let authorities = named.store_ca.as_ref().map(|file| load_authorities(file, others));
     let authorities = authorities.transpose().unwrap_or_else(|fault| {
@@ -190,8 +190,12 @@ fn missing_authorities(config: &Config, path: &Path) -> Vec<Diagnostic> {
             ("session.store_ca_file", "not set, so the certificate of the session store", "set it"),
         ),
         (
-            config.jwt.as_ref().is_some_and(Jwt::needs_system_authorities),
+            config.providers.needs_system_authorities(),
             ("jwt.ca_file", "not set, so the certificate of the identity provider", "set it"),
+        ),
+        (
+            config.providers.needs_system_authorities_to_sign_in(),
+            ("oidc.ca_file", "not set, so the certificate of the identity provider", "set it"),
         ),
         (
             config.tracing.as_ref().is_some_and(Tracing::is_secure),

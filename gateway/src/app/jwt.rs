@@ -1,35 +1,40 @@
-//! JWTs, as the configuration has them: who judges them, who asks for keys, and the files that belong to it.
+//! Identity providers, as the configuration has them: who judges JWTs, who asks for keys, and the files that belong to it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::files::read_file;
-use super::token_file;
+use super::{oidc, token_file};
+use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;
 use crate::auth::jwt::{Jwts, Provider};
-use crate::config::{Config, KeySource, Provider as Configured};
+use crate::auth::oidc::Oidc;
+use crate::config::{Config, JwtProvider, KeySource};
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::jwt::keys::KeySet;
 use crate::tasks::jwt_keys::{FetchKeys, Place};
 use crate::toml_reader::Named;
 
-/// What is to be made of `[[jwt]]` and `[[grant]]`.
+/// What is to be made of `[[jwt]]`, `[[oidc]]` and `[[grant]]`.
 #[derive(Default)]
-pub(super) struct Jwt {
+pub(super) struct Made {
     pub(super) jwts: Option<Jwts>,
+    pub(super) oidc: Option<Oidc>,
     pub(super) fetch: FetchKeys,
     pub(super) watched: Vec<Watched>,
 }
 
 /// Where the keys of a provider are, if somebody has to be asked for them.
-pub(super) fn place(provider: &Configured) -> Option<Place> {
+fn place(provider: &JwtProvider) -> Option<Place> {
     let keys = match &provider.keys {
         KeySource::Discover => None,
         KeySource::At(uri) => Some(uri.clone()),
         KeySource::File(_) => return None,
     };
     let ca_file = provider.ca_file.as_ref().map(|file| file.path.clone());
-    Some(Place { issuer: provider.rules.issuer.clone(), keys, ca_file })
+    let issuer = provider.rules.issuer.clone();
+    Some(Place { issuer, keys, ca_file, signs_in: false })
 }
 
 /// How many keys each identity provider has, by its issuer, which is asked now; or what is wrong, for people to read.
@@ -39,21 +44,27 @@ pub(super) fn place(provider: &Configured) -> Option<Place> {
 pub fn ask_providers(config: &Config) -> Vec<(String, Result<usize, String>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime is had");
-    let providers = config.jwt.iter().flat_map(|jwt| &jwt.providers);
-    let places = providers.filter_map(place);
+    let of_jwt = config.providers.jwt.iter().filter_map(place);
+    let places = of_jwt.chain(config.providers.oidc.iter().map(oidc::place));
     let ask = |place: Place| {
-        let answer = runtime.block_on(place.read()).map(|keys| keys.count());
+        let answer = runtime.block_on(place.read()).map(|answer| answer.keys.count());
         (place.issuer, answer)
     };
     places.map(ask).collect()
 }
 
 /// Makes it.
-pub(super) fn of(config: &Config) -> Jwt {
-    let Some(configured) = &config.jwt else { return Jwt::default() };
-    let mut made = Jwt::default();
+pub(super) fn of(config: &Config) -> Made {
+    let configured = &config.providers;
+    if configured.are_none() {
+        return Made::default();
+    }
+    let prefix = config.identity.token_prefix.clone();
+    let admission = Admission::new(configured.grants.clone(), prefix, are_several(config));
+    let admission = Arc::new(admission);
+    let mut made = Made::default();
     let mut providers = Vec::new();
-    for provider in &configured.providers {
+    for provider in &configured.jwt {
         let keys = match &provider.keys {
             KeySource::File(file) => {
                 // It was good when the configuration was read.
@@ -71,12 +82,21 @@ pub(super) fn of(config: &Config) -> Jwt {
         }
         providers.push(Provider { rules: provider.rules.clone(), keys });
     }
-    let prefix = config.identity.token_prefix.clone();
-    made.jwts = Some(Jwts::new(providers, configured.grants.clone(), prefix));
+    if !providers.is_empty() {
+        made.jwts = Some(Jwts::new(providers, Arc::clone(&admission)));
+    }
+    made.oidc = oidc::of(config, &admission, &mut made.fetch);
     let tokens = configured.token_files.iter();
     made.watched
         .extend(tokens.filter_map(|(file, token)| token_file::watched(Some(file.clone()), token)));
     made
+}
+
+/// Whether there are several issuers.
+fn are_several(config: &Config) -> bool {
+    let of_jwt = config.providers.jwt.iter().map(|provider| &provider.rules.issuer);
+    let of_oidc = config.providers.oidc.iter().map(|provider| &provider.rules.issuer);
+    of_jwt.chain(of_oidc).collect::<HashSet<_>>().len() > 1
 }
 
 /// A file of keys, read again when it changes.

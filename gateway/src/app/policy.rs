@@ -13,7 +13,7 @@ use crate::gateway::policy::Policy;
 
 /// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
 /// read again.
-pub const NEEDS_RESTART: [&str; 47] = [
+pub const NEEDS_RESTART: [&str; 48] = [
     "admin.listen",
     "admin.ready_needs_upstream",
     "admin.token_file",
@@ -34,6 +34,7 @@ pub const NEEDS_RESTART: [&str; 47] = [
     "listen.https",
     "log.file",
     "log.format",
+    "oidc",
     "server",
     "session.idle",
     "session.lifetime",

@@ -41,6 +41,12 @@ fn outcome(reason: Reason) -> Option<SignIn> {
         Reason::NameTooLong => SignIn::NameTooLong,
         Reason::Unavailable => SignIn::Unavailable,
         Reason::PasswordChangeRequired => SignIn::PasswordChangeRequired,
+        Reason::OidcState => SignIn::OidcState,
+        Reason::OidcIssuer => SignIn::OidcIssuer,
+        Reason::OidcDenied => SignIn::OidcDenied,
+        Reason::OidcProvider => SignIn::OidcProvider,
+        Reason::OidcCode => SignIn::OidcCode,
+        Reason::OidcToken => SignIn::OidcToken,
         Reason::JwtExpired
         | Reason::JwtSignature
         | Reason::JwtAudience

@@ -25,6 +25,8 @@ struct Line<'a> {
     client: Option<String>,
     session: Option<String>,
     request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
     user: Option<&'a str>,
 }
 
@@ -41,6 +43,7 @@ pub(super) fn write(event: &Event, out: &mut Vec<u8>) {
         client: event.client.map(|client| client.to_string()),
         session: event.session.map(|session| session.to_string()),
         request_id: event.request_id.as_deref(),
+        provider: event.provider.as_deref(),
         user: event.user.as_ref().map(LoginName::as_str),
     };
     let mut serializer = Serializer::with_formatter(&mut *out, Ascii);
@@ -96,6 +99,12 @@ impl Reason {
             Self::JwtClaims => "jwt_claims",
             Self::NoGrant => "no_grant",
             Self::NameTaken => "name_taken",
+            Self::OidcState => "oidc_state",
+            Self::OidcIssuer => "oidc_issuer",
+            Self::OidcDenied => "oidc_denied",
+            Self::OidcProvider => "oidc_provider",
+            Self::OidcCode => "oidc_code",
+            Self::OidcToken => "oidc_token",
         }
     }
 }

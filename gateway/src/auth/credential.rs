@@ -96,6 +96,7 @@ impl Caller {
     /// | session that InfluxDB made | InfluxDB's cookie; `Authorization` only for a new password |
     /// | session of a user of the file with a token | the user's token |
     /// | session of a user of the file without one | the shared token; none if there is none |
+    /// | session of a user of a sign-in provider | the token of its grant, otherwise the shared token |
     /// | own token | as it came |
     /// | JWT | the token of its grant, otherwise the shared token |
     pub fn upstream_credential(&self, shared: &Shared, purpose: Purpose) -> UpstreamCredential {
@@ -112,7 +113,8 @@ impl Caller {
         }
         let user = session.user();
         let own = user.token.as_ref().map(|token| token.authorization(shared.scheme));
-        let token = own.or_else(|| shared.authorization());
+        let granted = || session.provider()?.granted()?.authorization();
+        let token = own.or_else(granted).or_else(|| shared.authorization());
         token.map_or(UpstreamCredential::Nothing, UpstreamCredential::Token)
     }
 }

@@ -1,5 +1,6 @@
 //! Requests with a JWT: verified by the keys of its issuer, and remembered for a while.
 
+pub mod admission;
 pub mod keys;
 
 use std::sync::Arc;
@@ -13,17 +14,16 @@ use sha2::{Digest, Sha256};
 use super::credential::JwtCaller;
 use crate::audit::Reason;
 use crate::clock::{self, Moment};
-use crate::jwt::claims::Groups;
 use crate::jwt::form::{self, Unverified};
-use crate::jwt::grants::Grants;
 use crate::jwt::keys::KeySet;
 use crate::jwt::refusal::Refusal;
 use crate::jwt::rules::Rules;
 use crate::jwt::verify::{Identity, suppose, verify};
 use crate::metrics::METRICS;
 use crate::metrics::label::JwtOutcome;
-use crate::user::name::{TokenPrefix, Username};
+use crate::user::name::Username;
 use crate::user::{Status, User};
+use admission::{Admission, Denied};
 use keys::Keys;
 
 /// An identity provider whose tokens are taken.
@@ -37,11 +37,7 @@ pub struct Provider {
 /// Judges JWTs.
 pub struct Jwts {
     providers: Vec<Provider>,
-    grants: Grants,
-    /// What the names of API tokens' owners begin with, which no other name may.
-    prefix: Option<TokenPrefix>,
-    /// Which provider a name is of, where there are several: a name is nobody else's as long as the process lives.
-    owners: Cache<Username, usize>,
+    admission: Arc<Admission>,
     known: Cache<Key, Known>,
     refused: Cache<Key, JwtError>,
 }
@@ -94,19 +90,15 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 /// How long a bad one is.
 const BAD_FOR: Duration = Duration::from_secs(5);
 
-/// How many names are remembered.
-const MOST_NAMES: u64 = 100_000;
-
 impl Jwts {
-    /// Judges tokens of `providers`, whose users may do what is in `grants`.
-    pub fn new(providers: Vec<Provider>, grants: Grants, prefix: Option<TokenPrefix>) -> Self {
+    /// Judges tokens of `providers`, whose users `admission` lets in.
+    pub fn new(providers: Vec<Provider>, admission: Arc<Admission>) -> Self {
         fn cache<V: Clone + Send + Sync + 'static>(time: Duration) -> Cache<Key, V> {
             let cache = Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru());
             cache.time_to_live(time).build()
         }
-        let owners = Cache::new(MOST_NAMES);
         let (known, refused) = (cache(GOOD_FOR), cache(BAD_FOR));
-        Self { providers, grants, prefix, owners, known, refused }
+        Self { providers, admission, known, refused }
     }
 
     /// Whether there is a JWT of one of the providers in `authorization`, good or bad.
@@ -124,14 +116,14 @@ impl Jwts {
     ) -> Option<Supposed> {
         let bytes = token_of(authorization)?;
         let token = Unverified::parse(bytes)?;
-        let ((number, provider), now) = (self.provider_of(&token)?, clock::unix_seconds());
+        let (provider, now) = (self.provider_of(&token)?, clock::unix_seconds());
         let keys = provider.keys.get();
         let judged = match &keys {
             Some(keys) => verify(&token, &provider.rules, keys, now),
             None => suppose(&token, &provider.rules, now),
         };
         let judged = judged.map_err(JwtError::Refused);
-        let admitted = judged.and_then(|identity| self.admit(identity, number, is_taken));
+        let admitted = judged.and_then(|identity| self.admit(identity, provider, is_taken));
         let caller = admitted.map(|known| {
             self.known.insert(Sha256::digest(bytes).into(), known.clone());
             known.caller
@@ -167,12 +159,12 @@ impl Jwts {
         is_taken: impl Fn(&Username) -> bool,
     ) -> Option<Result<Arc<JwtCaller>, Refused>> {
         let token = Unverified::parse(token)?;
-        let (number, provider) = self.provider_of(&token)?;
+        let provider = self.provider_of(&token)?;
         if let Some(error) = self.refused.get(&key) {
             return Some(Err(Refused { error, is_new: false }));
         }
         let admitted = match provider.verify(&token, now).await {
-            Ok(identity) => self.admit(identity, number, is_taken),
+            Ok(identity) => self.admit(identity, provider, is_taken),
             Err(error) => Err(error),
         };
         Some(match admitted {
@@ -192,36 +184,27 @@ impl Jwts {
         })
     }
 
-    fn provider_of(&self, token: &Unverified<'_>) -> Option<(usize, &Provider)> {
+    fn provider_of(&self, token: &Unverified<'_>) -> Option<&Provider> {
         let issuer = token.issuer()?;
-        self.providers.iter().enumerate().find(|(_, provider)| provider.rules.issuer == issuer)
+        self.providers.iter().find(|provider| provider.rules.issuer == issuer)
     }
 
     /// Lets the user in whose token has been verified, as far as there is a grant.
     fn admit(
         &self,
         identity: Identity,
-        provider: usize,
+        provider: &Provider,
         is_taken: impl Fn(&Username) -> bool,
     ) -> Result<Known, JwtError> {
         let Identity { name, id, groups, until, jti } = identity;
-        let is_like_owners = self.prefix.as_ref().is_some_and(|prefix| prefix.could_begin(&name));
-        let is_anothers = || {
-            self.providers.len() > 1 && self.owners.get_with(name.clone(), || provider) != provider
-        };
-        if is_like_owners || is_taken(&name) || is_anothers() {
-            return Err(JwtError::NameTaken(name));
-        }
-        let issuer = &self.providers[provider].rules.issuer;
-        let Some(grant) = self.grants.find(issuer, &name, &groups) else {
-            if let Groups::Unread(why) = groups {
-                log::info!("jwt: the groups of {name}, of {issuer}, cannot be read: {why}");
-            }
-            return Err(JwtError::NoGrant(name));
-        };
+        let admitted = self.admission.admit(&provider.rules.issuer, &name, &groups, is_taken);
+        let grant = admitted.map_err(|denied| match denied {
+            Denied::NameTaken => JwtError::NameTaken(name.clone()),
+            Denied::NoGrant => JwtError::NoGrant(name.clone()),
+        })?;
         let (status, access) = (Status::Active, grant.access);
         let user = Arc::new(User { name, id, status, access, token: None });
-        Ok(Known { caller: Arc::new(JwtCaller { user, grant: Arc::clone(grant), jti }), until })
+        Ok(Known { caller: Arc::new(JwtCaller { user, grant, jti }), until })
     }
 }
 

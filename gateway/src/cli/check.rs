@@ -22,7 +22,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say::complain(&format!("warning: {warning}"));
     }
     say::mention(&format!("a change of these needs a restart: {}", NEEDS_RESTART.join(", ")));
-    let users = users.map_or("InfluxDB's".to_owned(), |file| file.users.count().to_string());
+    let others = if config.users.are_of_providers() { "providers'" } else { "InfluxDB's" };
+    let users = users.map_or(others.to_owned(), |file| file.users.count().to_string());
     say::mention(&format!("{}: good; users: {users}", path.display()));
     if arguments.online { ask_providers(&config) } else { Ok(()) }
 }

@@ -139,7 +139,7 @@ fn users_file(file: &ConfigFile) -> Result<toml_reader::Named, Failure> {
     let config = app::load_config(&file.config)?;
     config.users.file().cloned().ok_or_else(|| {
         Failure::File(format!(
-            "{}: users.source is \"influxdb\": users are InfluxDB's, and changed there",
+            "{}: users.source is not \"file\": users are InfluxDB's or an identity provider's, and changed there",
             file.config.display()
         ))
     })

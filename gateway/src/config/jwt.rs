@@ -1,36 +1,20 @@
-//! `[[jwt]]` and `[[grant]]`: whose JWTs are taken, and what their users may do.
+//! `[[jwt]]`: whose JWTs are taken; and what an `[[oidc]]` says in the same words.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 
-use super::UpstreamKind;
 use super::duration::duration;
 use crate::jwt::address;
 use crate::jwt::claims::ClaimPath;
-use crate::jwt::grants::{Grant, Grants, Who};
 use crate::jwt::keys::KeySet;
-use crate::jwt::rules::{Rules, algorithm};
+use crate::jwt::rules::{Algorithm, Rules, algorithm};
 use crate::toml_reader::{Named, Table};
-use crate::user::access::Access;
-use crate::user::name::Username;
-use crate::user::secret::{ApiToken, Shared};
 
-/// Whose JWTs are taken, and what their users may do.
-pub struct Jwt {
-    /// The identity providers.
-    pub providers: Vec<Provider>,
-    /// What their users may do.
-    pub grants: Grants,
-    /// Files of tokens that go upstream, each with the token.
-    pub token_files: Vec<(Named, Arc<Shared>)>,
-}
-
-/// One identity provider.
+/// One identity provider whose JWTs are taken.
 #[derive(Clone)]
-pub struct Provider {
+pub struct JwtProvider {
     /// By which rules its tokens are judged.
     pub rules: Rules,
     /// Where its keys are.
@@ -50,81 +34,102 @@ pub enum KeySource {
     File(Named),
 }
 
-impl Jwt {
-    /// Certificates that may have signed those of providers.
-    pub(super) fn ca_files(&self) -> Vec<Named> {
-        self.providers.iter().filter_map(|provider| provider.ca_file.clone()).collect()
-    }
-
-    /// Whether a provider is known by the system's authorities.
-    pub fn needs_system_authorities(&self) -> bool {
-        let is_over_tls = |it: &Provider| it.keys.is_over_tls(&it.rules.issuer);
-        self.providers.iter().any(|it| it.ca_file.is_none() && is_over_tls(it))
-    }
-}
-
-impl KeySource {
-    /// Whether somebody has to be asked over TLS for keys of `issuer`.
-    fn is_over_tls(&self, issuer: &str) -> bool {
-        match self {
-            Self::Discover => issuer.starts_with("https://"),
-            Self::At(uri) => address::is_over_tls(uri),
-            Self::File(_) => false,
-        }
+impl JwtProvider {
+    /// Whether it is known by the system's authorities.
+    pub(super) fn needs_system_authorities(&self) -> bool {
+        let is_over_tls = match &self.keys {
+            KeySource::Discover => self.rules.issuer.starts_with("https://"),
+            KeySource::At(uri) => address::is_over_tls(uri),
+            KeySource::File(_) => false,
+        };
+        self.ca_file.is_none() && is_over_tls
     }
 }
 
-/// Reads the tables. `None` if there are none.
-pub(super) fn read(root: &mut Table<'_>, folder: &Path, upstream: UpstreamKind) -> Option<Jwt> {
-    let (jwt, grant) = (root.tables("jwt"), root.tables("grant"));
-    if jwt.is_empty() {
-        if !grant.is_empty() {
-            root.fault("grant", "there is no [[jwt]] whose users it could be for");
-        }
-        for table in grant {
-            drop(read_grant(table, folder, upstream, &[]));
-        }
-        return None;
-    }
-    let mut providers: Vec<Provider> = Vec::new();
-    let mut issuers: Vec<String> = Vec::new();
-    for table in jwt {
-        if let Some(provider) = read_provider(table, folder, &mut issuers) {
-            providers.push(provider);
-        }
-    }
-    if grant.is_empty() {
-        root.fault("jwt", "without a [[grant]], nobody who comes with a JWT may do anything");
-    }
-    let (mut grants, mut token_files) = (Vec::new(), Vec::new());
-    for table in grant {
-        let (grant, file) = read_grant(table, folder, upstream, &issuers);
-        let of_file = file.zip(grant.token.clone());
-        token_files.extend(of_file);
-        grants.push(grant);
-    }
-    Some(Jwt { providers, grants: Grants::new(grants), token_files })
-}
-
-fn read_provider(
+/// Reads one of the tables; its issuer is none of `issuers`, and is added to them. `is_sign_in` says whether an audience
+/// of an issuer is that of its sign-ins.
+pub(super) fn read(
     mut table: Table<'_>,
     folder: &Path,
     issuers: &mut Vec<String>,
-) -> Option<Provider> {
-    let issuer = table.required("issuer", |text| {
-        address::of_provider(text)?;
-        if issuers.iter().any(|other| other == text) {
-            return Err("another [[jwt]] has this issuer".to_owned());
-        }
-        issuers.push(text.to_owned());
-        Ok(text.to_owned())
-    });
+    is_sign_in: impl Fn(&str, &str) -> bool,
+) -> Option<JwtProvider> {
+    let issuer = issuer(&mut table, "[[jwt]]", issuers);
     let audience = table.texts("audience").unwrap_or_default();
     if audience.is_empty() {
         table.fault("audience", "at least one: what tokens for this gateway have in `aud`");
     }
+    let of_sign_in = |it: &&String| issuer.as_ref().is_some_and(|issuer| is_sign_in(issuer, it));
+    if let Some(client) = audience.iter().find(of_sign_in) {
+        let what = format!(
+            "{client:?} is the client_id of an [[oidc]] of this issuer: what is for its sign-ins is not for \
+             the API; have the provider make tokens for an audience of their own, such as \"influx-api\""
+        );
+        table.fault("audience", &what);
+    }
     let keys = keys(&mut table, folder);
     let ca_file = table.file("ca_file", folder);
+    let claims = claims(&mut table);
+    let types = table.texts("types").unwrap_or_else(|| texts(&["JWT", "at+jwt"]));
+    if types.is_empty() {
+        table.fault("types", "at least one");
+    }
+    let max_age = table.parsed("max_age", duration).unwrap_or(MAX_AGE);
+    if let (Some(_), KeySource::File(_)) = (&ca_file, &keys) {
+        table.fault("ca_file", "keys are in a file, so that nobody is asked for them");
+    }
+    table.close();
+    let rules = claims?.rules(issuer?, audience, types, max_age);
+    Some(JwtProvider { rules, keys, ca_file })
+}
+
+/// How long ago a token may have been issued, unless it is configured.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// A provider whose clock is off by more has other worries.
+const MOST_LEEWAY: Duration = Duration::from_secs(600);
+
+/// The issuer of a table of this `kind`, which no other of them has.
+pub(super) fn issuer(
+    table: &mut Table<'_>,
+    kind: &str,
+    issuers: &mut Vec<String>,
+) -> Option<String> {
+    table.required("issuer", |text| {
+        address::of_provider(text)?;
+        if issuers.iter().any(|other| other == text) {
+            return Err(format!("another {kind} has this issuer"));
+        }
+        issuers.push(text.to_owned());
+        Ok(text.to_owned())
+    })
+}
+
+/// What tokens have to claim, and how they are signed.
+pub(super) struct Claims {
+    algorithms: Vec<Algorithm>,
+    user: ClaimPath,
+    groups: ClaimPath,
+    require: Vec<(ClaimPath, String)>,
+    leeway: Duration,
+}
+
+impl Claims {
+    /// The rules for tokens of `issuer` of which more is known.
+    pub(super) fn rules(
+        self,
+        issuer: String,
+        audience: Vec<String>,
+        types: Vec<String>,
+        max_age: Duration,
+    ) -> Rules {
+        let Self { algorithms, user, groups, require, leeway } = self;
+        Rules { issuer, audience, algorithms, user, groups, require, types, leeway, max_age }
+    }
+}
+
+/// Reads them.
+pub(super) fn claims(table: &mut Table<'_>) -> Option<Claims> {
     let names = table.texts("algorithms").unwrap_or_else(|| texts(&["RS256", "ES256"]));
     let mut algorithms = Vec::new();
     for name in &names {
@@ -148,28 +153,12 @@ fn read_provider(
             Err(what) => table.fault("require", &format!("{name:?} is {what}")),
         }
     }
-    let types = table.texts("types").unwrap_or_else(|| texts(&["JWT", "at+jwt"]));
-    if types.is_empty() {
-        table.fault("types", "at least one");
-    }
-    let mut time =
-        |key, seconds| table.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
-    let (leeway, max_age) = (time("leeway", 30), time("max_age", 24 * 3600));
+    let leeway = table.parsed("leeway", duration).unwrap_or(Duration::from_secs(30));
     if leeway > MOST_LEEWAY {
         table.fault("leeway", "at most 10m: so far no clock is off that is kept");
     }
-    if let (Some(_), KeySource::File(_)) = (&ca_file, &keys) {
-        table.fault("ca_file", "keys are in a file, so that nobody is asked for them");
-    }
-    table.close();
-    let (issuer, user, groups) = (issuer?, user?, groups?);
-    let rules =
-        Rules { issuer, audience, algorithms, user, groups, require, types, leeway, max_age };
-    Some(Provider { rules, keys, ca_file })
+    Some(Claims { algorithms, user: user?, groups: groups?, require, leeway })
 }
-
-/// A provider whose clock is off by more has other worries.
-const MOST_LEEWAY: Duration = Duration::from_secs(600);
 
 /// A URL has a scheme, and no file has one. The file is read, so that its faults are told with the others.
 fn keys(table: &mut Table<'_>, folder: &Path) -> KeySource {
@@ -189,40 +178,7 @@ fn keys(table: &mut Table<'_>, folder: &Path) -> KeySource {
     }
 }
 
-/// A grant, and the file of its token.
-fn read_grant(
-    mut table: Table<'_>,
-    folder: &Path,
-    upstream: UpstreamKind,
-    issuers: &[String],
-) -> (Grant, Option<Named>) {
-    let line = table.line();
-    let issuer = table.text("issuer");
-    if let Some(issuer) = &issuer
-        && !issuers.contains(issuer)
-    {
-        table.fault("issuer", "no [[jwt]] has this issuer");
-    }
-    let group = table.text("group");
-    let user = table.parsed("user", str::parse::<Username>);
-    if group.is_some() && table.has("user") {
-        table.fault("user", "a grant is for a group or for a user, not for both");
-    }
-    let who = match (group, user) {
-        (Some(group), _) => Who::Group(group),
-        (None, Some(user)) => Who::User(user),
-        (None, None) => Who::Everybody,
-    };
-    let words = Access::ALL.map(|access| (access.word(), access));
-    let access = table.choice("access", &words).unwrap_or(Access::Read);
-    let files = table.environment().file;
-    let token = table.parsed("token_file", |path| ApiToken::of_file(&folder.join(path), files));
-    let file = table.file("token_file", folder);
-    table.close();
-    let token = token.map(|token| Arc::new(Shared::new(Some(token), upstream.scheme())));
-    (Grant { issuer, who, access, token, line }, file)
-}
-
-fn texts(of: &[&str]) -> Vec<String> {
+/// These texts.
+pub(super) fn texts(of: &[&str]) -> Vec<String> {
     of.iter().map(|text| (*text).to_owned()).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Identity, Upstream, UpstreamKind, duration};
+use super::{Identity, Providers, Upstream, UpstreamKind, duration};
 use crate::auth::upstream_sessions::Pace;
 use crate::toml_reader::{Named, Table};
 
@@ -26,6 +26,16 @@ enum Source {
     File(Named),
     /// InfluxDB itself.
     Influxdb,
+    /// Nobody has a password: identity providers know all users.
+    None,
+}
+
+/// A word for a [`Source`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    File,
+    Influxdb,
+    None,
 }
 
 /// What happens to requests with a client's own API token.
@@ -40,12 +50,17 @@ pub enum TokenPolicy {
 }
 
 impl Users {
-    /// The users file; `None` if InfluxDB knows the users.
+    /// The users file; `None` if there is none.
     pub fn file(&self) -> Option<&Named> {
         match &self.source {
             Source::File(file) => Some(file),
-            Source::Influxdb => None,
+            Source::Influxdb | Source::None => None,
         }
+    }
+
+    /// Whether nobody has a password.
+    pub fn are_of_providers(&self) -> bool {
+        matches!(self.source, Source::None)
     }
 }
 
@@ -54,10 +69,14 @@ pub(super) fn read(
     mut table: Table<'_>,
     folder: &Path,
     upstream: &Upstream,
-    identity: &Identity,
+    (identity, providers): (&Identity, &Providers),
 ) -> Users {
-    let is_influxdb = table.choice("source", &[("file", false), ("influxdb", true)]);
-    let is_influxdb = is_influxdb.unwrap_or(false);
+    let words = [("file", Where::File), ("influxdb", Where::Influxdb), ("none", Where::None)];
+    let place = table.choice("source", &words).unwrap_or(Where::File);
+    let is_influxdb = place == Where::Influxdb;
+    if place == Where::None && providers.are_none() {
+        table.fault("source", "without an [[oidc]] or a [[jwt]], nobody could come in");
+    }
     let named = table.file("file", folder);
     let file = named
         .unwrap_or_else(|| Named { path: folder.join("users.toml"), place: table.place("file") });
@@ -95,6 +114,10 @@ pub(super) fn read(
         );
     }
     table.close();
-    let source = if is_influxdb { Source::Influxdb } else { Source::File(file) };
+    let source = match place {
+        Where::File => Source::File(file),
+        Where::Influxdb => Source::Influxdb,
+        Where::None => Source::None,
+    };
     Users { source, tokens, password_by_session, pace: Pace { renew, refresh } }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Claim;
 use super::edit::{self, Change, EditError, Locked};
 use super::hash_pool::{HashPool, Overloaded};
-use super::users::{Account, UserChange, Users};
+use super::users::{Account, Link, UserChange, Users};
 use crate::file_identity::Files;
 use crate::toml_reader::Diagnostic;
 use crate::user::name::Username;
@@ -134,6 +134,11 @@ impl FileDirectory {
     /// The user of this id as it is now.
     pub fn user(&self, id: UserId) -> Option<Arc<User>> {
         self.users.load().with_id(id).cloned()
+    }
+
+    /// The account of whom the sign-in provider `provider` calls `subject`.
+    pub fn linked(&self, provider: &str, subject: &str) -> Option<Account> {
+        self.users.load().linked(&Link::new(provider, subject)).cloned()
     }
 
     /// Whether `name` is somebody's.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::users::{Account, Users};
+use super::users::{Account, Link, Users};
 use crate::toml_reader::{Diagnostic, Document, Environment, Table};
 use crate::user::access::Access;
 use crate::user::login_name::CanonicalName;
@@ -34,23 +34,34 @@ pub fn parse(
     if faults.is_empty() { Ok(Users::new(users)) } else { Err(faults) }
 }
 
-/// Where each name and each id stood first.
+/// A hash that is that of no password: nobody can find one. It stays the same, so that nothing has changed when a file is
+/// read again.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Where each name, each id and each user of a provider stood first.
 #[derive(Default)]
 struct Seen {
     names: HashMap<CanonicalName, usize>,
     ids: HashMap<UserId, usize>,
+    links: HashMap<Link, usize>,
 }
 
 fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Account> {
     let line = table.line();
     let name = table.required("name", str::parse::<Username>);
     let id = table.required("id", str::parse::<UserId>);
-    let password = table.required("password", PasswordHash::parse);
+    let password = if table.has("oidc") && !table.has("password") {
+        // The user comes by the provider alone.
+        PasswordHash::parse(NOBODYS).ok()
+    } else {
+        table.required("password", PasswordHash::parse)
+    };
     let statuses = [("active", Status::Active), ("inactive", Status::Inactive)];
     let status = table.choice("status", &statuses).unwrap_or(Status::Active);
     let accesses = Access::ALL.map(|access| (access.word(), access));
     let access = table.choice("access", &accesses).unwrap_or(Access::Full);
     let token = token(&mut table, folder);
+    let own = table.parsed("oidc", str::parse::<Link>);
 
     if let Some(name) = &name
         && let Some(first) = seen.names.insert(name.into(), line)
@@ -62,9 +73,14 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     {
         table.fault("id", &format!("duplicate id {id}: also the user of line {first}"));
     }
+    if let Some(own) = &own
+        && let Some(first) = seen.links.insert(own.clone(), line)
+    {
+        table.fault("oidc", &format!("also the user of line {first}"));
+    }
     table.close();
     let user = User { name: name?, id: id?, status, access, token };
-    Some(Account::new(user, password?))
+    Some(Account::new(user, password?).linked(own))
 }
 
 fn token(table: &mut Table<'_>, folder: &Path) -> Option<ApiToken> {
@@ -121,7 +137,7 @@ mod tests {
                 "users.toml:4: user.password: not a PHC string; `influx-gateway hash` makes one",
                 "users.toml:5: user.status: \"gone\" is not one of \"active\", \"inactive\"",
                 "users.toml:6: user.role: unknown key; known here: name, id, password, status, \
-                 access, token, token_file",
+                 access, token, token_file, oidc",
             ],
         );
     }

@@ -1,6 +1,7 @@
 //! The users of a users file, replaced as a whole.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
@@ -20,6 +21,40 @@ pub struct Account {
     pub(super) password: Arc<PasswordHash>,
     /// The same for as long as the password is, however often it is hashed anew.
     secret: Arc<Secret>,
+    /// Who the user is at a sign-in provider.
+    link: Option<Link>,
+}
+
+/// A user of a sign-in provider who is a user of the file too.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// What the provider is called here.
+    provider: String,
+    /// What it calls the user.
+    subject: String,
+}
+
+impl Link {
+    /// The user whom this provider calls so.
+    pub fn new(provider: &str, subject: &str) -> Self {
+        Self { provider: provider.to_owned(), subject: subject.to_owned() }
+    }
+}
+
+/// Written `provider:subject`.
+impl FromStr for Link {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((provider, subject)) if !provider.is_empty() && !subject.is_empty() => {
+                Ok(Self::new(provider, subject))
+            }
+            _ => Err("expected the id of an [[oidc]], a colon and the `sub` by which that knows the user; write for \
+                      example \"keycloak:0d5f4c3a-8a1b-4b6f-9d57-6f1f7c1e8a21\""
+                .to_owned()),
+        }
+    }
 }
 
 struct Secret;
@@ -27,7 +62,14 @@ struct Secret;
 impl Account {
     /// The account of `user`.
     pub fn new(user: User, password: PasswordHash) -> Self {
-        Self { user: Arc::new(user), password: Arc::new(password), secret: Arc::new(Secret) }
+        let (user, password, secret) = (Arc::new(user), Arc::new(password), Arc::new(Secret));
+        Self { user, password, secret, link: None }
+    }
+
+    /// The same, of a user who comes by a sign-in provider too.
+    #[must_use]
+    pub fn linked(self, link: Option<Link>) -> Self {
+        Self { link, ..self }
     }
 
     /// What marks the sessions that are opened with its password.
@@ -45,6 +87,7 @@ impl Account {
 pub struct Users {
     by_name: HashMap<Username, Account>,
     by_id: HashMap<UserId, Arc<User>>,
+    by_link: HashMap<Link, Username>,
     /// Verified for names we do not know, so that both answers take as long.
     decoy: Arc<PasswordHash>,
     digest: OnceLock<String>,
@@ -68,9 +111,16 @@ impl Users {
         let decoy = Arc::new(decoy.unwrap_or_else(|| PasswordHash::of_nobody(Cost::RECOMMENDED)));
         let user = |account: &Account| (account.user.id, Arc::clone(&account.user));
         let by_id = accounts.iter().map(user).collect();
+        let link = |it: &Account| Some((it.link.clone()?, it.user.name.clone()));
+        let by_link = accounts.iter().filter_map(link).collect();
         let by_name =
             accounts.into_iter().map(|account| (account.user.name.clone(), account)).collect();
-        Self { by_name, by_id, decoy, digest: OnceLock::new() }
+        Self { by_name, by_id, by_link, decoy, digest: OnceLock::new() }
+    }
+
+    /// Nobody.
+    pub fn none() -> Self {
+        Self::new(Vec::new())
     }
 
     /// How many users there are.
@@ -93,6 +143,11 @@ impl Users {
     /// The account of `name`.
     pub(super) fn account(&self, name: &Username) -> Option<&Account> {
         self.by_name.get(name)
+    }
+
+    /// The account of whom a sign-in provider calls so.
+    pub(super) fn linked(&self, link: &Link) -> Option<&Account> {
+        self.account(self.by_link.get(link)?)
     }
 
     /// Whether `account` is in here as it is, with that very hash.
@@ -146,6 +201,8 @@ impl Users {
     /// What has become of those in `old` for whom these users mean a change.
     pub(super) fn fates(&self, old: &Self) -> Vec<UserChange> {
         let fate = |before: &Account| match self.by_name.get(&before.user.name) {
+            // Whoever came by the provider, is nobody here any more.
+            Some(account) if account.link != before.link => Some(UserChange::Gone(before.user.id)),
             Some(account) if account.is_still(before) => (account.user != before.user)
                 .then(|| UserChange::Changed(Arc::clone(&account.user))),
             Some(account) if account.user.id == before.user.id => {
@@ -173,6 +230,9 @@ impl Users {
                 }
                 digest.update(id.bits().to_be_bytes());
                 digest.update(token.as_ref().map_or([0; 32], ApiToken::digest));
+                if let Some(Link { provider, subject }) = &self.by_name[name].link {
+                    digest.update([provider, ":", subject, "\0"].concat());
+                }
             }
             hex::encode(&digest.finalize()[..16])
         })

@@ -17,7 +17,8 @@ pub fn check(policy: &Policy, caller: &Caller, request: &Parts) -> Result<(), Re
     let (user, is_bounded) = match caller {
         Caller::Session(session) => {
             let user = session.user();
-            let is_bounded = user.token.is_some() || session.upstream().is_some();
+            let is_granted = || session.provider().is_some_and(|half| half.granted().is_some());
+            let is_bounded = user.token.is_some() || session.upstream().is_some() || is_granted();
             (user, is_bounded)
         }
         Caller::Jwt(jwt) => (Arc::clone(&jwt.user), jwt.grant.token.is_some()),

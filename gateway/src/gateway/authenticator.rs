@@ -12,6 +12,7 @@ use crate::api::{authorization, compatible};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::auth::jwt::JwtError;
+use crate::auth::oidc::refresh;
 use crate::auth::tokens::{TokenError, Tokens};
 use crate::session::Session;
 use crate::user::Status;
@@ -88,6 +89,15 @@ impl<'a> Authenticator<'a> {
             .map_err(|_error| Rejection::SessionsUnavailable)?
             .ok_or(Rejection::Unauthorized)?;
         self.session = Some(Arc::clone(&session));
+        if session.provider().is_some() && site.is_ok() {
+            // In a box, as most have none.
+            let goes_on = refresh::goes_on(self.auth, &token, &session, self.request.now);
+            let goes_on =
+                Box::pin(goes_on).await.map_err(|_error| Rejection::SessionsUnavailable)?;
+            if !goes_on {
+                return Err(Rejection::Unauthorized);
+            }
+        }
         match session.user().status {
             Status::Active => Ok(Authenticated { caller: Caller::Session(session), site }),
             Status::Inactive => {

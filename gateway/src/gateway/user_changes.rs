@@ -22,8 +22,13 @@ use crate::user::UserId;
 /// which only a new password is used. Nothing is read of a client that brings no session.
 pub fn reads_body(auth: &Auth, policy: &Policy, route: Route<'_>, head: &Parts) -> bool {
     match route {
-        Route::SignIn(_) | Route::SignOut(_) | Route::Me | Route::Sessions(_) => true,
+        Route::SignIn(_)
+        | Route::SignOut(_)
+        | Route::Me
+        | Route::Sessions(_)
+        | Route::MyProvider => true,
         Route::Page(_) => policy.page.is_some(),
+        Route::Provider(_) => auth.oidc().is_some(),
         Route::Password(..) => {
             auth.keeps_passwords()
                 && authorization::token(&head.headers).is_none()
@@ -48,7 +53,12 @@ pub async fn new_password(
     match caller {
         Caller::Session(session) if auth.keeps_passwords() => {
             password::check_account(&session, account)?;
-            let password = password_of(auth, &session).ok_or(Rejection::Unauthorized)?;
+            let none = match session.provider() {
+                // A provider has it, if anybody.
+                Some(_) => Rejection::NotYourPassword,
+                None => Rejection::Unauthorized,
+            };
+            let password = password_of(auth, &session).ok_or(none)?;
             let (old, meta) = (authorization::basic(&request.head.headers), request.client.meta());
             let body = Zeroizing::new(request.body.to_vec());
             let change = password::change(auth, &password, proof, old, &body, &meta);
@@ -56,6 +66,7 @@ pub async fn new_password(
         }
         // It would be that of whoever the granted token belongs to.
         Caller::Jwt(_) => Err(Rejection::NotYourPassword),
+        Caller::Session(session) if session.provider().is_some() => Err(Rejection::NotYourPassword),
         // A request with a token of the upstream is the upstream's to judge.
         caller => {
             let account = match account {

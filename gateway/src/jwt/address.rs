@@ -13,14 +13,19 @@ pub fn of_provider(text: &str) -> Result<Uri, String> {
          query or fragment; http:// is for this machine alone"
             .to_owned()
     };
+    for_browsers(text).ok().filter(|uri| uri.query().is_none()).ok_or_else(wrong)
+}
+
+/// The same for one that browsers are sent to, which may have a query.
+pub fn for_browsers(text: &str) -> Result<Uri, String> {
+    let wrong = || "not a URL that browsers could be sent to".to_owned();
     let uri: Uri = text.parse().map_err(|_| wrong())?;
     let is_host = uri.authority().is_some_and(|it| {
         !it.as_str().contains('@') && !it.host().is_empty() && it.port_u16() != Some(0)
     });
-    let is_plain = uri.query().is_none() && !text.contains('#');
     let is_private =
         is_over_tls(&uri) || (uri.scheme() == Some(&Scheme::HTTP) && is_loopback(&uri));
-    if is_host && is_plain && is_private { Ok(uri) } else { Err(wrong()) }
+    if is_host && !text.contains('#') && is_private { Ok(uri) } else { Err(wrong()) }
 }
 
 /// Whether it is asked over TLS.

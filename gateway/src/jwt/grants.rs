@@ -54,6 +54,15 @@ impl Grants {
                 }
         })
     }
+
+    /// The groups that grants for users of `issuer` are for; some of them twice, perhaps.
+    pub fn groups(&self, issuer: &str) -> impl Iterator<Item = &str> {
+        let of_issuer = move |it: &&Arc<Grant>| it.issuer.as_deref().is_none_or(|it| it == issuer);
+        self.0.iter().filter(of_issuer).filter_map(|grant| match &grant.who {
+            Who::Group(group) => Some(&**group),
+            Who::Everybody | Who::User(_) => None,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::Algorithm;
+pub use jsonwebtoken::Algorithm;
 
 use super::claims::ClaimPath;
 

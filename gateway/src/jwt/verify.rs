@@ -1,6 +1,6 @@
 //! Whether what a token says is true.
 
-use jsonwebtoken::{Header, crypto, decode_header};
+use jsonwebtoken::{Algorithm, Header, crypto, decode_header};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -52,6 +52,16 @@ pub fn verify(
     keys: &KeySet,
     now: u64,
 ) -> Result<Identity, Refusal> {
+    check_signature(token, rules, keys)?;
+    judge(&token.claims, rules, now)
+}
+
+/// Makes sure that the issuer has signed `token`; says by which algorithm. Nothing that it claims has been judged then.
+pub(super) fn check_signature(
+    token: &Unverified<'_>,
+    rules: &Rules,
+    keys: &KeySet,
+) -> Result<Algorithm, Refusal> {
     let header = header(token)?;
     check_header(&header, rules)?;
     let key = keys.find(header.kid.as_deref(), header.alg).ok_or(Refusal::UnknownKey)?;
@@ -59,7 +69,7 @@ pub fn verify(
     let (message, signature) = token.token.rsplit_once('.').ok_or(forged)?;
     ring_provider::install();
     match crypto::verify(signature, message.as_bytes(), key, header.alg) {
-        Ok(true) => judge(&token.claims, rules, now),
+        Ok(true) => Ok(header.alg),
         Ok(false) | Err(_) => Err(forged),
     }
 }
@@ -97,24 +107,37 @@ fn check_header(header: &Header, rules: &Rules) -> Result<(), Refusal> {
 }
 
 fn judge(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<Identity, Refusal> {
+    let (until, subject) = judge_common(claims, rules, now)?;
+    check_purpose(claims)?;
+    let jti = claims.get("jti").and_then(Value::as_str).map(TokenMark::of);
+    let (name, id) = (name_of(claims, rules)?, id_of(&rules.issuer, subject));
+    Ok(Identity { name, id, groups: Groups::of(&rules.groups, claims), until, jti })
+}
+
+/// What is judged of all tokens that tell of a user: when it ends, and the subject.
+pub(super) fn judge_common<'c>(
+    claims: &'c Map<String, Value>,
+    rules: &Rules,
+    now: u64,
+) -> Result<(u64, &'c str), Refusal> {
     let text = |name| claims.get(name).and_then(Value::as_str);
     if text("iss") != Some(&*rules.issuer) {
         return Err(Refusal::Claims("iss is another"));
     }
     let until = times::check(claims, rules, now)?;
-    let is_ours = |audience: &String| has(claims.get("aud"), audience);
-    if !rules.audience.iter().any(is_ours) {
+    if !is_for(claims, rules) {
         return Err(Refusal::Audience);
     }
-    check_purpose(claims)?;
     if !rules.require.iter().all(|(path, value)| has(path.find(claims), value)) {
         return Err(Refusal::Claims("it does not claim what jwt.require has"));
     }
     let subject = text("sub").filter(|it| !it.is_empty());
-    let subject = subject.ok_or(Refusal::Claims("sub is missing"))?;
-    let jti = text("jti").map(TokenMark::of);
-    let (name, id) = (name_of(claims, rules)?, id_of(&rules.issuer, subject));
-    Ok(Identity { name, id, groups: Groups::of(&rules.groups, claims), until, jti })
+    Ok((until, subject.ok_or(Refusal::Claims("sub is missing"))?))
+}
+
+/// Whether one of the audience of `rules` is in `aud`.
+pub(super) fn is_for(claims: &Map<String, Value>, rules: &Rules) -> bool {
+    rules.audience.iter().any(|audience| has(claims.get("aud"), audience))
 }
 
 /// Whether `claim` is `value`, or a list with it.
@@ -141,7 +164,7 @@ fn check_purpose(claims: &Map<String, Value>) -> Result<(), Refusal> {
 }
 
 /// The user's name: refused if it is not one, and never mended.
-fn name_of(claims: &Map<String, Value>, rules: &Rules) -> Result<Username, Refusal> {
+pub(super) fn name_of(claims: &Map<String, Value>, rules: &Rules) -> Result<Username, Refusal> {
     let name = rules.user.find(claims).and_then(Value::as_str);
     let name = name.ok_or(Refusal::Claims("the claim of jwt.user is missing, or no string"))?;
     if rules.user.as_str() == "email" {
@@ -157,7 +180,7 @@ fn name_of(claims: &Map<String, Value>, rules: &Rules) -> Result<Username, Refus
 }
 
 /// The first 64 bits of the SHA-256 of issuer, a zero byte and subject; never zero.
-fn id_of(issuer: &str, subject: &str) -> UserId {
+pub(super) fn id_of(issuer: &str, subject: &str) -> UserId {
     let digest = Sha256::new().chain_update(issuer).chain_update([0]).chain_update(subject);
     let bits = digest.finalize().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
     UserId::of_bits(bits.max(1))

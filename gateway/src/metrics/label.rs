@@ -85,6 +85,14 @@ labels! {
         NameTooLong "name_too_long",
         Unavailable "unavailable",
         PasswordChangeRequired "password_change_required",
+        OidcState "oidc_state",
+        OidcIssuer "oidc_issuer",
+        OidcDenied "oidc_denied",
+        OidcProvider "oidc_provider",
+        OidcCode "oidc_code",
+        OidcToken "oidc_token",
+        NoGrant "no_grant",
+        NameTaken "name_taken",
     }
 
     /// What came of a JWT.

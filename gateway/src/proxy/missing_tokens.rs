@@ -24,6 +24,7 @@ impl MissingTokens {
         let user = session.user();
         let had_none = session.upstream().is_none()
             && user.token.is_none()
+            && session.provider().is_none_or(|half| half.granted().is_none())
             && shared.authorization().is_none();
         if !had_none || status != StatusCode::UNAUTHORIZED {
             return;

@@ -26,7 +26,10 @@ pub async fn receive(
     if is_whole || !user_changes::reads_body(gateway.auth(), policy, route, head) {
         return handle(gateway, context, route, head, &[]).await;
     }
-    let body = request_body::read(downstream, &context.policy.limits).await?;
+    let most = context.policy.limits.local_body_bytes;
+    let most =
+        if let Route::Provider(asked) = route { most.max(asked.step.body_bytes()) } else { most };
+    let body = request_body::read(downstream, &context.policy.limits, most).await?;
     let head = downstream.req_header();
     let route = Route::of(&head.method, head.uri.path(), &context.policy.forwarding);
     handle(gateway, context, route, head, &body).await

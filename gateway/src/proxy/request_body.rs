@@ -43,18 +43,27 @@ pub fn forward(
     Ok(())
 }
 
-/// Reads the whole body of the request: no longer than a local one may be, and no later. However
+/// Reads the whole body of the request, of at most so many bytes, and no later than a local one may be. However
 /// often a byte of it comes, all of it has one deadline.
-pub async fn read(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
+pub async fn read(
+    downstream: &mut Downstream,
+    limits: &Limits,
+    most: usize,
+) -> Result<Bytes, Rejection> {
     let declared = framing::declared_length(&downstream.req_header().headers);
-    if declared.is_some_and(|length| length > limits.local_body_bytes as u64) {
+    if declared.is_some_and(|length| length > most as u64) {
         return Err(Rejection::TooLarge);
     }
-    let whole = tokio::time::timeout(limits.local_body, read_pieces(downstream, limits)).await;
+    let pieces = read_pieces(downstream, limits, most);
+    let whole = tokio::time::timeout(limits.local_body, pieces).await;
     whole.unwrap_or(Err(Rejection::ClientTimedOut))
 }
 
-async fn read_pieces(downstream: &mut Downstream, limits: &Limits) -> Result<Bytes, Rejection> {
+async fn read_pieces(
+    downstream: &mut Downstream,
+    limits: &Limits,
+    most: usize,
+) -> Result<Bytes, Rejection> {
     if downstream.req_header().headers.contains_key(EXPECT) {
         // Otherwise the client would wait for leave to send it.
         keep_while_interim(downstream, StatusCode::CONTINUE);
@@ -68,7 +77,7 @@ async fn read_pieces(downstream: &mut Downstream, limits: &Limits) -> Result<Byt
         let read = tokio::time::timeout(limits.body, client.read_request_body());
         let read = read.await.map_err(|_late| Rejection::ClientTimedOut)?;
         let Some(chunk) = read.map_err(|error| unreadable(&error))? else { break };
-        if body.len() + chunk.len() > limits.local_body_bytes {
+        if body.len() + chunk.len() > most {
             return Err(Rejection::TooLarge);
         }
         body.extend_from_slice(&chunk);

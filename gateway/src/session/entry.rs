@@ -9,12 +9,13 @@ use zeroize::Zeroizing;
 
 use super::Session;
 use super::origin::Origin;
+use super::provider::{Kept, ProviderHalf};
 use super::token::SessionId;
 use crate::clock::Moment;
 use crate::request_meta::{Client, ClientKind};
 use crate::user::access::Access;
 use crate::user::name::Username;
-use crate::user::secret::UpstreamSession;
+use crate::user::secret::{Shared, UpstreamSession};
 use crate::user::{Status, User, UserId};
 
 /// All there is to know of a session but its token, which nobody has. InfluxDB's cookie is in it.
@@ -35,7 +36,24 @@ pub struct Entry {
     agent: String,
     address: Option<IpAddr>,
     origin: Option<Box<Origin>>,
+    provider: Option<Provided>,
     cookie: Option<Zeroizing<String>>,
+}
+
+/// What is kept of the sign-in provider that the user came by.
+#[derive(Serialize, Deserialize)]
+struct Provided {
+    provider: String,
+    kept: Kept,
+    refreshed: u64,
+}
+
+/// Who a user of another process is here.
+pub struct KnownHere {
+    /// The user.
+    pub user: Arc<User>,
+    /// The token that goes upstream by the user's grant, if there is one.
+    pub token: Option<Arc<Shared>>,
 }
 
 impl Entry {
@@ -61,19 +79,36 @@ impl Entry {
             agent: client.kind.family().to_owned(),
             address: client.address,
             origin: session.origin.clone(),
+            provider: session.provider().map(|half| Provided {
+                provider: half.provider().to_string(),
+                kept: half.kept(),
+                refreshed: half.refreshed().millis(),
+            }),
             cookie,
         })
     }
 
-    /// The session; its user is who `known` says it is, of the user as the other process has it and the mark.
-    pub fn session(
-        self,
-        known: impl FnOnce(User, Option<&str>) -> Option<Arc<User>>,
-    ) -> Option<Session> {
+    /// The sign-in provider that the user came by, as it is called here, and the groups of the user that grants are for.
+    pub fn came_by(&self) -> Option<(&str, &[String])> {
+        self.provider.as_ref().map(|it| (it.provider.as_str(), it.kept.groups.as_slice()))
+    }
+
+    /// The mark of the user's password, where there is a users file.
+    pub fn mark(&self) -> Option<&str> {
+        self.mark.as_deref()
+    }
+
+    /// The session; its user is who `known` says it is, of the user as the other process has it.
+    pub fn session(self, known: impl FnOnce(&Self, User) -> Option<KnownHere>) -> Option<Session> {
         let access = Access::ALL.into_iter().find(|access| access.word() == self.access)?;
         let status = if self.is_active { Status::Active } else { Status::Inactive };
         let (name, id) = (Username::of_influxdb(&self.name)?, UserId::of_bits(self.user));
-        let user = known(User { name, id, status, access, token: None }, self.mark.as_deref())?;
+        let KnownHere { user, token } =
+            known(&self, User { name, id, status, access, token: None })?;
+        let half = |Provided { provider, kept, refreshed }| {
+            let refreshed = Moment::from_millis(refreshed);
+            Box::new(ProviderHalf::new(provider.as_str().into(), token, kept, refreshed))
+        };
         let cookie = match &self.cookie {
             Some(cookie) => Some(UpstreamSession::parse(cookie.as_bytes())?),
             None => None,
@@ -88,6 +123,7 @@ impl Entry {
             usage: AtomicU64::new(self.usage),
             client: Client { address: self.address, kind },
             origin: self.origin,
+            provider: self.provider.map(half),
             ..session
         })
     }
@@ -102,6 +138,16 @@ mod tests {
     use crate::session::token::SessionToken;
     use crate::user::tests::user;
 
+    fn half() -> ProviderHalf {
+        let refresh = Some("secret".to_owned().into());
+        let kept = Kept { groups: vec!["g".to_owned()], refresh, ..Kept::default() };
+        ProviderHalf::new("corp".into(), None, kept, Moment::from_millis(7))
+    }
+
+    fn here(user: Arc<User>) -> KnownHere {
+        KnownHere { user, token: None }
+    }
+
     #[test]
     fn a_session_is_the_same_in_the_other_process() {
         let lifetime = Lifetime { idle: Duration::from_secs(600), absolute: None };
@@ -114,12 +160,17 @@ mod tests {
         let id = SessionToken::generate().id();
         let session = Session::start(id, Arc::new(user("ada")), cookie, at(1))
             .of_client(client)
-            .with_origin(Origin::new("provider", "subject", Some("session")));
+            .with_origin(Origin::new("provider", "subject", Some("session")))
+            .with_provider(half());
         assert!(session.renew(at(5), &lifetime));
         let text = serde_json::to_string(&Entry::of(&session, Some("m".to_owned()))).unwrap();
         let read = || serde_json::from_str::<Option<Entry>>(&text).unwrap().unwrap();
-        assert!(read().session(|_, mark| mark.is_none().then(|| session.user())).is_none());
-        let other = read().session(|user, _| Some(Arc::new(user))).unwrap();
+        assert!(
+            read()
+                .session(|entry, _| entry.mark().is_none().then(|| here(session.user())))
+                .is_none()
+        );
+        let other = read().session(|_, user| Some(here(Arc::new(user)))).unwrap();
         assert!(*other.user() == *session.user() && other.named().eq(session.named()));
         assert_eq!((other.id(), other.client()), (session.id(), session.client()));
         assert_eq!(other.client().kind.family(), "Firefox");
@@ -127,10 +178,14 @@ mod tests {
         assert_eq!((other.started, other.usage()), (session.started, session.usage()));
         let cookie = |session: &Session| session.upstream().unwrap().session().cookie();
         assert_eq!(cookie(&other), cookie(&session));
+        let [ours, there] = [&session, &other].map(|it| it.provider().unwrap());
+        assert_eq!((ours.provider(), ours.refreshed()), (there.provider(), there.refreshed()));
+        let kept = there.kept();
+        assert_eq!((kept.groups, kept.refresh.unwrap().as_str()), (vec!["g".to_owned()], "secret"));
         session.end();
         let text = serde_json::to_string(&Entry::of(&session, None)).unwrap();
         let ended: Option<Entry> = serde_json::from_str(&text).unwrap();
-        assert!(ended.unwrap().session(|user, _| Some(Arc::new(user))).unwrap().has_ended());
+        assert!(ended.unwrap().session(|_, user| Some(here(Arc::new(user)))).unwrap().has_ended());
         session.upstream().unwrap().forget();
         assert!(Entry::of(&session, None).is_none());
     }

@@ -25,9 +25,10 @@ impl SessionIndex {
         self.by_user.get(&user).map_or(&[], Vec::as_slice)
     }
 
-    /// Those that a sign-in provider calls so.
-    pub(super) fn named(&self, named: &Named) -> &[Arc<Session>] {
-        self.by_name.get(named).map_or(&[], Vec::as_slice)
+    /// Those that a sign-in provider calls so: `all`, or those without a session there.
+    pub(super) fn named(&self, named: &Named, all: bool) -> Vec<Arc<Session>> {
+        let found = self.by_name.get(named).into_iter().flatten();
+        found.filter(|session| all || session.named().count() == 1).cloned().collect()
     }
 
     pub(super) fn insert(&mut self, session: Arc<Session>) {

@@ -167,9 +167,9 @@ impl MemoryStore {
         count
     }
 
-    /// Revokes all sessions that a sign-in provider calls so; returns how many.
-    pub fn revoke_named(&self, named: &Named) -> usize {
-        let sessions = lock(&self.index).named(named).to_vec();
+    /// Revokes sessions that a sign-in provider calls so: `all`, or those without a session there; returns how many.
+    pub fn revoke_named(&self, named: &Named, all: bool) -> usize {
+        let sessions = lock(&self.index).named(named, all);
         sessions.iter().filter(|session| self.end_this(session, EndReason::Revoked)).count()
     }
 

@@ -51,10 +51,6 @@ pub struct Origin {
 
 impl Origin {
     /// `provider` has signed in whom it calls `subject`; `session` is what it calls its own session, if it says so.
-    #[cfg_attr(
-        not(any(test, feature = "internals")),
-        expect(dead_code, reason = "no provider signs in yet")
-    )]
     pub fn new(provider: &str, subject: &str, session: Option<&str>) -> Self {
         let session = session.map(|session| Named::session(provider, session));
         Self { subject: Named::subject(provider, subject), session }

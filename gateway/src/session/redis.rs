@@ -11,19 +11,23 @@ mod halves_at_hand;
 mod link;
 pub mod listing;
 mod near_cache;
+mod of_provider;
+mod owner;
+pub(super) mod provider_asked;
 mod roster;
 mod scripts;
 mod seal;
 mod sentinels;
 #[cfg(test)]
 pub(crate) mod server;
+mod settings;
 mod shared;
 mod store_key;
 pub mod throttle;
 pub mod upkeep;
 mod whose;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -33,6 +37,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use super::ended::{EndListener, Listeners};
 use super::error::StoreError;
 use super::memory::Capacity;
+use super::provider::Granting;
 use super::token::{SessionId, SessionToken};
 use super::{Lifetime, Session, UpstreamSessionState, Watch};
 use crate::clock::Moment;
@@ -51,25 +56,11 @@ use near_cache::{Cover, NearCache, Uses};
 use roster::Roster;
 use scripts::Keys;
 use seal::Seal;
+pub use settings::Settings;
 use shared::{Doubt, Shared};
 pub use store_key::StoreKey;
 use upkeep::Upkeep;
 pub use whose::{Users, Whose};
-
-/// What can be configured.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where Redis is.
-    pub address: Address,
-    /// What every key begins with.
-    pub prefix: String,
-    /// How long an answer is waited for.
-    pub timeout: Duration,
-    /// For how long uses are covered that Redis is not told of one by one.
-    pub touch_interval: Duration,
-    /// Whether sessions are kept at hand.
-    pub near_cache: bool,
-}
 
 /// All sessions, as Redis has them.
 pub struct RedisStore {
@@ -86,6 +77,8 @@ pub struct RedisStore {
     interval: Duration,
     near_cache: bool,
     whose: Whose,
+    /// What users of sign-in providers may do, where there are any.
+    granting: OnceLock<Arc<dyn Granting>>,
     halves: HalvesAtHand,
     listeners: Listeners,
     complaints: Complaints,
@@ -139,11 +132,17 @@ impl RedisStore {
             interval: touch_interval,
             near_cache,
             whose,
+            granting: OnceLock::new(),
             halves: HalvesAtHand::new(),
             listeners: listeners.into_iter().collect(),
             complaints: Complaints::default(),
             simulated: None,
         }
+    }
+
+    /// Asks `granting` what users of sign-in providers may do.
+    pub fn grant_by(&self, granting: Arc<dyn Granting>) {
+        let _ = self.granting.set(granting);
     }
 
     /// The live session `id`, renewed, if it is at hand.
@@ -198,17 +197,19 @@ impl RedisStore {
                 return Ok(None);
             }
         };
-        let here = self.whose.user(fields.user, || Some(fields.as_recorded()));
-        let Some(here) = here else { return Ok(None) };
         let began = Moment::from_millis(now.millis().saturating_sub(age));
+        let Some((whose, provider)) = owner::owner(self, &fields, began) else {
+            return Ok(None);
+        };
         let half = token.and_then(|token| {
             let sealed = fields.sealed.as_ref()?;
             self.halves.get(id, || unseal(token, sealed, began))
         });
         // A use is what its deadline here counts from.
         let used = if let How::Use = how { now } else { began };
-        let session = Session::start(id, fields.bound(&here), None, used).of_client(fields.client);
-        let session = Arc::new(Session { started: began, upstream: half, ..session });
+        let session = Session::start(id, whose, None, used).of_client(fields.client);
+        let provider = provider.map(Box::new);
+        let session = Arc::new(Session { started: began, upstream: half, provider, ..session });
         if let (true, How::Use, Ok(covered @ 1..)) = (self.near_cache, how, u64::try_from(covered))
         {
             let until = now.after(Duration::from_millis(covered)).min(ends);

@@ -1,6 +1,8 @@
 //! The seam between the gateway and wherever sessions are kept: what is asked of a store, and that it
 //! may be unable to answer.
 
+mod providers;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -150,11 +152,12 @@ impl SessionStore {
         count
     }
 
-    /// Revokes all sessions that a sign-in provider calls so: all of one of its users, or all that came of one session
-    /// there. Returns how many.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no provider can ask for it yet"))]
-    pub async fn revoke_named(&self, named: &Named) -> Result<usize, StoreError> {
-        ask!(self, memory => memory.revoke_named(named), redis => redis.revoke_named(named))
+    /// Revokes sessions that a sign-in provider calls so: those of one of its users, or those that came of one session
+    /// there; `all`, or those alone of which it has not said of which session there they came. Returns how many.
+    pub async fn revoke_named(&self, named: &Named, all: bool) -> Result<usize, StoreError> {
+        let count = ask!(self, memory => memory.revoke_named(named, all), redis => redis.revoke_named(named, all));
+        self.settled().await;
+        count
     }
 
     /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only`

@@ -12,6 +12,7 @@ use crate::hex;
 /// The cookie's secret: 256 bits from the operating system's generator.
 ///
 /// Lives in the client's cookie only; the gateway keeps its [`SessionId`]. Cannot be printed.
+#[derive(Clone)]
 pub struct SessionToken(Zeroizing<[u8; 32]>);
 
 impl SessionToken {

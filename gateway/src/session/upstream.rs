@@ -132,6 +132,8 @@ impl Drop for Question {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
     use super::*;
     use crate::session::token::SessionToken;
     use crate::user::tests::user;
@@ -148,10 +150,10 @@ mod tests {
         let question = Question::begin(&session).unwrap();
         assert!(Question::begin(&session).is_none());
         drop(question);
-        let broken = std::panic::catch_unwind(|| {
+        let broken = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let _question = Question::begin(&session).unwrap();
             panic!("on purpose");
-        });
+        }));
         assert!(broken.is_err());
         assert!(Question::begin(&session).unwrap().end(None).is_none());
         assert!(Question::begin(&session).is_some());

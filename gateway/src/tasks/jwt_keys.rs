@@ -1,4 +1,4 @@
-//! Asks identity providers for their keys, again and again.
+//! Asks identity providers for their keys, and how they sign users in, again and again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::remote::Remote;
 use crate::auth::jwt::keys::Keys;
-use crate::jwt::discovery;
+use crate::jwt::discovery::{self, Endpoints, Found};
 use crate::jwt::keys::{KeySet, MOST_BYTES};
 use crate::net::tls::pem;
 
@@ -36,25 +36,42 @@ pub struct Place {
     pub keys: Option<Uri>,
     /// Certificates that may have signed that of its server; `None`: those of the system.
     pub ca_file: Option<std::path::PathBuf>,
+    /// Whether it is to sign users in.
+    pub signs_in: bool,
+}
+
+/// What a provider has answered.
+pub struct Answer {
+    /// Its keys.
+    pub keys: KeySet,
+    /// How it signs users in, if it is to.
+    pub endpoints: Option<Endpoints>,
 }
 
 impl Place {
-    /// The keys as they are there now; or what is wrong, for people to read.
-    pub async fn read(&self) -> Result<KeySet, String> {
-        let place = match &self.keys {
-            Some(place) => place.clone(),
-            None => self.discover().await?,
+    /// The keys as they are there now, and how the provider signs users in; or what is wrong, for people to read.
+    pub async fn read(&self) -> Result<Answer, String> {
+        let (place, endpoints) = match &self.keys {
+            Some(place) if !self.signs_in => (place.clone(), None),
+            keys => {
+                let (place, endpoints) = self.discover().await?;
+                (keys.clone().unwrap_or(place), endpoints)
+            }
         };
         let document = self.get(&place).await.map_err(|what| format!("{place}: {what}"))?;
-        KeySet::parse(&document).map_err(|what| format!("{place}: {what}"))
+        let keys = KeySet::parse(&document).map_err(|what| format!("{place}: {what}"))?;
+        Ok(Answer { keys, endpoints })
     }
 
-    async fn discover(&self) -> Result<Uri, String> {
+    /// Where the keys are, and how the provider signs users in if it is to.
+    async fn discover(&self) -> Result<(Uri, Option<Endpoints>), String> {
         let place = discovery::place(&self.issuer);
         let wrong = |what: String| format!("{place}: {what}");
         let uri = place.parse().map_err(|_| wrong("not a URL".to_owned()))?;
         let document = self.get(&uri).await.map_err(wrong)?;
-        discovery::keys_of(&self.issuer, &document).map_err(wrong)
+        let Found { keys, endpoints } = discovery::read(&self.issuer, &document).map_err(wrong)?;
+        let endpoints = self.signs_in.then_some(endpoints).transpose().map_err(wrong)?;
+        Ok((keys, endpoints))
     }
 
     async fn get(&self, place: &Uri) -> Result<Bytes, String> {
@@ -125,25 +142,29 @@ impl Source {
     /// Whether the provider has answered with keys.
     async fn ask(&self) -> bool {
         let (issuer, is_first) = (&self.place.issuer, self.keys.get().is_none());
+        let kind = if self.place.signs_in { "oidc" } else { "jwt" };
         match self.place.read().await {
-            Ok(set) => {
-                let count = set.count();
-                self.keys.answered(Some(set));
+            Ok(Answer { keys, endpoints }) => {
+                let count = keys.count();
+                if let Some(endpoints) = endpoints {
+                    self.keys.sign_in_by(endpoints);
+                }
+                self.keys.answered(Some(keys));
                 if self.has_failed.swap(false, Ordering::Relaxed) || is_first {
-                    log::info!("jwt: {count} keys of {issuer} are in use");
+                    log::info!("{kind}: {count} keys of {issuer} are in use");
                 }
                 true
             }
             Err(what) => {
                 self.keys.answered(None);
-                let effect = if is_first {
-                    "its tokens are answered with 503 until they can"
-                } else {
-                    "the old ones stay in use"
+                let effect = match (is_first, self.place.signs_in) {
+                    (true, false) => "its tokens are answered with 503 until they can",
+                    (true, true) => "nobody can sign in by it until they can",
+                    (false, _) => "the old ones stay in use",
                 };
                 // Said once, not with every attempt.
                 if !self.has_failed.swap(true, Ordering::Relaxed) {
-                    log::warn!("jwt: the keys of {issuer} cannot be read: {what}; {effect}");
+                    log::warn!("{kind}: the keys of {issuer} cannot be read: {what}; {effect}");
                 }
                 false
             }

@@ -36,6 +36,11 @@ impl ApiToken {
         Self::parse(&text).map_err(|what| format!("{}: {what}", path.display()))
     }
 
+    /// The token itself, for whoever has to write it elsewhere than into `Authorization`.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+
     /// How many characters it has.
     pub fn length(&self) -> usize {
         self.0.len()

@@ -1,15 +1,20 @@
 //! Which class of requests a route belongs to, for counting.
 
-use super::{Forwarding, PageFile, Route, is_page};
+use super::{Forwarding, PageFile, ProviderStep, Route, is_page};
 use crate::metrics::label::RouteClass;
 
 impl Route<'_> {
     /// The class of a request on this route, which `path` led to.
     pub fn class(self, path: &str, forwarding: &Forwarding) -> RouteClass {
         match self {
-            Self::SignIn(_) | Self::Page(PageFile::SignIn) => RouteClass::SignIn,
+            Self::Provider(asked) if asked.step == ProviderStep::BackchannelLogout => {
+                RouteClass::SignOut
+            }
+            Self::SignIn(_) | Self::Page(PageFile::SignIn) | Self::Provider(_) => {
+                RouteClass::SignIn
+            }
             Self::SignOut(_) => RouteClass::SignOut,
-            Self::Me | Self::Sessions(_) => RouteClass::Me,
+            Self::Me | Self::Sessions(_) | Self::MyProvider => RouteClass::Me,
             Self::Password(..) => RouteClass::Password,
             Self::Api => match path {
                 "/api/v2/write" | "/api/v3/write_lp" => RouteClass::Write,

@@ -52,6 +52,8 @@ fn the_api() {
             ("GET", "/api/v2/me/", Route::Me),
             ("HEAD", "/api/v2/me", wrong("GET")),
             ("GET", "/api/v2/me/x", Route::NoSuchPage),
+            ("GET", "/api/v2/me/provider", Route::MyProvider),
+            ("POST", "/api/v2/me/provider", wrong("GET")),
             ("GET", "/api/v2/me/sessions", Route::Sessions(OwnSessions::List)),
             ("DELETE", "/api/v2/me/sessions/", Route::Sessions(OwnSessions::EndOthers)),
             ("DELETE", "/api/v2/me/sessions/ab", Route::Sessions(OwnSessions::EndOne("ab"))),

@@ -1,4 +1,5 @@
-//! The keys of one provider: read in the background, and asked for again when one is missing.
+//! The keys of one provider, and how it signs users in: read in the background, and asked for again when a key is
+//! missing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Moment;
+use crate::jwt::discovery::Endpoints;
 use crate::jwt::keys::KeySet;
 
 /// How often a provider is asked at most for a key that it may not have.
@@ -19,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The keys of one provider.
 pub struct Keys {
     set: ArcSwapOption<KeySet>,
+    endpoints: ArcSwapOption<Endpoints>,
     /// Whether somebody can be asked for them.
     is_remote: bool,
     wanted: Notify,
@@ -43,6 +46,7 @@ impl Keys {
     fn new(set: Option<KeySet>, is_remote: bool) -> Self {
         Self {
             set: ArcSwapOption::from_pointee(set),
+            endpoints: ArcSwapOption::empty(),
             is_remote,
             wanted: Notify::new(),
             answers: watch::Sender::new(0),
@@ -54,6 +58,16 @@ impl Keys {
     /// The keys, once they are known.
     pub fn get(&self) -> Option<Arc<KeySet>> {
         self.set.load_full()
+    }
+
+    /// How the provider signs users in, once that is known.
+    pub fn endpoints(&self) -> Option<Arc<Endpoints>> {
+        self.endpoints.load_full()
+    }
+
+    /// Has the provider sign users in like this.
+    pub fn sign_in_by(&self, endpoints: Endpoints) {
+        self.endpoints.store(Some(Arc::new(endpoints)));
     }
 
     /// Puts these in place of those that were there.

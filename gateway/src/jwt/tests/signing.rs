@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 /// An RSA key for tests, which takes too long to make.
 const RSA: &[u8] = include_bytes!("../../../../tests/jwt/rsa.pk8");
 
-pub(super) struct Signer {
-    pub(super) id: &'static str,
+pub(crate) struct Signer {
+    pub(crate) id: &'static str,
     key: Key,
 }
 
@@ -24,7 +24,7 @@ enum Key {
     Ed(Ed25519KeyPair),
 }
 
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -34,17 +34,17 @@ fn message(header: &Value, claims: &Value) -> String {
 }
 
 /// A token that is signed with a secret in common, by HS256.
-pub(super) fn with_secret(header: &Value, claims: &Value, secret: &[u8]) -> String {
+pub(crate) fn with_secret(header: &Value, claims: &Value, secret: &[u8]) -> String {
     let message = message(header, claims);
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
     format!("{message}.{}", base64(ring::hmac::sign(&key, message.as_bytes()).as_ref()))
 }
 
 impl Signer {
-    pub(super) const ALL: [&'static str; 4] = ["RSA", "P-256", "P-384", "Ed25519"];
+    pub(crate) const ALL: [&'static str; 4] = ["RSA", "P-256", "P-384", "Ed25519"];
 
     /// With a key of this kind, which is its id too.
-    pub(super) fn new(id: &'static str) -> Self {
+    pub(crate) fn new(id: &'static str) -> Self {
         let random = SystemRandom::new();
         let ec = |algorithm: &'static EcdsaSigningAlgorithm| {
             let key = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
@@ -62,7 +62,7 @@ impl Signer {
         Self { id, key }
     }
 
-    pub(super) fn signs(&self, algorithm: Algorithm) -> bool {
+    pub(crate) fn signs(&self, algorithm: Algorithm) -> bool {
         match (&self.key, algorithm) {
             (Key::Rsa(_), Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA) => false,
             (Key::Rsa(_), _) => true,
@@ -74,7 +74,7 @@ impl Signer {
     }
 
     /// The public key, as its format has it.
-    pub(super) fn public(&self) -> Vec<u8> {
+    pub(crate) fn public(&self) -> Vec<u8> {
         match &self.key {
             Key::Rsa(key) => key.public_key().as_ref().to_vec(),
             Key::Ec(key) => key.public_key().as_ref().to_vec(),
@@ -83,7 +83,7 @@ impl Signer {
     }
 
     /// The public key as a JWK.
-    pub(super) fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let public = self.public();
         match &self.key {
             Key::Rsa(key) => {
@@ -101,7 +101,7 @@ impl Signer {
     }
 
     /// A token: signed by the header's algorithm if it is one of the key's, otherwise by any that is.
-    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
         let random = SystemRandom::new();
         let signature = match &self.key {
@@ -123,7 +123,7 @@ impl Signer {
     }
 
     /// The same, signed for other claims.
-    pub(super) fn forged(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn forged(&self, header: &Value, claims: &Value) -> String {
         let mut others = claims.clone();
         others["preferred_username"] = json!("eve");
         let other = self.sign(header, &others);

@@ -266,7 +266,7 @@ fn an_ended_session_leaves_nothing_in_the_indexes() {
     let store = store(10, 10);
     let [ada, bob] = ["ada", "bob"].map(|name| Arc::new(user(name)));
     let names = [Named::subject("corp", "7"), Named::session("corp", "s1")];
-    let count = |named| lock(&store.index).named(named).len();
+    let count = |named| lock(&store.index).named(named, true).len();
     let [signed_out, idle] = [0, 1].map(|seconds| {
         let id = SessionToken::generate().id();
         let session = Session::start(id, Arc::clone(&ada), None, at(seconds));

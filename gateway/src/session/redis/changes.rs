@@ -6,7 +6,7 @@ use redis::ScriptInvocation;
 
 use super::fields::{self, Fields, Flat};
 use super::seal::Seal;
-use super::{RedisStore, halves, scripts};
+use super::{RedisStore, halves, of_provider, scripts};
 use crate::clock::Moment;
 use crate::session::ended::{Ended, tell};
 use crate::session::error::{CreateError, StoreError};
@@ -59,6 +59,9 @@ impl RedisStore {
         run.arg(halves::of_new(self, session).await?);
         let fields = fields::of_user(&user).into_iter().chain(fields::of_origin(session));
         for (field, value) in fields.chain(fields::of_client(session)) {
+            run.arg(field).arg(value);
+        }
+        for (field, value) in of_provider::fields(session, token) {
             run.arg(field).arg(value);
         }
         if let Some(password) = password {
@@ -115,10 +118,11 @@ impl RedisStore {
         self.revoke_by(&run).await
     }
 
-    /// Revokes all sessions that a sign-in provider calls so; returns how many.
-    pub async fn revoke_named(&self, named: &Named) -> Result<usize, StoreError> {
-        let index = self.shared.keys.named(named);
-        self.revoke_by(&self.script(&scripts::PROVIDER, index, None)).await
+    /// Revokes sessions that a sign-in provider calls so: `all`, or those without a session there; returns how many.
+    pub async fn revoke_named(&self, named: &Named, all: bool) -> Result<usize, StoreError> {
+        let mut run = self.script(&scripts::PROVIDER, self.shared.keys.named(named), None);
+        run.arg(if all { "all" } else { "without" });
+        self.revoke_by(&run).await
     }
 
     /// Has Redis end sessions by `run`; returns how many.

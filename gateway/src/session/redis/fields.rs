@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::of_provider::{self, OfProvider};
 use crate::request_meta::{Client, ClientKind};
 use crate::session::Session;
 use crate::session::origin::Named;
@@ -31,6 +32,8 @@ pub(super) struct Fields {
     pub(super) used: UnixMillis,
     /// What could act for the user, sealed.
     pub(super) sealed: Option<Vec<u8>>,
+    /// What is kept of the sign-in provider that the user came by.
+    pub(super) provider: Option<OfProvider>,
 }
 
 /// Why a record is not one.
@@ -80,6 +83,7 @@ impl Fields {
             started: UnixMillis(number("started")?),
             used: UnixMillis(number("used")?),
             sealed: flat.get("sealed").cloned(),
+            provider: of_provider::read(flat),
         })
     }
 
@@ -93,10 +97,15 @@ impl Fields {
         Arc::new(User { access, ..here.with_status(status) })
     }
 
+    /// The user as the record has them, but with this access.
+    pub(super) fn with_access(&self, access: Access) -> Arc<User> {
+        let (name, status) = (self.name.clone(), self.status);
+        Arc::new(User { name, id: self.user, status, access, token: None })
+    }
+
     /// The user as the record has them: without a credential, to be told of.
     pub(super) fn as_recorded(&self) -> Arc<User> {
-        let (name, status, access) = (self.name.clone(), self.status, self.access);
-        Arc::new(User { name, id: self.user, status, access, token: None })
+        self.with_access(self.access)
     }
 }
 

@@ -28,6 +28,7 @@ script!(LOOK_UP, "look_up.lua");
 script!(OF_USER, "of_user.lua");
 script!(PASSWORD, "password.lua");
 script!(PROVIDER, "provider.lua");
+script!(REFRESH, "refresh.lua");
 script!(SETTLE, "halves/settle.lua");
 script!(SWEEP, "sweep.lua");
 script!(TAKE, "halves/take.lua");

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::hex;
+use crate::seal::Seal;
 
 /// How many bytes it has.
 const LENGTH: usize = 32;
@@ -52,6 +53,11 @@ impl StoreKey {
     fn of(secret: Zeroizing<[u8; LENGTH]>) -> Self {
         let digest = Sha256::new().chain_update(NAME).chain_update(*secret).finalize();
         Self { secret, name: hex::encode(&digest[..8]) }
+    }
+
+    /// Seals by a key that follows from it for another `purpose`, `about` something.
+    pub fn seal(&self, purpose: &[u8], about: [u8; 32]) -> Seal {
+        Seal::new(&*self.secret, purpose, about)
     }
 
     /// The key itself, to derive others from.

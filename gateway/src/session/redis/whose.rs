@@ -36,6 +36,14 @@ impl Whose {
         }
     }
 
+    /// The user of this id whom this gateway knows by itself.
+    pub(super) fn known(&self, id: UserId) -> Option<Arc<User>> {
+        match self {
+            Self::Known(users) => users.user(id),
+            Self::Influxdb(_) => None,
+        }
+    }
+
     /// What all gateways should have in common, and a digest of it.
     pub(super) fn common(&self) -> (&'static str, String) {
         match self {

@@ -231,12 +231,12 @@ async fn a_provider_ends_sessions_by_its_names_for_them(make: &Make) {
     let session = stage.store.touch(&first, at(500)).await.unwrap().unwrap();
     stage.store.assign(&session, &Arc::new(user("bob"))).await.unwrap();
     let (subject, session) = (Named::subject("corp", "7"), Named::session("corp", "s2"));
-    assert_eq!(stage.store.revoke_named(&session).await, Ok(1));
+    assert_eq!(stage.store.revoke_named(&session, true).await, Ok(1));
     assert!(!stage.lives(&second, at(501)).await && stage.lives(&first, at(501)).await);
-    assert_eq!(stage.store.revoke_named(&subject).await, Ok(1));
+    assert_eq!(stage.store.revoke_named(&subject, true).await, Ok(1));
     assert!(!stage.lives(&first, at(502)).await);
     for named in [subject, session, Named::subject("corp", "nobody")] {
-        assert_eq!(stage.store.revoke_named(&named).await, Ok(0));
+        assert_eq!(stage.store.revoke_named(&named, true).await, Ok(0));
     }
     for token in &others {
         assert!(stage.lives(token, at(502)).await);
@@ -255,8 +255,12 @@ async fn what_has_ended_has_no_name_any_more(make: &Make) {
     assert!(stage.sign_out(&second, at(501)).await);
     let told = [EndReason::Evicted, EndReason::SignedOut, EndReason::Expired];
     assert_eq!(stage.told(at(602)).await, told);
-    assert_eq!(stage.store.revoke_named(&Named::session("corp", "s1")).await, Ok(1), "that of eve");
-    assert_eq!(stage.store.revoke_named(&Named::subject("corp", "7")).await, Ok(0));
+    assert_eq!(
+        stage.store.revoke_named(&Named::session("corp", "s1"), true).await,
+        Ok(1),
+        "that of eve"
+    );
+    assert_eq!(stage.store.revoke_named(&Named::subject("corp", "7"), true).await, Ok(0));
 }
 
 async fn many_at_once_lose_nothing(make: &Make) {

@@ -37,7 +37,7 @@ fn a_session_that_its_provider_ends_at_one_gateway_ends_at_all() {
             assert!(stage.find(gateway, &token, at(1)).await.is_some());
         }
         let named = Named::session("corp", "s1");
-        assert_eq!(stage.stores[1].revoke_named(&named).await, Ok(1));
+        assert_eq!(stage.stores[1].revoke_named(&named, true).await, Ok(1));
         stage.forgotten(0, &token, at(2)).await;
         assert!(stage.find(0, &token, at(2)).await.is_none());
         assert_eq!((stage.told(0), stage.told(1)), (vec![], vec![EndReason::Revoked]));

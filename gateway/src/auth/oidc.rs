@@ -1,0 +1,73 @@
+//! Signing in by providers (OpenID Connect): the code flow with PKCE, and what becomes of its sessions.
+//!
+//! What a sign-in was begun with is in a sealed cookie of the browser that has begun it: there is no table that could be
+//! filled from outside.
+
+pub mod client;
+mod exchange;
+mod failure;
+pub mod logout;
+mod once;
+pub mod provider;
+pub mod refresh;
+pub mod signin;
+pub mod state;
+
+use std::sync::Arc;
+
+use super::jwt::admission::Admission;
+use crate::clock;
+use crate::jwt::claims::Groups;
+use crate::session::provider::{Granted, Granting};
+use crate::user::name::Username;
+pub use failure::Failure;
+use logout::Failures;
+use once::Once;
+use provider::Provider;
+use state::State;
+
+/// The providers that sign users in.
+pub struct Oidc {
+    providers: Vec<Arc<Provider>>,
+    admission: Arc<Admission>,
+    /// States with which somebody has come back.
+    used: Once,
+    /// Log-out tokens that have come.
+    tokens: Once,
+    failures: Failures,
+}
+
+impl Oidc {
+    /// These `providers`, whose users `admission` lets in.
+    pub fn new(providers: Vec<Provider>, admission: Arc<Admission>) -> Self {
+        let providers = providers.into_iter().map(Arc::new).collect();
+        Self {
+            providers,
+            admission,
+            used: Once::default(),
+            tokens: Once::default(),
+            failures: Failures::default(),
+        }
+    }
+
+    /// The provider that is called so here.
+    pub fn find(&self, id: &str) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|provider| *provider.id == *id)
+    }
+
+    /// When the sign-in was begun that is sealed in the value of a cookie, in seconds since 1970; `None` if it is none, or
+    /// too long ago.
+    pub fn begun(&self, cookie: &[u8]) -> Option<u64> {
+        let now = clock::unix_seconds();
+        let state = |it: &Arc<Provider>| State::open(cookie, &it.seal, now);
+        self.providers.iter().find_map(state).map(|state| state.begun())
+    }
+}
+
+impl Granting for Oidc {
+    fn granted(&self, provider: &str, name: &Username, groups: &[String]) -> Option<Granted> {
+        let issuer = &self.find(provider)?.rules.issuer;
+        let grant = self.admission.grant(issuer, name, &Groups::Of(groups.to_vec()))?;
+        Some(Granted { access: grant.access, token: grant.token.clone() })
+    }
+}

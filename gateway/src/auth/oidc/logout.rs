@@ -1,0 +1,149 @@
+//! Signing out by providers: they say that somebody has signed out there, or are told that somebody has here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use http::Uri;
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::Oidc;
+use super::provider::Provider;
+use crate::auth::Auth;
+use crate::clock::{self, Moment};
+use crate::jwt::form::Unverified;
+use crate::jwt::keys::KeySet;
+use crate::jwt::logout_token::{self, LoggedOut};
+use crate::jwt::parameters::Parameters;
+use crate::jwt::refusal::Refusal;
+use crate::request_meta::{ClientKey, RequestMeta};
+use crate::session::origin::Named;
+
+/// Why nobody was signed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotLoggedOut {
+    /// What came is no log-out token of the provider's, or has come before.
+    Refused,
+    /// This client has sent too many of those: nothing was looked at.
+    TooMany,
+    /// There are no keys to judge it by, or the session store cannot be asked.
+    Unavailable,
+}
+
+/// How many log-out tokens of a client may be no good, in [`WINDOW`].
+const MOST: u32 = 20;
+
+/// How long that counts.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Counts log-out tokens that are no good, by client.
+pub(super) struct Failures(Cache<[u8; 16], Arc<AtomicU32>>);
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(10_000).time_to_live(WINDOW).build())
+    }
+}
+
+impl Failures {
+    fn are_too_many(&self, client: ClientKey) -> bool {
+        self.0.get(&client.octets()).is_some_and(|count| count.load(Ordering::Relaxed) >= MOST)
+    }
+
+    fn note(&self, client: ClientKey) {
+        self.0.get_with(client.octets(), Arc::default).fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends the sessions that a log-out token of `provider` names; returns how many. Its signature is looked at before anything
+/// is looked up.
+pub async fn log_out(
+    auth: &Auth,
+    oidc: &Oidc,
+    provider: &Provider,
+    token: &str,
+    meta: &RequestMeta<'_>,
+) -> Result<usize, NotLoggedOut> {
+    let client = meta.network();
+    if oidc.failures.are_too_many(client) {
+        return Err(NotLoggedOut::TooMany);
+    }
+    let refused = |why: &dyn std::fmt::Display| {
+        log::info!("oidc: a log-out token of {} is refused: {why}", provider.id);
+        oidc.failures.note(client);
+        NotLoggedOut::Refused
+    };
+    let judged = judge(provider, token).await.ok_or(NotLoggedOut::Unavailable)?;
+    let LoggedOut { subject, session, jti, until } = judged.map_err(|refusal| refused(&refusal))?;
+    let issuer = &provider.rules.issuer;
+    let digest = Sha256::new().chain_update(issuer).chain_update([0]).chain_update(&jti);
+    let (digest, now) = (digest.finalize().into(), clock::unix_seconds());
+    if !oidc.tokens.is_first(digest, until, now) {
+        return Err(refused(&"it has come before"));
+    }
+    let sessions = auth.sessions();
+    let subject = subject.map(|subject| Named::subject(issuer, &subject));
+    let ended = match (session, subject) {
+        (None, None) => Ok(0),
+        (None, Some(subject)) => sessions.revoke_named(&subject, true).await,
+        (Some(session), subject) => {
+            let of_session = sessions.revoke_named(&Named::session(issuer, &session), true).await;
+            match (of_session, subject) {
+                // Those of which the provider has not said to which of its sessions they belong.
+                (Ok(count), Some(subject)) => {
+                    sessions.revoke_named(&subject, false).await.map(|more| count + more)
+                }
+                (of_session, _) => of_session,
+            }
+        }
+    };
+    ended.map_err(|_| NotLoggedOut::Unavailable)
+}
+
+/// `None` if there are no keys to judge it by.
+async fn judge(provider: &Provider, token: &str) -> Option<Result<LoggedOut, Refusal>> {
+    let unreadable = Refusal::Claims("it has not the form of a JWT, or its claims cannot be read");
+    let Some(token) = Unverified::parse(token.as_bytes()) else { return Some(Err(unreadable)) };
+    let (rules, now) = (logout_token::rules(&provider.rules), clock::unix_seconds());
+    let judge = |keys: &KeySet| logout_token::verify(&token, &rules, keys, now);
+    let keys = provider.keys.get()?;
+    Some(match judge(&keys) {
+        Err(Refusal::UnknownKey) => {
+            provider.keys.ask(Moment::now()).await;
+            judge(&*provider.keys.get()?)
+        }
+        judged => judged,
+    })
+}
+
+impl Provider {
+    /// Where a browser signs out of the provider, if its users do; `id_token` says who it is.
+    pub fn end_session(&self, id_token: Option<&str>) -> Option<Zeroizing<String>> {
+        let endpoints = self.keys.endpoints().filter(|_| self.sign_out)?;
+        let back = origin_of(&self.redirect) + "/gateway/";
+        let parameters = Parameters::default()
+            .with("client_id", &self.client_id)
+            .with("post_logout_redirect_uri", &back);
+        let parameters = match id_token {
+            Some(id_token) => parameters.with("id_token_hint", id_token),
+            None => parameters,
+        };
+        Some(parameters.behind(endpoints.end_session.as_ref()?))
+    }
+}
+
+fn origin_of(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))
+}
+
+/// Gives the refresh token of a session back that was signed out of, in the background.
+pub(in crate::auth) fn give_back(provider: Arc<Provider>, refresh: Zeroizing<String>) {
+    tokio::spawn(async move {
+        if let Err(what) = provider.revoke(&refresh).await {
+            log::debug!("oidc: {} does not take a refresh token back: {what}", provider.id);
+        }
+    });
+}

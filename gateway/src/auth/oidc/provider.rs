@@ -1,0 +1,144 @@
+//! One provider that signs users in.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::Uri;
+use zeroize::Zeroizing;
+
+use super::client::ProviderClient;
+use super::state::State;
+use crate::auth::jwt::keys::Keys;
+use crate::clock::{self, Moment};
+use crate::jwt::form::Unverified;
+use crate::jwt::id_token::{self, Expected, SignedIn};
+use crate::jwt::keys::KeySet;
+use crate::jwt::parameters::Parameters;
+use crate::jwt::refusal::Refusal;
+use crate::jwt::rules::Rules;
+use crate::seal::Seal;
+use crate::user::secret::ApiToken;
+
+/// One provider.
+pub struct Provider {
+    /// What it is called here.
+    pub id: Arc<str>,
+    /// What people call it.
+    pub name: String,
+    /// By which rules its ID tokens are judged. Their audience is what it knows the gateway by.
+    pub rules: Rules,
+    /// Its keys, and how it signs users in.
+    pub keys: Arc<Keys>,
+    /// By which it is asked.
+    pub client: Arc<dyn ProviderClient>,
+    /// What it knows the gateway by.
+    pub client_id: String,
+    /// By which the gateway proves that it is that; `None` of a public client.
+    pub client_secret: Option<ApiToken>,
+    /// Where it sends users back to.
+    pub redirect: Uri,
+    /// What is asked for, with blanks between.
+    pub scopes: String,
+    /// How often it is asked about a session in use, at most; `None`: never.
+    pub refresh: Option<Duration>,
+    /// How long a session lives on while it does not answer.
+    pub grace: Duration,
+    /// How long a session lives at most.
+    pub lifetime: Duration,
+    /// Whether users sign out of it too.
+    pub sign_out: bool,
+    /// Seals what sign-ins by it are begun with.
+    pub seal: Seal,
+    /// Whether the log says that it gives no refresh tokens.
+    pub is_told: AtomicBool,
+    /// Whether the log says that it does not answer.
+    pub has_failed: AtomicBool,
+    /// When it is asked again about sessions, and how long it rests after that; it has not answered.
+    pub rest: Mutex<Rest>,
+}
+
+/// For how long a provider is not asked about sessions that has not answered.
+#[derive(Clone, Copy, Default)]
+pub struct Rest(Option<(Moment, Duration)>);
+
+/// The first rest, and the longest.
+const REST: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// A sign-in that has begun.
+pub struct Begun {
+    /// Where the browser is sent.
+    pub location: Zeroizing<String>,
+    /// What stands there as `state`.
+    pub state: State,
+}
+
+impl Provider {
+    /// Begins a sign-in of somebody who wants to be sent on to `return_to`; `None` while it is not known where users sign in.
+    pub fn begin(&self, return_to: &str) -> Option<Begun> {
+        let endpoints = self.keys.endpoints()?;
+        let state = State::begin(return_to, clock::unix_seconds());
+        let location = Parameters::default()
+            .with("response_type", "code")
+            .with("client_id", &self.client_id)
+            .with("redirect_uri", &self.redirect.to_string())
+            .with("scope", &self.scopes)
+            .with("state", state.state())
+            .with("nonce", state.nonce())
+            .with("code_challenge", &state.challenge())
+            .with("code_challenge_method", "S256")
+            .behind(&endpoints.authorization);
+        Some(Begun { location, state })
+    }
+
+    /// Whether it is not to be asked about sessions at `now`: it has not answered a moment ago.
+    pub(super) fn rests(&self, now: Moment) -> bool {
+        self.lock_rest().0.is_some_and(|(until, _)| now < until)
+    }
+
+    /// It has not answered at `now`.
+    pub(super) fn rest(&self, now: Moment) {
+        let mut rest = self.lock_rest();
+        let (until, pause) = rest.0.unwrap_or((now, REST.0));
+        // Of many that have asked at the same time, the first tells.
+        if now >= until {
+            rest.0 = Some((now.after(pause), (2 * pause).min(REST.1)));
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn go_on(&self) {
+        self.lock_rest().0 = None;
+    }
+
+    fn lock_rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the browser comes back over TLS.
+    pub fn is_over_tls(&self) -> bool {
+        self.redirect.scheme_str() == Some("https")
+    }
+
+    /// Judges an ID token; the provider is asked for its keys if it is signed with one that is not known. `None` if there are
+    /// none to judge it by.
+    pub(super) async fn verify(
+        &self,
+        token: &str,
+        expected: Expected<'_>,
+    ) -> Option<Result<SignedIn, Refusal>> {
+        let unreadable =
+            Refusal::Claims("it has not the form of a JWT, or its claims cannot be read");
+        let Some(token) = Unverified::parse(token.as_bytes()) else { return Some(Err(unreadable)) };
+        let now = clock::unix_seconds();
+        let judge = |keys: &KeySet| id_token::verify(&token, &self.rules, keys, expected, now);
+        let keys = self.keys.get()?;
+        Some(match judge(&keys) {
+            Err(Refusal::UnknownKey) => {
+                self.keys.ask(Moment::now()).await;
+                judge(&*self.keys.get()?)
+            }
+            judged => judged,
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! What becomes of sessions of a provider while they are used: it is asked now and then whether the user is still signed in,
+//! and in which groups.
+
+use std::sync::Arc;
+
+use super::Oidc;
+use super::exchange::{NoTokens, Tokens};
+use super::provider::Provider;
+use crate::auth::Auth;
+use crate::clock::Moment;
+use crate::jwt::claims::Groups;
+use crate::jwt::id_token::Expected;
+use crate::session::origin::Named;
+use crate::session::provider::{Confirmed, Kept, Right};
+use crate::session::store::{SessionStore, StoreError};
+use crate::session::token::SessionToken;
+use crate::session::{EndReason, Session};
+use crate::user::User;
+
+/// Whether `session`, that of `token`, goes on at `now`. Whoever asks waits for the provider if it has to be asked, so that
+/// what it says counts for this request already; not for long.
+pub async fn goes_on(
+    auth: &Auth,
+    token: &SessionToken,
+    session: &Arc<Session>,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    let Some(half) = session.provider() else { return Ok(true) };
+    let sessions = auth.sessions();
+    let known =
+        auth.shared_oidc().and_then(|oidc| Some((oidc, Arc::clone(oidc.find(half.provider())?))));
+    let Some((oidc, provider)) = known else {
+        // Another process has let the user in, by a provider that is none here.
+        return end(sessions, session, EndReason::Revoked).await;
+    };
+    if now.since(session.started()) >= provider.lifetime {
+        return end(sessions, session, EndReason::Expired).await;
+    }
+    let is_due = provider.refresh.is_some_and(|every| now.since(half.refreshed()) >= every);
+    if !is_due || sessions.is_handed_over() {
+        return Ok(true);
+    }
+    let asking = Asking {
+        oidc: Arc::clone(oidc),
+        provider,
+        sessions: Arc::clone(sessions),
+        session: Arc::clone(session),
+        token: token.clone(),
+    };
+    // By itself: a refresh token is good once, whether the client waits for it or not.
+    tokio::spawn(asking.ask()).await.unwrap_or(Ok(true))
+}
+
+async fn end(
+    sessions: &SessionStore,
+    session: &Session,
+    reason: EndReason,
+) -> Result<bool, StoreError> {
+    sessions.end(session.id(), reason, Moment::now()).await?;
+    Ok(false)
+}
+
+/// A question about a session.
+struct Asking {
+    oidc: Arc<Oidc>,
+    provider: Arc<Provider>,
+    sessions: Arc<SessionStore>,
+    session: Arc<Session>,
+    token: SessionToken,
+}
+
+impl Asking {
+    /// Whether the session goes on.
+    async fn ask(self) -> Result<bool, StoreError> {
+        let (Some(half), Some(every)) = (self.session.provider(), self.provider.refresh) else {
+            return Ok(true);
+        };
+        let _turn = half.turn.lock().await;
+        // Others may have asked while this one was waiting.
+        let now = Moment::now();
+        if self.session.has_ended() {
+            return Ok(false);
+        }
+        if now.since(half.refreshed()) < every {
+            return Ok(true);
+        }
+        if self.provider.rests(now) {
+            return self.fall_silent(now).await;
+        }
+        let right = self.sessions.begin_refresh(&self.session, &self.token, every, now).await?;
+        let kept = match right {
+            Right::Mine(kept) => kept,
+            Right::Others => return Ok(true),
+            Right::Over => return Ok(false),
+        };
+        let Some(refresh) = &kept.refresh else {
+            // It has given nothing to ask by: the session lives as long as it may.
+            return self.confirm(kept).await;
+        };
+        match self.provider.refresh(refresh).await {
+            Ok(tokens) => self.take(kept, tokens).await,
+            Err(NoTokens::Refused) => {
+                let (name, id) = (&self.session.user().name, &self.provider.id);
+                log::info!("oidc: {id} says that {name} is not signed in any more");
+                end(&self.sessions, &self.session, EndReason::Revoked).await
+            }
+            Err(NoTokens::Unavailable) => self.fall_silent(now).await,
+        }
+    }
+
+    /// What the provider has given counts from now on.
+    async fn take(&self, mut kept: Kept, tokens: Tokens) -> Result<bool, StoreError> {
+        let issuer = &self.provider.rules.issuer;
+        let access_token = tokens.access_token.as_ref().map(|token| token.as_str());
+        if let Some(id_token) = &tokens.id_token {
+            let expected = Expected { nonce: None, access_token };
+            match self.provider.verify(id_token, expected).await {
+                // Who it is about is known from before; who could not be judged, is who they were.
+                None => {}
+                Some(Ok(it)) if kept.subject == Some(Named::subject(issuer, &it.subject)) => {
+                    kept.groups = self.oidc.admission.relevant(issuer, &it.groups);
+                }
+                Some(judged) => {
+                    let why =
+                        judged.map_or_else(|why| why.to_string(), |_| "sub is another".to_owned());
+                    log::warn!(
+                        "oidc: a refreshed ID token of {} is refused: {why}",
+                        self.provider.id
+                    );
+                    return end(&self.sessions, &self.session, EndReason::Revoked).await;
+                }
+            }
+        }
+        if let Some(refresh) = tokens.refresh_token {
+            kept.refresh = Some(refresh);
+        }
+        if kept.id_token.is_some() && tokens.id_token.is_some() {
+            kept.id_token = tokens.id_token;
+        }
+        self.confirm(kept).await
+    }
+
+    /// The session goes on with these groups, as far as something is granted to them.
+    async fn confirm(&self, kept: Kept) -> Result<bool, StoreError> {
+        let before = self.session.user();
+        let (user, token) = if kept.is_linked {
+            (before, None)
+        } else {
+            let (issuer, groups) = (&self.provider.rules.issuer, Groups::Of(kept.groups.clone()));
+            let Some(grant) = self.oidc.admission.grant(issuer, &before.name, &groups) else {
+                let (name, id) = (&before.name, &self.provider.id);
+                log::info!(
+                    "oidc: {name}, of {id}, is in no group any more to which something is granted"
+                );
+                return end(&self.sessions, &self.session, EndReason::Revoked).await;
+            };
+            let (access, token) = (grant.access, grant.token.clone());
+            let user = if before.access == access {
+                before
+            } else {
+                let (name, id, status) = (before.name.clone(), before.id, before.status);
+                Arc::new(User { name, id, status, access, token: None })
+            };
+            (user, token)
+        };
+        let confirmed = Confirmed { user, token, kept };
+        self.sessions.confirm(&self.session, &self.token, confirmed, Moment::now()).await?;
+        Ok(true)
+    }
+
+    /// The provider cannot be asked: the session lives on for a while.
+    async fn fall_silent(&self, now: Moment) -> Result<bool, StoreError> {
+        let since = self.sessions.fall_silent(&self.session, now).await?;
+        if now.since(since) < self.provider.grace {
+            return Ok(true);
+        }
+        let (name, id) = (&self.session.user().name, &self.provider.id);
+        log::info!("oidc: a session of {name} ends, as {id} has not answered for oidc.grace");
+        end(&self.sessions, &self.session, EndReason::Revoked).await
+    }
+}

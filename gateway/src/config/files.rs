@@ -1,0 +1,42 @@
+//! The files that a configuration names.
+
+use super::{Listen, Providers, Upstream, Users};
+use crate::toml_reader::Named;
+
+/// The files that a configuration names, as far as they are known. Their faults are reported together with those of the
+/// configuration.
+#[derive(Default)]
+pub struct NamedFiles {
+    /// The users file.
+    pub users: Option<Named>,
+    /// Certificates of listeners, each with its key.
+    pub https: Vec<(Named, Named)>,
+    /// Certificates that may have signed the upstream's.
+    pub ca: Option<Named>,
+    /// The gateway's own certificate, and its key.
+    pub client: Option<(Named, Named)>,
+    /// Certificates that may have signed the session store's.
+    pub store_ca: Option<Named>,
+    /// Certificates that may have signed those of identity providers.
+    pub providers_ca: Vec<Named>,
+}
+
+impl NamedFiles {
+    pub(super) fn of(
+        listen: &Listen,
+        upstream: &Upstream,
+        users: &Users,
+        providers: &Providers,
+        store_ca: Option<&Named>,
+    ) -> Self {
+        let https = listen.https.iter().map(|https| (https.certificate.clone(), https.key.clone()));
+        Self {
+            users: users.file().cloned(),
+            https: https.collect(),
+            ca: upstream.ca_file.clone(),
+            client: upstream.client.clone(),
+            store_ca: store_ca.cloned(),
+            providers_ca: providers.ca_files(),
+        }
+    }
+}

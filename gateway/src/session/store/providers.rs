@@ -1,0 +1,79 @@
+//! What is asked of a store about sessions of users who came by a sign-in provider.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{SessionStore, StoreError};
+use crate::clock::Moment;
+use crate::session::Session;
+use crate::session::provider::{Confirmed, Granting, Kept, Right};
+use crate::session::redis::provider_asked;
+use crate::session::token::SessionToken;
+
+impl SessionStore {
+    /// Asks `granting` what users of sign-in providers may do, where that does not last as long as the sessions.
+    pub fn grant_by(&self, granting: Arc<dyn Granting>) {
+        if let Self::Redis(redis) = self {
+            redis.grant_by(granting);
+        }
+    }
+
+    /// Whether another process has the sessions too, and may be about to serve them.
+    pub fn is_handed_over(&self) -> bool {
+        matches!(self, Self::Memory(memory) if memory.is_followed())
+    }
+
+    /// The right to ask the provider of `session`, that of `token`, at `now`, which is done `every` so often.
+    pub async fn begin_refresh(
+        &self,
+        session: &Session,
+        token: &SessionToken,
+        every: Duration,
+        now: Moment,
+    ) -> Result<Right, StoreError> {
+        if let Self::Redis(redis) = self {
+            return Box::pin(provider_asked::begin(redis, token, every, now)).await;
+        }
+        Ok(session.provider().map_or(Right::Over, |half| Right::Mine(half.kept())))
+    }
+
+    /// The provider of `session`, that of `token`, has confirmed it at `now`.
+    pub async fn confirm(
+        &self,
+        session: &Session,
+        token: &SessionToken,
+        confirmed: Confirmed,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        if let Self::Redis(redis) = self {
+            Box::pin(provider_asked::confirm(redis, token, &confirmed, now)).await?;
+        }
+        let Confirmed { user, token, kept } = confirmed;
+        if let Some(half) = session.provider() {
+            half.confirm(token, kept, now);
+        }
+        session.set_user(user);
+        Ok(())
+    }
+
+    /// The provider of `session` does not answer at `now`; returns since when that is so.
+    pub async fn fall_silent(&self, session: &Session, now: Moment) -> Result<Moment, StoreError> {
+        if let Self::Redis(redis) = self {
+            return Box::pin(provider_asked::fall_silent(redis, session, now)).await;
+        }
+        Ok(session.provider().map_or(now, |half| half.fall_silent(now)))
+    }
+
+    /// What is kept of the provider of `session`, that of `token`.
+    pub async fn kept(
+        &self,
+        session: &Session,
+        token: &SessionToken,
+    ) -> Result<Option<Kept>, StoreError> {
+        let Some(half) = session.provider() else { return Ok(None) };
+        if let Self::Redis(redis) = self {
+            return Box::pin(provider_asked::kept(redis, token)).await;
+        }
+        Ok(Some(half.kept()))
+    }
+}

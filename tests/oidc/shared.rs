@@ -1,0 +1,124 @@
+//! Sessions of providers that several gateways share, and those that one process takes over from another.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use super::browser::Browser;
+use super::provider::Provider;
+use super::{GRANTS, LOGIN, log_out, prepare, table, wait_for};
+use crate::redis::server::Server;
+use crate::support::*;
+
+/// Two gateways that share a Redis, and ask about a session so often.
+fn two(provider: &Provider, upstream: &Upstream, redis: &Server, refresh: &str) -> [Gateway; 2] {
+    let keys = format!("refresh = \"{refresh}\"");
+    let store = format!("[session]\nstore = \"{}\"\nstore_timeout = \"10s\"\n", redis.url());
+    let tables = table("keycloak", provider, &keys) + GRANTS + &store;
+    [(); 2].map(|()| {
+        let gateway = Gateway::start_in(prepare(upstream, &tables));
+        wait_for(&gateway, provider);
+        gateway
+    })
+}
+
+fn ask(
+    gateway: &Gateway,
+    session: &str,
+    request: fn(&str, &[&str]) -> String,
+    path: &str,
+) -> Answer {
+    gateway.connect().send(&request(path, &[&cookie(session)]))
+}
+
+#[test]
+fn a_session_is_good_at_every_gateway_and_its_groups_are_those_of_now() {
+    let (provider, upstream, redis) = (Provider::start(), Upstream::start(), Server::start());
+    let [one, two] = &two(&provider, &upstream, &redis, "1ms");
+    // Begun at one, ended at the other.
+    let mut browser = Browser::new(one);
+    let location = browser.get(LOGIN).header("location").unwrap().to_owned();
+    let code = provider.authorize(&location);
+    let jar = browser.jar.clone();
+    let mut browser = Browser::new(two);
+    browser.jar = jar;
+    assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 303);
+    let session = format!("influxdb-oss-session={}", browser.session());
+    for gateway in [one, two, one] {
+        assert_eq!(ask(gateway, &session, get, "/api/v2/buckets").text(), "eva-0815");
+        assert_eq!(upstream.next().header("authorization"), Some("Token granted"));
+        assert_eq!(ask(gateway, &session, post, "/api/v2/write").status, 200);
+        upstream.next();
+    }
+    // However many gateways ask at once, a refresh token is used once.
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let session = &session;
+            let gateway = if number % 2 == 0 { one } else { two };
+            scope.spawn(move || assert_eq!(ask(gateway, session, get, "/api/v2/me").status, 200));
+        }
+    });
+    provider.regroup(&[]);
+    wait_until("it has ended", || ask(one, &session, get, "/api/v2/me").status == 401);
+    assert_eq!(ask(two, &session, get, "/api/v2/me").status, 401);
+}
+
+#[test]
+fn a_log_out_at_one_gateway_ends_sessions_at_the_others() {
+    let (provider, upstream, redis) = (Provider::start(), Upstream::start(), Server::start());
+    let [one, two] = &two(&provider, &upstream, &redis, "off");
+    let mut browser = Browser::new(one);
+    browser.sign_in(&provider, LOGIN);
+    let session = format!("influxdb-oss-session={}", browser.session());
+    assert_eq!(ask(two, &session, get, "/api/v2/me").status, 200);
+    assert_eq!(log_out(two, &provider.logout_token(json!({ "sid": "s-0815" }))).status, 200);
+    wait_until("it has ended", || ask(one, &session, get, "/api/v2/me").status == 401);
+    assert_eq!(ask(two, &session, get, "/api/v2/me").status, 401);
+    // Nothing that could act for the user is in Redis as it is.
+    let mut browser = Browser::new(one);
+    browser.sign_in(&provider, LOGIN);
+    let mut all = String::new();
+    for key in redis.ask(&["KEYS", "igw:s:*"]).texts() {
+        all += &redis.ask(&["HGETALL", &key]).texts().join("\n");
+    }
+    assert!(all.contains("keycloak") && all.contains("writers"), "{all}");
+    for secret in ["refresh-secret", "0815\"", &browser.session()] {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+}
+
+#[test]
+fn sessions_of_providers_are_taken_over_with_what_is_kept_of_them() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let port = closed_port();
+    let keys = "refresh = \"1ms\"";
+    let server = "[server]\ndrain_delay = \"0s\"\nupgrade_socket = \"upgrade.sock\"\n";
+    let folder = prepare(&upstream, &(table("keycloak", &provider, keys) + GRANTS + server));
+    let file = folder.path().join("gateway.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("127.0.0.1:0", &port.to_string())).unwrap();
+    let old = Gateway::start_in(folder);
+    wait_for(&old, &provider);
+    let mut browser = Browser::new(&old);
+    browser.sign_in(&provider, LOGIN);
+    let session = format!("influxdb-oss-session={}", browser.session());
+    // Begun at the old one.
+    let location = browser.get(LOGIN).header("location").unwrap().to_owned();
+    let jar = browser.jar.clone();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" run --upgrade --config \"$1\""]);
+    command.arg(program().get_program()).arg(&file);
+    let new = Gateway::start_by(command, tempfile::tempdir().unwrap());
+    wait_until("it has taken over", || old.has_logged("another process has taken over"));
+    let (code, _) = old.wait();
+    assert_eq!(code, Some(0));
+    wait_for(&new, &provider);
+    assert_eq!(ask(&new, &session, get, "/api/v2/buckets").text(), "eva-0815");
+    assert_eq!(upstream.next().header("authorization"), Some("Token granted"));
+    provider.regroup(&[]);
+    wait_until("it has ended", || ask(&new, &session, get, "/api/v2/me").status == 401);
+    let code = provider.authorize(&location);
+    let mut browser = Browser::new(&new);
+    browser.jar = jar;
+    assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 303);
+}
