@@ -1,6 +1,8 @@
 //! JWTs of identity providers: what good ones are worth, and that no other is worth anything.
 
 mod idp;
+mod over_tls;
+mod places;
 #[path = "../gateway/src/jwt/tests/signing.rs"]
 #[expect(dead_code, reason = "the unit tests need more of it")]
 pub(crate) mod signing;
@@ -592,4 +594,27 @@ fn check_asks_providers_if_it_is_to() {
     assert!(told.contains(&wrong), "{told}");
     let (code, told) = say(&prepare(&jwt(&good.issuer, "")), "check", &["--online"]);
     assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+fn check_warns_of_a_grant_without_any_token() {
+    for source in ["file", "influxdb"] {
+        let warned = |upstream: &str| {
+            let tables = jwt("https://idp.test/realm", "") + GRANTS;
+            let config = format!("{upstream}{tables}[users]\nsource = \"{source}\"\n");
+            let folder = Gateway::prepare("http://127.0.0.1:1", &config, &users(&["ada"]));
+            for name in ["writers.token", "shared.token"] {
+                std::fs::write(folder.path().join(name), "token").unwrap();
+            }
+            let (code, told) = say(&folder, "check", &[]);
+            assert_eq!(code, Some(0), "{told}");
+            let text = std::fs::read_to_string(folder.path().join("gateway.toml")).unwrap();
+            let of_rita = text.lines().position(|line| line == "user = \"rita\"").unwrap();
+            let grants = told.lines().filter(|line| line.contains("this [[grant]]"));
+            let lines = grants.map(|line| line.contains(&format!("line {of_rita}: ")));
+            lines.collect::<Vec<_>>()
+        };
+        assert_eq!(warned(""), [true], "{source}");
+        assert_eq!(warned("token_file = \"shared.token\"\n"), [false; 0], "{source}");
+    }
 }

@@ -270,6 +270,17 @@ pub(crate) struct SecureUpstream {
 impl SecureUpstream {
     /// With this certificate. Clients must have one signed by `clients`, if there is such.
     pub(crate) fn start(pair: &Pair, clients: Option<&Authority>) -> Self {
+        Self::answering(pair, clients, |head| {
+            header(head, "x-forwarded-user").unwrap_or_else(|| "nobody".to_owned())
+        })
+    }
+
+    /// The same with another answer to the head of a request.
+    pub(crate) fn answering(
+        pair: &Pair,
+        clients: Option<&Authority>,
+        answer: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(rustls::ALL_VERSIONS)
@@ -286,11 +297,13 @@ impl SecureUpstream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, seen) = channel();
+        let answer = Arc::new(answer);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let (tls, sender) = (StreamOwned::new(connection, stream), sender.clone());
-                thread::spawn(move || serve(tls, |head| sender.send(head).is_ok()));
+                let answer = Arc::clone(&answer);
+                thread::spawn(move || serve(tls, |head| sender.send(head).is_ok(), &*answer));
             }
         });
         Self { address, seen: Mutex::new(seen) }
@@ -301,7 +314,18 @@ impl SecureUpstream {
     }
 }
 
-fn serve(tls: StreamOwned<ServerConnection, TcpStream>, remember: impl Fn(String) -> bool) {
+/// The value of a header in the head of a request.
+pub(crate) fn header(head: &str, name: &str) -> Option<String> {
+    let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
+    let mut values = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    values.next().map(|(_, value)| value.to_owned())
+}
+
+fn serve(
+    tls: StreamOwned<ServerConnection, TcpStream>,
+    remember: impl Fn(String) -> bool,
+    answer: &(impl Fn(&str) -> String + ?Sized),
+) {
     let mut reader = BufReader::new(tls);
     loop {
         let mut head = String::new();
@@ -310,17 +334,14 @@ fn serve(tls: StreamOwned<ServerConnection, TcpStream>, remember: impl Fn(String
                 return;
             }
         }
-        let lower = head.to_ascii_lowercase();
-        let header = |name: &str| {
-            lower.split("\r\n").find_map(|line| line.strip_prefix(name)).map(str::to_owned)
-        };
-        let user = header("x-forwarded-user: ").unwrap_or_else(|| "nobody".to_owned());
-        // The gateway's own question is nobody's request.
-        if header("user-agent: influx-gateway/").is_none() {
+        let body = answer(&head);
+        // The gateway's own question about the version is nobody's request.
+        let is_own =
+            header(&head, "user-agent").is_some_and(|it| it.starts_with("influx-gateway/"));
+        if !(is_own && head.starts_with("GET /ping ")) {
             remember(head);
         }
-        let length = user.len();
-        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{user}");
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         if reader.get_mut().write_all(text.as_bytes()).is_err() {
             return;
         }

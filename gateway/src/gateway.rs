@@ -22,15 +22,14 @@ pub mod version;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::{PublicRoute, Route};
-use crate::api::{
-    Response, authorization, framing, me, options, path, route, signin, signout, users,
-};
+use crate::api::{Response, compatible, framing, me, options, path, route, signin, signout, users};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::auth::tokens::Tokens;
@@ -102,6 +101,7 @@ impl Gateway {
             return Ok(Decision::Respond(response));
         }
         check_declared_length(policy, &head.headers)?;
+        self.check_query(head)?;
         match request.route {
             Route::SignIn(authentication) => {
                 // Nobody is to be signed in, unknowingly, as somebody else.
@@ -185,6 +185,12 @@ impl Gateway {
         Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
     }
 
+    /// Rejects a JWT in the query, which would go upstream with it, and which others write down.
+    fn check_query(&self, head: &Parts) -> Result<(), Rejection> {
+        let has_jwt = || compatible::in_query(head).any(|token| self.auth.is_jwt(&token));
+        if self.auth.takes_jwts() && has_jwt() { Err(Rejection::Unauthorized) } else { Ok(()) }
+    }
+
     /// Whether the process serves and goes on doing so.
     fn health(&self) -> Response {
         let mut response = Response::default();
@@ -197,7 +203,7 @@ impl Gateway {
     /// Leave to go upstream for nobody. `Authorization` goes along, for some upstreams look at it on
     /// public routes too; unless tokens are denied, or it is a JWT.
     fn public(&self, route: PublicRoute, head: &Parts) -> Forward {
-        let is_jwt = || authorization::token(&head.headers).is_some_and(|it| self.auth.is_jwt(it));
+        let is_jwt = || head.headers.get(AUTHORIZATION).is_some_and(|it| self.auth.is_jwt(it));
         Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny) && !is_jwt())
     }
 }

@@ -24,6 +24,8 @@ mod guide_nginx;
 /// Who is who: what a real InfluxDB is told, whom it takes the user for, whose password changes.
 mod identity;
 mod influxd;
+/// JWTs of an identity provider, as Telegraf and the Python client send them.
+mod jwt;
 /// Outages, changes and ends of sessions in InfluxDB.
 mod life;
 /// The five ways in which a gateway stands before InfluxDB.

@@ -31,6 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     let read = KeySet::parse(document).is_ok_and(|keys| keys.count() > 0);
     assert!(!read || document.len() > 2);
     let ours = KeySet::parse(KEYS).expect("a key");
+    assert!(form::in_authorization(bytes).is_none_or(|token| form::is_jwt(&token)));
     assert!(form::is_jwt(token) || form::Unverified::parse(token).is_none());
     if let Some(token) = form::Unverified::parse(token) {
         assert!(verify_jwt(&token, &rules(), &ours, 1_000_000).is_err());

@@ -28,6 +28,12 @@ pub fn is_in_query(request: &Parts) -> bool {
     pairs(request.uri.query().unwrap_or_default()).any(|(name, _)| *name == *b"p")
 }
 
+/// Each token in the query, as `Authorization: Token`.
+pub fn in_query(request: &Parts) -> impl Iterator<Item = HeaderValue> {
+    let tokens = pairs(request.uri.query().unwrap_or_default()).filter(|(name, _)| **name == *b"p");
+    tokens.filter_map(|(_, token)| as_header(&token).ok())
+}
+
 /// The one token that `request` brings, wherever that is, as `Authorization: Token`; `None` if there
 /// is none.
 pub fn only_token(request: &Parts) -> Result<Option<HeaderValue>, Ambiguous> {
@@ -43,15 +49,17 @@ pub fn only_token(request: &Parts) -> Result<Option<HeaderValue>, Ambiguous> {
     tokens.extend(in_header(&request.headers)?);
     match &tokens[..] {
         [] => Ok(None),
-        [token] => {
-            let mut value = Zeroizing::new(b"Token ".to_vec());
-            value.extend_from_slice(token);
-            let mut header = HeaderValue::from_bytes(&value).map_err(|_| Ambiguous)?;
-            header.set_sensitive(true);
-            Ok(Some(header))
-        }
+        [token] => as_header(token).map(Some),
         [_, _, ..] => Err(Ambiguous),
     }
+}
+
+fn as_header(token: &[u8]) -> Result<HeaderValue, Ambiguous> {
+    let mut value = Zeroizing::new(b"Token ".to_vec());
+    value.extend_from_slice(token);
+    let mut header = HeaderValue::from_bytes(&value).map_err(|_| Ambiguous)?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 /// The token in `Authorization`, without the name that may stand before it.
@@ -168,6 +176,7 @@ mod tests {
             let request = request(&format!("{before}&{name}={value}"), "");
             prop_assert!(brings_any(&request) && is_in_query(&request));
             prop_assert_ne!(only_token(&request), Ok(None));
+            prop_assert!(in_query(&request).next().is_some());
         }
     }
 }

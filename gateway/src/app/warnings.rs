@@ -1,16 +1,25 @@
 //! Warnings about settings that are allowed but probably not intended.
 
+use std::sync::Arc;
+
 use crate::auth::credential::missing_token;
 use crate::config::Config;
 use crate::directory::users::Users;
+use crate::jwt::grants::Grant;
 use crate::user::access::Access;
 use crate::user::{Status, User};
 
 /// How many users without a token are named. A file of thousands is meant that way, or mended in one place.
 const MOST_NAMED: usize = 20;
 
-/// One line for each warning.
-pub fn of(config: &Config, users: &Users) -> Vec<String> {
+/// One line for each warning. `users` are those of the file, if there is one.
+pub fn of(config: &Config, users: Option<&Users>) -> Vec<String> {
+    let mut warnings = users.map(|users| of_users(config, users)).unwrap_or_default();
+    warnings.extend(tokenless_grants(config));
+    warnings
+}
+
+fn of_users(config: &Config, users: &Users) -> Vec<String> {
     let mut warnings = Vec::new();
     for user in users.sorted() {
         if user.access == Access::Full {
@@ -45,4 +54,18 @@ fn tokenless(config: &Config, users: &Users) -> Vec<String> {
         warnings.push(format!("no upstream token for {} others", others.len()));
     }
     warnings
+}
+
+/// Warnings about grants by which nobody gets anything.
+fn tokenless_grants(config: &Config) -> Vec<String> {
+    let grants = config.providers.grants.tokenless().into_iter();
+    let useless = grants.filter(|_| config.upstream.token.is_none());
+    let warning = |grant: &Arc<Grant>| {
+        format!(
+            "line {}: this [[grant]] has no API token of InfluxDB to go upstream, so that those whom it fits get 403: \
+             set its token_file, or upstream.token_file",
+            grant.line
+        )
+    };
+    useless.map(warning).collect()
 }

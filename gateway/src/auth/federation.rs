@@ -56,6 +56,11 @@ impl Auth {
         Ok(provider.cloned().zip(refresh))
     }
 
+    /// Whether JWTs of identity providers are taken.
+    pub fn takes_jwts(&self) -> bool {
+        self.jwts.is_some()
+    }
+
     /// Whether there is a JWT of an identity provider in this `Authorization`, good or bad: it never goes upstream.
     pub fn is_jwt(&self, authorization: &HeaderValue) -> bool {
         self.jwts.as_ref().is_some_and(|jwts| jwts.is_for_us(authorization))

@@ -103,8 +103,10 @@ impl Jwts {
 
     /// Whether there is a JWT of one of the providers in `authorization`, good or bad.
     pub fn is_for_us(&self, authorization: &HeaderValue) -> bool {
-        let unverified = token_of(authorization).and_then(Unverified::parse);
-        unverified.is_some_and(|token| self.provider_of(&token).is_some())
+        form::in_authorization(authorization.as_bytes()).is_some_and(|token| {
+            let unverified = Unverified::parse(&token);
+            unverified.is_some_and(|token| self.provider_of(&token).is_some())
+        })
     }
 
     /// What the JWT in `authorization` is worth if its signature is right, which is looked at only if keys are at hand.
@@ -114,8 +116,8 @@ impl Jwts {
         authorization: &HeaderValue,
         is_taken: impl Fn(&Username) -> bool,
     ) -> Option<Supposed> {
-        let bytes = token_of(authorization)?;
-        let token = Unverified::parse(bytes)?;
+        let bytes = form::in_authorization(authorization.as_bytes())?;
+        let token = Unverified::parse(&bytes)?;
         let (provider, now) = (self.provider_of(&token)?, clock::unix_seconds());
         let keys = provider.keys.get();
         let judged = match &keys {
@@ -125,7 +127,7 @@ impl Jwts {
         let judged = judged.map_err(JwtError::Refused);
         let admitted = judged.and_then(|identity| self.admit(identity, provider, is_taken));
         let caller = admitted.map(|known| {
-            self.known.insert(Sha256::digest(bytes).into(), known.clone());
+            self.known.insert(Sha256::digest(&bytes).into(), known.clone());
             known.caller
         });
         Some(Supposed { caller, is_verified: keys.is_some() })
@@ -138,15 +140,15 @@ impl Jwts {
         authorization: &HeaderValue,
         is_taken: impl Fn(&Username) -> bool,
     ) -> Option<Result<Arc<JwtCaller>, Refused>> {
-        let token = token_of(authorization)?;
-        let (key, now): (Key, _) = (Sha256::digest(token).into(), clock::unix_seconds());
+        let token = form::in_authorization(authorization.as_bytes())?;
+        let (key, now): (Key, _) = (Sha256::digest(&token).into(), clock::unix_seconds());
         if let Some(known) = self.known.get(&key)
             && now < known.until
         {
             METRICS.jwts.count(JwtOutcome::Remembered);
             return Some(Ok(known.caller));
         }
-        let judged = Box::pin(self.judge(token, key, now, is_taken)).await?;
+        let judged = Box::pin(self.judge(&token, key, now, is_taken)).await?;
         METRICS.jwts.count(outcome(&judged));
         Some(judged)
     }
@@ -240,14 +242,6 @@ impl JwtError {
             Self::Unavailable => return None,
         })
     }
-}
-
-/// What stands behind the scheme, if that has a JWT's form.
-fn token_of(authorization: &HeaderValue) -> Option<&[u8]> {
-    let value = authorization.as_bytes();
-    let blank = memchr::memchr(b' ', value)?;
-    let token = value[blank..].trim_ascii();
-    form::is_jwt(token).then_some(token)
 }
 
 fn outcome(judged: &Result<Arc<JwtCaller>, Refused>) -> JwtOutcome {

@@ -212,6 +212,10 @@ async fn sign_in_by_influxdb(
     guess: Guess,
     client: Client,
 ) -> Result<(SessionToken, Arc<Session>), SignInError> {
+    if auth.is_jwt(&credentials.header) {
+        // Nobody's password, and it never goes upstream.
+        return Err(SignInError::Refused(Reason::WrongCredentials, Vec::new()));
+    }
     let claim = auth.throttle.admit(&guess, Moment::now()).await?;
     let permit = influxdb.permit(claim).await?;
     auth.throttle.admit(&guess, Moment::now()).await?;

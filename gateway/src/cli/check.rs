@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let path = &arguments.file.config;
     let Loaded { config, users, .. } = app::load(path)?;
-    for warning in users.iter().flat_map(|file| warnings::of(&config, &file.users)) {
+    for warning in warnings::of(&config, users.as_ref().map(|file| &file.users)) {
         say::complain(&format!("warning: {warning}"));
     }
     say::mention(&format!("a change of these needs a restart: {}", NEEDS_RESTART.join(", ")));

@@ -38,9 +38,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let audit = app::open_audit(config)?;
     if let Some(users) = &loaded.users {
         warn_of_readable(&users.file.path);
-        for warning in warnings::of(config, &users.users) {
-            log::warn!("{warning}");
-        }
+    }
+    for warning in warnings::of(config, loaded.users.as_ref().map(|file| &file.users)) {
+        log::warn!("{warning}");
     }
     let takeover = arguments.upgrade.then(|| app::upgrade::begin(path, config));
     let takeover = takeover.transpose().map_err(Failure::Unavailable)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use http::header::AUTHORIZATION;
 
 use super::policy::Policy;
 use super::request::Request;
@@ -119,6 +120,14 @@ impl<'a> Authenticator<'a> {
         })
     }
 
+    /// The same where InfluxDB 1's ways count: a JWT may stand behind a name, and in `Basic`.
+    async fn owner_by_jwt(&self) -> Option<Result<Caller, Rejection>> {
+        let head = self.request.head;
+        let by_jwt = self.by_jwt(head.headers.get(AUTHORIZATION)?).await?;
+        // The upstream could go by what is in the query, which would be another's.
+        Some(if compatible::is_in_query(head) { Err(Rejection::Unauthorized) } else { by_jwt })
+    }
+
     /// Makes sure that somebody is authenticated where an endpoint requires it.
     pub async fn require(&mut self, authentication: Authentication) -> Result<(), Rejection> {
         match authentication {
@@ -132,9 +141,7 @@ impl<'a> Authenticator<'a> {
     /// brings none.
     pub async fn owner(&self) -> Result<Option<Caller>, Rejection> {
         let head = self.request.head;
-        if let Some(token) = authorization::token(&head.headers)
-            && let Some(by_jwt) = self.by_jwt(token).await
-        {
+        if let Some(by_jwt) = self.owner_by_jwt().await {
             return by_jwt.map(Some);
         }
         if !compatible::brings_any(head) {
@@ -154,8 +161,11 @@ impl<'a> Authenticator<'a> {
         }
     }
 
-    /// The same where a session counts too: a token goes before it, `Basic` does not.
+    /// The same where a session counts too: a token goes before it, `Basic` does not unless it holds a JWT.
     pub async fn owner_or_session(&mut self) -> Result<Option<Authenticated>, Rejection> {
+        if let Some(by_jwt) = self.owner_by_jwt().await {
+            return by_jwt.map(Authenticated::by_token).map(Some);
+        }
         let Request { head, .. } = self.request;
         let headers = &head.headers;
         let is_own = authorization::token(headers).is_none()

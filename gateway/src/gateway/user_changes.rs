@@ -2,6 +2,7 @@
 //! its users.
 
 use http::StatusCode;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use zeroize::Zeroizing;
 
@@ -67,6 +68,8 @@ pub async fn new_password(
         // It would be that of whoever the granted token belongs to.
         Caller::Jwt(_) => Err(Rejection::NotYourPassword),
         Caller::Session(session) if session.provider().is_some() => Err(Rejection::NotYourPassword),
+        // Nobody's old password, and it never goes upstream.
+        _ if is_jwt(auth, request.head) => Err(Rejection::Unauthorized),
         // A request with a token of the upstream is the upstream's to judge.
         caller => {
             let account = match account {
@@ -82,6 +85,10 @@ pub async fn new_password(
             Ok(Decision::Forward(forward.with_errand(errand)))
         }
     }
+}
+
+fn is_jwt(auth: &Auth, head: &Parts) -> bool {
+    head.headers.get(AUTHORIZATION).is_some_and(|authorization| auth.is_jwt(authorization))
 }
 
 /// What the upstream is about to do to a user of its own.

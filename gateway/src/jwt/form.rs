@@ -1,6 +1,10 @@
 //! What a JWT looks like: this is how it is told from an API token of InfluxDB's.
 
-use memchr::memchr_iter;
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use memchr::{memchr, memchr_iter, memrchr};
 use serde_json::{Map, Value};
 
 /// A token of a JWT's form, and what it claims; nothing of that has been verified.
@@ -26,6 +30,24 @@ impl<'a> Unverified<'a> {
     }
 }
 
+/// What of an `Authorization` has a JWT's form, wherever it stands: behind a scheme, and behind a name as with clients of
+/// InfluxDB 1, which write `Token name:token` or both as `Basic`.
+pub fn in_authorization(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let (scheme, rest) = value.split_at(memchr(b' ', value)?);
+    let rest = rest.trim_ascii();
+    let whole = if scheme.eq_ignore_ascii_case(b"Basic") {
+        Cow::Owned(STANDARD.decode(rest).ok()?)
+    } else {
+        Cow::Borrowed(rest)
+    };
+    let start = memrchr(b':', &whole).map_or(0, |colon| colon + 1);
+    let token = match whole {
+        Cow::Borrowed(whole) => Cow::Borrowed(&whole[start..]),
+        Cow::Owned(whole) => Cow::Owned(whole[start..].to_vec()),
+    };
+    is_jwt(&token).then_some(token)
+}
+
 /// Whether `token` is three parts of base64url, of which the last may be empty. Tokens of InfluxDB's have no point, which
 /// is the first that is looked for.
 pub fn is_jwt(token: &[u8]) -> bool {
@@ -41,6 +63,7 @@ pub fn is_jwt(token: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn three_parts_are_a_jwt_and_nothing_else_is() {
@@ -59,6 +82,44 @@ mod tests {
             ("a+.b.c", false),
         ] {
             assert_eq!(is_jwt(token.as_bytes()), expected, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_jwt_is_found_wherever_it_stands() {
+        // printf x:a.b.c | base64
+        for (authorization, expected) in [
+            ("Bearer a.b.c", Some("a.b.c")),
+            ("token  a.b.c ", Some("a.b.c")),
+            ("Digest a.b.c", Some("a.b.c")),
+            ("Token x:a.b.c", Some("a.b.c")),
+            ("Token x:y:a.b.c", Some("a.b.c")),
+            ("Basic eDphLmIuYw==", Some("a.b.c")),
+            ("basic  eDphLmIuYw== ", Some("a.b.c")),
+            ("Basic eDphLmIuYw", None),
+            ("Basic a.b.c", None),
+            ("Basic eDp5", None),
+            ("Token a.b.c:x", None),
+            ("Token abc==", None),
+            ("a.b.c", None),
+            ("", None),
+        ] {
+            let found = in_authorization(authorization.as_bytes());
+            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{authorization}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_jwt_behind_any_name_is_found(name in proptest::collection::vec(any::<u8>(), 0..20)) {
+            let pair = STANDARD.encode([&name[..], b":a.b.c"].concat());
+            let found = in_authorization(format!("Basic {pair}").as_bytes()).map(Cow::into_owned);
+            prop_assert_eq!(found, Some(b"a.b.c".to_vec()));
+        }
+
+        #[test]
+        fn looking_for_one_is_total(value in proptest::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert!(in_authorization(&value).is_none_or(|token| is_jwt(&token)));
         }
     }
 }

@@ -42,6 +42,11 @@ impl Grants {
         Self(grants.into_iter().map(Arc::new).collect())
     }
 
+    /// Those that have no token of their own.
+    pub fn tokenless(&self) -> Vec<&Arc<Grant>> {
+        self.0.iter().filter(|grant| grant.token.is_none()).collect()
+    }
+
     /// The first that is for the user `name` of `issuer`, who is in these `groups`.
     pub fn find(&self, issuer: &str, name: &Username, groups: &Groups) -> Option<&Arc<Grant>> {
         self.0.iter().find(|grant| {
