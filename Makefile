@@ -1,10 +1,10 @@
-# demo, release, test, test-influxdb, test-mutants, test-compose, test-packages, influxd, instructions, compatibility,
-# overview, dashboard, bench, bench-signin, bench-store, bench-operating, profile, fuzz, deb, sbom, deny, kubernetes: each
-# installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
-.PHONY: demo release test test-influxdb test-mutants test-compose test-packages influxd instructions compatibility \
-	overview dashboard bench bench-signin bench-store bench-operating profile fuzz deb sbom deny kubernetes documents \
-	tools test-tools compose-tools packages-tools influxd-tools influxdb-tools bench-tools bench-signin-tools \
-	bench-store-tools bench-operating-tools
+# demo, release, test, test-influxdb, test-mutants, test-keycloak, test-compose, test-packages, influxd, instructions,
+# compatibility, overview, dashboard, bench, bench-signin, bench-store, bench-operating, bench-sso, profile, fuzz, deb,
+# sbom, deny, kubernetes: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+.PHONY: demo release test test-influxdb test-mutants test-keycloak test-compose test-packages influxd instructions \
+	compatibility overview dashboard bench bench-signin bench-store bench-operating bench-sso profile fuzz deb sbom deny \
+	kubernetes documents tools test-tools keycloak-tools compose-tools packages-tools influxd-tools influxdb-tools \
+	bench-tools bench-signin-tools bench-store-tools bench-operating-tools bench-sso-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -18,6 +18,9 @@ demo: tools ## run a gateway to try, in front of a built-in upstream
 
 profile := $(CURDIR)/gateway/release.profdata
 packages := $(CURDIR)/target/packages
+keycloak-version := 26.4.0
+keycloak-sha256 := 1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a
+keycloak := $(CURDIR)/target/keycloak/keycloak-$(keycloak-version)
 
 # Cargo does not watch the profile, so its digest is passed too: another profile makes another build.
 release: tools ## build the optimised program, target/release/influx-gateway
@@ -33,6 +36,10 @@ test-influxdb: tools test-tools influxdb-tools influxd ## real InfluxDBs, and re
 
 test-mutants: tools test-tools influxdb-tools influxd ## whether the tests before a real InfluxDB see it when the gateway is broken
 	python3 -B tests/real/mutants
+
+test-keycloak: tools keycloak-tools influxd ## single sign-on with a real Keycloak, a real browser and a real InfluxDB
+	$(CARGO) test --locked --no-run
+	python3 -B tests/keycloak/run.py $(KEYCLOAK)
 
 test-compose: tools compose-tools influxd ## docker-compose.yml on a Docker engine; BUILD=1 builds the program there too
 	$(CARGO) test --locked --no-run # the program with the dependencies that `make test` has built
@@ -105,6 +112,9 @@ bench-store: tools bench-store-tools ## benchmarks of sessions in Redis, into do
 bench-operating: tools bench-operating-tools ## what metrics and the access log cost, into docs/metrics.md
 	python3 -B gateway/benches/operating --write $(OPTIONS)
 
+bench-sso: tools bench-sso-tools ## what JWTs and sign-ins by providers cost, into docs/single-sign-on.md
+	python3 -B gateway/benches/sso --write $(OPTIONS)
+
 profile: bench-tools ## record which code runs how often, for `make release`; run it before each release
 	@$(call need,openssl,openssl)
 	@$(call need,curl,curl)
@@ -134,6 +144,23 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed test
 	@$(call need,redis-sentinel,redis-sentinel)
 	@$(no-services); $(call need,promtool,prometheus)
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
+
+keycloak-tools: $(keycloak)/built tests/clients/javascript/node_modules/installed
+	@$(call need,java,default-jre-headless)
+	@$(call need,chromium,chromium)
+
+# Maven Central has it too; what is built here is what a configuration fixes, so that a start need not.
+$(keycloak)/built:
+	@$(call need,java,default-jre-headless)
+	@$(call need,mvn,maven)
+	@$(call need,unzip,unzip)
+	@mkdir -p $(@D)
+	mvn -q -B dependency:copy -Dartifact=org.keycloak:keycloak-quarkus-dist:$(keycloak-version):zip \
+		-DoutputDirectory=$(@D)/.. -Dmdep.stripVersion=true
+	cd $(@D)/.. && echo "$(keycloak-sha256)  keycloak-quarkus-dist.zip" | sha256sum --check --quiet
+	cd $(@D)/.. && unzip -q -o keycloak-quarkus-dist.zip && rm keycloak-quarkus-dist.zip
+	$(@D)/bin/kc.sh build --db=dev-file
+	@touch $@
 
 # An engine, what its images are made of, and Docker's `compose`, which is no package.
 compose-tools: target/compose/docker-compose target/compose/debian.tar
@@ -230,6 +257,9 @@ bench-store-tools: bench-signin-tools
 
 bench-operating-tools: bench-signin-tools
 	@$(call need,valgrind,valgrind)
+
+bench-sso-tools: bench-store-tools
+	@$(call need,openssl,openssl)
 
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }
