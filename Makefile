@@ -1,10 +1,10 @@
 # demo, release, test, test-influxdb, test-mutants, test-keycloak, test-compose, test-packages, influxd, instructions,
-# compatibility, overview, dashboard, bench, bench-signin, bench-store, bench-operating, bench-sso, profile, fuzz, deb,
-# sbom, deny, kubernetes: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+# compatibility, overview, dashboard, screenshots, bench, bench-signin, bench-store, bench-operating, bench-sso, profile,
+# fuzz, deb, sbom, deny, kubernetes: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
 .PHONY: demo release test test-influxdb test-mutants test-keycloak test-compose test-packages influxd instructions \
-	compatibility overview dashboard bench bench-signin bench-store bench-operating bench-sso profile fuzz deb sbom deny \
-	kubernetes documents tools test-tools keycloak-tools compose-tools packages-tools influxd-tools influxdb-tools \
-	bench-tools bench-signin-tools bench-store-tools bench-operating-tools bench-sso-tools
+	compatibility overview dashboard screenshots bench bench-signin bench-store bench-operating bench-sso profile fuzz \
+	deb sbom deny kubernetes documents tools test-tools screenshots-tools keycloak-tools compose-tools packages-tools \
+	influxd-tools influxdb-tools bench-tools bench-signin-tools bench-store-tools bench-operating-tools bench-sso-tools
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -94,6 +94,10 @@ dashboard: release ## the picture of the dashboard, into docs/dashboard.svg: rea
 	python3 -B docs/dashboard.py target/release/influx-gateway > target/dashboard.svg
 	mv target/dashboard.svg docs/
 
+screenshots: tools screenshots-tools ## the pictures of the gateway's own page, into docs/page-*.png
+	$(CARGO) build --quiet --locked -p influx-gateway
+	node docs/screenshots.mjs target/debug/influx-gateway
+
 # As above: the test writes the page before it compares.
 compatibility: tools ## clients that were tried, and what differs from InfluxDB, into docs/compatibility.md
 	@rm -f target/tmp/compatibility.md
@@ -161,6 +165,12 @@ $(keycloak)/built:
 	cd $(@D)/.. && unzip -q -o keycloak-quarkus-dist.zip && rm keycloak-quarkus-dist.zip
 	$(@D)/bin/kc.sh build --db=dev-file
 	@touch $@
+
+screenshots-tools: tests/clients/javascript/node_modules/installed
+	@$(call need,chromium,chromium)
+	@$(call need,pngquant,pngquant)
+	@fc-list | grep -q Inter || $(call install,fonts-inter)
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || $(call install,libfaketime)
 
 # An engine, what its images are made of, and Docker's `compose`, which is no package.
 compose-tools: target/compose/docker-compose target/compose/debian.tar

@@ -12,9 +12,12 @@ fn its_curl_lines_work_as_pasted() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut curl_lines = Vec::new();
+    let (mut curl_lines, mut page) = (Vec::new(), None);
     while curl_lines.len() < 4 {
-        curl_lines.extend(lines.next().filter(|line| line.starts_with("curl ")));
+        let line = lines.next().unwrap();
+        page =
+            page.or_else(|| Some(line.strip_prefix("page ")?.trim().split(' ').next()?.to_owned()));
+        curl_lines.extend(Some(line).filter(|line| line.starts_with("curl ")));
     }
     let folder = tempfile::tempdir().unwrap();
     let run = |line: &str| {
@@ -23,9 +26,11 @@ fn its_curl_lines_work_as_pasted() {
     };
     let answers: Vec<_> = curl_lines.iter().map(|line| run(line)).collect();
     let again = run(&curl_lines[3]);
+    let page = run(&format!("curl -s {}", page.unwrap()));
     demo.kill().unwrap();
     demo.wait().unwrap();
 
+    assert!(page.contains("<title>Sign in · Demo</title>"), "{page}");
     assert!(answers[0].starts_with("HTTP/1.1 204 "), "{}", answers[0]);
     assert!(answers[1].contains("\"name\": \"demo\""), "{}", answers[1]);
     let (_, body) = answers[2].split_once("\r\n\r\n").unwrap();

@@ -106,6 +106,24 @@ fn links_of_the_documentation_lead_somewhere() {
 }
 
 #[test]
+fn pictures_of_the_documentation_are_there() {
+    let mut pictures = 0;
+    for page in ["README.md", "docs/page.md"] {
+        // Behind `src` and `srcset`.
+        let text = read(page).replace("srcset=\"", "src=\"");
+        for link in text.split("src=\"").skip(1) {
+            let file = link.split('"').next().unwrap();
+            let path = repository().join(page).with_file_name(file);
+            let bytes =
+                fs::metadata(&path).unwrap_or_else(|error| panic!("{page}: {file}: {error}"));
+            assert!((1..=120_000).contains(&bytes.len()), "{file}: {} bytes", bytes.len());
+            pictures += 1;
+        }
+    }
+    assert_eq!(pictures, 8);
+}
+
+#[test]
 fn the_picture_of_the_readme_is_what_its_script_draws() {
     let output = output_of(
         std::process::Command::new("python3")

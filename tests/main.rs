@@ -106,6 +106,8 @@ mod output;
 mod own_sessions;
 /// The gateway's own page.
 mod page;
+/// The same in a real browser.
+mod page_in_chromium;
 /// New passwords.
 mod password;
 /// One request after the other on one connection, before the answers are there.

@@ -34,6 +34,7 @@ impl Setup {
             path: "/api/".to_owned(),
             secure: Secure::Auto,
             same_site: SameSite::Strict,
+            hints: false,
         };
         let token = SessionToken::generate();
         let session = Session::start(token.id(), user("ada"), None, Moment::START);
@@ -47,6 +48,7 @@ impl Setup {
                 setup: false,
                 credentials: false,
                 ui: false,
+                page: None,
                 unversioned: Unversioned::Closed,
             },
             identity: IdentityHeaders::new(HeaderName::from_static("x-forwarded-user"), None, &[]),

@@ -20,6 +20,7 @@ pub mod password;
 pub mod path;
 pub mod rejection;
 pub mod route;
+pub mod session_cookies;
 pub mod sessions;
 pub mod signin;
 pub mod signout;

@@ -82,8 +82,10 @@ pub struct Config {
     pub audit: Option<PathBuf>,
     /// What is counted besides what always is.
     pub metrics: Metrics,
-    /// The gateway's own page, if there is to be one.
+    /// The gateway's own page, if there is to be one; its logo is read with the other files.
     pub page: Option<Page>,
+    /// The picture at its head.
+    pub logo: Option<Named>,
     /// Where requests are traced, if they are.
     pub tracing: Option<Tracing>,
     /// The headers that tell the upstream who asks.
@@ -143,7 +145,8 @@ impl Config {
     /// The files that are named in it.
     pub fn files(&self) -> NamedFiles {
         let (providers, store_ca) = (&self.providers, self.store_ca_file.as_ref());
-        NamedFiles::of(&self.listen, &self.upstream, &self.users, providers, store_ca)
+        let logo = self.logo.as_ref();
+        NamedFiles::of(&self.listen, &self.upstream, &self.users, providers, store_ca, logo)
     }
 
     /// Reads `text`, or returns all its faults. They call the file `name`.
@@ -171,9 +174,10 @@ impl Config {
         let audit = audit::read(root.table("audit"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);
         let metrics = metrics::read(root.table("metrics"));
-        let page = page::read(root.table("page"), &users, &providers);
+        let (page, logo) = page::read(root.table("page"), folder, &users, &providers);
         let tracing = tracing::read(root.table("tracing"));
-        let forwarding = forward::read(root.table("forward"), &upstream);
+        let forwarding = forward::read(root.table("forward"), &upstream, page.as_ref());
+        let page = page.map(|page| Page { ui: forwarding.ui, ..page });
         let limits = limits(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
         root.close();
@@ -182,8 +186,8 @@ impl Config {
         let mut effective = effective::of(&document);
         let faults = document.into_faults();
         if !faults.is_empty() {
-            let store_ca = store_ca_file.as_ref();
-            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca);
+            let (store_ca, logo) = (store_ca_file.as_ref(), logo.as_ref());
+            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca, logo);
             return Err(Refused { faults, files: Box::new(files) });
         }
         effective::complete(&mut effective, &server, &signin, lifetime.idle, page.is_some());
@@ -202,6 +206,7 @@ impl Config {
             audit,
             metrics,
             page,
+            logo,
             tracing,
             identity,
             providers,

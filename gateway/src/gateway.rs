@@ -6,6 +6,7 @@ pub mod access;
 pub mod access_log;
 pub mod authenticator;
 pub mod client_info;
+mod navigation;
 mod oidc;
 mod page;
 pub mod policy;
@@ -15,6 +16,7 @@ pub mod request;
 pub mod request_id;
 pub mod response_headers;
 mod sessions;
+mod sessions_page;
 pub mod traceparent;
 pub mod user_changes;
 pub mod version;
@@ -28,7 +30,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
-use crate::api::route::{PublicRoute, Route};
+use crate::api::route::{Authentication, PublicRoute, Route};
 use crate::api::{Response, compatible, framing, me, options, path, route, signin, signout, users};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
@@ -104,15 +106,7 @@ impl Gateway {
         self.check_query(head)?;
         match request.route {
             Route::SignIn(authentication) => {
-                // Nobody is to be signed in, unknowingly, as somebody else.
-                client.check_site()?;
-                client.require(authentication).await?;
-                // In a box, as all that is long and seldom: forwarded requests carry none of it.
-                let meta = request.client.meta();
-                let post = signin::post(auth, &policy.cookie, &head.headers, &meta);
-                let (response, created) = Box::pin(post).await?;
-                client.note(created);
-                Ok(Decision::Respond(response))
+                Box::pin(self.sign_in(policy, request, client, authentication)).await
             }
             Route::SignOut(authentication) => {
                 client.check_site()?;
@@ -131,7 +125,12 @@ impl Gateway {
                 // The user of a token is the upstream's to know.
                 caller @ Caller::Token(_) => Ok(Decision::on_behalf_of(caller)),
             },
-            Route::Sessions(asked) => Box::pin(sessions::of(auth, client, asked, request)).await,
+            Route::Sessions(asked) => {
+                Box::pin(sessions::of(auth, policy, client, asked, request)).await
+            }
+            Route::SessionsPage => {
+                Box::pin(sessions_page::answer(auth, policy, client, request)).await
+            }
             Route::MyProvider => Box::pin(oidc::out::own(auth, policy, client, request)).await,
             Route::Password(account, proof) => {
                 let caller = client.caller().await?.for_changes()?;
@@ -160,9 +159,30 @@ impl Gateway {
             Route::Provider(it) => Box::pin(oidc::answer(auth, policy, client, it, request)).await,
             Route::Health => Ok(Decision::Respond(self.health())),
             Route::SetupClosed => Err(Rejection::SetupClosed),
-            Route::Public(route) => Ok(Decision::Forward(self.public(route, head))),
+            Route::Public(route) => {
+                let instead = navigation::to_page(policy, head).map(Decision::Respond);
+                Ok(instead.unwrap_or_else(|| Decision::Forward(self.public(route, head))))
+            }
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
+    }
+
+    async fn sign_in(
+        &self,
+        policy: &Policy,
+        request: Request<'_>,
+        client: &mut Authenticator<'_>,
+        authentication: Authentication,
+    ) -> Result<Decision, Rejection> {
+        // Nobody is to be signed in, unknowingly, as somebody else.
+        client.check_site()?;
+        client.require(authentication).await?;
+        // In a box, as all that is long and seldom: forwarded requests carry none of it.
+        let meta = request.client.meta();
+        let post = signin::post(&self.auth, &policy.cookie, &request.head.headers, &meta);
+        let (response, created) = Box::pin(post).await?;
+        client.note(created);
+        Ok(Decision::Respond(response))
     }
 
     /// The API of InfluxDB: forwarded for callers who may use it.

@@ -15,6 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         path: "/".to_owned(),
         secure: Secure::Auto,
         same_site: SameSite::Lax,
+        hints: false,
     };
     let lines =
         bytes.split(|&byte| byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok());

@@ -14,6 +14,7 @@ fuzz_target!(|text: &str| {
         setup: false,
         credentials: false,
         ui: false,
+        page: None,
         unversioned: Unversioned::Closed,
     };
     if path::check(path).is_err() {

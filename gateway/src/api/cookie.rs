@@ -19,6 +19,8 @@ pub struct CookieRules {
     pub secure: Secure,
     /// The `SameSite` attribute.
     pub same_site: SameSite,
+    /// Whether a hint goes along with it, for pages that it is not sent for.
+    pub hints: bool,
 }
 
 /// When the cookie is marked `Secure`.
@@ -102,12 +104,17 @@ impl CookieRules {
         SessionToken::parse(value)
     }
 
-    fn attributes(&self, over_tls: bool) -> String {
-        let secure = match self.secure {
+    /// Whether cookies of an answer over TLS or not are `Secure`.
+    pub fn is_secure(&self, over_tls: bool) -> bool {
+        match self.secure {
             Secure::Always => true,
             Secure::Never => false,
             Secure::Auto => over_tls,
-        };
+        }
+    }
+
+    fn attributes(&self, over_tls: bool) -> String {
+        let secure = self.is_secure(over_tls);
         let same_site = match self.same_site {
             SameSite::Strict => "Strict",
             SameSite::Lax => "Lax",
@@ -185,6 +192,7 @@ pub(crate) mod tests {
             path: "/api/".to_owned(),
             secure: Secure::Auto,
             same_site: SameSite::Strict,
+            hints: false,
         }
     }
 

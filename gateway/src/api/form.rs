@@ -26,6 +26,18 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
+/// `text` as the value of a field of a query.
+pub fn encoded(text: &str) -> String {
+    let encode = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(encode).collect()
+}
+
 /// Where a browser is sent on: `wanted`, if it is a plain path of this site and cannot be read as anything else; `/`
 /// otherwise.
 pub fn landing(wanted: &[u8]) -> &str {
@@ -111,6 +123,12 @@ mod tests {
             prop_assert!(path.starts_with('/') && !path.starts_with("//") && !path.contains('\\'));
             prop_assert!(http::HeaderValue::from_str(path).is_ok());
             let _ = field(&wanted, "name");
+        }
+
+        #[test]
+        fn what_is_encoded_is_decoded(text in ".{0,20}") {
+            let query = format!("a={}&b=c", encoded(&text));
+            prop_assert_eq!(field(query.as_bytes(), "a").unwrap().to_vec(), text.into_bytes());
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The gateway's own page: its files, its words, and the headers that hold it together.
 
+mod entries;
+mod html;
 mod language;
+mod logo;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,9 +13,14 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::Response;
+use super::form::encoded;
 use super::json::of_json;
 use super::route::PageFile;
+pub use entries::Own;
+pub(super) use html::escaped;
+use html::fill;
 pub use language::Language;
+pub use logo::Logo;
 
 /// Nothing comes from elsewhere, nothing goes elsewhere, and text never becomes a script.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -20,15 +28,32 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
 );
 
+/// A picture that is looked at by itself does nothing, whatever is in it.
+const OF_PICTURE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+);
+
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 const INDEX: &str = include_str!("page/index.html");
+
+/// The form for a name and a password.
+const FORM: &str = include_str!("page/form.html");
+
+/// Where one's own sessions are shown without JavaScript: below the path of the session's cookie.
+pub const OWN_PATH: &str = "/api/v2/me/page";
 
 /// The page, as it is configured.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// What it is called.
     pub title: String,
+    /// Where it is, from slash to slash.
+    pub path: String,
+    /// The picture at its head, if it is not ours.
+    pub logo: Option<Logo>,
+    /// Whether InfluxDB's own UI is there, so that one can go on to it.
+    pub ui: bool,
     /// Whether anybody can sign in with a password.
     pub passwords: bool,
     /// Who else signs users in.
@@ -48,6 +73,24 @@ pub struct Provider {
     pub sign_out: bool,
 }
 
+impl Provider {
+    /// Where a sign-in with it begins that leads to `return_to` in the end.
+    pub fn login(&self, return_to: &str) -> String {
+        format!("/gateway/oidc/{}/login?return_to={}", self.id, encoded(return_to))
+    }
+}
+
+/// What is to be seen on it.
+#[derive(Default)]
+pub struct View<'a> {
+    /// What its form is filled with.
+    pub form: Form<'a>,
+    /// The sessions that are shown instead of the form.
+    pub own: Option<Own<'a>>,
+    /// What has just been done: the key of a text, one of [`Page::SAID`].
+    pub said: Option<&'static str>,
+}
+
 /// What its form is filled with.
 #[derive(Default)]
 pub struct Form<'a> {
@@ -60,47 +103,105 @@ pub struct Form<'a> {
 }
 
 impl Page {
-    /// A file that is the same for everybody; the form is not filled in.
-    pub fn file(&self, file: PageFile, language: Language, return_to: &str) -> Response {
+    /// The provider that it goes straight to, if it does.
+    pub fn only_provider(&self) -> Option<&Provider> {
+        match &self.providers[..] {
+            [only] if only.auto => Some(only),
+            _ => None,
+        }
+    }
+
+    /// What can have been done before the page is shown.
+    pub const SAID: [&str; 3] = ["ended", "othersEnded", "signedOut"];
+
+    /// A file that is the same for everybody. `None` if there is no such file: the page itself, and a logo that nobody has
+    /// chosen.
+    pub fn file(&self, file: PageFile) -> Option<Response> {
         let (kind, text) = match file {
-            PageFile::Index | PageFile::SignIn => {
-                return self.index(language, &Form { return_to, ..Form::default() });
-            }
-            PageFile::Options => return finished(self.options()),
+            PageFile::Index | PageFile::SignIn => return None,
+            PageFile::Options => return Some(finished(self.options())),
+            PageFile::Logo => return self.logo.as_ref().map(picture),
             PageFile::Style => ("text/css; charset=utf-8", include_str!("page/app.css")),
             PageFile::Script => ("text/javascript; charset=utf-8", include_str!("page/app.js")),
             PageFile::Icon => ("image/svg+xml", include_str!("page/icon.svg")),
             PageFile::English => ("application/json; charset=utf-8", Language::English.text()),
             PageFile::German => ("application/json; charset=utf-8", Language::German.text()),
         };
-        finished(of_kind(kind, text.as_bytes().into()))
+        Some(finished(of_kind(kind, text.as_bytes().into())))
     }
 
-    /// The page with its form.
-    pub fn index(&self, language: Language, form: &Form<'_>) -> Response {
-        let words: BTreeMap<String, String> =
-            serde_json::from_str(language.text()).unwrap_or_default();
+    /// The page itself.
+    pub fn show(&self, language: Language, view: &View<'_>) -> Response {
+        let words = language.words();
         let word = |key: &str| escaped(words.get(key).map_or("", String::as_str));
-        let mut page = String::with_capacity(INDEX.len() * 2);
-        for (place, part) in INDEX.split("{{").enumerate() {
-            let (key, text) = part.split_once("}}").filter(|_| place > 0).unwrap_or(("", part));
-            page.push_str(&match key {
-                "" => Cow::Borrowed(""),
-                "lang" => Cow::Borrowed(language.tag()),
+        let (error, own) = (view.form.error, view.own.as_ref());
+        let hidden = |is_hidden| Cow::Borrowed(if is_hidden { " hidden" } else { "" });
+        let user = own.map_or("", |own| own.user);
+        let of = |key: &str| -> Cow<'_, str> {
+            match key {
+                "lang" => language.tag().into(),
                 "title" => escaped(&self.title),
-                "return_to" => escaped(form.return_to),
-                "typed" => escaped(form.name),
-                "invalid" if form.error.is_none() => Cow::Borrowed(""),
-                "invalid" => Cow::Borrowed(" aria-invalid=\"true\" aria-describedby=\"error\""),
-                "error" => form.error.map_or(Cow::Borrowed(""), |error| {
+                "path" => self.path.as_str().into(),
+                "own" => OWN_PATH.into(),
+                "here" => if own.is_some() { OWN_PATH } else { &self.path }.into(),
+                "keep" => self.kept(view.form.return_to).into(),
+                "picture" => if self.logo.is_some() { "logo" } else { "icon.svg" }.into(),
+                "heading" => word(if own.is_some() { "sessions" } else { "signIn" }),
+                "said" => view.said.map_or(Cow::Borrowed(""), word),
+                "open" if view.form.return_to.is_empty() => "/".into(),
+                "return_to" | "open" => escaped(view.form.return_to),
+                "typed" => escaped(view.form.name),
+                "invalid" if error.is_none() => "".into(),
+                "invalid" => " aria-invalid=\"true\" aria-describedby=\"error\"".into(),
+                "error" => error.map_or(Cow::Borrowed(""), |error| {
                     let error = word(error);
                     format!("<p id=\"error\" class=\"error\" role=\"alert\">{error}</p>").into()
                 }),
+                "form_hidden" => hidden(own.is_some()),
+                "own_hidden" => hidden(own.is_none()),
+                "open_hidden" => hidden(!self.ui && view.form.return_to.is_empty()),
+                "others_hidden" => hidden(own.is_none_or(|own| own.records.len() < 2)),
+                "who" => escaped(user),
+                "initial" => escaped(&initial(user)).into_owned().into(),
+                "list" => own.map(|own| entries::of(own, &words)).unwrap_or_default().into(),
+                "entry" => entries::empty(&words).into(),
+                "providers" => self.buttons(view.form.return_to, &words).into(),
                 other => word(other),
-            });
-            page.push_str(text);
-        }
+            }
+        };
+        let form = if self.passwords { fill(FORM, of) } else { String::new() };
+        let page = fill(INDEX, |key| if key == "form" { form.as_str().into() } else { of(key) });
         finished(of_kind("text/html; charset=utf-8", page.into_bytes().into()))
+    }
+
+    /// What the link to the other language keeps of the query.
+    fn kept(&self, return_to: &str) -> String {
+        let stay = if self.only_provider().is_some() { "&amp;stay=1" } else { "" };
+        match return_to {
+            "" => stay.to_owned(),
+            _ => format!("{stay}&amp;return_to={}", encoded(return_to)),
+        }
+    }
+
+    /// A button for each provider. Links: what a form is sent to, the policy would have to name.
+    fn buttons(&self, return_to: &str, words: &BTreeMap<String, String>) -> String {
+        let word = |key: &str| words.get(key).map_or("", String::as_str);
+        let return_to = if return_to.is_empty() { &self.path } else { return_to };
+        let button = |it: &Provider| {
+            let (to, name) = (it.login(return_to), word("signInWith").replace("{0}", &it.name));
+            format!("<a class=\"button\" href=\"{}\">{}</a>\n", escaped(&to), escaped(&name))
+        };
+        let buttons: String = self.providers.iter().map(button).collect();
+        match (buttons.is_empty(), self.passwords) {
+            (true, _) => buttons,
+            (false, false) => format!("<div class=\"providers\">\n{buttons}</div>\n"),
+            (false, true) => {
+                let or = escaped(word("or"));
+                format!(
+                    "<div class=\"providers\">\n{buttons}</div>\n<p class=\"or\"><span>{or}</span></p>\n"
+                )
+            }
+        }
     }
 
     /// Names and switches, and nothing that is anybody's.
@@ -116,13 +217,24 @@ impl Page {
     }
 }
 
+/// What stands for a user's face.
+fn initial(user: &str) -> String {
+    user.chars().take(1).flat_map(char::to_uppercase).collect()
+}
+
 fn of_kind(kind: &'static str, body: bytes::Bytes) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
-/// `response` with the headers that hold pages together.
+fn picture(logo: &Logo) -> Response {
+    let mut response = finished(of_kind(logo.kind, logo.content.clone()));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, OF_PICTURE);
+    response
+}
+
+/// `response` with the headers that hold the page together.
 pub(super) fn finished(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
@@ -133,51 +245,95 @@ pub(super) fn finished(mut response: Response) -> Response {
     response
 }
 
-/// `text` as it stands in HTML, in an attribute too.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return text.into();
-    }
-    let mut escaped = String::new();
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn page() -> Page {
+        let path = "/gateway/".to_owned();
+        Page {
+            title: "<b>&\"'".to_owned(),
+            path,
+            logo: None,
+            ui: false,
+            passwords: true,
+            providers: Vec::new(),
+        }
+    }
+
     #[test]
     fn every_word_is_there_in_both_languages() {
-        let words = |language: Language| -> BTreeMap<String, String> {
-            serde_json::from_str(language.text()).unwrap()
-        };
-        let (english, german) = (words(Language::English), words(Language::German));
-        assert!(english.keys().eq(german.keys()));
-        let own = ["lang", "title", "return_to", "typed", "invalid", "error"];
-        for part in INDEX.split("{{").skip(1) {
-            let key = part.split_once("}}").unwrap().0;
-            assert!(own.contains(&key) || english.contains_key(key), "{key}");
+        let (english, german) = (Language::English.words(), Language::German.words());
+        assert!(english.len() > 20 && english.keys().eq(german.keys()));
+        let keys = Page::SAID.into_iter().chain(["wrong", "throttled", "unavailable"]);
+        for key in keys {
+            assert!(english.contains_key(key), "{key}");
+        }
+        // What is empty has no word, or is filled by the page.
+        let empty = ["kind", "agent", "address", "created", "createdText", "used", "usedText"];
+        let own =
+            ["fingerprint", "label", "current", "badge_hidden", "end_hidden", "lang", "title"];
+        let view = ["path", "own", "picture", "heading", "said", "return_to", "typed", "invalid"];
+        let more =
+            ["error", "form_hidden", "own_hidden", "others_hidden", "who", "initial", "list"];
+        let known = [
+            &empty[..],
+            &own,
+            &view,
+            &more,
+            &["entry", "providers", "form", "here", "keep", "open", "open_hidden"],
+        ]
+        .concat();
+        for template in [INDEX, FORM, include_str!("page/entry.html")] {
+            for part in template.split("{{").skip(1) {
+                let key = part.split_once("}}").unwrap().0;
+                assert!(known.contains(&key) || english.contains_key(key), "{key}");
+            }
         }
     }
 
     #[test]
     fn markup_becomes_text() {
-        let page = Page { title: "<b>&\"'".to_owned(), passwords: true, providers: Vec::new() };
         let form = Form { name: "\"><script>x</script>", return_to: "/", error: Some("wrong") };
-        let answer = page.index(Language::English, &form);
+        let answer = page().show(Language::English, &View { form, ..View::default() });
         let text = std::str::from_utf8(answer.body()).unwrap();
-        assert!(text.contains("<title>&lt;b&gt;&amp;&quot;&#39;</title>"));
+        assert!(text.contains("<title>Sign in · &lt;b&gt;&amp;&quot;&#39;</title>"), "{text}");
         assert!(text.contains("value=\"&quot;&gt;&lt;script&gt;x&lt;/script&gt;\""));
         assert!(!text.contains("{{") && text.contains("role=\"alert\""));
+    }
+
+    #[test]
+    fn of_a_user_who_is_markup_the_text_is_shown() {
+        let this = crate::session::token::SessionToken::generate().id();
+        let own = Own { user: "<i>x", this: &this, records: &[] };
+        let answer = page().show(Language::German, &View { own: Some(own), ..View::default() });
+        let text = std::str::from_utf8(answer.body()).unwrap();
+        assert!(text.contains("<strong id=\"who\">&lt;i&gt;x</strong>"), "{text}");
+        assert!(text.contains("id=\"initial\">&lt;</span>") && !text.contains("<i>"), "{text}");
+        assert!(text.contains("aria-labelledby=\"signin-heading\" hidden>"), "{text}");
+    }
+
+    #[test]
+    fn each_provider_has_a_button_and_passwords_have_a_form_where_there_are_any() {
+        let provider = |id: &str, name: &str| Provider {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            auto: false,
+            sign_out: false,
+        };
+        let providers = vec![provider("a", "Example <Corp>"), provider("b-2", "Other")];
+        let text = |page: &Page, return_to| {
+            let form = Form { return_to, ..Form::default() };
+            let answer = page.show(Language::English, &View { form, ..View::default() });
+            std::str::from_utf8(answer.body()).unwrap().to_owned()
+        };
+        let mut page = Page { providers, ..page() };
+        let both = text(&page, "/a?b=c&d=%20");
+        let first = "href=\"/gateway/oidc/a/login?return_to=/a%3Fb%3Dc%26d%3D%2520\">Sign in with Example &lt;Corp&gt;</a>";
+        assert!(both.contains(first) && both.contains("type=\"password\""), "{both}");
+        page.passwords = false;
+        let alone = text(&page, "");
+        assert!(alone.contains("/gateway/oidc/b-2/login?return_to=/gateway/\""), "{alone}");
+        assert!(!alone.contains("type=\"password\"") && !alone.contains("class=\"or\""), "{alone}");
     }
 }

@@ -1,8 +1,10 @@
 //! Routing: which requests the gateway answers itself, which it forwards, and which it refuses.
 
 mod class;
+mod me;
 mod page;
 mod password;
+mod places;
 mod provider;
 mod unversioned;
 
@@ -10,6 +12,8 @@ use http::Method;
 
 pub use page::PageFile;
 pub use password::{PasswordOwner, PasswordProof};
+use places::{below, is_page};
+pub use places::{is_below, why_not_page, why_not_public};
 pub use provider::{ProviderRoute, ProviderStep};
 use unversioned::{COMPATIBLE, influxdb_3, is_of_influxdb_3, is_private_api, on_its_own};
 
@@ -41,6 +45,8 @@ pub struct Forwarding {
     pub credentials: bool,
     /// Whether InfluxDB's own pages are.
     pub ui: bool,
+    /// Where the gateway's own page is, from slash to slash; `None` if there is none.
+    pub page: Option<String>,
     /// Whether `/query` and `/write` are.
     pub unversioned: Unversioned,
 }
@@ -70,6 +76,8 @@ pub enum Route<'a> {
     Sessions(OwnSessions<'a>),
     /// `GET /api/v2/me/provider`.
     MyProvider,
+    /// `/api/v2/me/page`: the same as a page, for browsers without JavaScript.
+    SessionsPage,
     /// A new password for a user.
     Password(PasswordOwner<'a>, PasswordProof),
     /// `OPTIONS` of a local endpoint, which has this method.
@@ -145,19 +153,7 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
     match endpoint {
         "/signin" => only("POST", method, Route::SignIn(door)),
         "/signout" => only("POST", method, Route::SignOut(door)),
-        "/me" => only("GET", method, Route::Me),
-        "/me/provider" => only("GET", method, Route::MyProvider),
-        "/me/password" => {
-            only("PUT", method, Route::Password(PasswordOwner::Own, PasswordProof::OldPassword))
-        }
-        "/me/sessions" => match method.as_str() {
-            "GET" => Route::Sessions(OwnSessions::List),
-            "DELETE" => Route::Sessions(OwnSessions::EndOthers),
-            _ => other_than("GET, DELETE", method),
-        },
-        _ if let Some(fingerprint) = session_of(endpoint) => {
-            only("DELETE", method, Route::Sessions(OwnSessions::EndOne(fingerprint)))
-        }
+        _ if let Some(route) = me::of(method, endpoint, forwarding) => route,
         _ if ["/signin/", "/signout/", "/me/"].iter().any(|head| below.starts_with(head)) => {
             Route::NoSuchPage
         }
@@ -188,12 +184,6 @@ fn setup(method: &Method, door: Authentication, forwarding: &Forwarding) -> Rout
     }
 }
 
-/// The fingerprint in `/me/sessions/{fingerprint}`: one segment of the path.
-fn session_of(endpoint: &str) -> Option<&str> {
-    let fingerprint = endpoint.strip_prefix("/me/sessions/")?;
-    (!fingerprint.is_empty() && !fingerprint.contains('/')).then_some(fingerprint)
-}
-
 /// The id in `/users/{id}/password`: one segment of the path.
 fn password_of(endpoint: &str) -> Option<&str> {
     let id = endpoint.strip_prefix("/users/")?.strip_suffix("/password")?;
@@ -222,10 +212,8 @@ fn other_than(allow: &'static str, method: &Method) -> Route<'static> {
 
 /// Everything that is not InfluxDB 2's API.
 fn outside<'a>(method: &Method, path: &'a str, forwarding: &Forwarding) -> Route<'a> {
-    if let Some(below) = path.strip_prefix("/gateway")
-        && (below.is_empty() || below.starts_with('/'))
-    {
-        return own(method, below);
+    if let Some(route) = own(method, path, forwarding.page.as_deref()) {
+        return route;
     }
     let allowed = match (path, forwarding.unversioned) {
         (path, Unversioned::Api) if is_of_influxdb_3(path) => {
@@ -248,40 +236,22 @@ fn outside<'a>(method: &Method, path: &'a str, forwarding: &Forwarding) -> Route
     }
 }
 
-/// What the gateway has for itself; `below` is what follows `/gateway`.
-fn own<'a>(method: &Method, below: &'a str) -> Route<'a> {
-    match (below, method) {
-        ("/health", &(Method::GET | Method::HEAD)) => Route::Health,
-        ("/health", &Method::OPTIONS) => Route::Options("GET, HEAD"),
-        ("/health", _) => Route::WrongMethod(Authentication::Exempt, "GET, HEAD"),
-        _ if let Some(asked) = ProviderRoute::of(below) => Route::Provider(asked),
-        _ => PageFile::of(below).map_or(Route::Elsewhere, Route::Page),
-    }
-}
-
-/// Whether InfluxDB's own pages have `path`: not what is an API of some version, and not what
-/// tells of the server's insides.
-fn is_page(path: &str) -> bool {
-    const NO_PAGES: [&str; 6] = ["/api", "/debug", "/metrics", "/private", "/query", "/write"];
-    let is_below = |head: &str| {
-        path.strip_prefix(head).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// What the gateway has for itself: `/gateway/`, and its `page`, which may be elsewhere.
+fn own<'a>(method: &Method, path: &'a str, page: Option<&str>) -> Option<Route<'a>> {
+    let health = |method: &Method| match *method {
+        Method::GET | Method::HEAD => Route::Health,
+        Method::OPTIONS => Route::Options("GET, HEAD"),
+        _ => Route::WrongMethod(Authentication::Exempt, "GET, HEAD"),
     };
-    // InfluxDB reads everything that begins with /v1 as an API.
-    path.starts_with('/') && !path.starts_with("/v1") && !NO_PAGES.iter().any(|head| is_below(head))
-}
-
-/// Why `path` cannot be forwarded to everybody; `None` if it can.
-pub fn why_not_public(path: &str) -> Option<&'static str> {
-    let apis = ["/api/v2", "/api/v3/", "/private/"];
-    if path == "/gateway" || path.starts_with("/gateway/") {
-        Some("is the gateway's own")
-    } else if apis.iter().any(|api| path.starts_with(api)) {
-        Some("is part of the API, which needs a session")
-    } else if COMPATIBLE.contains(&path) {
-        Some("is part of the API of InfluxDB 1, which forward.v1 opens")
-    } else {
-        None
+    if path == "/gateway/health" {
+        return Some(health(method));
     }
+    if let Some(asked) = below(path, "/gateway/").and_then(ProviderRoute::of) {
+        return Some(Route::Provider(asked));
+    }
+    let file = page.and_then(|page| below(path, page)).map(PageFile::of);
+    let file = file.or_else(|| is_below(path, "/gateway/").then_some(None))?;
+    Some(file.map_or(Route::Elsewhere, Route::Page))
 }
 
 #[cfg(test)]

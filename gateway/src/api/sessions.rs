@@ -54,9 +54,13 @@ pub fn ambiguous(found: &[Record]) -> Response {
     of_json(StatusCode::CONFLICT, &body)
 }
 
-/// `GET /api/v2/me/sessions`: those of the user of the session `this`, which comes first; then as they were used last.
-pub fn own(mut records: Vec<Record>, this: &SessionId) -> Response {
+/// Puts the session `this` first, then others as they were used last.
+pub fn sort(records: &mut [Record], this: &SessionId) {
     records.sort_by_key(|record| (record.id != *this, std::cmp::Reverse(record.last_used)));
+}
+
+/// `GET /api/v2/me/sessions`: those of the user of the session `this`, in their order.
+pub fn own(records: &[Record], this: &SessionId) -> Response {
     let told = records.iter().map(|record| {
         let mut told = described(record);
         told["current"] = (record.id == *this).into();

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, SET_COOKIE, USER_AGENT};
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 
 use super::authorization::basic;
 use super::cookie::CookieRules;
 use super::rejection::Rejection;
+use super::session_cookies::hand_out;
 use super::{Response, no_content};
 use crate::auth::signin::sign_in;
 use crate::auth::{Auth, SignInError};
@@ -43,11 +44,7 @@ pub async fn with(
     match sign_in(auth, credentials, meta).await {
         Ok((token, session)) => {
             let mut response = no_content();
-            // The session's own first: there are clients that know of one only.
-            response.headers_mut().insert(SET_COOKIE, cookie.set(&token, meta.over_tls));
-            if let Some(deletion) = cookie.delete_elsewhere(headers, meta.over_tls) {
-                response.headers_mut().append(SET_COOKIE, deletion);
-            }
+            hand_out(cookie, &token, (headers, meta.over_tls), response.headers_mut());
             Ok((response, Some(session)))
         }
         Err(SignInError::PasswordChangeRequired(answer)) => Ok((told(*answer), None)),

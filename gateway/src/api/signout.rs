@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::SET_COOKIE;
 
 use super::cookie::CookieRules;
 use super::rejection::Rejection;
+use super::session_cookies::take_back;
 use super::{Response, no_content};
 use crate::auth::Auth;
 use crate::clock::Moment;
@@ -28,9 +28,6 @@ pub async fn post(
     let session = session.map_err(|_error| Rejection::SessionsUnavailable)?;
     let session = session.ok_or(Rejection::SignInOrOutRefused)?;
     let mut response = no_content();
-    response.headers_mut().insert(SET_COOKIE, cookie.delete(meta.over_tls));
-    if let Some(deletion) = cookie.delete_elsewhere(headers, meta.over_tls) {
-        response.headers_mut().append(SET_COOKIE, deletion);
-    }
+    take_back(cookie, (headers, meta.over_tls), response.headers_mut());
     Ok((response, session))
 }

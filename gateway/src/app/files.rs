@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
+use crate::api::page::Logo;
 use crate::config::{Config, NamedFiles, Refused, Store, Tracing};
 use crate::directory::parse;
 use crate::directory::users::Users;
@@ -79,6 +80,11 @@ fn load_all(
         faults.push(fault);
         None
     });
+    let logo = named.logo.as_ref().map(|file| tls::read(file, others, Logo::of));
+    let logo = logo.transpose().unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     let prefix = config.as_ref().and_then(|config| config.identity.token_prefix.as_ref());
     let users = named.users.map(|file| load_users_file(file, prefix, others, least_users));
     let users = users.transpose().unwrap_or_else(|more| {
@@ -91,6 +97,9 @@ fn load_all(
                 (&mut config.store, authorities)
             {
                 settings.address.trust(authorities);
+            }
+            if let Some(page) = &mut config.page {
+                page.logo = logo;
             }
             Ok(Loaded { config, users, tls })
         }

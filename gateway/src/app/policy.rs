@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::api::cookie::CookieRules;
 use crate::api::csrf::AllowedOrigins;
 use crate::api::hosts::AnsweredHosts;
 use crate::auth::credential::Shared;
@@ -77,8 +78,9 @@ pub fn needing_restart(keys: impl IntoIterator<Item = String>) -> Vec<String> {
 pub fn of(config: &Config, shared: Arc<Shared>) -> Policy {
     let listen = &config.listen;
     let hsts = listen.hsts.map(|time| format!("max-age={}", time.as_secs()));
+    let hints = config.page.as_ref().is_some_and(|page| !page.providers.is_empty());
     Policy {
-        cookie: config.cookie.clone(),
+        cookie: CookieRules { hints, ..config.cookie.clone() },
         forwarding: config.forwarding.clone(),
         identity: config.identity.headers.clone(),
         shared,

@@ -30,7 +30,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (url, built_in) = (listener.url(), upstream.url());
 
     let text = format!(
-        "[upstream]\nurl = \"{built_in}\"\n[server]\ndrain_delay = \"0s\"\ngrace = \"5s\"\n"
+        "[upstream]\nurl = \"{built_in}\"\n[server]\ndrain_delay = \"0s\"\ngrace = \"5s\"\n\
+         [page]\nenabled = true\ntitle = \"Demo\"\n"
     );
     let bare = Environment { variable: &|_| None, file: &|_| Err("no files here".to_owned()) };
     let config = Config::parse("demo", &text, Path::new(""), bare)
@@ -70,6 +71,7 @@ fn explain(gateway: &str, upstream: &str, password: &str) {
         "upstream     {upstream} (built in: it answers with what it saw)
 user         demo
 password     {password}
+page         {gateway}/gateway/ (sign in with a browser)
 
 # sign in, who am I, a forwarded call, sign out:
 curl -i -c demo.cookies -u demo:{password} -X POST {gateway}/api/v2/signin

@@ -48,5 +48,6 @@ pub(super) fn read(mut table: Table<'_>) -> CookieRules {
         path: path.unwrap_or_else(|| cookie::OF_INFLUXDB.to_owned()),
         secure,
         same_site,
+        hints: false,
     }
 }

@@ -19,6 +19,8 @@ pub struct NamedFiles {
     pub store_ca: Option<Named>,
     /// Certificates that may have signed those of identity providers.
     pub providers_ca: Vec<Named>,
+    /// The picture at the head of the gateway's own page.
+    pub logo: Option<Named>,
 }
 
 impl NamedFiles {
@@ -28,6 +30,7 @@ impl NamedFiles {
         users: &Users,
         providers: &Providers,
         store_ca: Option<&Named>,
+        logo: Option<&Named>,
     ) -> Self {
         let https = listen.https.iter().map(|https| (https.certificate.clone(), https.key.clone()));
         Self {
@@ -37,6 +40,7 @@ impl NamedFiles {
             client: upstream.client.clone(),
             store_ca: store_ca.cloned(),
             providers_ca: providers.ca_files(),
+            logo: logo.cloned(),
         }
     }
 }

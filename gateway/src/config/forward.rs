@@ -1,11 +1,12 @@
 //! `[forward]`: what is forwarded besides the API.
 
 use super::{Upstream, UpstreamKind};
+use crate::api::page::Page;
 use crate::api::route::{self, Forwarding, Unversioned};
 use crate::toml_reader::Table;
 
-/// Reads the table.
-pub(super) fn read(mut table: Table<'_>, upstream: &Upstream) -> Forwarding {
+/// Reads the table; `page` is the gateway's own.
+pub(super) fn read(mut table: Table<'_>, upstream: &Upstream, page: Option<&Page>) -> Forwarding {
     let default = || ["/health", "/ping", "/ready"].map(str::to_owned).to_vec();
     let public = table.texts("public").unwrap_or_else(default);
     for path in &public {
@@ -13,6 +14,8 @@ pub(super) fn read(mut table: Table<'_>, upstream: &Upstream) -> Forwarding {
             && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\;".contains(&byte));
         if !is_path {
             table.fault("public", &format!("{path:?} is not a plain path such as \"/health\""));
+        } else if page.is_some_and(|page| route::is_below(path, &page.path)) {
+            table.fault("public", &format!("{path:?} is the gateway's own page, by page.path"));
         } else if let Some(why) = route::why_not_public(path) {
             table.fault("public", &format!("{path:?} {why}"));
         }
@@ -30,5 +33,6 @@ pub(super) fn read(mut table: Table<'_>, upstream: &Upstream) -> Forwarding {
         (false, true) => Unversioned::OnTheirOwn,
         (false, false) => Unversioned::Closed,
     };
-    Forwarding { public, setup, credentials, ui, unversioned }
+    let page = page.map(|page| page.path.clone());
+    Forwarding { public, setup, credentials, ui, page, unversioned }
 }

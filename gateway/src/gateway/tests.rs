@@ -96,6 +96,7 @@ impl Stage {
                 setup: false,
                 credentials: false,
                 ui: false,
+                page: None,
                 unversioned: Unversioned::OnTheirOwn,
             },
             identity: IdentityHeaders::new(name, None, &[]),

@@ -28,7 +28,7 @@ pub fn reads_body(auth: &Auth, policy: &Policy, route: Route<'_>, head: &Parts) 
         | Route::Me
         | Route::Sessions(_)
         | Route::MyProvider => true,
-        Route::Page(_) => policy.page.is_some(),
+        Route::Page(_) | Route::SessionsPage => policy.page.is_some(),
         Route::Provider(_) => auth.oidc().is_some(),
         Route::Password(..) => {
             auth.keeps_passwords()

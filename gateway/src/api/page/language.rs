@@ -1,5 +1,7 @@
 //! The languages of the page.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 
@@ -52,7 +54,12 @@ impl Language {
         }
     }
 
-    /// All words of the page, as JSON.
+    /// All words of the page, each by its key.
+    pub fn words(self) -> BTreeMap<String, String> {
+        serde_json::from_str(self.text()).unwrap_or_default()
+    }
+
+    /// The same as JSON.
     pub fn text(self) -> &'static str {
         match self {
             Self::English => include_str!("en.json"),

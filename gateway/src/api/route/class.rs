@@ -1,6 +1,7 @@
 //! Which class of requests a route belongs to, for counting.
 
-use super::{Forwarding, PageFile, ProviderStep, Route, is_page};
+use super::places::is_page;
+use super::{Forwarding, PageFile, ProviderStep, Route};
 use crate::metrics::label::RouteClass;
 
 impl Route<'_> {
@@ -14,7 +15,7 @@ impl Route<'_> {
                 RouteClass::SignIn
             }
             Self::SignOut(_) => RouteClass::SignOut,
-            Self::Me | Self::Sessions(_) | Self::MyProvider => RouteClass::Me,
+            Self::Me | Self::Sessions(_) | Self::SessionsPage | Self::MyProvider => RouteClass::Me,
             Self::Password(..) => RouteClass::Password,
             Self::Api => match path {
                 "/api/v2/write" | "/api/v3/write_lp" => RouteClass::Write,
@@ -52,8 +53,14 @@ mod tests {
     fn each_route_belongs_to_a_class() {
         let public = vec!["/health".to_owned()];
         let unversioned = Unversioned::OnTheirOwn;
-        let forwarding =
-            Forwarding { public, setup: true, credentials: false, ui: true, unversioned };
+        let forwarding = Forwarding {
+            public,
+            setup: true,
+            credentials: false,
+            ui: true,
+            page: None,
+            unversioned,
+        };
         for (method, path, class) in [
             (Method::POST, "/api/v2/signin", RouteClass::SignIn),
             (Method::POST, "/api/v2/signout/", RouteClass::SignOut),

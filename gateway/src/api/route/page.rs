@@ -3,32 +3,35 @@
 /// A file of the page, or what its form is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageFile {
-    /// `/gateway/`.
+    /// The page itself.
     Index,
-    /// `/gateway/app.css`.
+    /// `app.css` below it.
     Style,
-    /// `/gateway/app.js`.
+    /// `app.js` below it.
     Script,
-    /// `/gateway/icon.svg`.
+    /// `icon.svg` below it.
     Icon,
-    /// `/gateway/en.json`.
+    /// `logo` below it: a picture of the operator's.
+    Logo,
+    /// `en.json` below it.
     English,
-    /// `/gateway/de.json`.
+    /// `de.json` below it.
     German,
-    /// `/gateway/options`.
+    /// `options` below it.
     Options,
-    /// `/gateway/signin`.
+    /// `signin`, where its form is sent to; whoever looks at it sees the page.
     SignIn,
 }
 
 impl PageFile {
-    /// The file at what follows `/gateway`.
+    /// The file at what follows the place of the page.
     pub(super) fn of(below: &str) -> Option<Self> {
         Some(match below {
-            "/" => Self::Index,
+            "" | "/" => Self::Index,
             "/app.css" => Self::Style,
             "/app.js" => Self::Script,
             "/icon.svg" => Self::Icon,
+            "/logo" => Self::Logo,
             "/en.json" => Self::English,
             "/de.json" => Self::German,
             "/options" => Self::Options,
@@ -39,6 +42,6 @@ impl PageFile {
 
     /// The methods that it has, as `Allow` has them.
     pub fn methods(self) -> &'static str {
-        if self == Self::SignIn { "POST" } else { "GET, HEAD" }
+        if self == Self::SignIn { "GET, HEAD, POST" } else { "GET, HEAD" }
     }
 }

@@ -9,7 +9,7 @@ pub(crate) const A_PUBLIC_ROUTE: PublicRoute = PublicRoute(());
 fn forwarding(setup: bool, ui: bool, v1: bool) -> Forwarding {
     let public = vec!["/health".to_owned(), "/ping".to_owned()];
     let unversioned = if v1 { Unversioned::OnTheirOwn } else { Unversioned::Closed };
-    Forwarding { public, setup, credentials: false, ui, unversioned }
+    Forwarding { public, setup, credentials: false, ui, page: None, unversioned }
 }
 
 fn check(forwarding: &Forwarding, table: &[(&str, &str, Route<'_>)]) {
@@ -130,9 +130,7 @@ fn outside_the_api() {
             ("POST", "/gateway/health", reads),
             ("OPTIONS", "/gateway/health", Route::Options("GET, HEAD")),
             ("GET", "/gateway/health/", Route::Elsewhere),
-            ("GET", "/gateway/", Route::Page(PageFile::Index)),
-            ("POST", "/gateway/signin", Route::Page(PageFile::SignIn)),
-            ("GET", "/gateway/app.css/", Route::Elsewhere),
+            ("GET", "/gateway/", Route::Elsewhere),
             ("GET", "/gateway", Route::Elsewhere),
             ("OPTIONS", "/gateway/x", Route::Elsewhere),
         ],
@@ -175,6 +173,83 @@ fn outside_the_api() {
             ("GET", "/", Route::Elsewhere),
         ],
     );
+}
+
+#[test]
+fn the_gateways_own_page() {
+    let none = forwarding(false, true, false);
+    check(
+        &none,
+        &[
+            ("GET", "/gateway/", Route::Elsewhere),
+            ("GET", "/account/", PUBLIC),
+            ("GET", "/api/v2/me/page", Route::NoSuchPage),
+        ],
+    );
+    check(
+        &Forwarding { page: Some("/gateway/".to_owned()), ..none.clone() },
+        &[
+            ("GET", "/gateway/", Route::Page(PageFile::Index)),
+            ("GET", "/gateway", Route::Page(PageFile::Index)),
+            ("POST", "/gateway/signin", Route::Page(PageFile::SignIn)),
+            ("GET", "/gateway/logo", Route::Page(PageFile::Logo)),
+            ("GET", "/gateway/app.css/", Route::Elsewhere),
+            ("GET", "/gateway/health", Route::Health),
+            ("GET", "/gateways/", PUBLIC),
+            ("GET", "/api/v2/me/page", Route::SessionsPage),
+            ("POST", "/api/v2/me/page", Route::SessionsPage),
+            ("DELETE", "/api/v2/me/page", wrong("GET, POST")),
+            ("OPTIONS", "/api/v2/me/page", Route::Options("GET, POST")),
+            ("GET", "/api/v2/me/page/x", Route::NoSuchPage),
+        ],
+    );
+    check(
+        &Forwarding { page: Some("/my/account/".to_owned()), ..none },
+        &[
+            ("GET", "/my/account", Route::Page(PageFile::Index)),
+            ("GET", "/my/account/app.js", Route::Page(PageFile::Script)),
+            ("GET", "/my/account/x", Route::Elsewhere),
+            ("GET", "/my/accounts", PUBLIC),
+            ("GET", "/my/", PUBLIC),
+            ("GET", "/gateway/", Route::Elsewhere),
+            ("GET", "/gateway/health", Route::Health),
+        ],
+    );
+}
+
+#[test]
+fn the_page_takes_nothing_away_from_others() {
+    for fine in ["/gateway/", "/account/", "/a/b-c/d_e.f~/"] {
+        assert_eq!(why_not_page(fine), None, "{fine}");
+    }
+    for wrong in [
+        "",
+        "/",
+        "//",
+        "///",
+        "account",
+        "/account",
+        "account/",
+        "/a//b/",
+        "/a b/",
+        "/a%20/",
+        "/ä/",
+        "/../",
+        "/a/./",
+        "/a?/",
+        "/gateway/page/",
+        "/gateway/oidc/",
+        "/api/",
+        "/api/v2/x/",
+        "/v1/",
+        "/query/",
+        "/write/x/",
+        "/metrics/",
+        "/debug/",
+        "/private/",
+    ] {
+        assert!(why_not_page(wrong).is_some(), "{wrong}");
+    }
 }
 
 #[test]

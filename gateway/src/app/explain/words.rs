@@ -21,6 +21,7 @@ pub(super) fn of_route(route: &Route<'_>) -> &'static str {
         Route::Me => "who am I, answered by the gateway for a session",
         Route::MyProvider => "one's own sign-in provider, answered by the gateway",
         Route::Sessions(_) => "one's own sessions, answered by the gateway",
+        Route::SessionsPage => "a page of one's own sessions, answered by the gateway",
         Route::Password(_, PasswordProof::OldPassword) => "new password, by the old one",
         Route::Password(_, PasswordProof::Session) => "new password, by the session",
         Route::Options(_) => "OPTIONS of one of the gateway's endpoints",
