@@ -1,6 +1,7 @@
 //! Signing in by providers: what honest ones bring, and that hostile ones bring nothing.
 
 mod browser;
+mod chromium;
 mod provider;
 mod real;
 mod shared;

@@ -109,13 +109,7 @@ impl Gateway {
                 Box::pin(self.sign_in(policy, request, client, authentication)).await
             }
             Route::SignOut(authentication) => {
-                client.check_site()?;
-                client.require(authentication).await?;
-                let (meta, now) = (request.client.meta(), request.now);
-                let post = signout::post(auth, &policy.cookie, &head.headers, &meta, now);
-                let (response, ended) = post.await?;
-                client.note(Some(ended));
-                Ok(Decision::Respond(response))
+                Box::pin(self.sign_out(policy, request, client, authentication)).await
             }
             Route::Me => match client.caller().await?.caller {
                 Caller::Session(session) => {
@@ -182,6 +176,22 @@ impl Gateway {
         let post = signin::post(&self.auth, &policy.cookie, &request.head.headers, &meta);
         let (response, created) = Box::pin(post).await?;
         client.note(created);
+        Ok(Decision::Respond(response))
+    }
+
+    async fn sign_out(
+        &self,
+        policy: &Policy,
+        request: Request<'_>,
+        client: &mut Authenticator<'_>,
+        authentication: Authentication,
+    ) -> Result<Decision, Rejection> {
+        client.check_site()?;
+        client.require(authentication).await?;
+        let (headers, meta) = (&request.head.headers, request.client.meta());
+        let post = signout::post(&self.auth, &policy.cookie, headers, &meta, request.now);
+        let (response, ended) = post.await?;
+        client.note(Some(ended));
         Ok(Decision::Respond(response))
     }
 

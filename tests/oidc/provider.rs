@@ -46,6 +46,7 @@ struct Code {
 }
 
 struct Inside {
+    issuer: String,
     signer: Mutex<(Signer, &'static str)>,
     keys: Mutex<Vec<Value>>,
     document: Mutex<Value>,
@@ -79,6 +80,7 @@ impl Provider {
             "authorization_response_iss_parameter_supported": true,
         });
         let inside = Arc::new(Inside {
+            issuer: issuer.clone(),
             keys: Mutex::new(vec![jwk(&signer, "first")]),
             signer: Mutex::new((signer, "first")),
             document: Mutex::new(document),
@@ -126,22 +128,7 @@ impl Provider {
 
     /// The same as this one, in these groups.
     pub(super) fn authorize_as(&self, location: &str, subject: &str, groups: &[&str]) -> String {
-        let now = now();
-        let claims = json!({
-            "iss": self.issuer, "sub": subject, "aud": CLIENT, "exp": now + 300, "iat": now,
-            "nonce": parameter(location, "nonce"), "sid": format!("s-{subject}"),
-            "preferred_username": format!("eva-{subject}"), "groups": groups,
-        });
-        assert_eq!(parameter(location, "code_challenge_method"), "S256");
-        let code = Code {
-            claims,
-            challenge: parameter(location, "code_challenge"),
-            redirect: parameter(location, "redirect_uri"),
-            is_used: false,
-        };
-        let name = self.inside.fresh("code");
-        self.inside.codes.lock().unwrap().insert(name.clone(), code);
-        name
+        self.inside.authorize_as(location, subject, groups)
     }
 
     /// Gives its user, who can be refreshed, these groups from now on.
@@ -185,6 +172,38 @@ impl Provider {
 }
 
 impl Inside {
+    fn authorize_as(&self, location: &str, subject: &str, groups: &[&str]) -> String {
+        let now = now();
+        let claims = json!({
+            "iss": self.issuer, "sub": subject, "aud": CLIENT, "exp": now + 300, "iat": now,
+            "nonce": parameter(location, "nonce"), "sid": format!("s-{subject}"),
+            "preferred_username": format!("eva-{subject}"), "groups": groups,
+        });
+        assert_eq!(parameter(location, "code_challenge_method"), "S256");
+        let code = Code {
+            claims,
+            challenge: parameter(location, "code_challenge"),
+            redirect: parameter(location, "redirect_uri"),
+            is_used: false,
+        };
+        let name = self.fresh("code");
+        self.codes.lock().unwrap().insert(name.clone(), code);
+        name
+    }
+
+    /// What a browser that was sent to `target` gets: its user signs in, or out, without being asked.
+    fn browse(&self, target: &str, stream: &mut TcpStream) -> bool {
+        let to = if target.starts_with("/logout?") {
+            parameter(target, "post_logout_redirect_uri")
+        } else {
+            let code = self.authorize_as(target, "0815", &["writers"]);
+            let (redirect, state) = (parameter(target, "redirect_uri"), parameter(target, "state"));
+            format!("{redirect}?code={code}&state={state}&iss={}", self.issuer)
+        };
+        let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(head.as_bytes()).is_ok()
+    }
+
     fn fresh(&self, kind: &str) -> String {
         let mut count = self.count.lock().unwrap();
         *count += 1;
@@ -217,6 +236,9 @@ impl Inside {
                 }
             }
             "/revoke" => answer(stream, "200 OK", ""),
+            _ if path.starts_with("/authorize?") || path.starts_with("/logout?") => {
+                self.browse(path, stream)
+            }
             _ => answer(stream, "404 Not Found", "{}"),
         }
     }

@@ -7,11 +7,15 @@
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::cookie::{CookieRules, holds};
+use super::cookie::CookieRules;
+use super::split::split;
 use crate::session::token::SessionToken;
 
-/// The name of the hint.
+/// The name of the hint: 1 with a session, 0 for a while after a sign-out.
 pub const HINT: &str = "influx-gateway-signed-in";
+
+/// So long after a sign-out nobody is sent straight to a provider again, for it would sign them in again.
+const AFTERWARDS: &str = "; Max-Age=300";
 
 /// Puts the cookies of a new session into `answer`: the session's own first, for there are clients that know of one only.
 pub fn hand_out(
@@ -37,8 +41,8 @@ pub fn take_back(
     if let Some(deletion) = rules.delete_elsewhere(request, over_tls) {
         answer.append(SET_COOKIE, deletion);
     }
-    if is_hinted(request) {
-        answer.append(SET_COOKIE, hint(rules, "", "; Max-Age=0", over_tls));
+    if rules.hints {
+        answer.append(SET_COOKIE, hint(rules, "0", AFTERWARDS, over_tls));
     }
 }
 
@@ -53,9 +57,22 @@ pub fn remind(
     }
 }
 
-/// Whether a request brings the hint.
+/// Whether a request brings the hint that there is a session.
 pub fn is_hinted(request: &HeaderMap) -> bool {
-    request.get_all(COOKIE).iter().any(|line| holds(line.as_bytes(), &[HINT]))
+    brings(request, "1")
+}
+
+/// Whether somebody has just signed out.
+pub fn has_left(request: &HeaderMap) -> bool {
+    brings(request, "0")
+}
+
+fn brings(request: &HeaderMap, wanted: &str) -> bool {
+    let is_it = |member: &[u8]| {
+        let value = member.trim_ascii().strip_prefix(HINT.as_bytes());
+        value.and_then(|rest| rest.strip_prefix(b"=")) == Some(wanted.as_bytes())
+    };
+    request.get_all(COOKIE).iter().any(|line| split(line.as_bytes(), b';').any(is_it))
 }
 
 /// `Lax`: it is sent when a link of another site leads here, and on the way back from a provider.
@@ -95,7 +112,11 @@ mod tests {
         assert_eq!(set(&again).len(), 1, "it is there");
         let mut gone = HeaderMap::new();
         take_back(&hinting, (&hinted, false), &mut gone);
-        let deletion = "influx-gateway-signed-in=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax";
-        assert_eq!(set(&gone)[1..], [deletion]);
+        let left = "influx-gateway-signed-in=0; Path=/; Max-Age=300; HttpOnly; SameSite=Lax";
+        assert_eq!(set(&gone)[1..], [left]);
+        let value = HeaderValue::from_static("influx-gateway-signed-in=0;a=b");
+        let left = HeaderMap::from_iter([(COOKIE, value)]);
+        assert_eq!((is_hinted(&hinted), has_left(&hinted)), (true, false));
+        assert_eq!((is_hinted(&left), has_left(&left)), (false, true));
     }
 }

@@ -15,6 +15,7 @@ use crate::api::oidc::failure;
 use crate::api::page::Language;
 use crate::api::rejection::Rejection;
 use crate::api::route::{ProviderRoute, ProviderStep};
+use crate::api::session_cookies::hand_out;
 use crate::api::{Response, options};
 use crate::auth::Auth;
 use crate::auth::oidc::provider::Provider;
@@ -62,18 +63,18 @@ pub async fn answer(
 fn log_in(oidc: &Oidc, provider: &Provider, policy: &Policy, request: Request<'_>) -> Response {
     let (head, query) = (request.head, request.head.uri.query().unwrap_or_default());
     let wanted = field(query.as_bytes(), "return_to");
+    let page = policy.page.as_deref();
     let return_to = match wanted.as_deref() {
         Some(wanted) if wanted.len() > LONGEST => "/",
         Some(wanted) => landing(wanted),
-        None if policy.page.is_some() => "/gateway/",
-        None => "/",
+        None => page.map_or("/", |page| &page.path),
     };
     let begun = provider.begin(return_to).and_then(|begun| {
         let location = HeaderValue::from_str(&begun.location).ok()?;
         Some((location, mark(begun.state.state().as_bytes())?, begun.state))
     });
     let Some((location, mark, state)) = begun else {
-        return failure::answer(&Failure::Unavailable, language(request), &head.headers);
+        return failure::answer(&Failure::Unavailable, language(request), page, &head.headers);
     };
     let cookies = StateCookies { over_tls: provider.is_over_tls() };
     let mut response = sent_to(location);
@@ -134,13 +135,12 @@ async fn come_back(
             let to = HeaderValue::from_str(landing(return_to.as_bytes()));
             let mut response = sent_to(to.unwrap_or(HeaderValue::from_static("/")));
             let (cookie, answer) = (&policy.cookie, response.headers_mut());
-            // The session's own first: there are clients that know of one only.
-            answer.append(SET_COOKIE, cookie.set(&token, meta.over_tls));
-            let deletion = cookie.delete_elsewhere(headers, meta.over_tls);
-            answer.extend(deletion.map(|deletion| (SET_COOKIE, deletion)));
+            hand_out(cookie, &token, (headers, meta.over_tls), answer);
             response
         }
-        Err(refused) => failure::answer(&refused, language(request), headers),
+        Err(refused) => {
+            failure::answer(&refused, language(request), policy.page.as_deref(), headers)
+        }
     };
     if headers.contains_key(COOKIE)
         && let Some(mark) = mark

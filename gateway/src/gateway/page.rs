@@ -10,7 +10,7 @@ use crate::api::form::{field, landing};
 use crate::api::page::{Form, Language, OWN_PATH, Page, View};
 use crate::api::rejection::Rejection;
 use crate::api::route::PageFile;
-use crate::api::session_cookies::is_hinted;
+use crate::api::session_cookies::{has_left, is_hinted};
 use crate::api::{Response, authorization, options, signin};
 use crate::auth::Auth;
 
@@ -47,6 +47,7 @@ pub async fn answer(
         && !query.contains(STAY)
         && said(query).is_none()
         && !is_hinted(&head.headers)
+        && !has_left(&head.headers)
     {
         let return_to = if return_to.is_empty() { &page.path } else { return_to };
         return Ok(Decision::Respond(sent_on(Response::default(), &provider.login(return_to))));

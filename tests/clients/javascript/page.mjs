@@ -18,8 +18,8 @@ export const unexpected = [];
 export const launch = () =>
   chromium.launch({ executablePath, args, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
 
-/** A browser of its own profile, and a tab in it. */
-export async function open(browser, options) {
+/** A browser of its own profile, and a tab in it. It may go to the gateway, and to `elsewhere`. */
+export async function open(browser, options, elsewhere = GATEWAY_URL) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE);
   await context.addInitScript(() => {
@@ -40,7 +40,7 @@ export async function open(browser, options) {
     await dialog.dismiss();
   });
   context.on("request", (request) => {
-    if (!request.url().startsWith(`${GATEWAY_URL}/`)) {
+    if (![GATEWAY_URL, elsewhere].some((base) => request.url().startsWith(`${base}/`))) {
       unexpected.push(`asked somebody else: ${request.url()}`);
     }
   });

@@ -6,11 +6,18 @@ use serde_json::json;
 
 use crate::api::Response;
 use crate::api::json::of_json;
-use crate::api::page::{Language, escaped, finished};
+use crate::api::page::{Language, Page, escaped, finished};
 use crate::auth::oidc::Failure;
 
 /// The answer that says so.
-pub fn answer(failure: &Failure, language: Language, headers: &HeaderMap) -> Response {
+///
+/// It leads back to `page`, if there is one.
+pub fn answer(
+    failure: &Failure,
+    language: Language,
+    page: Option<&Page>,
+    headers: &HeaderMap,
+) -> Response {
     let (status, english, german) = told(failure);
     let mut response = if wants_json(headers) {
         let error = json!({ "code": failure.code(), "message": english });
@@ -20,7 +27,7 @@ pub fn answer(failure: &Failure, language: Language, headers: &HeaderMap) -> Res
             Language::English => english,
             Language::German => german,
         };
-        page(failure.code(), text, language)
+        told_on_a_page(failure.code(), text, language, page.map_or("/gateway/", |page| &page.path))
     };
     *response.status_mut() = status;
     let wait = match failure {
@@ -102,7 +109,7 @@ fn wants_json(headers: &HeaderMap) -> bool {
     accept.contains("application/json") && !accept.contains("text/html")
 }
 
-fn page(code: &str, text: &str, language: Language) -> Response {
+fn told_on_a_page(code: &str, text: &str, language: Language, path: &str) -> Response {
     let (heading, again, label) = match language {
         Language::English => ("Sign-in failed", "Back to the sign-in", "Code"),
         Language::German => ("Anmeldung fehlgeschlagen", "Zurück zur Anmeldung", "Code"),
@@ -112,11 +119,11 @@ fn page(code: &str, text: &str, language: Language) -> Response {
         "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{heading}</title>\n\
-         <link rel=\"icon\" href=\"/gateway/icon.svg\" type=\"image/svg+xml\">\n\
-         <link rel=\"stylesheet\" href=\"/gateway/app.css\">\n</head>\n<body>\n\
-         <main id=\"main\">\n<section aria-labelledby=\"heading\">\n<h1 id=\"heading\">{heading}</h1>\n\
+         <link rel=\"icon\" href=\"{path}icon.svg\" type=\"image/svg+xml\">\n\
+         <link rel=\"stylesheet\" href=\"{path}app.css\">\n</head>\n<body>\n\
+         <main id=\"main\">\n<section class=\"card\" aria-labelledby=\"heading\">\n<h1 id=\"heading\">{heading}</h1>\n\
          <p class=\"error\" role=\"alert\">{text}</p>\n<p class=\"hint\">{label}: <code>{code}</code></p>\n\
-         <p><a href=\"/gateway/?lang={lang}\">{again}</a></p>\n</section>\n</main>\n</body>\n</html>\n"
+         <p><a href=\"{path}?lang={lang}&amp;stay=1\">{again}</a></p>\n</section>\n</main>\n</body>\n</html>\n"
     );
     let mut response = Response::new(html.into());
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
@@ -135,11 +142,12 @@ mod tests {
     #[test]
     fn browsers_get_a_page_in_their_language_and_programs_get_json() {
         let browser = headers("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
-        let page = answer(&Failure::State, Language::German, &browser);
+        let page = answer(&Failure::State, Language::German, None, &browser);
         let text = String::from_utf8(page.body().to_vec()).unwrap();
         assert!(text.contains("lang=\"de\"") && text.contains("<code>oidc_state</code>"), "{text}");
         assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("'none'"));
-        let json = answer(&Failure::Unavailable, Language::German, &headers("application/json"));
+        let json =
+            answer(&Failure::Unavailable, Language::German, None, &headers("application/json"));
         assert_eq!(
             (json.status(), &json.headers()[RETRY_AFTER]),
             (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from(5))

@@ -95,9 +95,12 @@ async function end(path, said) {
 }
 
 async function signOut() {
+  // Where one signs out of the provider too, if one came by one that wants it.
+  const { provider } = await (await ask("/api/v2/me/provider")).json();
   const answer = await ask("/api/v2/signout", "POST");
   if (!answer.ok && answer.status !== 401) throw answer;
   turn("signin");
+  if (provider?.sign_out) return location.assign(provider.sign_out);
   tell("signedOut");
   // Whoever reloads stays here.
   history.replaceState(null, "", new URL(`./?lang=${lang}&said=signedOut`, import.meta.url));

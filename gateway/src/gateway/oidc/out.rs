@@ -65,7 +65,8 @@ pub async fn own(
     let kept = auth.sessions().kept(&session, &token).await;
     let kept = kept.map_err(|_error| Rejection::SessionsUnavailable)?;
     let id_token = kept.as_ref().and_then(|kept| kept.id_token.as_ref());
-    let sign_out = provider.end_session(id_token.map(|token| token.as_str()));
+    let page = policy.page.as_deref().map_or("/", |page| &page.path);
+    let sign_out = provider.end_session(id_token.map(|token| token.as_str()), page);
     let sign_out = sign_out.as_ref().map(|url| url.as_str());
     let told = json!({ "id": *provider.id, "name": provider.name, "sign_out": sign_out });
     Ok(Decision::Respond(of_json(StatusCode::OK, &json!({ "provider": told }))))

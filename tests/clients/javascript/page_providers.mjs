@@ -1,0 +1,91 @@
+// Signing in by a provider in a real browser: from InfluxDB's own pages to the gateway's, to the provider and back. Prints
+// where the browser was led, a line for each step.
+
+import { GATEWAY_URL, launch, open, told, unexpected } from "./page.mjs";
+
+const { PROVIDER_URL } = process.env;
+
+const browser = await launch();
+
+/** A tab that remembers where it was led. */
+async function tab() {
+  const { context, page } = await open(browser, { locale: "en" }, PROVIDER_URL);
+  const led = [];
+  context.on("request", (request) => {
+    if (request.isNavigationRequest()) {
+      const url = request.url().replace(GATEWAY_URL, "").replace(PROVIDER_URL, "provider");
+      led.push(url.replace(/(provider[^?]*|callback)\?.*/, "$1"));
+    }
+  });
+  /** Says what has become of a step. */
+  const tell = (step, ...seen) => {
+    console.log(`${step}: ${[...led.splice(0), ...seen].join(" | ")}`);
+  };
+  return { context, page, tell };
+}
+
+/** What InfluxDB's UI shows, which asks who is there. */
+async function ui(page) {
+  await page.waitForSelector("#ui:not(:empty)");
+  return page.textContent("#ui");
+}
+
+const view = (page) => page.locator("section:visible h1").textContent();
+
+async function byButton() {
+  const { context, page, tell } = await tab();
+  await page.goto(`${GATEWAY_URL}/`);
+  tell("without a session", await view(page));
+  await page.click(".providers a");
+  tell("button", await ui(page));
+  await page.reload();
+  tell("reload", await ui(page));
+  await page.goto(`${GATEWAY_URL}/signin`);
+  await page.waitForSelector("#list li");
+  tell("signin", await view(page));
+  await page.click(".who a");
+  tell("open", await ui(page));
+  // The session ends elsewhere: the hint stays, and the UI says so.
+  await page.evaluate(() => fetch("/api/v2/signout", { method: "POST" }));
+  await context.addCookies([{ name: "influx-gateway-signed-in", value: "1", url: GATEWAY_URL }]);
+  await page.goto(`${GATEWAY_URL}/`);
+  tell("after the end", await ui(page));
+  await page.evaluate(() => history.replaceState(null, "", "/signin?returnTo=/orgs/1"));
+  await page.reload();
+  await page.waitForSelector("#signin:visible");
+  tell("reload", await view(page));
+  await page.click(".providers a");
+  tell("button", await ui(page));
+  await page.goto(`${GATEWAY_URL}/gateway/`);
+  await page.waitForSelector("#list li");
+  await page.click("button[name=signout]");
+  tell("sign out", await told(page));
+  await page.goto(`${GATEWAY_URL}/`);
+  tell("without a session", await view(page));
+  await context.close();
+}
+
+async function straight() {
+  const { context, page, tell } = await tab();
+  await page.goto(`${GATEWAY_URL}/`);
+  tell("straight", await ui(page));
+  await page.goto(`${GATEWAY_URL}/gateway/`);
+  await page.waitForSelector("#list li");
+  tell("page", await view(page));
+  await page.click("button[name=signout]");
+  await page.waitForSelector("#signin:visible #name:focus");
+  // It has come back from there, and stays.
+  await page.waitForURL(`${GATEWAY_URL}/gateway/`);
+  await page.waitForLoadState();
+  tell("sign out", await view(page));
+  await page.reload();
+  tell("again", await view(page));
+  await context.close();
+}
+
+try {
+  await { button: byButton, straight }[process.argv[2]]();
+  console.log(`unexpected: ${unexpected.join("; ") || "nothing"}`);
+} finally {
+  await browser.close();
+}
