@@ -53,7 +53,7 @@ fn start(upstream: &Upstream, tables: &str, providers: &[&Provider]) -> Gateway 
 }
 
 fn wait_for(gateway: &Gateway, provider: &Provider) {
-    let told = format!("keys of {} are in use", provider.issuer);
+    let told = format!("oidc: 1 keys of {} are in use", provider.issuer);
     wait_until("the provider is known", || gateway.has_logged(&told));
     provider.asked("");
 }
@@ -1064,6 +1064,14 @@ fn a_user_of_the_file_may_come_by_a_provider() {
         let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("lin", password)]));
         assert_eq!(answer.status, 401);
     }
+    // A provider that is none is mentioned.
+    let other = prepare(&upstream, "");
+    std::fs::write(other.path().join("users.toml"), &text).unwrap();
+    let mut check = program();
+    let output =
+        output_of(check.args(["check", "--config"]).arg(other.path().join("gateway.toml")), "");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("user lin: oidc = \"keycloak:…\" names no [[oidc]]"), "{said}");
     // Whoever is linked no more has no session.
     std::fs::write(
         gateway.folder().join("users.toml"),

@@ -66,7 +66,7 @@ fn a_session_is_good_at_every_gateway_and_its_groups_are_those_of_now() {
 #[test]
 fn a_log_out_at_one_gateway_ends_sessions_at_the_others() {
     let (provider, upstream, redis) = (Provider::start(), Upstream::start(), Server::start());
-    let [one, two] = &two(&provider, &upstream, &redis, "off");
+    let [one, two] = &two(&provider, &upstream, &redis, "1h");
     let mut browser = Browser::new(one);
     browser.sign_in(&provider, LOGIN);
     let session = format!("influxdb-oss-session={}", browser.session());

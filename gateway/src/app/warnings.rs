@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::directory::users::Users;
 use crate::jwt::grants::Grant;
 use crate::user::access::Access;
+use crate::user::name::Username;
 use crate::user::{Status, User};
 
 /// How many users without a token are named. A file of thousands is meant that way, or mended in one place.
@@ -37,7 +38,20 @@ fn of_users(config: &Config, users: &Users) -> Vec<String> {
         }
     }
     warnings.extend(tokenless(config, users));
+    warnings.extend(unlinked(config, users));
     warnings
+}
+
+/// Warnings about users whose sign-in provider is none.
+fn unlinked(config: &Config, users: &Users) -> Vec<String> {
+    let known = |id: &str| config.providers.oidc.iter().any(|provider| provider.id == id);
+    let lost = users.linked_to().into_iter().filter(|(_, provider)| !known(provider));
+    let warning = |(name, provider): (&Username, &str)| {
+        format!(
+            "user {name}: oidc = \"{provider}:…\" names no [[oidc]] of the configuration, so nobody comes by it"
+        )
+    };
+    lost.map(warning).collect()
 }
 
 /// Warnings about users without any API token.

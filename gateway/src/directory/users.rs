@@ -135,6 +135,14 @@ impl Users {
         users
     }
 
+    /// Those who come by a sign-in provider too, in the order of their names, each with what that is called here.
+    pub fn linked_to(&self) -> Vec<(&Username, &str)> {
+        let mut all: Vec<_> =
+            self.by_link.iter().map(|(link, name)| (name, link.provider.as_str())).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// The user of this id.
     pub(super) fn with_id(&self, id: UserId) -> Option<&Arc<User>> {
         self.by_id.get(&id)
