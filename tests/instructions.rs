@@ -122,20 +122,32 @@ fn tools() -> String {
 /// Runs the program, with these further tables of its configuration, for so many requests of a signed-in
 /// browser; returns the instructions of each function, with all that it calls, and the [`ALLOCATIONS`].
 fn run(requests: u64, tables: &str) -> HashMap<String, u64> {
+    run_by(requests, tables, |gateway, _token| {
+        format!("Cookie: theme=dark; {}; lang=en", gateway.sign_in("ada"))
+    })
+}
+
+/// The same for requests with the header that `credential` says, to which a gateway token of the user is given.
+fn run_by(
+    requests: u64,
+    tables: &str,
+    credential: impl FnOnce(&Gateway, &str) -> String,
+) -> HashMap<String, u64> {
     let upstream = Upstream::behaving(|_, stream| answer(stream, "204 No Content", ""));
     let config = format!("token_file = \"shared.token\"\n[server]\nthreads = 1\n{tables}");
     let prepared =
         Gateway::prepare(&format!("http://{}", upstream.address), &config, &users(&["ada"]));
     std::fs::write(prepared.path().join("shared.token"), "s".repeat(88)).unwrap();
+    let token = crate::gateway_tokens::add(prepared.path(), &["ada"]);
     let drive = |gateway: &Gateway| {
-        let session = format!("Cookie: theme=dark; {}; lang=en", gateway.sign_in("ada"));
+        let credential = credential(gateway, &token);
         let headers = [
             "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
             "Accept: application/json",
             "Accept-Language: en-US,en;q=0.5",
             "Accept-Encoding: gzip, deflate",
             "Referer: http://gateway.test/orgs/1/data-explorer",
-            &session,
+            &credential,
         ];
         let request = get("/api/v2/buckets?org=demo&limit=20", &headers);
         let mut client = gateway.connect();
@@ -246,6 +258,20 @@ fn a_forwarded_request_takes_no_more_instructions_than_it_did() {
         kept.tools,
         now.tools
     );
+}
+
+#[test]
+fn a_gateway_token_costs_no_more_than_a_session() {
+    let (_, request) = COUNTED[0];
+    let count = |credential: fn(&Gateway, &str) -> String| {
+        let [few, many] = REQUESTS.map(|requests| run_by(requests, "", credential)[request]);
+        (many - few) / (REQUESTS[1] - REQUESTS[0])
+    };
+    let session = count(|gateway, _token| format!("Cookie: {}", gateway.sign_in("ada")));
+    let token = count(|_gateway, token| format!("Authorization: Bearer {token}"));
+    assert!(token * 100 <= session * 105, "{token} instructions, and {session} with a session");
+    // It is one that is looked at.
+    assert!(token * 100 >= session * 70, "{token} instructions, and {session} with a session");
 }
 
 #[test]

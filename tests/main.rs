@@ -61,6 +61,8 @@ mod files;
 mod forward;
 /// HTTP/2, frame by frame.
 mod frames;
+/// Gateway tokens of users, for what can send nothing but a token.
+mod gateway_tokens;
 /// The guide: its examples are good, its commands work, and links in the documentation lead somewhere.
 mod guide;
 /// Which hosts are answered.

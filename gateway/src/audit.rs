@@ -13,6 +13,7 @@ use crate::background_writer::{Sink, Writer};
 use crate::clock;
 use crate::request_meta::RequestMeta;
 use crate::session::token::Fingerprint;
+use crate::user::gateway_token::Mark;
 use crate::user::login_name::LoginName;
 use crate::user::name::Username;
 use trail::{Entry, Trail};
@@ -39,6 +40,10 @@ pub enum EventKind {
     Lifted(&'static str),
     /// A user has a new password.
     PasswordChanged,
+    /// A user has a new gateway token.
+    TokenAdded,
+    /// A user has a gateway token no more.
+    TokenRemoved,
     /// The users file was read again: so many users.
     Reloaded(usize),
     /// The users file was read again and has faults: the old users stay.
@@ -96,6 +101,16 @@ pub enum Reason {
     OidcCode,
     /// What the provider says of the user cannot be believed.
     OidcToken,
+    /// A gateway token that is nobody's, or nobody's any more.
+    TokenUnknown,
+    /// A gateway token that has ended.
+    TokenExpired,
+    /// Something that holds a gateway token, or is like one.
+    TokenMalformed,
+    /// A gateway token that is nobody's, from a client that has failed too often.
+    TokenThrottled,
+    /// A gateway token that is nobody's, which could not be counted.
+    TokenUnjudged,
 }
 
 /// Who has ended a session that is not their own, or lifted a ban.
@@ -114,6 +129,8 @@ pub struct Event {
     user: Option<LoginName>,
     client: Option<IpAddr>,
     session: Option<Fingerprint>,
+    /// Which gateway token it is about, if one.
+    token: Option<Mark>,
     request_id: Option<Box<str>>,
     /// Who did it, where that is not plain.
     actor: Option<Actor>,
@@ -125,16 +142,8 @@ impl Event {
     /// It has just happened.
     pub fn now(kind: EventKind) -> Self {
         let time = clock::wall();
-        Self {
-            kind,
-            time,
-            user: None,
-            client: None,
-            session: None,
-            request_id: None,
-            actor: None,
-            provider: None,
-        }
+        let (user, client, session, token, request_id, actor, provider) = Default::default();
+        Self { kind, time, user, client, session, token, request_id, actor, provider }
     }
 
     /// How many bytes it takes besides itself.
@@ -174,6 +183,12 @@ impl Event {
     pub fn for_typed(mut self, user: &LoginName) -> Self {
         self.user = Some(user.clone());
         self
+    }
+
+    /// About which gateway token.
+    #[must_use]
+    pub fn with_token(self, token: Mark) -> Self {
+        Self { token: Some(token), ..self }
     }
 
     /// In which session.

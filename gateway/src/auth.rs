@@ -5,6 +5,7 @@ mod changes;
 pub mod credential;
 pub mod errand;
 mod federation;
+pub mod gateway_tokens;
 pub mod handover;
 pub mod jwt;
 pub mod oidc;

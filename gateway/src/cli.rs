@@ -10,6 +10,7 @@ mod password;
 mod reload;
 mod run;
 mod say;
+mod token;
 mod user;
 
 use std::fmt::Display;
@@ -49,6 +50,9 @@ enum Command {
     /// Add, change, remove or list users of the users file
     #[command(subcommand)]
     User(user::Command),
+    /// Make, list or remove gateway tokens of users of the users file
+    #[command(subcommand)]
+    Token(token::Command),
     /// List and end sessions of a running gateway
     #[command(subcommand)]
     Sessions(admin::Sessions),
@@ -155,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Diagnose(file) => diagnose::run(&file.config),
         Command::User(command) => user::run(&command),
+        Command::Token(command) => token::run(&command),
         Command::Sessions(command) => admin::sessions(&command),
         Command::Bans(command) => admin::bans(&command),
         Command::Status(asking) => admin::status(&asking),

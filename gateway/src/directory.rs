@@ -1,6 +1,7 @@
 //! The directory: who may sign in. It is a users file, or InfluxDB itself.
 
 mod admission;
+pub mod client_tokens;
 pub mod edit;
 mod fair_queue;
 pub mod file;

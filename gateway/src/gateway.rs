@@ -26,12 +26,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::{Authentication, PublicRoute, Route};
-use crate::api::{Response, compatible, framing, me, options, path, route, signin, signout, users};
+use crate::api::{
+    Response, authorization, compatible, framing, me, options, path, route, signin, signout, users,
+};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::auth::tokens::Tokens;
@@ -116,6 +118,7 @@ impl Gateway {
                     Ok(Decision::Respond(me::get(&auth.user_of(&session, request.now))))
                 }
                 Caller::Jwt(jwt) => Ok(Decision::Respond(me::get(&jwt.user))),
+                Caller::Holder(holder) => Ok(Decision::Respond(me::get(&holder.user))),
                 // The user of a token is the upstream's to know.
                 caller @ Caller::Token(_) => Ok(Decision::on_behalf_of(caller)),
             },
@@ -231,10 +234,13 @@ impl Gateway {
     }
 
     /// Leave to go upstream for nobody. `Authorization` goes along, for some upstreams look at it on
-    /// public routes too; unless tokens are denied, or it is a JWT.
+    /// public routes too; unless tokens are denied, or it is a JWT or a gateway token.
     fn public(&self, route: PublicRoute, head: &Parts) -> Forward {
-        let is_jwt = || head.headers.get(AUTHORIZATION).is_some_and(|it| self.auth.is_jwt(it));
-        Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny) && !is_jwt())
+        let is_ours = |header: &HeaderValue| {
+            authorization::gateway_token(header).is_some() || self.auth.is_jwt(header)
+        };
+        let has_ours = || head.headers.get(AUTHORIZATION).is_some_and(is_ours);
+        Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny) && !has_ours())
     }
 }
 

@@ -18,8 +18,8 @@ use certificates::Certificates;
 pub use certificates::Expiry;
 use histogram::{Histogram, Histograms};
 use label::{
-    BanScope, Connection, EndCause, JwtOutcome, LookUp, Method, Reload, RouteClass, SignIn,
-    StatusClass, StoreOutcome, UpstreamStep,
+    BanScope, Connection, EndCause, GatewayTokenOutcome, JwtOutcome, LookUp, Method, Reload,
+    RouteClass, SignIn, StatusClass, StoreOutcome, UpstreamStep,
 };
 use requests::Requests;
 use text::{Format, Kind, Text};
@@ -81,6 +81,9 @@ metrics! {
     sign_ins: Counters<SignIn, { SignIn::COUNT }> = "influx_gateway_sign_ins_total",
     /// JWTs that requests came with, by what came of them.
     jwts: Counters<JwtOutcome, { JwtOutcome::COUNT }> = "influx_gateway_jwt_verifications_total",
+    /// Gateway tokens that requests came with, by what came of them.
+    gateway_tokens: Counters<GatewayTokenOutcome, { GatewayTokenOutcome::COUNT }> =
+        "influx_gateway_gateway_tokens_total",
     /// Waits that began after failed sign-ins, by who has to wait.
     bans: Counters<BanScope, { BanScope::COUNT }> = "influx_gateway_bans_total",
     /// Sign-ins that wait for their turn.

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod credentials;
+pub mod gateway_token;
 pub mod login_name;
 pub mod name;
 pub mod password;

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::user::credentials::Credentials;
+use crate::user::gateway_token::Presented;
 use crate::user::login_name::LoginName;
 use crate::user::name::Username;
 use crate::user::password::Password;
@@ -16,9 +17,27 @@ use crate::user::password::Password;
 ///
 /// Only the first `Authorization` header counts. A bare scheme without a token does not.
 pub fn token(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let header = headers.get(AUTHORIZATION)?;
+    headers.get(AUTHORIZATION).filter(|header| is_token(header))
+}
+
+/// Whether there is an API token in `header`, as [`token`] reads it.
+pub fn is_token(header: &HeaderValue) -> bool {
+    behind_scheme(header).is_some()
+}
+
+/// What `header` holds of a gateway token: one as `Token` or `Bearer`, or something like one anywhere else in it, which
+/// is refused.
+pub fn gateway_token(header: &HeaderValue) -> Option<Presented> {
+    match (behind_scheme(header), decoded(header)) {
+        (Some(token), _) => Presented::in_credential(token.trim_ascii_start()),
+        (None, Some(pair)) => Presented::within(&pair),
+        (None, None) => Presented::within(header.as_bytes()),
+    }
+}
+
+fn behind_scheme(header: &HeaderValue) -> Option<&[u8]> {
     let value = header.as_bytes().trim_ascii_end();
-    after_scheme(value, b"Token ").or_else(|| after_scheme(value, b"Bearer ")).map(|_token| header)
+    after_scheme(value, b"Token ").or_else(|| after_scheme(value, b"Bearer "))
 }
 
 /// The credentials of `Authorization: Basic`; `None` for anything else.
@@ -58,7 +77,11 @@ fn credentials(name: &[u8], password: &[u8], header: &HeaderValue) -> Option<Cre
 
 /// What `Authorization: Basic` holds, with a colon in it.
 pub(super) fn decoded_basic(headers: &HeaderMap) -> Option<Zeroizing<Vec<u8>>> {
-    let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii_end();
+    decoded(headers.get(AUTHORIZATION)?)
+}
+
+fn decoded(header: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
+    let value = header.as_bytes().trim_ascii_end();
     let encoded = after_scheme(value, b"Basic ")?;
     if encoded.len() > (Username::MOST_BYTES + 1 + MOST_BYTES).div_ceil(3) * 4 {
         return None;

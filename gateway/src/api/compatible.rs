@@ -6,14 +6,15 @@ use std::borrow::Cow;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use super::authorization;
+use crate::user::gateway_token::Presented;
 
 /// More than one credential, or one that could be read in two ways: which of them the upstream goes by
 /// is not ours to guess.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
 /// Whether `request` brings any credential, good or bad, or something like one.
@@ -32,6 +33,47 @@ pub fn is_in_query(request: &Parts) -> bool {
 pub fn in_query(request: &Parts) -> impl Iterator<Item = HeaderValue> {
     let tokens = pairs(request.uri.query().unwrap_or_default()).filter(|(name, _)| **name == *b"p");
     tokens.filter_map(|(_, token)| as_header(&token).ok())
+}
+
+/// The gateway token that `request` brings, wherever that is; `None` if it brings none. Beside one there is no other
+/// credential.
+pub fn gateway_token(request: &Parts) -> Result<Option<Presented>, Ambiguous> {
+    let query = request.uri.query().unwrap_or_default();
+    let header = request.headers.get(AUTHORIZATION);
+    let in_header = header.and_then(|header| match in_header(&request.headers) {
+        Ok(Some(credential)) => {
+            Presented::in_credential(&credential).or_else(|| authorization::gateway_token(header))
+        }
+        Ok(None) | Err(Ambiguous) => authorization::gateway_token(header),
+    });
+    let (mut found, mut count) = (in_header, usize::from(header.is_some()));
+    for (name, value) in pairs(query) {
+        let presented = match &*name {
+            b"p" => Presented::in_credential(&value),
+            b"u" => Presented::within(&value),
+            _ => continue,
+        };
+        count += usize::from(*name == *b"p");
+        found = found.or(presented);
+    }
+    if found.is_some() && count > 1 { Err(Ambiguous) } else { Ok(found) }
+}
+
+/// `target` without names and tokens in its query.
+pub fn without_credentials(target: &Uri) -> Uri {
+    let query = target.query().unwrap_or_default();
+    let is_kept = |piece: &&str| {
+        let bare = piece.trim_end_matches(['&', ';']);
+        !pairs(bare).any(|(name, _)| matches!(&*name, b"u" | b"p"))
+    };
+    let kept: String = query.split_inclusive(['&', ';']).filter(is_kept).collect();
+    if kept.len() == query.len() {
+        return target.clone();
+    }
+    let kept = kept.trim_end_matches(['&', ';']);
+    let mark = if kept.is_empty() { "" } else { "?" };
+    // What is left of a target is one.
+    [target.path(), mark, kept].concat().parse().unwrap_or_default()
 }
 
 /// The one token that `request` brings, wherever that is, as `Authorization: Token`; `None` if there
@@ -108,6 +150,9 @@ fn decoded(text: &str) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user::gateway_token::GatewayToken;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     fn request(query: &str, authorization: &str) -> Parts {
@@ -152,6 +197,38 @@ mod tests {
     }
 
     #[test]
+    fn where_a_gateway_token_can_be() {
+        let token = GatewayToken::generate();
+        let (whole, text) = (Presented::Whole(token.digest()), token.text());
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        let bad = Ok(Some(Presented::Malformed));
+        for (query, authorization, expected) in [
+            ("db=d", String::new(), Ok(None)),
+            ("db=d&p=t", String::new(), Ok(None)),
+            ("db=d", "Token t".to_owned(), Ok(None)),
+            ("p=t", "Token t".to_owned(), Ok(None)),
+            ("db=d", format!("Token {text}"), Ok(Some(whole))),
+            ("db=d&u=x", format!("bearer {text}"), Ok(Some(whole))),
+            ("db=d", format!("Token any:{text}"), Ok(Some(whole))),
+            ("db=d", basic(&format!("any:{text}")), Ok(Some(whole))),
+            ("db=d", basic(&format!(":{text}")), Ok(Some(whole))),
+            ("db=d", basic(&format!("{text}:x")), bad),
+            ("db=d", basic(&format!("a:b:{text}")), bad),
+            ("db=d", format!("Digest {text}"), bad),
+            (&format!("p={text}"), String::new(), Ok(Some(whole))),
+            (&format!("p={text}x"), String::new(), bad),
+            (&format!("u={text}&p=x"), String::new(), bad),
+            (&format!("p={text}&p=x"), String::new(), Err(Ambiguous)),
+            (&format!("p=x&p={text}"), String::new(), Err(Ambiguous)),
+            (&format!("p={text}"), "Token t".to_owned(), Err(Ambiguous)),
+            ("p=x", format!("Token {text}"), Err(Ambiguous)),
+        ] {
+            let found = gateway_token(&request(query, &authorization));
+            assert_eq!(found, expected, "{query} {authorization}");
+        }
+    }
+
+    #[test]
     fn what_is_like_a_credential() {
         for (query, authorization, any, in_query) in [
             ("q=p", "", false, false),
@@ -177,6 +254,26 @@ mod tests {
             prop_assert!(brings_any(&request) && is_in_query(&request));
             prop_assert_ne!(only_token(&request), Ok(None));
             prop_assert!(in_query(&request).next().is_some());
+        }
+
+        /// However a gateway token is spelled in the query, it is found and does not stay there; all else does.
+        #[test]
+        fn no_gateway_token_stays_in_a_target(
+            before in "([a-oq-t]{1,3}=[a-z%+]{0,4}[&;]){0,3}",
+            name in "p|%70",
+            first in "i|%69|%49",
+            after in "([&;][a-oq-t]{1,3}=[a-z%+]{0,4}){0,3}",
+        ) {
+            let key = "A".repeat(43);
+            let request = request(&format!("{before}{name}={first}gw_{key}&u=any{after}"), "");
+            let found = gateway_token(&request);
+            // A capital makes another token of it, which is none of ours.
+            prop_assert_eq!(found.is_ok_and(|it| it.is_some()), first != "%49");
+            let left = without_credentials(&request.uri);
+            let expected = format!("{before}{}", after.trim_start_matches(['&', ';']));
+            let expected = expected.trim_end_matches(['&', ';']);
+            prop_assert_eq!(left.query().unwrap_or_default(), expected);
+            prop_assert_eq!(left.path(), "/query");
         }
     }
 }

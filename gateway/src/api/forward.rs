@@ -8,6 +8,7 @@ use crate::auth::errand::Errand;
 use crate::jwt::verify::TokenMark;
 use crate::session::Session;
 use crate::user::User;
+use crate::user::gateway_token::Mark;
 
 /// A request that may be forwarded.
 pub struct Forward {
@@ -81,6 +82,11 @@ impl Forward {
     /// A digest of the id of the JWT of whoever asks, if they came with one.
     pub fn jti(&self) -> Option<TokenMark> {
         self.caller().and_then(Caller::jti)
+    }
+
+    /// The gateway token of whoever asks, if they came with one.
+    pub fn gateway_token(&self) -> Option<Mark> {
+        self.caller().and_then(Caller::gateway_token)
     }
 
     /// The credential for the upstream.

@@ -13,7 +13,7 @@ use http::Method;
 pub use page::PageFile;
 pub use password::{PasswordOwner, PasswordProof};
 use places::{below, is_page};
-pub use places::{is_below, why_not_page, why_not_public};
+pub use places::{is_below, is_compatible, why_not_page, why_not_public};
 pub use provider::{ProviderRoute, ProviderStep};
 use unversioned::{COMPATIBLE, influxdb_3, is_of_influxdb_3, is_private_api, on_its_own};
 

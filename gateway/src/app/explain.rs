@@ -19,10 +19,11 @@ use super::{Loaded, UsersFile, jwt, policy};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::Route;
-use crate::api::{authorization, framing};
+use crate::api::{authorization, compatible, framing};
 use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::auth::credential::Shared;
+use crate::auth::gateway_tokens;
 use crate::auth::tokens::Tokens;
 use crate::clock::Moment;
 use crate::config::{Config, TokenPolicy};
@@ -44,6 +45,7 @@ use crate::session::memory::MemoryStore;
 use crate::session::store::SessionStore;
 use crate::session::token::SessionToken;
 use crate::user::access::Access;
+use crate::user::gateway_token::Presented;
 use crate::user::name::Username;
 use crate::user::secret::{ApiToken, Scheme, UpstreamSession};
 use crate::user::{Status, User, UserId};
@@ -175,7 +177,10 @@ impl Dry {
         told.route = words::of_route(&route);
         let request = Request { route, head, body: &[], client: &client, now: Moment::now() };
         let token = authorization::token(&head.headers);
-        let supposed = token.and_then(|token| self.gateway.auth().suppose_jwt(token));
+        let auth = self.gateway.auth();
+        let supposed = token.and_then(|token| auth.suppose_jwt(token));
+        let presented = presented(&route, head);
+        let of_token = presented.map(|presented| gateway_tokens::holder(auth, presented));
         let Outcome { decision, session } = self.gateway.handle(&self.policy, request).await;
         if let Some(session) = &session {
             told.caller = words::of_session(session);
@@ -185,8 +190,13 @@ impl Dry {
                 told.reject_jwt(rejection, supposed.as_ref(), head);
             }
             Err(rejection) => {
-                let user = session.map(|session| session.user());
+                let holder =
+                    || of_token.as_ref()?.as_ref().ok().map(|holder| Arc::clone(&holder.user));
+                let user = session.map(|session| session.user()).or_else(holder);
                 told.reject(rejection, user.as_deref().map(|user| (user, head)));
+                if let Some(Err(worthless)) = &of_token {
+                    told.why = words::why_worthless(worthless);
+                }
             }
             Ok(Decision::Respond(response)) => {
                 told.decision = format!("answered by the gateway: {}", response.status());
@@ -196,6 +206,9 @@ impl Dry {
         }
         if let Some(supposed) = &supposed {
             told.caller = words::of_jwt(supposed);
+        }
+        if let Some(Ok(holder)) = &of_token {
+            told.caller = words::of_holder(holder);
         }
     }
 
@@ -223,6 +236,16 @@ impl Dry {
         let mut sent = head.clone();
         rewrite.apply(&mut sent, forward, client);
         told.compare(&head.headers, &sent.headers, &credential);
+    }
+}
+
+/// The gateway token that a request brings on its route, if it brings one.
+fn presented(route: &Route<'_>, head: &Parts) -> Option<Presented> {
+    match route {
+        Route::OnItsOwn(_) | Route::OnItsOwnOrApi(_) => {
+            compatible::gateway_token(head).unwrap_or_default()
+        }
+        _ => head.headers.get(AUTHORIZATION).and_then(authorization::gateway_token),
     }
 }
 

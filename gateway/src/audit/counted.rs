@@ -22,13 +22,16 @@ pub(super) fn count(kind: EventKind) {
         EventKind::Banned(_, _) => METRICS.bans.count(BanScope::User),
         EventKind::Lifted(_)
         | EventKind::PasswordChanged
+        | EventKind::TokenAdded
+        | EventKind::TokenRemoved
         | EventKind::Reloaded(_)
         | EventKind::ReloadRefused(_)
         | EventKind::Lost(_) => {}
     }
 }
 
-/// What came of a sign-in. `None` of what was none: JWTs are counted where they are verified.
+/// What came of a sign-in. `None` of what was none: JWTs and gateway tokens are counted where they are
+/// looked at.
 fn outcome(reason: Reason) -> Option<SignIn> {
     Some(match reason {
         Reason::UnknownUser => SignIn::UnknownUser,
@@ -53,6 +56,11 @@ fn outcome(reason: Reason) -> Option<SignIn> {
         | Reason::JwtUnknownKey
         | Reason::JwtClaims
         | Reason::NoGrant
-        | Reason::NameTaken => return None,
+        | Reason::NameTaken
+        | Reason::TokenUnknown
+        | Reason::TokenExpired
+        | Reason::TokenMalformed
+        | Reason::TokenThrottled
+        | Reason::TokenUnjudged => return None,
     })
 }

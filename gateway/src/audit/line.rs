@@ -24,6 +24,8 @@ struct Line<'a> {
     actor: Option<&'static str>,
     client: Option<String>,
     session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<&'a str>,
@@ -42,6 +44,7 @@ pub(super) fn write(event: &Event, out: &mut Vec<u8>) {
         actor: event.actor.map(Actor::word),
         client: event.client.map(|client| client.to_string()),
         session: event.session.map(|session| session.to_string()),
+        token: event.token.map(|token| token.to_string()),
         request_id: event.request_id.as_deref(),
         provider: event.provider.as_deref(),
         user: event.user.as_ref().map(LoginName::as_str),
@@ -64,6 +67,8 @@ fn words(kind: EventKind) -> Words {
         EventKind::Banned(scope, seconds) => ("banned", Some(scope), Some(seconds), None),
         EventKind::Lifted(scope) => ("ban_lifted", Some(scope), None, None),
         EventKind::PasswordChanged => ("password_changed", None, None, None),
+        EventKind::TokenAdded => ("token_added", None, None, None),
+        EventKind::TokenRemoved => ("token_removed", None, None, None),
         EventKind::Reloaded(users) => ("reloaded", None, None, Some(users)),
         EventKind::ReloadRefused(faults) => ("reload_refused", None, None, Some(faults)),
         EventKind::Lost(events) => ("lost", None, None, Some(events)),
@@ -105,6 +110,11 @@ impl Reason {
             Self::OidcProvider => "oidc_provider",
             Self::OidcCode => "oidc_code",
             Self::OidcToken => "oidc_token",
+            Self::TokenUnknown => "token_unknown",
+            Self::TokenExpired => "token_expired",
+            Self::TokenMalformed => "token_malformed",
+            Self::TokenThrottled => "token_throttled",
+            Self::TokenUnjudged => "token_unjudged",
         }
     }
 }

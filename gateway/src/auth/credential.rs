@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::directory::client_tokens::Holder;
 use crate::jwt::grants::Grant;
 use crate::jwt::verify::TokenMark;
 use crate::session::Session;
 use crate::user::User;
+use crate::user::gateway_token::Mark;
 use crate::user::name::Username;
 pub use crate::user::secret::Shared;
 
@@ -19,6 +21,8 @@ pub enum Caller {
     Token(Option<Arc<User>>),
     /// Somebody with a JWT of an identity provider, which has been verified.
     Jwt(Arc<JwtCaller>),
+    /// A user of the file, by a gateway token.
+    Holder(Arc<Holder>),
 }
 
 /// Somebody with a JWT.
@@ -68,7 +72,15 @@ impl Caller {
     pub fn session(&self) -> Option<&Arc<Session>> {
         match self {
             Self::Session(session) => Some(session),
-            Self::Token(_) | Self::Jwt(_) => None,
+            Self::Token(_) | Self::Jwt(_) | Self::Holder(_) => None,
+        }
+    }
+
+    /// The gateway token that the caller comes with, if with one.
+    pub fn gateway_token(&self) -> Option<Mark> {
+        match self {
+            Self::Holder(holder) => Some(holder.token.digest.mark()),
+            Self::Session(_) | Self::Token(_) | Self::Jwt(_) => None,
         }
     }
 
@@ -78,6 +90,7 @@ impl Caller {
             Self::Session(session) => Some(session.user()),
             Self::Token(user) => user.clone(),
             Self::Jwt(jwt) => Some(Arc::clone(&jwt.user)),
+            Self::Holder(holder) => Some(Arc::clone(&holder.user)),
         }
     }
 
@@ -85,7 +98,7 @@ impl Caller {
     pub fn jti(&self) -> Option<TokenMark> {
         match self {
             Self::Jwt(jwt) => jwt.jti,
-            Self::Session(_) | Self::Token(_) => None,
+            Self::Session(_) | Self::Token(_) | Self::Holder(_) => None,
         }
     }
 
@@ -98,12 +111,14 @@ impl Caller {
     /// | session of a user of the file without one | the shared token; none if there is none |
     /// | session of a user of a sign-in provider | the token of its grant, otherwise the shared token |
     /// | own token | as it came |
+    /// | gateway token | that of its user with a session |
     /// | JWT | the token of its grant, otherwise the shared token |
     pub fn upstream_credential(&self, shared: &Shared, purpose: Purpose) -> UpstreamCredential {
         let session = match self {
             Self::Session(session) => session,
             Self::Token(_) => return UpstreamCredential::AsItCame,
             Self::Jwt(jwt) => return jwt.upstream_credential(shared),
+            Self::Holder(holder) => return of_user(&holder.user, || None, shared),
         };
         if let Some(half) = session.upstream() {
             return UpstreamCredential::Cookie {
@@ -111,12 +126,20 @@ impl Caller {
                 keeps_authorization: purpose != Purpose::Ordinary,
             };
         }
-        let user = session.user();
-        let own = user.token.as_ref().map(|token| token.authorization(shared.scheme));
         let granted = || session.provider()?.granted()?.authorization();
-        let token = own.or_else(granted).or_else(|| shared.authorization());
-        token.map_or(UpstreamCredential::Nothing, UpstreamCredential::Token)
+        of_user(&session.user(), granted, shared)
     }
+}
+
+/// The credential of a user: their own, otherwise what was `granted` to them, otherwise the shared one.
+fn of_user(
+    user: &User,
+    granted: impl FnOnce() -> Option<HeaderValue>,
+    shared: &Shared,
+) -> UpstreamCredential {
+    let own = user.token.as_ref().map(|token| token.authorization(shared.scheme));
+    let token = own.or_else(granted).or_else(|| shared.authorization());
+    token.map_or(UpstreamCredential::Nothing, UpstreamCredential::Token)
 }
 
 impl JwtCaller {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use super::{Auth, in_turn};
+use super::{Auth, gateway_tokens, in_turn};
 use crate::audit::{Event, EventKind};
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Reloaded};
@@ -29,10 +29,11 @@ pub fn users_file(auth: &Arc<Auth>) -> Option<Watched> {
 
 /// Carries out what a users file that was read anew has brought.
 fn carry_out(auth: &Auth, reloaded: Reloaded, occasion: Occasion) {
-    let Reloaded { fates, added, count } = reloaded;
+    let Reloaded { fates, added, tokens, count } = reloaded;
     // What the gateway has written there itself brings nothing new.
     let is_told = occasion == Occasion::Told || !fates.is_empty() || added > 0;
     let (ended, changed) = tell_sessions(auth, fates);
+    gateway_tokens::note_changes(auth, &tokens);
     if is_told {
         log::info!(
             "the users file was read again: {count} users, {added} new; \

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use super::{ConfigFile, Failure, say};
 use crate::app;
 pub(super) use client::{Client, refusal};
-use table::Table;
-pub(super) use table::plain;
+pub(super) use table::{Table, plain};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Sessions {

@@ -31,10 +31,10 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 pub(super) struct Named {
     #[command(flatten)]
-    file: ConfigFile,
+    pub(super) file: ConfigFile,
     /// The user's name: visible ASCII without colon and comma
     #[arg(value_name = "NAME", value_parser = str::parse::<Username>)]
-    name: Username,
+    pub(super) name: Username,
 }
 
 #[derive(clap::Args)]
@@ -77,9 +77,9 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Passwd(user) => {
             let cost = prepare(&user.user.file)?.signin.cost;
             let hash = hash(&password::read(user.password_stdin)?, cost);
-            apply(&user.user, &Change::SetPassword(&hash), "has a new password")
+            apply(&user.user, &Change::SetPassword(&hash), "has a new password", say::mention)
         }
-        Command::Remove(user) => apply(user, &Change::Remove, "removed"),
+        Command::Remove(user) => apply(user, &Change::Remove, "removed", say::mention),
         Command::List(listing) => list(listing),
     }
 }
@@ -116,7 +116,7 @@ fn add(new: &New) -> Result<(), Failure> {
     more.extend(token_file.as_deref().map(|path| ("token_file", path)));
     more.extend(token.as_ref().map(|token| ("token", token.as_str())));
     let user = NewUser { hash: &hash, more: &more };
-    apply(named, &Change::Add(user), "added")?;
+    apply(named, &Change::Add(user), "added", say::mention)?;
     if token.is_none() && token_file.is_none() && config.upstream.token.is_none() {
         say::complain(&format!("influx-gateway: {}", missing_token(&named.name)));
     }
@@ -135,7 +135,8 @@ fn token_file(path: &Path, users: &Path) -> Result<String, Failure> {
     named.ok_or_else(|| fault("a path in the users file must be UTF-8".to_owned()))
 }
 
-fn users_file(file: &ConfigFile) -> Result<toml_reader::Named, Failure> {
+/// Where the users are whom the configuration in `file` names.
+pub(super) fn users_file(file: &ConfigFile) -> Result<toml_reader::Named, Failure> {
     let config = app::load_config(&file.config)?;
     config.users.file().cloned().ok_or_else(|| {
         Failure::File(format!(
@@ -145,10 +146,16 @@ fn users_file(file: &ConfigFile) -> Result<toml_reader::Named, Failure> {
     })
 }
 
-fn apply(user: &Named, change: &Change<'_>, done: &str) -> Result<(), Failure> {
+/// Makes `change` to the users file, and has `say` say what was `done`.
+pub(super) fn apply(
+    user: &Named,
+    change: &Change<'_>,
+    done: &str,
+    say: fn(&str),
+) -> Result<(), Failure> {
     let path = users_file(&user.file)?.path;
     edit::apply(&path, &user.name, change).map_err(|error| Failure::File(error.to_string()))?;
-    say::mention(&format!("{}: {} {done}", path.display(), user.name));
+    say(&format!("{}: {} {done}", path.display(), user.name));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Editing the users file: comments stay, and no reader ever sees half a file.
 
+mod client_tokens;
 mod replace;
 
 use std::fs::{self, File, OpenOptions};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use crate::user::UserId;
+use crate::user::gateway_token::{ClientToken, Label, Mark, TokenDigest};
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
 
@@ -60,6 +62,15 @@ pub enum EditError {
     /// The user has another hash in the file than the one that was to be replaced, or another id.
     #[error("the password of {0} was changed in the meantime")]
     Changed(Username),
+    /// The user has a gateway token of that label already.
+    #[error("{0} has a token {label:?} already; `influx-gateway token list` shows which there are", label = .1.as_str())]
+    LabelExists(Username, Label),
+    /// The user has no such gateway token.
+    #[error("{0} has no token {1} any more; `influx-gateway token list` shows which there are")]
+    TokenMissing(Username, Mark),
+    /// The user's gateway tokens are no tables.
+    #[error("client_token of {0} is no [[user.client_token]]; `influx-gateway check` tells where")]
+    NotTables(Username),
 }
 
 /// A change to a users file.
@@ -79,6 +90,10 @@ pub enum Change<'a> {
     },
     /// Removes the user.
     Remove,
+    /// Adds a gateway token to the user's.
+    AddToken(&'a ClientToken),
+    /// Removes the user's gateway token of this digest.
+    RemoveToken(TokenDigest),
 }
 
 /// What a new user has besides a name.
@@ -219,16 +234,33 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
             let index = position.ok_or_else(missing)?;
             let head = users.get(index).map(head_comment).unwrap_or_default();
             users.remove(index);
-            match users.get_mut(index) {
-                Some(next) => {
-                    let own = prefix(next).trim_start_matches('\n').to_owned();
-                    next.decor_mut().set_prefix(format!("{head}{own}"));
-                }
-                None => document.set_trailing(format!("{head}{tail}")),
+            if let Some(foot) = put_above(users.get_mut(index), head) {
+                document.set_trailing(format!("{foot}{tail}"));
+            }
+        }
+        Change::AddToken(token) => {
+            let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
+            client_tokens::add(table, name, token)?;
+        }
+        Change::RemoveToken(digest) => {
+            let index = position.ok_or_else(missing)?;
+            let table = users.get_mut(index).ok_or_else(missing)?;
+            if let Some(head) = client_tokens::remove(table, name, *digest)?
+                && let Some(foot) = put_above(users.get_mut(index + 1), head)
+            {
+                document.set_trailing(format!("{foot}{tail}"));
             }
         }
     }
     Ok(())
+}
+
+/// Puts what stood above a table that is gone above the `next` one; gives it back if there is none.
+fn put_above(next: Option<&mut Table>, head: String) -> Option<String> {
+    let Some(next) = next else { return Some(head) };
+    let own = prefix(next).trim_start_matches('\n').to_owned();
+    next.decor_mut().set_prefix(format!("{head}{own}"));
+    None
 }
 
 /// The value alone is exchanged: a comment behind it stays.

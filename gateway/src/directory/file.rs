@@ -11,11 +11,13 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::Claim;
+use super::client_tokens::{Holder, TokenChange};
 use super::edit::{self, Change, EditError, Locked};
 use super::hash_pool::{HashPool, Overloaded};
 use super::users::{Account, Link, UserChange, Users};
 use crate::file_identity::Files;
 use crate::toml_reader::Diagnostic;
+use crate::user::gateway_token::TokenDigest;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash, PasswordMark};
 use crate::user::{User, UserId};
@@ -66,6 +68,8 @@ pub struct Reloaded {
     pub fates: Vec<UserChange>,
     /// How many are new.
     pub added: usize,
+    /// What has become of gateway tokens.
+    pub tokens: Vec<TokenChange>,
     /// How many users there are now.
     pub count: usize,
 }
@@ -139,6 +143,11 @@ impl FileDirectory {
     /// The account of whom the sign-in provider `provider` calls `subject`.
     pub fn linked(&self, provider: &str, subject: &str) -> Option<Account> {
         self.users.load().linked(&Link::new(provider, subject)).cloned()
+    }
+
+    /// The gateway token of this digest, and whose it is now.
+    pub fn holder(&self, digest: &TokenDigest) -> Option<Arc<Holder>> {
+        self.users.load().holder(digest).cloned()
     }
 
     /// Whether `name` is somebody's.
@@ -215,8 +224,9 @@ impl FileDirectory {
             let old = self.users.load_full();
             let users = users.after(&old);
             let (fates, added, count) = (users.fates(&old), users.added(&old), users.count());
+            let tokens = users.token_changes(&old);
             self.users.store(Arc::new(users));
-            Reloaded { fates, added, count }
+            Reloaded { fates, added, tokens, count }
         }))
     }
 

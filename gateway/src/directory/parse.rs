@@ -1,5 +1,7 @@
 //! Parsing of the users file: its `[[user]]` tables.
 
+mod client_tokens;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -44,6 +46,7 @@ struct Seen {
     names: HashMap<CanonicalName, usize>,
     ids: HashMap<UserId, usize>,
     links: HashMap<Link, usize>,
+    tokens: client_tokens::Seen,
 }
 
 fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Account> {
@@ -62,6 +65,7 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     let access = table.choice("access", &accesses).unwrap_or(Access::Full);
     let token = token(&mut table, folder);
     let own = table.parsed("oidc", str::parse::<Link>);
+    let client_tokens = client_tokens::client_tokens(&mut table, &mut seen.tokens);
 
     if let Some(name) = &name
         && let Some(first) = seen.names.insert(name.into(), line)
@@ -80,7 +84,7 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     }
     table.close();
     let user = User { name: name?, id: id?, status, access, token };
-    Some(Account::new(user, password?).linked(own))
+    Some(Account::new(user, password?).linked(own).with_tokens(client_tokens))
 }
 
 fn token(table: &mut Table<'_>, folder: &Path) -> Option<ApiToken> {
@@ -137,7 +141,7 @@ mod tests {
                 "users.toml:4: user.password: not a PHC string; `influx-gateway hash` makes one",
                 "users.toml:5: user.status: \"gone\" is not one of \"active\", \"inactive\"",
                 "users.toml:6: user.role: unknown key; known here: name, id, password, status, \
-                 access, token, token_file, oidc",
+                 access, token, token_file, oidc, client_token",
             ],
         );
     }

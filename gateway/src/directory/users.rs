@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
+use super::client_tokens::{Holder, Holders, TokenChange};
 use crate::hex;
+use crate::user::gateway_token::{ClientToken, Expiry, TokenDigest};
 use crate::user::name::Username;
 use crate::user::password::{Cost, PasswordHash, PasswordMark};
 use crate::user::secret::ApiToken;
@@ -23,6 +25,8 @@ pub struct Account {
     secret: Arc<Secret>,
     /// Who the user is at a sign-in provider.
     link: Option<Link>,
+    /// The user's gateway tokens.
+    tokens: Arc<[ClientToken]>,
 }
 
 /// A user of a sign-in provider who is a user of the file too.
@@ -63,13 +67,19 @@ impl Account {
     /// The account of `user`.
     pub fn new(user: User, password: PasswordHash) -> Self {
         let (user, password, secret) = (Arc::new(user), Arc::new(password), Arc::new(Secret));
-        Self { user, password, secret, link: None }
+        Self { user, password, secret, link: None, tokens: Arc::new([]) }
     }
 
     /// The same, of a user who comes by a sign-in provider too.
     #[must_use]
     pub fn linked(self, link: Option<Link>) -> Self {
         Self { link, ..self }
+    }
+
+    /// The same with these gateway tokens.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Vec<ClientToken>) -> Self {
+        Self { tokens: tokens.into(), ..self }
     }
 
     /// What marks the sessions that are opened with its password.
@@ -88,6 +98,7 @@ pub struct Users {
     by_name: HashMap<Username, Account>,
     by_id: HashMap<UserId, Arc<User>>,
     by_link: HashMap<Link, Username>,
+    tokens: Holders,
     /// Verified for names we do not know, so that both answers take as long.
     decoy: Arc<PasswordHash>,
     digest: OnceLock<String>,
@@ -113,9 +124,10 @@ impl Users {
         let by_id = accounts.iter().map(user).collect();
         let link = |it: &Account| Some((it.link.clone()?, it.user.name.clone()));
         let by_link = accounts.iter().filter_map(link).collect();
+        let tokens = Holders::of(accounts.iter().map(|it| (&it.user, &*it.tokens)));
         let by_name =
             accounts.into_iter().map(|account| (account.user.name.clone(), account)).collect();
-        Self { by_name, by_id, by_link, decoy, digest: OnceLock::new() }
+        Self { by_name, by_id, by_link, tokens, decoy, digest: OnceLock::new() }
     }
 
     /// Nobody.
@@ -146,6 +158,21 @@ impl Users {
     /// The user of this id.
     pub(super) fn with_id(&self, id: UserId) -> Option<&Arc<User>> {
         self.by_id.get(&id)
+    }
+
+    /// The gateway token of this digest, and whose it is.
+    pub fn holder(&self, digest: &TokenDigest) -> Option<&Arc<Holder>> {
+        self.tokens.get(digest)
+    }
+
+    /// The gateway tokens of `name`, in the order of the file.
+    pub fn tokens_of(&self, name: &Username) -> &[ClientToken] {
+        self.by_name.get(name).map_or(&[][..], |account| &*account.tokens)
+    }
+
+    /// What has become of gateway tokens since `old`.
+    pub(super) fn token_changes(&self, old: &Self) -> Vec<TokenChange> {
+        self.tokens.changes(&old.tokens)
     }
 
     /// The account of `name`.
@@ -240,6 +267,10 @@ impl Users {
                 digest.update(token.as_ref().map_or([0; 32], ApiToken::digest));
                 if let Some(Link { provider, subject }) = &self.by_name[name].link {
                     digest.update([provider, ":", subject, "\0"].concat());
+                }
+                for token in &*self.by_name[name].tokens {
+                    digest.update(token.digest.bytes());
+                    digest.update(token.expires.map_or(0, Expiry::seconds).to_be_bytes());
                 }
             }
             hex::encode(&digest.finalize()[..16])

@@ -22,6 +22,7 @@ pub fn check(policy: &Policy, caller: &Caller, request: &Parts) -> Result<(), Re
             (user, is_bounded)
         }
         Caller::Jwt(jwt) => (Arc::clone(&jwt.user), jwt.grant.token.is_some()),
+        Caller::Holder(holder) => (Arc::clone(&holder.user), holder.user.token.is_some()),
         Caller::Token(_) => return Ok(()),
     };
     let (method, path) = (&request.method, request.uri.path());

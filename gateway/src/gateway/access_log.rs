@@ -15,6 +15,7 @@ use crate::clock;
 use crate::jwt::verify::TokenMark;
 use crate::process_log::{self, line, line::Format};
 use crate::session::token::Fingerprint;
+use crate::user::gateway_token::Mark;
 pub use compared::Compared;
 pub use escape::escaped;
 use fields::{Fields, name};
@@ -32,6 +33,8 @@ pub struct Entry<'a> {
     pub session: Option<Fingerprint>,
     /// A digest of the id of the JWT, if there is one.
     pub jti: Option<TokenMark>,
+    /// The gateway token, if there is one.
+    pub token: Option<Mark>,
     /// The request's method, if it has been read.
     pub method: Option<&'a str>,
     /// The request's path, without the query.
@@ -121,6 +124,9 @@ impl Entry<'_> {
         fields.word(&name!("session"), session.as_ref().map(|digits| &digits[..]));
         if let Some(jti) = self.jti {
             fields.word(&name!("jti"), Some(&jti.digits()));
+        }
+        if let Some(token) = self.token {
+            fields.word(&name!("token"), Some(&token.digits()));
         }
         // Letters, digits and signs that mean nothing in a line (RFC 9110 section 9.1), or it would not have been read.
         fields.word(&name!("method"), self.method.map(str::as_bytes));

@@ -12,11 +12,13 @@ use crate::api::route::Authentication;
 use crate::api::{authorization, compatible};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
+use crate::auth::gateway_tokens::{self, Refusal, Worthless};
 use crate::auth::jwt::JwtError;
 use crate::auth::oidc::refresh;
 use crate::auth::tokens::{TokenError, Tokens};
 use crate::session::Session;
 use crate::user::Status;
+use crate::user::gateway_token::Presented;
 
 /// Authenticates one request, and remembers the session that it finds.
 pub struct Authenticator<'a> {
@@ -68,15 +70,21 @@ impl<'a> Authenticator<'a> {
         self.policy.origins.check(&head.method, &head.headers, client.host.as_ref())
     }
 
-    /// Who asks: by their own token or JWT if they bring one, good or bad; otherwise by the cookie.
+    /// Who asks: by a gateway token, a token of their own or a JWT if they bring one, good or bad; otherwise by the
+    /// cookie.
     pub async fn caller(&mut self) -> Result<Authenticated, Rejection> {
         let headers = &self.request.head.headers;
-        if let Some(token) = authorization::token(headers) {
-            if let Some(by_jwt) = self.by_jwt(token).await {
-                return by_jwt.map(Authenticated::by_token);
+        if let Some(header) = headers.get(AUTHORIZATION) {
+            if let Some(presented) = authorization::gateway_token(header) {
+                return self.by_gateway_token(presented).await.map(Authenticated::by_token);
             }
-            let user = Box::pin(self.auth.resolve(token)).await.map_err(token_rejected)?;
-            return Ok(Authenticated::by_token(Caller::Token(user)));
+            if authorization::is_token(header) {
+                if let Some(by_jwt) = self.by_jwt(header).await {
+                    return by_jwt.map(Authenticated::by_token);
+                }
+                let user = Box::pin(self.auth.resolve(header)).await.map_err(token_rejected)?;
+                return Ok(Authenticated::by_token(Caller::Token(user)));
+            }
         }
         let token = self.policy.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
         let site = self.check_site();
@@ -106,6 +114,32 @@ impl<'a> Authenticator<'a> {
                 self.auth.doubt(&session);
                 Err(Rejection::UserInactive)
             }
+        }
+    }
+
+    /// Who asks with a gateway token, by which alone that is decided: neither cookie nor upstream is asked.
+    async fn by_gateway_token(&self, presented: Presented) -> Result<Caller, Rejection> {
+        match gateway_tokens::holder(self.auth, presented) {
+            Ok(holder) if holder.user.status == Status::Active => Ok(Caller::Holder(holder)),
+            Ok(_) => Err(Rejection::UserInactive),
+            Err(worthless) => Err(Box::pin(self.refuse(worthless)).await),
+        }
+    }
+
+    async fn refuse(&self, worthless: Worthless) -> Rejection {
+        match gateway_tokens::refuse(self.auth, worthless, &self.request.client.meta()).await {
+            Refusal::Refused => Rejection::Unauthorized,
+            Refusal::Throttled(wait) => Rejection::TooManyFailures(wait),
+            Refusal::Unavailable => Rejection::SessionsUnavailable,
+        }
+    }
+
+    /// Who asks one of InfluxDB 1's endpoints with a gateway token, wherever it is; `None` if there is none.
+    async fn by_compatible_token(&self) -> Result<Option<Caller>, Rejection> {
+        let presented = compatible::gateway_token(self.request.head);
+        match presented.map_err(|_ambiguous| Rejection::Unauthorized)? {
+            Some(presented) => self.by_gateway_token(presented).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -140,6 +174,14 @@ impl<'a> Authenticator<'a> {
     /// credentials that it brings, as that of a client with a token does everywhere. `None` if it
     /// brings none.
     pub async fn owner(&self) -> Result<Option<Caller>, Rejection> {
+        match self.by_compatible_token().await? {
+            Some(holder) => Ok(Some(holder)),
+            None => self.owner_elsewhere().await,
+        }
+    }
+
+    /// The same for whoever brings no gateway token.
+    async fn owner_elsewhere(&self) -> Result<Option<Caller>, Rejection> {
         let head = self.request.head;
         if let Some(by_jwt) = self.owner_by_jwt().await {
             return by_jwt.map(Some);
@@ -168,12 +210,15 @@ impl<'a> Authenticator<'a> {
         }
         let Request { head, .. } = self.request;
         let headers = &head.headers;
+        if let Some(holder) = self.by_compatible_token().await? {
+            return Ok(Some(Authenticated::by_token(holder)));
+        }
         let is_own = authorization::token(headers).is_none()
             && (compatible::is_in_query(head)
                 || (authorization::is_basic(headers)
                     && self.policy.cookie.token(headers).is_none()));
         if is_own {
-            return Ok(self.owner().await?.map(Authenticated::by_token));
+            return Ok(self.owner_elsewhere().await?.map(Authenticated::by_token));
         }
         self.caller().await.map(Some)
     }

@@ -65,8 +65,8 @@ pub async fn new_password(
             let change = password::change(auth, &password, proof, old, &body, &meta);
             change.await.map(Decision::Respond)
         }
-        // It would be that of whoever the granted token belongs to.
-        Caller::Jwt(_) => Err(Rejection::NotYourPassword),
+        // It would be that of whoever the granted token belongs to; and who has a device has not the password.
+        Caller::Jwt(_) | Caller::Holder(_) => Err(Rejection::NotYourPassword),
         Caller::Session(session) if session.provider().is_some() => Err(Rejection::NotYourPassword),
         // Nobody's old password, and it never goes upstream.
         _ if is_jwt(auth, request.head) => Err(Rejection::Unauthorized),

@@ -109,6 +109,16 @@ labels! {
         Unavailable "unavailable",
     }
 
+    /// What came of a gateway token.
+    GatewayTokenOutcome, "outcome" {
+        Accepted "accepted",
+        Unknown "unknown",
+        Expired "expired",
+        Malformed "malformed",
+        Throttled "throttled",
+        Unavailable "unavailable",
+    }
+
     /// Who has to wait after failed sign-ins.
     BanScope, "scope" {
         Pair "pair",

@@ -31,6 +31,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         user: user.map(|user| user.name.as_str()),
         session: session.map(|session| session.id().fingerprint()),
         jti: context.forward.as_ref().and_then(Forward::jti),
+        token: context.forward.as_ref().and_then(Forward::gateway_token),
         method: Some(request.method.as_str()),
         path: Some(request.uri.path()),
         status,

@@ -33,6 +33,8 @@ pub struct Context {
     pub(super) is_cross_site: bool,
     /// Watches over the session while the body of a request on its behalf is still coming.
     pub(super) watch: Option<Watch>,
+    /// Whether whoever asks came with a gateway token, and more of the request is to come.
+    pub(super) has_holder: bool,
     pub(super) attempts: usize,
     /// The permit of a request without a session on its connection.
     pub(super) permit: Option<AnonymousPermit>,
@@ -60,6 +62,7 @@ impl Context {
             session: None,
             is_cross_site: false,
             watch: None,
+            has_holder: false,
             attempts: 0,
             permit: None,
             slot: None,

@@ -43,7 +43,8 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        request_body::forward(downstream.req_header(), body, end_of_stream, context)
+        let auth = self.gateway.auth();
+        request_body::forward(auth, downstream.req_header(), body, end_of_stream, context)
     }
 
     /// None: nothing is compressed or rewritten here.
@@ -237,7 +238,7 @@ impl ProxyHttp for Proxy {
     ) -> FailToProxy {
         // What breaks off a body is said as what breaks off a head is.
         let is_broken = downstream::connection(downstream).is_some_and(Connection::is_broken);
-        let rejection = revocation::cut_off(downstream.req_header(), context)
+        let rejection = revocation::cut_off(self.gateway.auth(), downstream.req_header(), context)
             .or(is_broken.then_some(Rejection::Unreadable))
             .or_else(|| upstream::rejection(error));
         let has_begun = downstream

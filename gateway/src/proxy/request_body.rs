@@ -13,22 +13,25 @@ use super::revocation::{self, CUT_OFF};
 use super::upstream::TOO_LARGE;
 use crate::api::framing;
 use crate::api::rejection::Rejection;
+use crate::auth::Auth;
 use crate::limits::Limits;
 
 /// Counts a piece that is forwarded, and stops it where the request may not go on.
 pub fn forward(
+    auth: &Auth,
     request: &Parts,
     body: &mut Option<Bytes>,
     end_of_stream: bool,
     context: &mut Context,
 ) -> pingora::Result<()> {
-    if revocation::cut_off(request, context).is_some() {
+    if revocation::cut_off(auth, request, context).is_some() {
         return Error::e_explain(CUT_OFF, "its session was ended while its body was coming")
             .map_err(|e: Box<Error>| e.into_down());
     }
     if end_of_stream {
         // What has been sent is sent.
         context.watch = None;
+        context.has_holder = false;
     }
     context.body_bytes += body.as_ref().map_or(0, |piece| piece.len() as u64);
     if context.policy.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {

@@ -8,6 +8,9 @@ use super::{Downstream, downstream};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::auth::Auth;
+use crate::auth::credential::Caller;
+use crate::auth::gateway_tokens;
+use crate::directory::client_tokens::Holder;
 use crate::gateway::access;
 use crate::gateway::policy::Policy;
 use crate::session::{Notice, Session};
@@ -24,7 +27,10 @@ pub fn accompany(
     forward: &Forward,
     context: &mut Context,
 ) -> Result<(), Rejection> {
-    let Some(session) = forward.session() else { return Ok(()) };
+    let Some(session) = forward.session() else {
+        context.has_holder = forward.gateway_token().is_some();
+        return Ok(());
+    };
     let is_whole = downstream.as_downstream_mut().is_body_done();
     let watch = (!is_whole).then(|| auth.watch(session));
     // It may have waited for a permit; and of what has happened before now, no watch is told.
@@ -42,12 +48,33 @@ pub fn accompany(
 
 /// Why a request of which more is to come may not go on: its session was ended, or its user may
 /// do less than before. That a session has idled out meanwhile is no reason.
-pub fn cut_off(request: &Parts, context: &Context) -> Option<Rejection> {
+pub fn cut_off(auth: &Auth, request: &Parts, context: &Context) -> Option<Rejection> {
+    if context.has_holder
+        && let Some(Caller::Holder(holder)) = context.forward.as_ref()?.caller()
+    {
+        return holder_cut_off(auth, request, (holder, context));
+    }
     match context.watch.as_ref()?.notice() {
         Notice::Nothing => None,
         Notice::Revoked => Some(Rejection::Unauthorized),
         Notice::Changed => check_again(&context.policy, context.forward.as_ref()?, request).err(),
     }
+}
+
+/// The same of a request with a gateway token, at each piece of its body: it is looked up anew.
+#[cold]
+fn holder_cut_off(
+    auth: &Auth,
+    request: &Parts,
+    (holder, context): (&Holder, &Context),
+) -> Option<Rejection> {
+    let Some(now) = gateway_tokens::holder_now(auth, holder) else {
+        return Some(Rejection::Unauthorized);
+    };
+    if now.user.status == Status::Inactive {
+        return Some(Rejection::UserInactive);
+    }
+    access::check(&context.policy, &Caller::Holder(now), request).err()
 }
 
 fn check_again(policy: &Policy, forward: &Forward, request: &Parts) -> Result<(), Rejection> {

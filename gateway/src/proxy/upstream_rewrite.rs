@@ -11,6 +11,7 @@ use pingora::http::ResponseHeader;
 use crate::api::cookie::{self, CookieRules};
 use crate::api::forward::Forward;
 use crate::api::identity::IdentityHeaders;
+use crate::api::{compatible, route};
 use crate::auth::credential::{Shared, UpstreamCredential};
 use crate::gateway::client_info::ClientInfo;
 use crate::gateway::request_id::X_REQUEST_ID;
@@ -45,6 +46,9 @@ impl UpstreamRewrite<'_> {
         if let (Some(_), Some(path)) = (request.uri.authority(), request.uri.path_and_query()) {
             // Of HTTP/2, or of the absolute form: the authority is the gateway's.
             request.uri = path.clone().into();
+        }
+        if forward.gateway_token().is_some() && route::is_compatible(request.uri.path()) {
+            request.uri = compatible::without_credentials(&request.uri);
         }
         let headers = &mut request.headers;
         headers.reserve(SET);

@@ -23,6 +23,11 @@ pub(super) fn is_page(path: &str) -> bool {
         && !NO_PAGES.iter().any(|head| is_below(path, head))
 }
 
+/// Whether `path` is that of one of InfluxDB 1's endpoints, which take credentials in the query too.
+pub fn is_compatible(path: &str) -> bool {
+    COMPATIBLE.contains(&path)
+}
+
 /// Why `path` cannot be forwarded to everybody; `None` if it can.
 pub fn why_not_public(path: &str) -> Option<&'static str> {
     let apis = ["/api/v2", "/api/v3/", "/private/"];

@@ -6,8 +6,10 @@ use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::{PasswordProof, Route};
 use crate::auth::credential::{Caller, JwtCaller, UpstreamCredential};
+use crate::auth::gateway_tokens::Worthless;
 use crate::auth::jwt::{JwtError, Supposed};
 use crate::config::TokenPolicy;
+use crate::directory::client_tokens::Holder;
 use crate::jwt::grants::{Grant, Who};
 use crate::session::Session;
 use crate::user::User;
@@ -52,12 +54,40 @@ pub(super) fn of_caller(caller: Option<&Caller>, tokens: TokenPolicy) -> String 
         (None, _) => "nobody".to_owned(),
         (Some(Caller::Session(session)), _) => of_session(session),
         (Some(Caller::Jwt(jwt)), _) => format!("{}, by a JWT", jwt.user.name),
+        (Some(Caller::Holder(holder)), _) => of_holder(holder),
         (Some(Caller::Token(_)), TokenPolicy::Resolve) => {
             "the owner of an API token, whom InfluxDB would be asked for (users.tokens = \"resolve\"); \
              401 if it is nobody's"
                 .to_owned()
         }
         (Some(Caller::Token(_)), _) => "a client with an API token of its own".to_owned(),
+    }
+}
+
+/// Whose a gateway token is.
+pub(super) fn of_holder(holder: &Holder) -> String {
+    let Holder { user, token } = holder;
+    let label = token.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+    let (mark, status, access) = (token.digest.mark(), user.status.word(), user.access.word());
+    format!("{}, by the gateway token {mark}{label}; status {status}, access {access}", user.name)
+}
+
+/// Why a gateway token is worth nothing.
+pub(super) fn why_worthless(worthless: &Worthless) -> String {
+    match worthless {
+        Worthless::Malformed => {
+            "what begins with igw_ is a gateway token; this one is not whole, or not alone, or not as `Bearer` or \
+             `Token`"
+                .to_owned()
+        }
+        Worthless::Unknown(_) => {
+            "the gateway token is no user's of the users file: removed, or never there".to_owned()
+        }
+        Worthless::Expired(holder) => {
+            let expires = holder.token.expires.map(|expires| expires.to_string());
+            let (mark, expires) = (holder.token.digest.mark(), expires.unwrap_or_default());
+            format!("the gateway token {mark} of {} ended at {expires}", holder.user.name)
+        }
     }
 }
 
@@ -120,10 +150,13 @@ pub(super) fn why_forwarded(forward: &Forward) -> String {
             jwt.user.access.word(),
             of_grant(&jwt.grant)
         ),
-        Some(Caller::Session(session)) => {
-            format!("access = \"{}\" of the user allows it", session.user().access.word())
-        }
+        Some(Caller::Session(session)) => why_user_may(&session.user()),
+        Some(Caller::Holder(holder)) => why_user_may(&holder.user),
     }
+}
+
+fn why_user_may(user: &User) -> String {
+    format!("access = \"{}\" of the user allows it", user.access.word())
 }
 
 /// Which credential goes upstream, by name.

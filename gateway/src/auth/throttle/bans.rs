@@ -57,7 +57,17 @@ impl Bans {
 
     /// Notes that `client` has failed with `user`, and that `ban` begins with it.
     pub fn note(&self, ban: &Ban, user: &LoginName, client: ClientKey, now: Moment) {
-        let rules = self.rules.load();
+        self.insert(ban, user, (client, Guess::new(client, &user.into())), now);
+    }
+
+    /// The same with a gateway token.
+    pub fn note_token(&self, ban: &Ban, client: ClientKey, now: Moment) {
+        let user = LoginName::of(b"a gateway token");
+        self.insert(ban, &user, (client, Guess::with_token(client)), now);
+    }
+
+    fn insert(&self, ban: &Ban, user: &LoginName, of: (ClientKey, Guess), now: Moment) {
+        let (rules, (client, guess)) = (self.rules.load(), of);
         let allowed = match ban.scope {
             Scope::Pair => rules.pair,
             Scope::Client => rules.client,
@@ -71,7 +81,7 @@ impl Bans {
             client: (ban.scope != Scope::User).then_some(client),
             until: now.after(ban.time),
             failures: allowed,
-            guess: Guess::new(client, &user.into()),
+            guess,
         };
         let mut entries = self.lock();
         // As long as the throttle counts them.

@@ -28,6 +28,15 @@ impl Guess {
         Self { pair: digest(&[&client, name]), client: digest(&[&client]), user: digest(&[name]) }
     }
 
+    /// A guess of `client` at gateway tokens. It counts as a failed sign-in of the client, with a name that is nobody's
+    /// and no other client's: no name has a blank in it when it is counted.
+    pub fn with_token(client: ClientKey) -> Self {
+        const NAME: &[u8] = b"a gateway token";
+        let client = client.octets();
+        let (pair, user) = (digest(&[&client, NAME]), digest(&[NAME, &client]));
+        Self { pair, client: digest(&[&client]), user }
+    }
+
     /// What is counted for this scope.
     pub fn counted(&self, scope: Scope) -> &Digest {
         match scope {

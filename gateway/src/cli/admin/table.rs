@@ -3,23 +3,23 @@
 use serde_json::Value;
 
 /// A table of so many columns.
-pub(super) struct Table<const N: usize> {
+pub struct Table<const N: usize> {
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Table<N> {
     /// With these heads.
-    pub(super) fn new(heads: [&str; N]) -> Self {
+    pub fn new(heads: [&str; N]) -> Self {
         Self { rows: vec![heads.map(str::to_owned)] }
     }
 
     /// Adds the values of these keys as a row.
-    pub(super) fn add(&mut self, row: &Value, keys: [&str; N]) {
+    pub fn add(&mut self, row: &Value, keys: [&str; N]) {
         self.rows.push(keys.map(|key| plain(&cell(&row[key]))));
     }
 
     /// The table.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
         let widths: Vec<_> = (0..N).map(|column| width(column).unwrap_or(0)).collect();
         let line = |row: &[String; N]| {

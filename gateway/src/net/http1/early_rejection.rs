@@ -96,6 +96,7 @@ impl EarlyRejection {
             user: None,
             session: None,
             jti: None,
+            token: None,
             method: None,
             path: None,
             status: status.as_u16(),
