@@ -57,14 +57,16 @@ def a_program_writes_with_a_jwt_by_client_credentials(world):
 
 def a_person_signs_in_in_a_browser_and_lands_in_influxdbs_pages(world):
     seen = browse(world, "ada")
+    check("the gateway's page", seen["page"], "/gateway/")
+    check("the provider's button", seen["button"], "Sign in with Example Corp")
     check("the form is Keycloak's", seen["form"], world.keycloak.base)
     # No code, and nothing else of the sign-in, stays in the address.
     check("where it ends", seen["landed"], "/")
     check("whom InfluxDB's pages show", seen["home"], ["ada", "home", "_monitoring _tasks weather"])
     check("the cookie", seen["cookie"], {"path": "/api/", "sameSite": "Strict", "httpOnly": True, "secure": False})
     check("after a reload", seen["reloaded"], seen["home"])
-    check("signed out", seen["signed_out"], "/signin")
-    check("and back without a password, as Keycloak knows who it is", seen["again"], seen["home"])
+    check("signed out", seen["signed_out"], "/gateway/")
+    check("and signed in again", seen["again"], seen["home"])
     check("the way back in the history", seen["history"], "/")
     check("unexpected", seen["unexpected"], [])
     log = world.gateway.log() + json.dumps(world.gateway.audit())

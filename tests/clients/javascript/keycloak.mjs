@@ -16,8 +16,18 @@ async function home(page) {
   return page.locator("#home p:not([hidden])").allTextContents();
 }
 
-/** Where the page's button leads. */
-const signIn = (page) => page.goto(`${BASE}/gateway/oidc/keycloak/login?return_to=/`);
+/** The gateway's page, where whoever has no session is sent, and its button for the provider. */
+async function button(page) {
+  await page.waitForURL(`${BASE}/gateway/**`);
+  return page.locator("a[href*='/gateway/oidc/keycloak/login']");
+}
+
+/** The provider's form. */
+async function fillIn(page) {
+  await page.fill("#username", USER_NAME);
+  await page.fill("#password", PASSWORD);
+  await page.click("#kc-login");
+}
 
 const browser = await chromium.launch({ executablePath, args });
 try {
@@ -37,12 +47,14 @@ try {
   context.on("weberror", (error) => seen.unexpected.push(`error: ${error.error()}`));
   const page = await context.newPage();
 
-  await signIn(page);
+  await page.goto(`${BASE}/`);
+  const link = await button(page);
+  seen.page = pathOf(page).split("?")[0];
+  seen.button = (await link.textContent()).trim();
+  await link.click();
   await page.waitForSelector("#kc-form-login");
   seen.form = new URL(page.url()).origin;
-  await page.fill("#username", USER_NAME);
-  await page.fill("#password", PASSWORD);
-  await page.click("#kc-login");
+  await fillIn(page);
 
   seen.home = await home(page);
   seen.landed = pathOf(page);
@@ -52,9 +64,14 @@ try {
   await page.reload();
   seen.reloaded = await home(page);
   await page.click("#signout");
-  await page.waitForSelector("#signin:visible");
-  seen.signed_out = pathOf(page);
-  await signIn(page);
+  const again = await button(page);
+  seen.signed_out = pathOf(page).split("?")[0];
+  await again.click();
+  // The gateway gives its refresh token back, after which Keycloak asks for the password again.
+  await page.waitForSelector("#kc-form-login:visible, #home:visible");
+  if (!page.url().startsWith(BASE)) {
+    await fillIn(page);
+  }
   seen.again = await home(page);
   // Forth and back: no code is used twice, and nobody is asked again.
   await page.goto("data:text/html,elsewhere");
