@@ -40,7 +40,11 @@ impl Successor {
     /// Gets all sessions: how many messages they are.
     fn get_sessions(&mut self) -> usize {
         self.say(&json!("Table"));
-        (0..).find(|_| self.hear().unwrap() == json!("End")).unwrap()
+        let mut count = 0;
+        while self.hear().unwrap() != json!("End") {
+            count += 1;
+        }
+        count
     }
 }
 
@@ -54,7 +58,7 @@ struct Stopping {
 
 impl Stopping {
     /// Where the other process is as far as `begin` says, and this one has closed its sockets.
-    fn start<T>(begin: impl FnOnce(&Stage) -> T) -> (Self, T) {
+    fn start<T>(take_over: impl FnOnce(&Stage) -> T) -> (Self, T) {
         let (release, gate) = channel::<()>();
         let gate = Mutex::new(gate);
         let upstream = Upstream::behaving(move |_, stream| {
@@ -66,14 +70,14 @@ impl Stopping {
         let mut slow = stage.gateway().connect();
         slow.write(get("/api/v2/query", &[TOKEN]).as_bytes());
         upstream.next();
-        let begun = begin(&stage);
+        let taken = take_over(&stage);
         assert!(stage.path("admin.sock").exists());
         stage.gateway().signal("TERM");
         wait_until("its sockets are closed", || {
             TcpStream::connect(stage.gateway().address).is_err()
                 && UnixStream::connect(stage.path("admin.sock")).is_err()
         });
-        (Self { stage, slow, release, _upstream: upstream }, begun)
+        (Self { stage, slow, release, _upstream: upstream }, taken)
     }
 
     fn has_socket_file(&self) -> bool {

@@ -95,7 +95,7 @@ impl Line {
 
 fn rest_of_second(time: SystemTime) -> Duration {
     let nanos = time.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
-    Duration::from_secs(1) - Duration::from_nanos(nanos.into())
+    Duration::from_secs(1).saturating_sub(Duration::from_nanos(nanos.into()))
 }
 
 impl Entry<'_> {
