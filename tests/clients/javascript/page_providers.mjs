@@ -1,6 +1,7 @@
 // Signing in by a provider in a real browser: from InfluxDB's own pages to the gateway's, to the provider and back. Prints
 // where the browser was led, a line for each step.
 
+import { faultsOf } from "./axe.mjs";
 import { GATEWAY_URL, launch, open, told, unexpected } from "./page.mjs";
 
 const { PROVIDER_URL } = process.env;
@@ -33,6 +34,7 @@ async function ui(page) {
 const view = (page) => page.locator("section:visible h1").textContent();
 
 async function byButton() {
+  await looks();
   const { context, page, tell } = await tab();
   await page.goto(`${GATEWAY_URL}/`);
   tell("without a session", await view(page));
@@ -63,6 +65,18 @@ async function byButton() {
   await page.goto(`${GATEWAY_URL}/`);
   tell("without a session", await view(page));
   await context.close();
+}
+
+/** The page with a button is for everybody too. */
+async function looks() {
+  for (const colorScheme of ["light", "dark"]) {
+    const viewport = { width: 320, height: 640 };
+    const { context, page } = await open(browser, { colorScheme, viewport, bypassCSP: true });
+    await page.goto(`${GATEWAY_URL}/gateway/`);
+    await page.waitForSelector(".providers a");
+    unexpected.push(...(await faultsOf(page)));
+    await context.close();
+  }
 }
 
 async function straight() {
