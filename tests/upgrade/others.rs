@@ -57,7 +57,7 @@ struct Stopping {
 }
 
 impl Stopping {
-    /// Where the other process is as far as `begin` says, and this one has closed its sockets.
+    /// Where the other process is as far as `take_over` says, and this one has closed its sockets.
     fn start<T>(take_over: impl FnOnce(&Stage) -> T) -> (Self, T) {
         let (release, gate) = channel::<()>();
         let gate = Mutex::new(gate);
