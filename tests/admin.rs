@@ -413,6 +413,7 @@ fn a_value_that_follows_from_others_is_shown_as_it_is() {
         "identity.id_header",
         "identity.token_prefix",
         "log.file",
+        "page.logo",
         "server.error_log",
         "server.group",
         "server.user",

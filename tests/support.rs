@@ -508,11 +508,13 @@ impl Answer {
         all.first().copied()
     }
 
-    /// What two answers to the same question have in common: all but the request's own number and
-    /// the time.
+    /// What two answers to the same question have in common: all but the request's own number, the time, and what kind of
+    /// InfluxDB there is, which the gateway may learn between the two.
     pub(crate) fn without_its_own(&self) -> (u16, Vec<(String, String)>, String) {
         let mut headers = self.headers.clone();
-        headers.retain(|(name, _)| name != "x-request-id" && name != "date");
+        headers.retain(|(name, _)| {
+            name != "x-request-id" && name != "date" && !name.starts_with("x-influxdb-")
+        });
         (self.status, headers, self.text())
     }
 
