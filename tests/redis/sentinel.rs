@@ -33,16 +33,24 @@ impl Watched {
             sentinel.port()
         );
         std::fs::write(folder.path().join("sentinel.conf"), config).unwrap();
+        // Before there is a Sentinel: it looks at a replica once in ten seconds, and takes none whose link was down then.
+        wait_until("the replica follows", || {
+            replica.ask(&["INFO", "replication"]).text().contains("master_link_status:up")
+        });
         let child = command("redis-sentinel", folder.path()).arg("sentinel.conf").spawn();
         let child = child.expect("`make test-tools` has installed redis-sentinel");
         let watched = Self { primary, replica, sentinel, child, _folder: folder };
-        wait_until("the replica follows", || {
-            watched.replica.ask(&["INFO", "replication"]).text().contains("master_link_status:up")
-        });
-        wait_until("the Sentinel knows both", || {
-            ask(sentinel, &["INFO", "sentinel"]).is_ok_and(|reply| {
-                reply.text().contains("status=ok") && reply.text().contains("slaves=1")
-            })
+        wait_until("the Sentinel knows both, and that one follows the other", || {
+            let of_replica = |reply: &Reply| {
+                let texts = reply.texts();
+                let link = texts.iter().position(|text| text == "master-link-status");
+                link.is_some_and(|at| texts[at + 1] == "ok")
+            };
+            let replicas = ask(sentinel, &["SENTINEL", "REPLICAS", NAME]);
+            let knows_replica =
+                matches!(replicas, Ok(Reply::Many(all)) if all.len() == 1 && of_replica(&all[0]));
+            let info = ask(sentinel, &["INFO", "sentinel"]);
+            knows_replica && info.is_ok_and(|reply| reply.text().contains("status=ok"))
         });
         watched
     }
