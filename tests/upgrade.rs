@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::SystemTime;
 
@@ -200,9 +200,8 @@ fn ready(socket: &Path) -> io::Result<u16> {
     status.ok_or_else(|| io::Error::other(answer))
 }
 
-/// Nobody is refused, cut off or signed out, and what takes long in the old process is answered by it.
-#[test]
-fn r_02_an_upgrade_under_load_refuses_nobody_and_signs_nobody_out() {
+/// An upstream that answers at once, but a query not before it is told to.
+fn slow_upstream() -> (Sender<()>, Upstream) {
     let (release, gate) = channel::<()>();
     let gate = Mutex::new(gate);
     let upstream = Upstream::behaving(move |seen, stream| {
@@ -211,6 +210,13 @@ fn r_02_an_upgrade_under_load_refuses_nobody_and_signs_nobody_out() {
         }
         answer(stream, "200 OK", "answered")
     });
+    (release, upstream)
+}
+
+/// Nobody is refused, cut off or signed out, and what takes long in the old process is answered by it.
+#[test]
+fn r_02_an_upgrade_under_load_refuses_nobody_and_signs_nobody_out() {
+    let (release, upstream) = slow_upstream();
     let stage = Stage::start(upstream.address, "1s");
     let sessions: Vec<_> =
         (0..150).map(|n| stage.gateway().sign_in(["ada", "bob"][n % 2])).collect();
@@ -307,7 +313,10 @@ fn sessions_that_begin_and_end_meanwhile_do_so_in_both_processes() {
         let begun = sign_in(&mut at_new);
         assert_eq!(me(&mut next(), &begun).status, 200);
     }
-    assert_eq!(stage.gateway().audit().matches("signed_out").count(), 11, "each once");
+    // The trail is written a moment later.
+    wait_until("each is written once", || {
+        stage.gateway().audit().matches("signed_out").count() == 11
+    });
     stage.gateway().signal("TERM");
     drop(at_old);
     assert_eq!(stage.old.gateway.wait().0, Some(0));
