@@ -202,3 +202,30 @@ fn below<'a>(metadata: &'a Value, names: &[String]) -> BTreeSet<&'a str> {
     }
     found
 }
+
+/// Of code that it knows by other names, a profile says nothing, and the compiler does not say so: releases would just be
+/// slower. In the names are all dependencies and their features.
+#[test]
+fn the_profile_of_releases_is_of_these_dependencies() {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(repository()).args(["tree", "--locked", "-p", "influx-gateway"]);
+    command.args(["-e", "normal,build", "--prefix", "none", "--format", "{p} {f}"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let without_remarks = |line: &str| {
+        let mut parts = line.split(" (");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |line, part| line + part.split_once(')').map_or("", |(_, rest)| rest))
+    };
+    let now: BTreeSet<_> =
+        text.lines().map(|line| without_remarks(line).trim().to_owned()).collect();
+    let known = std::fs::read_to_string(repository().join("gateway/release.crates")).unwrap();
+    let known: BTreeSet<_> = known.lines().map(str::to_owned).collect();
+    let differ: Vec<_> = known.symmetric_difference(&now).collect();
+    assert!(
+        differ.is_empty(),
+        "gateway/release.profdata was made with other dependencies, so that releases are slower; \
+         `make profile` makes it anew (some ten minutes): {differ:#?}"
+    );
+}

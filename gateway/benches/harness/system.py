@@ -42,7 +42,7 @@ def release(command, *arguments):
     """
     digest = hashlib.sha256(PROFILE.read_bytes()).hexdigest()[:16]
     return cargo(command, "--release", *arguments,
-                 flags=f'-Cprofile-use={PROFILE} --cfg profile="{digest}"')
+                 flags=f'-Cprofile-use={PROFILE} -Cno-vectorize-slp --cfg profile="{digest}"')
 
 
 def cargo(command, *arguments, flags=""):

@@ -5,9 +5,13 @@
 The gateway and bare Pingora are built so that they count, and are then given what gateways are given:
 the comparison's load, and besides what is not in it: HTTPS, HTTP/2, refusals, and a log. What they
 counted is kept in gateway/release.profdata, which `make release` uses.
+
+The compiler finds what was counted by names in which all dependencies and their features have a part: with others it
+finds next to nothing, and does not say so. So they are kept too, in gateway/release.crates, for a test to compare.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +27,7 @@ from harness.process import Failure, Server, free_port
 from layout import cores
 
 TARGET = system.REPOSITORY / "target" / "profile"
+CRATES = system.REPOSITORY / "gateway" / "release.crates"
 
 # What of the comparison is work as a gateway has it, kept short.
 LOAD = ["--parts", "forwarding,local,sessions,streams", "--only", "gateway,gateway_logged,bare_pingora",
@@ -51,8 +56,17 @@ def main():
         _work_in_the_open(folder)
         counted = sorted(folder.glob("*.profraw"))
         system.run([merge, "merge", "--sparse", "-o", system.PROFILE, *counted])
+    CRATES.write_text(_crates())
     command.say(f"{system.PROFILE.relative_to(system.REPOSITORY)}: {system.PROFILE.stat().st_size >> 10} KiB, of {len(counted)} "
                 "processes")
+
+
+def _crates():
+    """What the program is made of, and with which features: a line for each crate."""
+    tree = system.run(["cargo", "tree", "--locked", "-p", "influx-gateway", "-e", "normal,build", "--prefix", "none",
+                       "--format", "{p} {f}"], cwd=system.REPOSITORY)
+    lines = {re.sub(r" \(.*?\)", "", line).strip() for line in tree.splitlines()}
+    return "".join(f"{line}\n" for line in sorted(lines))
 
 
 def _profdata():
