@@ -94,10 +94,11 @@ impl<const JSON: bool> Fields<'_, JSON> {
     pub(super) fn millis(&mut self, name: &Name, time: Option<Duration>) {
         let Some(time) = time else { return self.word(name, None) };
         self.name(name);
-        let (millis, micros) = (time.subsec_millis(), time.subsec_micros() % 1000);
-        let digit = |place: u32| b"0123456789"[(micros / place % 10) as usize];
-        put_number(self.out, time.as_secs().saturating_mul(1000).saturating_add(millis.into()));
-        self.out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+        let micros =
+            time.as_secs().saturating_mul(1_000_000).saturating_add(time.subsec_micros().into());
+        put_number(self.out, micros / 1000);
+        let [hundreds, tens, ones] = THREE_DIGITS[(micros % 1000) as usize];
+        self.out.extend_from_slice(&[b'.', hundreds, tens, ones]);
     }
 
     /// An address. `-` or `null` if there is none.
@@ -128,8 +129,29 @@ impl<const JSON: bool> Fields<'_, JSON> {
     }
 }
 
+/// The numbers from 0 to 999, each in three digits: looked up, they are quicker than divided.
+static THREE_DIGITS: [[u8; 3]; 1000] = {
+    let mut all = [[b'0'; 3]; 1000];
+    let mut number = 0;
+    while number < 1000 {
+        let digits = [number / 100, number / 10 % 10, number % 10];
+        let mut place = 0;
+        while place < 3 {
+            all[number][place] = b"0123456789"[digits[place]];
+            place += 1;
+        }
+        number += 1;
+    }
+    all
+};
+
+/// Most numbers of a line are a status, or bytes and milliseconds of one digit.
 fn put_number(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    match usize::try_from(number) {
+        Ok(digit @ 0..10) => out.push(THREE_DIGITS[digit][2]),
+        Ok(three @ 100..1000) => out.extend_from_slice(&THREE_DIGITS[three]),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +178,12 @@ mod tests {
             let time = Some(Duration::from_micros(micros));
             let line = written::<false>(|fields| fields.millis(&name!("ms"), time));
             prop_assert_eq!(line, format!(" ms={}.{:03}", micros / 1000, micros % 1000));
+        }
+
+        #[test]
+        fn numbers_are_written_in_digits(number in prop_oneof![0..2000_u64, any::<u64>()]) {
+            let line = written::<false>(|fields| fields.number(&name!("bytes"), number));
+            prop_assert_eq!(line, format!(" bytes={number}"));
         }
 
         /// Whatever a client makes up is one member, and the same text as in the other format.
