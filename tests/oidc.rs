@@ -2,6 +2,7 @@
 
 mod browser;
 mod chromium;
+mod cookies;
 mod provider;
 mod real;
 mod shared;

@@ -15,6 +15,7 @@ pub mod me;
 pub mod names;
 pub mod oidc;
 pub mod options;
+pub mod own_cookies;
 pub mod page;
 pub mod password;
 pub mod path;

@@ -77,7 +77,8 @@ impl CookieRules {
         let may_hide = OF_INFLUXDB.starts_with(&self.path)
             && self.path != OF_INFLUXDB
             && !self.name.starts_with("__Host-");
-        let is_brought = |line: &HeaderValue| holds(line.as_bytes(), &[&self.name]);
+        let is_it = |name: &[u8]| name == self.name.as_bytes();
+        let is_brought = |line: &HeaderValue| holds(line.as_bytes(), is_it);
         (may_hide && request.get_all(COOKIE).iter().any(is_brought))
             .then(|| self.delete_at(OF_INFLUXDB, over_tls))
     }
@@ -130,10 +131,10 @@ pub const OF_INFLUXDB: &str = "/api/";
 /// The name that InfluxDB gives its session cookie.
 pub const INFLUXDB: &str = "influxdb-oss-session";
 
-/// `line`, a `Cookie` header, without the cookies of these names; the rest byte for byte. `None`
+/// `line`, a `Cookie` header, without the cookies whose name `is_gone`; the rest byte for byte. `None`
 /// when nothing is left.
-pub fn without(line: &[u8], names: &[&str]) -> Option<Vec<u8>> {
-    let mut others = split(line, b';').filter(|member| !is_any_of(member, names));
+pub fn without(line: &[u8], is_gone: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let mut others = split(line, b';').filter(|member| !is_gone(name_of(member)));
     let mut rest = others.next()?.trim_ascii_start().to_vec();
     for member in others {
         rest.push(b';');
@@ -143,27 +144,24 @@ pub fn without(line: &[u8], names: &[&str]) -> Option<Vec<u8>> {
     (!rest.is_empty()).then_some(rest)
 }
 
-/// Whether `line`, a `Cookie` header, holds a cookie of one of these names.
-pub fn holds(line: &[u8], names: &[&str]) -> bool {
-    split(line, b';').any(|member| is_any_of(member, names))
+/// Whether `line`, a `Cookie` header, holds a cookie whose name `is_it`.
+pub fn holds(line: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
+    split(line, b';').any(|member| is_it(name_of(member)))
 }
 
-/// The name in `pair`, a `name=value`; empty if it is not text.
-pub fn name_of(pair: &[u8]) -> &str {
-    let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
-    std::str::from_utf8(name).unwrap_or_default()
-}
-
-fn is_any_of(member: &[u8], names: &[&str]) -> bool {
-    names.iter().any(|name| value_of(member, name).is_some())
+/// The name in `pair`, a `name=value`. A name without `=` is a cookie too, with an empty value.
+pub fn name_of(pair: &[u8]) -> &[u8] {
+    parted(pair).0
 }
 
 fn value_of<'a>(member: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
-    let member = member.trim_ascii();
-    // A name without `=` is a cookie too, with an empty value.
-    let equals = memchr(b'=', member).unwrap_or(member.len());
-    let name = member[..equals].trim_ascii();
-    (name == wanted.as_bytes()).then(|| member.get(equals + 1..).unwrap_or_default())
+    let (name, value) = parted(member.trim_ascii());
+    (name == wanted.as_bytes()).then_some(value)
+}
+
+fn parted(pair: &[u8]) -> (&[u8], &[u8]) {
+    let equals = memchr(b'=', pair).unwrap_or(pair.len());
+    (pair[..equals].trim_ascii(), pair.get(equals + 1..).unwrap_or_default())
 }
 
 fn header_value(text: &str) -> HeaderValue {
@@ -194,6 +192,10 @@ pub(crate) mod tests {
             same_site: SameSite::Strict,
             hints: false,
         }
+    }
+
+    fn is_influxdbs(name: &[u8]) -> bool {
+        name == INFLUXDB.as_bytes()
     }
 
     fn headers(lines: &[&str]) -> HeaderMap {
@@ -299,7 +301,7 @@ pub(crate) mod tests {
     #[test]
     fn other_cookies_go_through_byte_for_byte() {
         let check = |line: &str, expected: Option<&str>| {
-            let rest = without(line.as_bytes(), &[INFLUXDB]);
+            let rest = without(line.as_bytes(), is_influxdbs);
             let expected = expected.map(|text| text.as_bytes().to_vec());
             assert_eq!(rest, expected, "{line}");
         };
@@ -314,9 +316,9 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn nothing_of_the_cookie_stays(line in "([a-z]{0,2}=?[a-z]?;? ?|influxdb-oss-session=x; ?){0,9}") {
-            let rest = without(line.as_bytes(), &[INFLUXDB]).unwrap_or_default();
-            prop_assert!(!holds(&rest, &[INFLUXDB]));
-            if !holds(line.as_bytes(), &[INFLUXDB]) {
+            let rest = without(line.as_bytes(), is_influxdbs).unwrap_or_default();
+            prop_assert!(!holds(&rest, is_influxdbs));
+            if !holds(line.as_bytes(), is_influxdbs) {
                 prop_assert_eq!(rest, line.trim().as_bytes());
             }
         }
@@ -333,7 +335,7 @@ pub(crate) mod tests {
         fn s_13_reading_is_total(line in proptest::collection::vec(0x20..=0xff_u8, 0..200)) {
             if let Ok(value) = HeaderValue::from_bytes(&line) {
                 let _ = rules().token(&HeaderMap::from_iter([(COOKIE, value)]));
-                let _ = without(&line, &[INFLUXDB]);
+                let _ = without(&line, is_influxdbs);
             }
         }
     }

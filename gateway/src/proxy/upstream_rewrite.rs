@@ -11,6 +11,7 @@ use pingora::http::ResponseHeader;
 use crate::api::cookie::{self, CookieRules};
 use crate::api::forward::Forward;
 use crate::api::identity::IdentityHeaders;
+use crate::api::own_cookies::is_own;
 use crate::api::{compatible, route};
 use crate::auth::credential::{Shared, UpstreamCredential};
 use crate::gateway::client_info::ClientInfo;
@@ -20,7 +21,7 @@ use crate::gateway::request_id::X_REQUEST_ID;
 pub struct UpstreamRewrite<'a> {
     /// The headers that carry the user.
     pub headers: &'a IdentityHeaders,
-    /// The cookie that must not go upstream.
+    /// What the session's cookie is called: it and the gateway's others must not go upstream.
     pub cookie: &'a CookieRules,
     /// The token for users who have none of their own.
     pub shared: &'a Shared,
@@ -70,8 +71,7 @@ impl UpstreamRewrite<'_> {
     }
 
     /// Rewrites `response`, the upstream's: removes what is of this hop only (RFC 9110 section
-    /// 7.6.1), the identity should it be echoed, and any cookie of the session's name, which is
-    /// the gateway's to set.
+    /// 7.6.1), the identity should it be echoed, and any cookie that is the gateway's to set.
     pub fn clear(&self, response: &mut ResponseHeader) -> pingora::Result<()> {
         let connection = response.headers.get_all(CONNECTION);
         let nominated: Vec<HeaderName> = connection
@@ -93,11 +93,9 @@ impl UpstreamRewrite<'_> {
             response.remove_header(name);
         }
         let set = response.headers.get_all(SET_COOKIE);
-        let is_session = |line: &&HeaderValue| {
-            [&*self.cookie.name, cookie::INFLUXDB].contains(&cookie::name_of(line.as_bytes()))
-        };
-        if set.iter().any(|line| is_session(&line)) {
-            let rest: Vec<_> = set.iter().filter(|line| !is_session(line)).cloned().collect();
+        let is_ours = |line: &&HeaderValue| is_own(cookie::name_of(line.as_bytes()), self.cookie);
+        if set.iter().any(|line| is_ours(&line)) {
+            let rest: Vec<_> = set.iter().filter(|line| !is_ours(line)).cloned().collect();
             response.remove_header(&SET_COOKIE);
             for line in rest {
                 response.append_header(SET_COOKIE, line)?;
@@ -115,9 +113,7 @@ impl UpstreamRewrite<'_> {
     }
 
     fn set_credential(&self, headers: &mut HeaderMap, forward: &Forward) {
-        // InfluxDB would take one of its own name for its own, whoever has sent it.
-        let own = [self.cookie.name.as_str(), cookie::INFLUXDB];
-        let own = if own[0] == own[1] { &own[..1] } else { &own };
+        let own = |name: &[u8]| is_own(name, self.cookie);
         match forward.upstream_credential(self.shared) {
             UpstreamCredential::AsItCame => {
                 keep_first_authorization(headers);
@@ -139,7 +135,7 @@ impl UpstreamRewrite<'_> {
                 }
                 // One cookie of InfluxDB's name, ours: it reads the first.
                 let name = cookie::name_of(cookie.as_bytes());
-                remove_cookies(headers, &[own, &[name]].concat());
+                remove_cookies(headers, |other| other == name || own(other));
                 headers.append(COOKIE, cookie);
             }
         }
@@ -167,14 +163,14 @@ fn keep_first_authorization(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes cookies of these names out of each `Cookie` header; others stay byte for byte.
-fn remove_cookies(headers: &mut HeaderMap, names: &[&str]) {
+/// Takes cookies whose name `is_gone` out of each `Cookie` header; others stay byte for byte.
+fn remove_cookies(headers: &mut HeaderMap, is_gone: impl Fn(&[u8]) -> bool) {
     let lines = headers.get_all(COOKIE);
-    if !lines.iter().any(|line| cookie::holds(line.as_bytes(), names)) {
+    if !lines.iter().any(|line| cookie::holds(line.as_bytes(), &is_gone)) {
         return;
     }
     let rest: Vec<_> =
-        lines.iter().filter_map(|line| cookie::without(line.as_bytes(), names)).collect();
+        lines.iter().filter_map(|line| cookie::without(line.as_bytes(), &is_gone)).collect();
     headers.remove(COOKIE);
     for line in rest {
         headers.append(COOKIE, line.try_into().expect("what is left of a value is one"));

@@ -59,6 +59,11 @@ impl StateCookies {
     }
 }
 
+/// Whether a cookie of this `name` is of a sign-in, of this one or of another configuration.
+pub fn is_of_sign_in(name: &[u8]) -> bool {
+    [OVER_TLS, PLAIN].iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+}
+
 /// Nothing else is written into an answer.
 fn is_mark(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
