@@ -5,6 +5,7 @@ mod chromium;
 mod cookies;
 mod provider;
 mod real;
+mod reload;
 mod shared;
 
 use std::net::TcpListener;

@@ -64,6 +64,7 @@ use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
 use crate::tasks::upgrade::{Handover, Takeover};
 use listeners::Listeners;
+use policy::Doors;
 use reload::InForce;
 use tasks::Tasks;
 use upgrade::Place;
@@ -179,7 +180,8 @@ fn build(
 
     let version = Arc::new(Version::new(client, Arc::clone(&shared)));
     let token_file = token_file::watched(config.upstream.token_file.clone(), &shared);
-    let policy = policy::of(&config, Arc::clone(&shared));
+    let doors = Doors::of(&config);
+    let policy = policy::of(&config, &doors, Arc::clone(&shared));
     let readiness = admin::readiness(&config, &sessions, &version);
     let gateway =
         Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version), Arc::clone(&readiness));
@@ -201,6 +203,7 @@ fn build(
     let in_force = InForce {
         gateway: Arc::clone(&gateway),
         shared,
+        doors,
         connections: connections.clone(),
         concurrency: Arc::clone(&concurrency),
         effective: Arc::clone(&effective),

@@ -4,6 +4,7 @@ mod audited_ends;
 mod changes;
 pub mod credential;
 pub mod errand;
+mod failures;
 mod federation;
 pub mod gateway_tokens;
 pub mod handover;

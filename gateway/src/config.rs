@@ -47,6 +47,7 @@ pub use listen::Listen;
 pub use log::Log;
 pub use metrics::Metrics;
 pub use oidc::OidcProvider;
+pub use page::buttons;
 pub use providers::Providers;
 pub use server::Stop;
 pub use session::Store;

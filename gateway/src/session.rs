@@ -7,6 +7,7 @@ mod error;
 mod in_flight;
 mod index;
 pub mod memory;
+pub mod once;
 pub mod origin;
 pub mod provider;
 mod record;

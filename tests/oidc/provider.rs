@@ -34,6 +34,8 @@ pub(super) enum Says {
     Tokens,
     /// This status and body.
     Status(&'static str, String),
+    /// As it should, when this lock can be had.
+    Behind(Arc<Mutex<()>>),
     /// A byte now and then, without end.
     Drip,
 }
@@ -56,6 +58,8 @@ struct Inside {
     /// The claims that go with a refresh token that is good.
     refreshable: Mutex<HashMap<String, Value>>,
     count: Mutex<usize>,
+    /// What the gateway has to know.
+    secret: Mutex<String>,
 }
 
 pub(super) struct Provider {
@@ -89,6 +93,7 @@ impl Provider {
             codes: Mutex::default(),
             refreshable: Mutex::default(),
             count: Mutex::new(0),
+            secret: Mutex::new(SECRET.to_owned()),
         });
         let answering = Arc::clone(&inside);
         let behaviour = move |seen: &Seen, stream: &mut TcpStream| answering.answer(seen, stream);
@@ -98,6 +103,11 @@ impl Provider {
 
     pub(super) fn say(&self, says: Says) {
         *self.inside.says.lock().unwrap() = says;
+    }
+
+    /// Knows the gateway by another secret from now on.
+    pub(super) fn change_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.inside.secret.lock().unwrap());
     }
 
     /// Changes what is in its document; null takes it away.
@@ -224,12 +234,10 @@ impl Inside {
             "/token" => {
                 let says = self.says.lock().unwrap().clone();
                 match says {
-                    Says::Tokens => {
-                        let (status, body) = match self.tokens(seen) {
-                            Ok(tokens) => ("200 OK", tokens),
-                            Err(error) => ("400 Bad Request", json!({ "error": error })),
-                        };
-                        answer(stream, status, &body.to_string())
+                    Says::Tokens => self.give(seen, stream),
+                    Says::Behind(gate) => {
+                        drop(gate.lock());
+                        self.give(seen, stream)
                     }
                     Says::Status(status, body) => answer(stream, status, &body),
                     Says::Drip => drip(stream),
@@ -243,17 +251,26 @@ impl Inside {
         }
     }
 
+    fn give(&self, seen: &Seen, stream: &mut TcpStream) -> bool {
+        let (status, body) = match self.tokens(seen) {
+            Ok(tokens) => ("200 OK", tokens),
+            Err(error) => ("400 Bad Request", json!({ "error": error })),
+        };
+        answer(stream, status, &body.to_string())
+    }
+
     fn tokens(&self, seen: &Seen) -> Result<Value, &'static str> {
         let form = String::from_utf8(seen.body.clone()).unwrap();
         let field = |name: &str| {
             let pair = form.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
             pair.map(decoded)
         };
+        let secret = self.secret.lock().unwrap().clone();
         let expected = format!(
             "Basic {}",
             STANDARD.encode(format!(
                 "{CLIENT}:{}",
-                SECRET.replace('%', "%25").replace('+', "%2B").replace(':', "%3A")
+                secret.replace('%', "%25").replace('+', "%2B").replace(':', "%3A")
             ))
         );
         if seen.header("authorization") != Some(&expected) {

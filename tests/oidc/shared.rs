@@ -88,9 +88,69 @@ fn a_log_out_at_one_gateway_ends_sessions_at_the_others() {
 }
 
 #[test]
-fn sessions_of_providers_are_taken_over_with_what_is_kept_of_them() {
-    let (provider, upstream) = (Provider::start(), Upstream::start());
-    let port = closed_port();
+fn a_state_and_a_log_out_token_are_good_once_at_all_gateways_together() {
+    let (provider, upstream, redis) = (Provider::start(), Upstream::start(), Server::start());
+    let [one, two] = &two(&provider, &upstream, &redis, "1h");
+    let mut browser = Browser::new(one);
+    let location = browser.get(LOGIN).header("location").unwrap().to_owned();
+    let begun = browser.jar.clone();
+    let code = provider.authorize(&location);
+    assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 303);
+    let session = format!("influxdb-oss-session={}", browser.session());
+    provider.asked("");
+    let code = provider.authorize(&location);
+    for gateway in [two, one] {
+        let mut again = Browser::new(gateway);
+        again.jar.clone_from(&begun);
+        let answer = again.come_back(&location, &code, &provider.issuer);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.text().contains("<code>oidc_state</code>"), "{answer:?}");
+    }
+    assert!(provider.asked("POST /token").is_empty());
+
+    let token = provider.logout_token(json!({ "sub": "0815" }));
+    assert_eq!(log_out(two, &token).status, 200);
+    wait_until("it has ended", || ask(one, &session, get, "/api/v2/me").status == 401);
+    let mut browser = Browser::new(one);
+    browser.sign_in(&provider, LOGIN);
+    let session = format!("influxdb-oss-session={}", browser.session());
+    for gateway in [one, two] {
+        assert_eq!(log_out(gateway, &token).status, 400);
+        assert_eq!(ask(gateway, &session, get, "/api/v2/me").status, 200);
+    }
+}
+
+#[test]
+fn without_redis_no_state_and_no_log_out_token_counts_and_both_do_afterwards() {
+    let (provider, upstream, mut redis) = (Provider::start(), Upstream::start(), Server::start());
+    let store = format!("[session]\nstore = \"{}\"\nstore_timeout = \"500ms\"\n", redis.url());
+    let gateway = Gateway::start_in(prepare(
+        &upstream,
+        &(table("keycloak", &provider, "") + GRANTS + &store),
+    ));
+    wait_for(&gateway, &provider);
+    let mut browser = Browser::new(&gateway);
+    let location = browser.get(LOGIN).header("location").unwrap().to_owned();
+    let begun = browser.jar.clone();
+    let (code, token) =
+        (provider.authorize(&location), provider.logout_token(json!({ "sub": "0815" })));
+    redis.kill();
+    provider.asked("");
+    assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 503);
+    assert_eq!(log_out(&gateway, &token).status, 503);
+    assert!(provider.asked("POST /token").is_empty());
+    redis.start_again(&[]);
+    let nobody = format!("influxdb-oss-session={}", "A".repeat(43));
+    wait_until("Redis is back", || ask(&gateway, &nobody, get, "/api/v2/me").status == 401);
+    // Neither has come, as nobody knows of it.
+    browser.jar.clone_from(&begun);
+    assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 303);
+    assert_eq!(log_out(&gateway, &token).status, 200);
+    assert_eq!(browser.get("/api/v2/me").status, 401);
+}
+
+/// A gateway that another process can take over from.
+fn start_to_be_taken_over(provider: &Provider, upstream: &Upstream) -> Gateway {
     let keys = "refresh = \"1ms\"";
     let server = "[server]\ndrain_delay = \"0s\"\nupgrade_socket = \"upgrade.sock\"\n";
     let folder = prepare(&upstream, &(table("keycloak", &provider, keys) + GRANTS + server));

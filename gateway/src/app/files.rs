@@ -225,8 +225,8 @@ fn missing_authorities(config: &Config, path: &Path) -> Vec<Diagnostic> {
     relying.into_iter().filter(|(relies, _)| *relies).map(|(_, told)| fault(told)).collect()
 }
 
-/// Reads the certificates that may have signed the session store's, in PEM.
-fn load_authorities(file: &Named, files: &Files) -> Result<Vec<u8>, Diagnostic> {
+/// Reads the certificates that may have signed the session store's or a provider's, in PEM.
+pub(super) fn load_authorities(file: &Named, files: &Files) -> Result<Vec<u8>, Diagnostic> {
     let is_pem = |content: &[u8]| pem::authorities(content).map(|_| content.to_vec());
     tls::read(file, files, is_pem)
 }

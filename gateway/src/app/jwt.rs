@@ -85,7 +85,7 @@ pub(super) fn of(config: &Config) -> Made {
     if !providers.is_empty() {
         made.jwts = Some(Jwts::new(providers, Arc::clone(&admission)));
     }
-    made.oidc = oidc::of(config, &admission, &mut made.fetch);
+    made.oidc = oidc::of(config, &admission, (&mut made.fetch, &mut made.watched));
     let tokens = configured.token_files.iter();
     made.watched
         .extend(tokens.filter_map(|(file, token)| token_file::watched(Some(file.clone()), token)));

@@ -5,14 +5,20 @@ use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
+use super::files::{load_authorities, read_file};
 use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;
 use crate::auth::oidc::Oidc;
 use crate::auth::oidc::provider::Provider;
+use crate::auth::oidc::secrets::Secrets;
 use crate::config::{Config, OidcProvider, Store};
+use crate::file_identity::Files;
+use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::seal::Seal;
+use crate::session::redis::StoreKey;
 use crate::tasks::jwt_keys::{FetchKeys, Place};
 use crate::tasks::oidc::Line;
+use crate::toml_reader::Named;
 use crate::user::secret::ApiToken;
 
 /// What the key is for that seals what sign-ins were begun with.
@@ -21,60 +27,142 @@ const PURPOSE: &[u8] = b"influx-gateway oidc state 1";
 /// A secret with fewer characters may have been thought up by somebody, and be guessed.
 const LONG: usize = 32;
 
-/// Makes them; `fetch` asks each for its keys and endpoints. `None` if there are none.
+/// Makes them; `fetch` asks each for its keys and endpoints, and their files are `watched`. `None` if there are none.
 pub(super) fn of(
     config: &Config,
     admission: &Arc<Admission>,
-    fetch: &mut FetchKeys,
+    (fetch, watched): (&mut FetchKeys, &mut Vec<Watched>),
 ) -> Option<Oidc> {
     let configured = &config.providers.oidc;
-    let make = |provider: &OidcProvider| {
+    let make = |configured: &OidcProvider| {
         let keys = Arc::new(Keys::of_provider());
-        fetch.add(place(provider), Arc::clone(&keys));
-        make(config, provider, keys)
+        fetch.add(place(configured), Arc::clone(&keys));
+        let line = Arc::new(Line::new(configured.ca_file.as_ref().map(|file| file.path.clone())));
+        let provider = Arc::new(make(config, configured, keys, Arc::clone(&line)));
+        let secret = configured.secret_file.clone();
+        let seal = Sealing::of(config, configured);
+        watched.extend(secret.map(|file| seen_to(file, Secret(Arc::clone(&provider), seal))));
+        watched.extend(configured.ca_file.clone().map(|file| seen_to(file, Authorities(line))));
+        provider
     };
     let providers: Vec<_> = configured.iter().map(make).collect();
     (!providers.is_empty()).then(|| Oidc::new(providers, Arc::clone(admission)))
 }
 
-fn make(config: &Config, configured: &OidcProvider, keys: Arc<Keys>) -> Provider {
-    let ca_file = configured.ca_file.as_ref().map(|file| file.path.clone());
+fn make(config: &Config, configured: &OidcProvider, keys: Arc<Keys>, line: Arc<Line>) -> Provider {
+    let client_secret = configured.client_secret.clone();
+    let sealing = Sealing::of(config, configured);
+    let seal = sealing.seal(client_secret.as_ref());
+    let seal = seal.unwrap_or_else(|| Seal::random(PURPOSE, sealing.about));
     Provider {
         id: configured.id.as_str().into(),
         name: configured.name.clone(),
         rules: configured.rules.clone(),
         keys,
-        client: Arc::new(Line::new(ca_file)),
+        client: line,
         client_id: configured.client_id.clone(),
-        client_secret: configured.client_secret.clone(),
+        secrets: Secrets::new(client_secret, seal),
         redirect: configured.redirect.clone(),
         scopes: configured.scopes.join(" "),
         refresh: configured.times.refresh,
         grace: configured.times.grace,
         lifetime: configured.times.lifetime,
         sign_out: configured.sign_out,
-        seal: seal(config, configured),
         is_told: AtomicBool::new(false),
         has_failed: AtomicBool::new(false),
         rest: Mutex::default(),
     }
 }
 
-/// By what the sign-ins of a provider are sealed: by something that other gateways, and the process that takes over, have
-/// too, if there is such a thing.
-fn seal(config: &Config, configured: &OidcProvider) -> Seal {
-    let about = Sha256::new()
-        .chain_update(&configured.rules.issuer)
-        .chain_update([0])
-        .chain_update(&configured.client_id)
-        .chain_update([0])
-        .chain_update(configured.redirect.to_string());
-    let about = about.finalize().into();
-    let secret = configured.client_secret.as_ref().filter(|secret| secret.length() >= LONG);
-    match (&config.store, secret.map(ApiToken::secret)) {
-        (Store::Redis { key: Some(key), .. }, _) => key.seal(PURPOSE, about),
-        (_, Some(secret)) => Seal::new(secret.as_bytes(), PURPOSE, about),
-        (_, None) => Seal::random(PURPOSE, about),
+/// What the sign-ins of a provider are sealed by: something that other gateways, and the process that takes over, have too,
+/// if there is such a thing.
+struct Sealing {
+    /// That of the session store, which does not change while the gateway serves.
+    key: Option<StoreKey>,
+    about: [u8; 32],
+}
+
+impl Sealing {
+    fn of(config: &Config, configured: &OidcProvider) -> Self {
+        let about = Sha256::new()
+            .chain_update(&configured.rules.issuer)
+            .chain_update([0])
+            .chain_update(&configured.client_id)
+            .chain_update([0])
+            .chain_update(configured.redirect.to_string());
+        let key = match &config.store {
+            Store::Redis { key, .. } => key.clone(),
+            Store::Memory => None,
+        };
+        Self { key, about: about.finalize().into() }
+    }
+
+    /// What follows from this secret of the client; `None` if nothing does.
+    fn seal(&self, secret: Option<&ApiToken>) -> Option<Seal> {
+        let secret = secret.filter(|secret| secret.length() >= LONG);
+        match (&self.key, secret) {
+            (Some(key), _) => Some(key.seal(PURPOSE, self.about)),
+            (None, Some(secret)) => {
+                Some(Seal::new(secret.secret().as_bytes(), PURPOSE, self.about))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// The secret of a client, which is in a file.
+struct Secret(Arc<Provider>, Sealing);
+
+/// Certificates that may have signed a provider's, which are in a file.
+struct Authorities(Arc<Line>);
+
+/// What is done when a file has changed.
+trait Content: Send + Sync + 'static {
+    /// Takes what is in `file` now, and says so.
+    fn take(&self, file: &Named, files: &Files) -> Result<(), String>;
+}
+
+impl Content for Secret {
+    fn take(&self, file: &Named, files: &Files) -> Result<(), String> {
+        let Self(provider, sealing) = self;
+        let read = ApiToken::of_file(&file.path, |path| read_file(path, files));
+        let secret = read.map_err(|what| file.place.fault(what).to_string())?;
+        let seal = sealing.seal(Some(&secret));
+        if provider.secrets.replace(secret, seal) {
+            // It may have been left alone because of the old one.
+            provider.go_on();
+            log::info!("{}: the new secret of oidc {} is in use", file.path.display(), provider.id);
+        }
+        Ok(())
+    }
+}
+
+impl Content for Authorities {
+    fn take(&self, file: &Named, files: &Files) -> Result<(), String> {
+        load_authorities(file, files).map_err(|fault| fault.to_string())?;
+        self.0.reconnect();
+        Ok(())
+    }
+}
+
+/// A file, read again when it changes.
+struct Changing<C> {
+    file: Named,
+    content: C,
+}
+
+fn seen_to(file: Named, content: impl Content) -> Watched {
+    let path = file.path.clone();
+    Watched::new(Box::new(Changing { file, content }), [path])
+}
+
+impl<C: Content> Source for Changing<C> {
+    fn take(&self, files: &Files, _occasion: Occasion) -> Result<(), Vec<String>> {
+        self.content.take(&self.file, files).map_err(|fault| vec![fault])
+    }
+
+    fn refused(&self, faults: &[String]) {
+        log::error!("{}; what was there before stays in use", faults.join("; "));
     }
 }
 

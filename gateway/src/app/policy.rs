@@ -7,8 +7,9 @@ use http::HeaderValue;
 use crate::api::cookie::CookieRules;
 use crate::api::csrf::AllowedOrigins;
 use crate::api::hosts::AnsweredHosts;
+use crate::api::page::{Page, Provider};
 use crate::auth::credential::Shared;
-use crate::config::Config;
+use crate::config::{Config, buttons};
 use crate::gateway::client_info::TrustedProxies;
 use crate::gateway::policy::Policy;
 
@@ -74,11 +75,31 @@ pub fn needing_restart(keys: impl IntoIterator<Item = String>) -> Vec<String> {
     keys.into_iter().filter(needs).collect()
 }
 
-/// The policy of `config`; requests without a token of their own go upstream with the `shared` one.
-pub fn of(config: &Config, shared: Arc<Shared>) -> Policy {
+/// Who signs users in. It stays as it is up to a restart, whatever a configuration that is read again says.
+pub struct Doors {
+    passwords: bool,
+    providers: Vec<Provider>,
+}
+
+impl Doors {
+    /// Those of `config`.
+    pub fn of(config: &Config) -> Self {
+        let passwords = !config.users.are_of_providers();
+        Self { passwords, providers: buttons(&config.providers) }
+    }
+}
+
+/// The policy of `config`, users being signed in by these `doors`; requests without a token of their own go upstream with the
+/// `shared` one.
+pub fn of(config: &Config, doors: &Doors, shared: Arc<Shared>) -> Policy {
     let listen = &config.listen;
+    let page = config.page.clone().map(|page| Page {
+        passwords: doors.passwords,
+        providers: doors.providers.clone(),
+        ..page
+    });
     let hsts = listen.hsts.map(|time| format!("max-age={}", time.as_secs()));
-    let hints = config.page.as_ref().is_some_and(|page| !page.providers.is_empty());
+    let hints = page.as_ref().is_some_and(|page| !page.providers.is_empty());
     Policy {
         cookie: CookieRules { hints, ..config.cookie.clone() },
         forwarding: config.forwarding.clone(),
@@ -91,7 +112,7 @@ pub fn of(config: &Config, shared: Arc<Shared>) -> Policy {
         origins: AllowedOrigins::new(listen.allowed_origins.clone()),
         counts_users: config.metrics.per_user,
         password_by_session: config.users.password_by_session,
-        page: config.page.clone().map(Arc::new),
+        page: page.map(Arc::new),
         hsts: hsts.and_then(|text| HeaderValue::from_str(&text).ok()),
     }
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use serde_json::Value;
 
+use super::counted;
 use super::files::{Loaded, load_again};
-use super::{counted, policy};
+use super::policy::{self, Doors};
 use crate::audit::{Event, EventKind};
 use crate::auth::credential::Shared;
 use crate::config::Config;
@@ -26,6 +27,7 @@ use crate::toml_reader::Written;
 pub(super) struct InForce {
     pub(super) gateway: Arc<Gateway>,
     pub(super) shared: Arc<Shared>,
+    pub(super) doors: Doors,
     pub(super) connections: Connections,
     pub(super) concurrency: Arc<ConcurrencyLimits>,
     /// The configuration in use, for people to read.
@@ -72,7 +74,7 @@ impl InForce {
         self.gateway.auth().set_rules(config.signin.rules);
         self.gateway.auth().set_capacity(config.capacity);
         process_log::set_level(config.log.level, config.log.access);
-        self.gateway.set_policy(policy::of(config, Arc::clone(&self.shared)));
+        self.gateway.set_policy(policy::of(config, &self.doors, Arc::clone(&self.shared)));
     }
 }
 

@@ -7,47 +7,34 @@ pub mod client;
 mod exchange;
 mod failure;
 pub mod logout;
-mod once;
 pub mod provider;
 pub mod refresh;
+pub mod secrets;
 pub mod signin;
 pub mod state;
 
 use std::sync::Arc;
 
+use super::failures::Failures;
 use super::jwt::admission::Admission;
 use crate::clock;
 use crate::jwt::claims::Groups;
 use crate::session::provider::{Granted, Granting};
 use crate::user::name::Username;
 pub use failure::Failure;
-use logout::Failures;
-use once::Once;
 use provider::Provider;
-use state::State;
 
 /// The providers that sign users in.
 pub struct Oidc {
     providers: Vec<Arc<Provider>>,
     admission: Arc<Admission>,
-    /// States with which somebody has come back.
-    used: Once,
-    /// Log-out tokens that have come.
-    tokens: Once,
     failures: Failures,
 }
 
 impl Oidc {
     /// These `providers`, whose users `admission` lets in.
-    pub fn new(providers: Vec<Provider>, admission: Arc<Admission>) -> Self {
-        let providers = providers.into_iter().map(Arc::new).collect();
-        Self {
-            providers,
-            admission,
-            used: Once::default(),
-            tokens: Once::default(),
-            failures: Failures::default(),
-        }
+    pub fn new(providers: Vec<Arc<Provider>>, admission: Arc<Admission>) -> Self {
+        Self { providers, admission, failures: Failures::default() }
     }
 
     /// The provider that is called so here.
@@ -59,7 +46,7 @@ impl Oidc {
     /// too long ago.
     pub fn begun(&self, cookie: &[u8]) -> Option<u64> {
         let now = clock::unix_seconds();
-        let state = |it: &Arc<Provider>| State::open(cookie, &it.seal, now);
+        let state = |it: &Arc<Provider>| it.secrets.open(cookie, now);
         self.providers.iter().find_map(state).map(|state| state.begun())
     }
 }

@@ -28,6 +28,8 @@ pub struct OidcProvider {
     pub client_id: String,
     /// By which the gateway proves that it is that; `None` of a public client.
     pub client_secret: Option<ApiToken>,
+    /// The file that it is in.
+    pub secret_file: Option<Named>,
     /// Where it sends users back to.
     pub redirect: Uri,
     /// What is asked for.
@@ -88,6 +90,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Opti
     let files = table.environment().file;
     let client_secret =
         table.parsed("client_secret_file", |path| ApiToken::of_file(&folder.join(path), files));
+    let secret_file = table.file("client_secret_file", folder);
     let redirect = table.required("redirect", |text| redirect_of(text, id.as_deref()));
     let scopes = scopes(&mut table);
     let times = times(&mut table);
@@ -115,6 +118,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Opti
         ca_file,
         client_id,
         client_secret,
+        secret_file,
         redirect: redirect?,
         scopes,
         times,

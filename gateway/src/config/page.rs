@@ -34,14 +34,19 @@ pub(super) fn read(
     table.close();
     let title = title.unwrap_or_else(|| "InfluxDB".to_owned());
     let path = path.unwrap_or_else(|| "/gateway/".to_owned());
+    let providers = buttons(providers);
+    let passwords = !users.are_of_providers();
+    let page = Page { title, path, logo: None, ui: false, passwords, providers };
+    (is_enabled.then_some(page), logo)
+}
+
+/// The providers that sign users in, as the page has them.
+pub fn buttons(providers: &Providers) -> Vec<Provider> {
     let provider = |it: &OidcProvider| Provider {
         id: it.id.clone(),
         name: it.name.clone(),
         auto: it.auto,
         sign_out: it.sign_out,
     };
-    let providers = providers.oidc.iter().map(provider).collect();
-    let passwords = !users.are_of_providers();
-    let page = Page { title, path, logo: None, ui: false, passwords, providers };
-    (is_enabled.then_some(page), logo)
+    providers.oidc.iter().map(provider).collect()
 }

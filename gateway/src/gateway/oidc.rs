@@ -20,7 +20,7 @@ use crate::api::{Response, options};
 use crate::auth::Auth;
 use crate::auth::oidc::provider::Provider;
 use crate::auth::oidc::signin::{Arrived, Callback, finish};
-use crate::auth::oidc::state::{State, mark};
+use crate::auth::oidc::state::mark;
 use crate::auth::oidc::{Failure, Oidc};
 use crate::clock;
 use crate::request_meta::{ClientKind, RequestMeta};
@@ -82,7 +82,7 @@ fn log_in(oidc: &Oidc, provider: &Provider, policy: &Policy, request: Request<'_
     for old in given_up(oidc, cookies, &head.headers) {
         headers.extend(cookies.delete(old).map(|deletion| (SET_COOKIE, deletion)));
     }
-    let sealed = state.sealed(&provider.seal);
+    let sealed = provider.secrets.seal(&state);
     headers.extend(cookies.set(&mark, &sealed).map(|cookie| (SET_COOKIE, cookie)));
     response
 }
@@ -111,7 +111,7 @@ async fn come_back(
     let cookies = StateCookies { over_tls: provider.is_over_tls() };
     let brought = cookies.all(headers).into_iter();
     let mut brought = brought.filter(|(of, _)| Some(*of) == mark.as_deref());
-    let begun = brought.find_map(|(_, value)| State::open(value, &provider.seal, now));
+    let begun = brought.find_map(|(_, value)| provider.secrets.open(value, now));
     let begun =
         begun.filter(|begun| Some(begun.state().as_bytes()) == state.as_deref().map(|it| &**it));
     // What is no text, is no issuer and no code that a provider would know.

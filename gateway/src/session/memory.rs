@@ -12,6 +12,7 @@ use super::deadlines::Deadlines;
 use super::ended::{EndListener, Ended, Listeners, tell};
 use super::in_flight::InFlight;
 use super::index::{self, SessionIndex};
+use super::once::Once;
 use super::origin::Named;
 use super::token::{DigestHasher, SessionId};
 use super::{EndReason, Lifetime, Page, Place, Record, Session, Wanted, Watch, lock};
@@ -30,9 +31,8 @@ pub struct Capacity {
 
 /// All sessions of this process.
 ///
-/// The cache answers requests. It has no `max_capacity` on purpose:
-/// moka's default policy may silently turn away a new entry when the cache is full, and any
-/// policy would drop somebody's live session. Room is counted at sign-in instead, by the index.
+/// The cache answers requests. It has no `max_capacity` on purpose: moka's default policy may silently turn away a new entry
+/// when the cache is full, and any policy would drop somebody's live session. Room is counted at sign-in, by the index.
 pub struct MemoryStore {
     cache: Cache<SessionId, Arc<Session>, BuildHasherDefault<DigestHasher>>,
     index: Arc<Mutex<SessionIndex>>,
@@ -44,6 +44,8 @@ pub struct MemoryStore {
     listeners: Listeners,
     /// Another process that takes over.
     follower: Arc<Follower>,
+    /// What may come once, and has.
+    pub(super) once: Box<Once>,
 }
 
 /// How many sessions are forgotten at once: a matter of a millisecond.
@@ -70,8 +72,7 @@ impl MemoryStore {
             // Each session knows exactly when it ends, and is forgotten soon after by `sweep`. Should
             // that ever come to a halt, moka forgets in its stead.
             .time_to_idle(lifetime.idle.saturating_mul(2))
-            // Besides keeping the count, a listener bounds how long moka's own clean-up may
-            // hold up the request that happens to run it.
+            // A listener also bounds how long moka's own clean-up may hold up the request that happens to run it.
             .eviction_listener(move |_id, session: Arc<Session>, cause| {
                 if cause.was_evicted() {
                     lock(&remove).remove(&session);
@@ -81,9 +82,9 @@ impl MemoryStore {
                 }
             })
             .build_with_hasher(BuildHasherDefault::default());
-        let (deadlines, underway) = (Mutex::default(), Arc::default());
+        let (deadlines, underway, once) = (Mutex::default(), Arc::default(), Box::default());
         let capacity = ArcSwap::from_pointee(capacity);
-        Self { cache, index, deadlines, underway, lifetime, capacity, listeners, follower }
+        Self { cache, index, deadlines, underway, lifetime, capacity, listeners, follower, once }
     }
 
     /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
@@ -150,8 +151,7 @@ impl MemoryStore {
         lock(&self.index).of(user).to_vec()
     }
 
-    /// Has `session` be of `user`, who was not known for certain when it was created, and counted
-    /// under that id.
+    /// Has `session` be of `user`, who was not known for certain when it was created, and counted under that id.
     pub fn assign(&self, session: &Arc<Session>, user: &Arc<User>) {
         if session.user_id() != user.id() {
             lock(&self.index).assign(session, user.id());

@@ -3,6 +3,7 @@
 mod address;
 mod agreement;
 mod changes;
+pub(super) mod come;
 mod complaints;
 mod counted;
 mod fields;

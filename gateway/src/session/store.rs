@@ -1,8 +1,6 @@
 //! The seam between the gateway and wherever sessions are kept: what is asked of a store, and that it
 //! may be unable to answer.
 
-mod providers;
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -65,6 +63,8 @@ macro_rules! here {
         }
     };
 }
+
+mod providers;
 
 impl SessionStore {
     /// The live session of `token`, renewed; `None` if there is none.

@@ -17,7 +17,6 @@ use super::remote::Remote;
 use crate::auth::jwt::keys::Keys;
 use crate::jwt::discovery::{self, Endpoints, Found};
 use crate::jwt::keys::{KeySet, MOST_BYTES};
-use crate::net::tls::pem;
 
 /// How often a provider is asked.
 const REFRESH: Duration = Duration::from_secs(15 * 60);
@@ -75,12 +74,6 @@ impl Place {
     }
 
     async fn get(&self, place: &Uri) -> Result<Bytes, String> {
-        if let Some(file) = &self.ca_file {
-            // Pingora panics at what is no certificate.
-            let content = std::fs::read(file).map_err(|error| error.to_string());
-            let read = content.and_then(|content| pem::authorities(&content).map(drop));
-            read.map_err(|what| format!("{}: {what}", file.display()))?;
-        }
         let remote = Remote::new(place.clone(), TIMEOUT, self.ca_file.clone());
         let head = RequestHeader::build(Method::GET, remote.path().as_bytes(), Some(4));
         let head = head.and_then(|mut head| {

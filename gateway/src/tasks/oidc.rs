@@ -35,6 +35,11 @@ impl Line {
         Self { ca_file, places: Mutex::default() }
     }
 
+    /// Has certificates be read again: by the next connection.
+    pub fn reconnect(&self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn place(&self, to: &Uri) -> Arc<Remote> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= MOST_PLACES && !places.contains_key(to) {

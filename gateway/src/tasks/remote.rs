@@ -18,6 +18,7 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use crate::net::own_request::{self, AGENT};
+use crate::net::tls::pem;
 
 /// How long a connection is kept for the next request.
 const IDLE: Duration = Duration::from_secs(60);
@@ -66,6 +67,9 @@ impl Remote {
         body: Bytes,
         most_bytes: usize,
     ) -> Result<(StatusCode, Bytes), String> {
+        if self.connector.get().is_none() {
+            self.check_authorities()?;
+        }
         match tokio::time::timeout(self.timeout, self.exchange(head, body, most_bytes)).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_elapsed) => {
@@ -73,6 +77,14 @@ impl Remote {
                 Err(format!("no answer in time, which is {limit}"))
             }
         }
+    }
+
+    /// Whether the file of certificates can be read, if there is one: Pingora panics at what is no certificate.
+    fn check_authorities(&self) -> Result<(), String> {
+        let Some(file) = &self.ca_file else { return Ok(()) };
+        let content = std::fs::read(file).map_err(|error| error.to_string());
+        let read = content.and_then(|content| pem::authorities(&content).map(drop));
+        read.map_err(|what| format!("{}: {what}", file.display()))
     }
 
     async fn exchange(

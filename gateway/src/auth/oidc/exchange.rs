@@ -92,7 +92,7 @@ impl Provider {
 
     /// Adds what proves that the gateway asks: in the form, or in `Authorization` (RFC 6749, section 2.3.1).
     fn prove(&self, form: Parameters, endpoints: &Endpoints) -> (Parameters, Option<HeaderValue>) {
-        match &self.client_secret {
+        match &self.secrets.client() {
             None => (form.with("client_id", &self.client_id), None),
             Some(secret) if endpoints.secret_in_form => {
                 let form = form.with("client_id", &self.client_id);

@@ -1,25 +1,25 @@
 //! Signing out by providers: they say that somebody has signed out there, or are told that somebody has here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use http::Uri;
-use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Oidc;
 use super::provider::Provider;
 use crate::auth::Auth;
+use crate::auth::failures::Standing;
 use crate::clock::{self, Moment};
 use crate::jwt::form::Unverified;
 use crate::jwt::keys::KeySet;
 use crate::jwt::logout_token::{self, LoggedOut};
 use crate::jwt::parameters::Parameters;
 use crate::jwt::refusal::Refusal;
-use crate::request_meta::{ClientKey, RequestMeta};
+use crate::request_meta::RequestMeta;
+use crate::session::once::{Kind, Single};
 use crate::session::origin::Named;
+use crate::session::store::{SessionStore, StoreError};
 
 /// Why nobody was signed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,31 +32,6 @@ pub enum NotLoggedOut {
     Unavailable,
 }
 
-/// How many log-out tokens of a client may be no good, in [`WINDOW`].
-const MOST: u32 = 20;
-
-/// How long that counts.
-const WINDOW: Duration = Duration::from_secs(10);
-
-/// Counts log-out tokens that are no good, by client.
-pub(super) struct Failures(Cache<[u8; 16], Arc<AtomicU32>>);
-
-impl Default for Failures {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(10_000).time_to_live(WINDOW).build())
-    }
-}
-
-impl Failures {
-    fn are_too_many(&self, client: ClientKey) -> bool {
-        self.0.get(&client.octets()).is_some_and(|count| count.load(Ordering::Relaxed) >= MOST)
-    }
-
-    fn note(&self, client: ClientKey) {
-        self.0.get_with(client.octets(), Arc::default).fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// Ends the sessions that a log-out token of `provider` names; returns how many. Its signature is looked at before anything
 /// is looked up.
 pub async fn log_out(
@@ -67,7 +42,7 @@ pub async fn log_out(
     meta: &RequestMeta<'_>,
 ) -> Result<usize, NotLoggedOut> {
     let client = meta.network();
-    if oidc.failures.are_too_many(client) {
+    if oidc.failures.standing(client) != Standing::Fine {
         return Err(NotLoggedOut::TooMany);
     }
     let refused = |why: &dyn std::fmt::Display| {
@@ -79,17 +54,31 @@ pub async fn log_out(
     let LoggedOut { subject, session, jti, until } = judged.map_err(|refusal| refused(&refusal))?;
     let issuer = &provider.rules.issuer;
     let digest = Sha256::new().chain_update(issuer).chain_update([0]).chain_update(&jti);
-    let (digest, now) = (digest.finalize().into(), clock::unix_seconds());
-    if !oidc.tokens.is_first(digest, until, now) {
+    let come = Single { kind: Kind::LogOut, digest: digest.finalize().into(), until };
+    let sessions = auth.sessions();
+    if sessions.has_come(&come).await.map_err(|_| NotLoggedOut::Unavailable)? {
         return Err(refused(&"it has come before"));
     }
-    let sessions = auth.sessions();
-    let subject = subject.map(|subject| Named::subject(issuer, &subject));
-    let ended = match (session, subject) {
+    let ended = end(sessions, issuer, subject.as_deref(), session.as_deref()).await;
+    let ended = ended.map_err(|_| NotLoggedOut::Unavailable)?;
+    // Not before: what could not be done is done when the provider says so again.
+    sessions.note_come(&come).await.map_err(|_| NotLoggedOut::Unavailable)?;
+    Ok(ended)
+}
+
+/// Ends the sessions of a user or of one session at the provider, whichever of the two are named; returns how many.
+async fn end(
+    sessions: &SessionStore,
+    issuer: &str,
+    subject: Option<&str>,
+    session: Option<&str>,
+) -> Result<usize, StoreError> {
+    let subject = subject.map(|subject| Named::subject(issuer, subject));
+    match (session, subject) {
         (None, None) => Ok(0),
         (None, Some(subject)) => sessions.revoke_named(&subject, true).await,
         (Some(session), subject) => {
-            let of_session = sessions.revoke_named(&Named::session(issuer, &session), true).await;
+            let of_session = sessions.revoke_named(&Named::session(issuer, session), true).await;
             match (of_session, subject) {
                 // Those of which the provider has not said to which of its sessions they belong.
                 (Ok(count), Some(subject)) => {
@@ -98,8 +87,7 @@ pub async fn log_out(
                 (of_session, _) => of_session,
             }
         }
-    };
-    ended.map_err(|_| NotLoggedOut::Unavailable)
+    }
 }
 
 /// `None` if there are no keys to judge it by.

@@ -8,6 +8,7 @@ use http::Uri;
 use zeroize::Zeroizing;
 
 use super::client::ProviderClient;
+use super::secrets::Secrets;
 use super::state::State;
 use crate::auth::jwt::keys::Keys;
 use crate::clock::{self, Moment};
@@ -17,8 +18,6 @@ use crate::jwt::keys::KeySet;
 use crate::jwt::parameters::Parameters;
 use crate::jwt::refusal::Refusal;
 use crate::jwt::rules::Rules;
-use crate::seal::Seal;
-use crate::user::secret::ApiToken;
 
 /// One provider.
 pub struct Provider {
@@ -34,8 +33,8 @@ pub struct Provider {
     pub client: Arc<dyn ProviderClient>,
     /// What it knows the gateway by.
     pub client_id: String,
-    /// By which the gateway proves that it is that; `None` of a public client.
-    pub client_secret: Option<ApiToken>,
+    /// By which the gateway proves that it is that, and seals what sign-ins by it are begun with.
+    pub secrets: Secrets,
     /// Where it sends users back to.
     pub redirect: Uri,
     /// What is asked for, with blanks between.
@@ -48,8 +47,6 @@ pub struct Provider {
     pub lifetime: Duration,
     /// Whether users sign out of it too.
     pub sign_out: bool,
-    /// Seals what sign-ins by it are begun with.
-    pub seal: Seal,
     /// Whether the log says that it gives no refresh tokens.
     pub is_told: AtomicBool,
     /// Whether the log says that it does not answer.
@@ -106,8 +103,8 @@ impl Provider {
         }
     }
 
-    /// It has answered.
-    pub(super) fn go_on(&self) {
+    /// It has answered, or is to be asked by another secret.
+    pub fn go_on(&self) {
         self.lock_rest().0 = None;
     }
 

@@ -21,6 +21,7 @@ use crate::metrics::METRICS;
 use crate::metrics::label::SignIn;
 use crate::request_meta::RequestMeta;
 use crate::session::Session;
+use crate::session::once::{Kind, Single};
 use crate::session::origin::{Named, Origin};
 use crate::session::provider::{Kept, ProviderHalf};
 use crate::session::token::SessionToken;
@@ -94,7 +95,9 @@ async fn judge(
 ) -> Result<Arrived, Failure> {
     let now = clock::unix_seconds();
     let state = callback.state.as_ref().ok_or(Failure::State)?;
-    if !oidc.used.is_first(state.digest(), now + LIFE, now) {
+    let come = Single { kind: Kind::SignIn, digest: state.digest(), until: now + LIFE };
+    let is_first = auth.sessions().note_come(&come).await;
+    if !is_first.map_err(|_| Failure::Unavailable)? {
         return Err(Failure::State);
     }
     // A name of its own for each sign-in: nobody is kept from signing in but the client that fails.

@@ -26,6 +26,7 @@ script!(LIFT, "lift.lua");
 script!(LIST, "list.lua");
 script!(LOOK_UP, "look_up.lua");
 script!(OF_USER, "of_user.lua");
+script!(ONCE, "once.lua");
 script!(PASSWORD, "password.lua");
 script!(PROVIDER, "provider.lua");
 script!(REFRESH, "refresh.lua");

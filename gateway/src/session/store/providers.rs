@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{SessionStore, StoreError};
-use crate::clock::Moment;
+use crate::clock::{self, Moment};
 use crate::session::Session;
+use crate::session::once::Single;
 use crate::session::provider::{Confirmed, Granting, Kept, Right};
-use crate::session::redis::provider_asked;
+use crate::session::redis::{come, provider_asked};
 use crate::session::token::SessionToken;
 
 impl SessionStore {
@@ -16,6 +17,19 @@ impl SessionStore {
         if let Self::Redis(redis) = self {
             redis.grant_by(granting);
         }
+    }
+
+    /// Whether something that may come once has come before, to any of the gateways that share the store.
+    pub async fn has_come(&self, what: &Single) -> Result<bool, StoreError> {
+        let now = clock::unix_seconds();
+        ask!(self, memory => memory.once.has_come(what, now), redis => come::has_come(redis, what, Moment::now()))
+    }
+
+    /// Something that may come once has come; false if it had before, to any of the gateways that share the store. While the
+    /// store cannot be asked, nobody knows, and it must not count.
+    pub async fn note_come(&self, what: &Single) -> Result<bool, StoreError> {
+        let now = clock::unix_seconds();
+        ask!(self, memory => memory.once.note(what, now), redis => come::note(redis, what, Moment::now()))
     }
 
     /// Whether another process has the sessions too, and may be about to serve them.

@@ -1,0 +1,64 @@
+//! Files that an `[[oidc]]` names, which change while the gateway serves.
+
+use std::fs;
+
+use super::browser::Browser;
+use super::provider::{Provider, SECRET};
+use super::{LOGIN, start_asking, table};
+use crate::support::*;
+
+/// Puts `text` into the place of a file of the gateway's, whole.
+fn write(gateway: &Gateway, name: &str, text: &str) {
+    let folder = gateway.folder();
+    fs::write(folder.join("new"), text).unwrap();
+    fs::rename(folder.join("new"), folder.join(name)).unwrap();
+}
+
+#[test]
+fn another_secret_of_the_client_counts_without_a_restart() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let gateway = start_asking(&provider, &upstream, "");
+    let mut signed_in = Browser::new(&gateway);
+    signed_in.sign_in(&provider, LOGIN);
+    // Long, so that what sign-ins are sealed by follows from it; then short, so that it does not.
+    for (number, secret) in
+        [format!("{SECRET}-another"), "short".to_owned()].into_iter().enumerate()
+    {
+        let mut begun = Browser::new(&gateway);
+        let location = begun.get(LOGIN).header("location").unwrap().to_owned();
+        provider.change_secret(&secret);
+        let refused = Browser::new(&gateway).try_sign_in(&provider, LOGIN);
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert_eq!(signed_in.get("/api/v2/me").status, 200, "it lives on for a while");
+        write(&gateway, "oidc.secret", &secret);
+        wait_until("it is read again", || {
+            gateway.log().matches("the new secret of oidc keycloak is in use").count() == number + 1
+        });
+        provider.asked("");
+        assert_eq!(signed_in.get("/api/v2/me").status, 200);
+        assert_eq!(provider.asked("POST /token").len(), 1, "it is asked again at once");
+        Browser::new(&gateway).sign_in(&provider, LOGIN);
+        let code = provider.authorize(&location);
+        let back = begun.come_back(&location, &code, &provider.issuer);
+        assert_eq!(back.status, 303, "it was begun before: {back:?}");
+    }
+    write(&gateway, "oidc.secret", "\n");
+    wait_until("it is refused", || gateway.has_logged("what was there before stays in use"));
+    Browser::new(&gateway).sign_in(&provider, LOGIN);
+    assert!(!gateway.log().contains(SECRET));
+}
+
+#[test]
+fn a_provider_that_needs_a_restart_has_no_button_before_it() {
+    let (provider, other, upstream) = (Provider::start(), Provider::start(), Upstream::start());
+    let gateway = start_asking(&provider, &upstream, "");
+    let text = fs::read_to_string(gateway.folder().join("gateway.toml")).unwrap();
+    write(&gateway, "gateway.toml", &(text + &table("other", &other, "")));
+    wait_until("it is read again", || gateway.has_logged("but for what needs a restart: oidc"));
+    let page = Browser::new(&gateway).get("/gateway/").text();
+    assert!(
+        page.contains("/gateway/oidc/keycloak/login") && !page.contains("oidc/other"),
+        "{page}"
+    );
+    assert_eq!(Browser::new(&gateway).get("/gateway/oidc/other/login").status, 404);
+}
