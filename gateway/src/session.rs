@@ -171,6 +171,16 @@ impl Session {
         self.user.store(user);
     }
 
+    /// Takes over what the provider has said since, of the same session in another process.
+    fn follow(&self, other: &Self) {
+        if let (Some(ours), Some(others)) = (self.provider(), other.provider())
+            && others.refreshed() > ours.refreshed()
+        {
+            ours.confirm(others.granted(), others.kept(), others.refreshed());
+            self.set_user(other.user());
+        }
+    }
+
     /// When it began.
     pub fn started(&self) -> Moment {
         self.started

@@ -1,11 +1,12 @@
 //! Sessions of providers that several gateways share, and those that one process takes over from another.
 
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
 use super::browser::Browser;
-use super::provider::Provider;
+use super::provider::{Provider, Says};
 use super::{GRANTS, LOGIN, log_out, prepare, table, wait_for};
 use crate::redis::server::Server;
 use crate::support::*;
@@ -153,23 +154,36 @@ fn without_redis_no_state_and_no_log_out_token_counts_and_both_do_afterwards() {
 fn start_to_be_taken_over(provider: &Provider, upstream: &Upstream) -> Gateway {
     let keys = "refresh = \"1ms\"";
     let server = "[server]\ndrain_delay = \"0s\"\nupgrade_socket = \"upgrade.sock\"\n";
-    let folder = prepare(&upstream, &(table("keycloak", &provider, keys) + GRANTS + server));
+    let folder = prepare(upstream, &(table("keycloak", provider, keys) + GRANTS + server));
     let file = folder.path().join("gateway.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("127.0.0.1:0", &port.to_string())).unwrap();
-    let old = Gateway::start_in(folder);
-    wait_for(&old, &provider);
+    std::fs::write(&file, text.replace("127.0.0.1:0", &closed_port().to_string())).unwrap();
+    let gateway = Gateway::start_in(folder);
+    wait_for(&gateway, provider);
+    gateway
+}
+
+/// Another process that has taken over from `old`.
+fn take_over(old: &Gateway) -> Gateway {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" run --upgrade --config \"$1\""]);
+    command.arg(program().get_program()).arg(old.folder().join("gateway.toml"));
+    let new = Gateway::start_by(command, tempfile::tempdir().unwrap());
+    wait_until("it has taken over", || old.has_logged("another process has taken over"));
+    new
+}
+
+#[test]
+fn sessions_of_providers_are_taken_over_with_what_is_kept_of_them() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let old = start_to_be_taken_over(&provider, &upstream);
     let mut browser = Browser::new(&old);
     browser.sign_in(&provider, LOGIN);
     let session = format!("influxdb-oss-session={}", browser.session());
     // Begun at the old one.
     let location = browser.get(LOGIN).header("location").unwrap().to_owned();
     let jar = browser.jar.clone();
-    let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$0\" run --upgrade --config \"$1\""]);
-    command.arg(program().get_program()).arg(&file);
-    let new = Gateway::start_by(command, tempfile::tempdir().unwrap());
-    wait_until("it has taken over", || old.has_logged("another process has taken over"));
+    let new = take_over(&old);
     let (code, _) = old.wait();
     assert_eq!(code, Some(0));
     wait_for(&new, &provider);
@@ -181,4 +195,33 @@ fn start_to_be_taken_over(provider: &Provider, upstream: &Upstream) -> Gateway {
     let mut browser = Browser::new(&new);
     browser.jar = jar;
     assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 303);
+}
+
+#[test]
+fn a_session_lives_on_that_a_provider_is_asked_about_while_it_is_taken_over() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let old = start_to_be_taken_over(&provider, &upstream);
+    let mut browser = Browser::new(&old);
+    browser.sign_in(&provider, LOGIN);
+    let session = format!("influxdb-oss-session={}", browser.session());
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock().unwrap();
+    provider.say(Says::Behind(Arc::clone(&gate)));
+    provider.asked("");
+    let new = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| ask(&old, &session, get, "/api/v2/me").status);
+        wait_until("the provider is asked", || !provider.asked("POST /token").is_empty());
+        let new = take_over(&old);
+        assert_eq!(ask(&new, &session, get, "/api/v2/me").status, 200);
+        assert!(provider.asked("POST /token").is_empty(), "the old one asks");
+        drop(closed);
+        assert_eq!(waiting.join().unwrap(), 200);
+        new
+    });
+    let (code, _) = old.wait();
+    assert_eq!(code, Some(0));
+    wait_for(&new, &provider);
+    // By what the provider has given to the old one: what that had before is good for nothing any more.
+    assert_eq!(ask(&new, &session, get, "/api/v2/me").status, 200);
+    assert_eq!(provider.asked("POST /token").len(), 1);
 }

@@ -20,7 +20,7 @@ use crate::session::{EndReason, Session, lock};
 
 /// What has become of a session.
 pub enum Change {
-    /// It was created.
+    /// It was created, or what is kept of its provider has changed.
     Created(Arc<Session>),
     /// It has ended.
     Ended(SessionId),
@@ -31,7 +31,7 @@ pub enum Change {
 /// A change as it is written for the other process.
 #[derive(Serialize, Deserialize)]
 pub enum Written {
-    /// A session was created.
+    /// A session was created, or what is kept of its provider has changed.
     Created(Box<Entry>),
     /// The session of this digest has ended.
     Ended(String),
@@ -187,10 +187,19 @@ impl MemoryStore {
         self.cache.iter().map(|(_, session)| session).collect()
     }
 
+    /// Tells the other process, if there is one, what has become of `session`.
+    pub fn has_changed(&self, session: &Arc<Session>) {
+        self.follower.created(session);
+    }
+
     /// Enters a session of the other process, if it holds at `now` and is not known here. The limits do not count: it was
-    /// let in before.
+    /// let in before. Of one that is known, it may be news what its provider has said.
     pub fn take_over(&self, session: Session, now: Moment) -> Option<Arc<Session>> {
-        if self.cache.contains_key(session.id()) || !session.is_live(now, &self.lifetime) {
+        if let Some(known) = self.cache.get(session.id()) {
+            known.follow(&session);
+            return None;
+        }
+        if !session.is_live(now, &self.lifetime) {
             return None;
         }
         let session = Arc::new(session);

@@ -54,7 +54,7 @@ impl SessionStore {
     /// The provider of `session`, that of `token`, has confirmed it at `now`.
     pub async fn confirm(
         &self,
-        session: &Session,
+        session: &Arc<Session>,
         token: &SessionToken,
         confirmed: Confirmed,
         now: Moment,
@@ -67,6 +67,10 @@ impl SessionStore {
             half.confirm(token, kept, now);
         }
         session.set_user(user);
+        if let Self::Memory(memory) = self {
+            memory.has_changed(session);
+        }
+        self.settled().await;
         Ok(())
     }
 
