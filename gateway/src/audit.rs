@@ -85,6 +85,8 @@ pub enum Reason {
     JwtUnknownKey,
     /// A JWT that does not say what it has to.
     JwtClaims,
+    /// A JWT from a client that has brought too many which nobody had signed.
+    JwtThrottled,
     /// A user of an identity provider to whom nothing is granted.
     NoGrant,
     /// A user of an identity provider whose name is another's here.

@@ -55,6 +55,7 @@ fn outcome(reason: Reason) -> Option<SignIn> {
         | Reason::JwtAudience
         | Reason::JwtUnknownKey
         | Reason::JwtClaims
+        | Reason::JwtThrottled
         | Reason::NoGrant
         | Reason::NameTaken
         | Reason::TokenUnknown

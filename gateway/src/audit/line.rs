@@ -102,6 +102,7 @@ impl Reason {
             Self::JwtAudience => "jwt_audience",
             Self::JwtUnknownKey => "jwt_unknown_key",
             Self::JwtClaims => "jwt_claims",
+            Self::JwtThrottled => "jwt_throttled",
             Self::NoGrant => "no_grant",
             Self::NameTaken => "name_taken",
             Self::OidcState => "oidc_state",

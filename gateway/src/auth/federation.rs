@@ -70,10 +70,10 @@ impl Auth {
     pub async fn by_jwt<'a>(
         &self,
         authorization: &HeaderValue,
-        meta: impl FnOnce() -> RequestMeta<'a>,
+        meta: impl Fn() -> RequestMeta<'a>,
     ) -> Option<Result<Arc<JwtCaller>, JwtError>> {
-        let judged =
-            self.jwts.as_ref()?.caller(authorization, |name| self.has_account(name)).await?;
+        let (client, is_taken) = (|| meta().network(), |name: &Username| self.has_account(name));
+        let judged = self.jwts.as_ref()?.caller(authorization, client, is_taken).await?;
         Some(judged.map_err(|refused| {
             if refused.is_new
                 && let Some((reason, user)) = refused.error.reason()

@@ -12,6 +12,7 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::credential::JwtCaller;
+use super::failures::{Failures, Standing, WINDOW};
 use crate::audit::Reason;
 use crate::clock::{self, Moment};
 use crate::jwt::form::{self, Unverified};
@@ -21,6 +22,7 @@ use crate::jwt::rules::Rules;
 use crate::jwt::verify::{Identity, suppose, verify};
 use crate::metrics::METRICS;
 use crate::metrics::label::JwtOutcome;
+use crate::request_meta::ClientKey;
 use crate::user::name::Username;
 use crate::user::{Status, User};
 use admission::{Admission, Denied};
@@ -40,6 +42,8 @@ pub struct Jwts {
     admission: Arc<Admission>,
     known: Cache<Key, Known>,
     refused: Cache<Key, JwtError>,
+    /// Clients whose tokens nobody has signed.
+    failures: Failures,
 }
 
 /// The digest of a token, so that no tokens are kept.
@@ -50,6 +54,14 @@ struct Known {
     caller: Arc<JwtCaller>,
     /// In seconds since 1970.
     until: u64,
+    verified: Moment,
+}
+
+/// Who comes with a token that is not remembered as good.
+struct Asking {
+    client: ClientKey,
+    /// Whether the token was good a while ago.
+    was_good: bool,
 }
 
 /// Why a JWT is refused.
@@ -63,6 +75,8 @@ pub enum JwtError {
     NameTaken(Username),
     /// There are no keys to verify it with.
     Unavailable,
+    /// Too many of its client's had not the right signature: it was not looked at. Come back after so long.
+    Throttled(Duration),
 }
 
 /// A JWT that is refused.
@@ -84,8 +98,11 @@ pub struct Supposed {
 /// How many tokens are remembered.
 const MOST: u64 = 10_000;
 
-/// How long a good one is, at most.
+/// How long a good one is, at most, before it is verified again.
 const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// How long it is known that a token was good: a client that brings one is not turned away for others' failures.
+const WAS_GOOD_FOR: Duration = Duration::from_secs(3600);
 
 /// How long a bad one is.
 const BAD_FOR: Duration = Duration::from_secs(5);
@@ -97,8 +114,8 @@ impl Jwts {
             let cache = Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru());
             cache.time_to_live(time).build()
         }
-        let (known, refused) = (cache(GOOD_FOR), cache(BAD_FOR));
-        Self { providers, admission, known, refused }
+        let (known, refused) = (cache(WAS_GOOD_FOR), cache(BAD_FOR));
+        Self { providers, admission, known, refused, failures: Failures::default() }
     }
 
     /// Whether there is a JWT of one of the providers in `authorization`, good or bad.
@@ -133,22 +150,24 @@ impl Jwts {
         Some(Supposed { caller, is_verified: keys.is_some() })
     }
 
-    /// Who comes with the JWT in `authorization`. `None` if there is no JWT of one of the providers. `is_taken` says
-    /// whether somebody else has a name.
+    /// Who comes with the JWT in `authorization`, by a client that is told by `client`. `None` if there is no JWT of one of
+    /// the providers. `is_taken` says whether somebody else has a name.
     pub async fn caller(
         &self,
         authorization: &HeaderValue,
+        client: impl FnOnce() -> ClientKey,
         is_taken: impl Fn(&Username) -> bool,
     ) -> Option<Result<Arc<JwtCaller>, Refused>> {
         let token = form::in_authorization(authorization.as_bytes())?;
         let (key, now): (Key, _) = (Sha256::digest(&token).into(), clock::unix_seconds());
-        if let Some(known) = self.known.get(&key)
-            && now < known.until
-        {
+        let known = self.known.get(&key);
+        let was_good = known.is_some();
+        if let Some(known) = known.filter(|known| known.is_still(now, Moment::now())) {
             METRICS.jwts.count(JwtOutcome::Remembered);
             return Some(Ok(known.caller));
         }
-        let judged = Box::pin(self.judge(&token, key, now, is_taken)).await?;
+        let client = Asking { client: client(), was_good };
+        let judged = Box::pin(self.judge(&token, (key, client), now, is_taken)).await?;
         METRICS.jwts.count(outcome(&judged));
         Some(judged)
     }
@@ -156,7 +175,7 @@ impl Jwts {
     async fn judge(
         &self,
         token: &[u8],
-        key: Key,
+        (key, Asking { client, was_good }): (Key, Asking),
         now: u64,
         is_taken: impl Fn(&Username) -> bool,
     ) -> Option<Result<Arc<JwtCaller>, Refused>> {
@@ -164,6 +183,9 @@ impl Jwts {
         let provider = self.provider_of(&token)?;
         if let Some(error) = self.refused.get(&key) {
             return Some(Err(Refused { error, is_new: false }));
+        }
+        if !was_good && let Standing::TooMany { is_new } = self.failures.standing(client) {
+            return Some(Err(Refused { error: JwtError::Throttled(WINDOW), is_new }));
         }
         let admitted = match provider.verify(&token, now).await {
             Ok(identity) => self.admit(identity, provider, is_taken),
@@ -176,6 +198,9 @@ impl Jwts {
             }
             Err(error) => {
                 log::debug!("jwt: a token of {} is refused: {error:?}", provider.rules.issuer);
+                if let JwtError::Refused(Refusal::Signature(_)) = error {
+                    self.failures.note(client);
+                }
                 // A key may come at any moment.
                 if !matches!(error, JwtError::Unavailable | JwtError::Refused(Refusal::UnknownKey))
                 {
@@ -206,7 +231,15 @@ impl Jwts {
         })?;
         let (status, access) = (Status::Active, grant.access);
         let user = Arc::new(User { name, id, status, access, token: None });
-        Ok(Known { caller: Arc::new(JwtCaller { user, grant, jti }), until })
+        let caller = Arc::new(JwtCaller { user, grant, jti });
+        Ok(Known { caller, until, verified: Moment::now() })
+    }
+}
+
+impl Known {
+    /// Whether it need not be verified again.
+    fn is_still(&self, now: u64, moment: Moment) -> bool {
+        now < self.until && moment.since(self.verified) < GOOD_FOR
     }
 }
 
@@ -239,6 +272,7 @@ impl JwtError {
             Self::Refused(Refusal::Claims(_)) => (Reason::JwtClaims, None),
             Self::NoGrant(name) => (Reason::NoGrant, Some(name)),
             Self::NameTaken(name) => (Reason::NameTaken, Some(name)),
+            Self::Throttled(_) => (Reason::JwtThrottled, None),
             Self::Unavailable => return None,
         })
     }
@@ -254,6 +288,7 @@ fn outcome(judged: &Result<Arc<JwtCaller>, Refused>) -> JwtOutcome {
         Err(JwtError::Refused(Refusal::Claims(_))) => JwtOutcome::Claims,
         Err(JwtError::NoGrant(_)) => JwtOutcome::NoGrant,
         Err(JwtError::NameTaken(_)) => JwtOutcome::NameTaken,
+        Err(JwtError::Throttled(_)) => JwtOutcome::Throttled,
         Err(JwtError::Unavailable) => JwtOutcome::Unavailable,
     }
 }

@@ -231,6 +231,7 @@ pub fn jwt_rejected(error: &JwtError) -> Rejection {
         JwtError::NoGrant(_) => Rejection::NotGranted,
         JwtError::NameTaken(_) => Rejection::NameTaken,
         JwtError::Unavailable => Rejection::DirectoryUnavailable,
+        JwtError::Throttled(wait) => Rejection::TooManyFailures(*wait),
     }
 }
 

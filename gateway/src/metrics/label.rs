@@ -107,6 +107,7 @@ labels! {
         NoGrant "no_grant",
         NameTaken "name_taken",
         Unavailable "unavailable",
+        Throttled "throttled",
     }
 
     /// What came of a gateway token.

@@ -126,6 +126,7 @@ pub(super) fn why_jwt(error: &JwtError) -> String {
             )
         }
         JwtError::Unavailable => "the provider's keys are not known".to_owned(),
+        JwtError::Throttled(_) => "too many JWTs of the client had a wrong signature".to_owned(),
     }
 }
 
