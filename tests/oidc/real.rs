@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
@@ -73,8 +74,8 @@ fn path(url: &str) -> &str {
     &rest[rest.find('/').unwrap()..]
 }
 
-/// Signs `subject` in, from the first page to the last; returns the cookies there.
-fn sign_in(real: &Real, browser: &mut Browser<'_>, subject: &str) -> Vec<(String, String)> {
+/// Has `subject` sign in at the provider; returns where that sends the browser to, and the cookies there.
+fn go(real: &Real, browser: &mut Browser<'_>, subject: &str) -> (String, Vec<(String, String)>) {
     let mut jar = Vec::new();
     let account = format!("X-Account: {subject}");
     let mut location =
@@ -84,9 +85,24 @@ fn sign_in(real: &Real, browser: &mut Browser<'_>, subject: &str) -> Vec<(String
         assert_eq!(answer.status, 303, "{location}: {answer:?}");
         answer.header("location").unwrap().clone_into(&mut location);
     }
-    let answer = browser.get(path(&location));
+    (location, jar)
+}
+
+/// The browser comes back.
+fn arrive(browser: &mut Browser<'_>, location: &str) {
+    let answer = browser.get(path(location));
     assert_eq!((answer.status, answer.header("location")), (303, Some("/gateway/")), "{answer:?}");
-    jar
+}
+
+/// Has each of `items` done with, by many threads at once.
+fn by_threads<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().unwrap().next();
+    std::thread::scope(|scope| {
+        let some = || scope.spawn(|| std::iter::from_fn(next).map(&work).collect::<Vec<_>>());
+        let threads: Vec<_> = (0..THREADS).map(|_| some()).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 #[test]
@@ -109,7 +125,8 @@ fn a_certified_provider_signs_in_refreshes_and_signs_out() {
     wait_until("the provider is known", || gateway.has_logged(&told));
 
     let mut browser = Browser::new(&gateway);
-    let mut jar = sign_in(&real, &mut browser, "ann");
+    let (back, mut jar) = go(&real, &mut browser, "ann");
+    arrive(&mut browser, &back);
     assert_eq!(browser.get("/api/v2/me").json()["name"], "user-ann");
     assert_eq!(browser.send(&post("/api/v2/write", &[])).status, 200);
     real.regroup("ann", "readers");
@@ -135,20 +152,18 @@ fn a_certified_provider_signs_in_refreshes_and_signs_out() {
         let line = cookie(&format!("influxdb-oss-session={}", browser.session()));
         gateway.connect().send(&get("/api/v2/me", &[&line])).status == 401
     });
-    // Many at once, and nobody gets another's session.
+    // Many at once, and nobody gets another's session: all have begun before the first of them comes back.
     let names: Vec<_> = (0..MANY).map(|number| format!("u{number}")).collect();
-    std::thread::scope(|scope| {
-        for names in names.chunks(MANY / 20) {
-            let (real, gateway) = (&real, &gateway);
-            scope.spawn(move || {
-                for name in names {
-                    let mut browser = Browser::new(gateway);
-                    sign_in(real, &mut browser, name);
-                    let me = browser.get("/api/v2/me").json()["name"].clone();
-                    assert_eq!(me, json!(format!("user-{name}")));
-                }
-            });
-        }
+    let begun = by_threads(names, |name| {
+        let mut browser = Browser::new(&gateway);
+        let (back, _) = go(&real, &mut browser, &name);
+        (name, browser, back)
+    });
+    // The last to begin comes back first.
+    by_threads(begun.into_iter().rev().collect(), |(name, mut browser, back)| {
+        arrive(&mut browser, &back);
+        let me = browser.get("/api/v2/me").json()["name"].clone();
+        assert_eq!(me, json!(format!("user-{name}")));
     });
     let audit = gateway.audit();
     let signed_in = audit.lines().filter(|line| {
@@ -159,4 +174,7 @@ fn a_certified_provider_signs_in_refreshes_and_signs_out() {
 }
 
 /// How many sign in at once.
-const MANY: usize = 100;
+const MANY: usize = 1000;
+
+/// By so many threads.
+const THREADS: usize = 20;

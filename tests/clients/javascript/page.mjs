@@ -8,8 +8,16 @@ export const { GATEWAY_URL, GATEWAY_USER, GATEWAY_PASSWORD } = process.env;
 /** How long anything may take, in milliseconds. */
 const PATIENCE = 20_000;
 
-/** The fetch of sessions by somebody who has none, and a refused form, are no faults. */
-const EXPECTED = /^Failed to load resource: the server responded with a status of 401 /;
+/** The fetch of sessions by somebody who has none, a refused form, and a sign-in that has failed are no faults. */
+const EXPECTED = /^Failed to load resource: the server responded with a status of 40[01] /;
+
+/** How a view is looked at. */
+export const LOOKS = {
+  light: { colorScheme: "light" },
+  dark: { colorScheme: "dark" },
+  narrow: { viewport: { width: 320, height: 640 } },
+  "forced colours": { forcedColors: "active" },
+};
 
 /** What nobody expects: what the policy of the page has stopped, errors, dialogs, requests to anybody else. */
 export const unexpected = [];

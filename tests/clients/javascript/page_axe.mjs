@@ -2,14 +2,7 @@
 // in English and, where it can make a difference, in German. Prints what is wrong, a line for each view where something is.
 
 import { faultsOf } from "./axe.mjs";
-import { GATEWAY_URL, GATEWAY_USER, launch, open, signIn, signInElsewhere, submit, told } from "./page.mjs";
-
-const LOOKS = {
-  light: { colorScheme: "light" },
-  dark: { colorScheme: "dark" },
-  narrow: { viewport: { width: 320, height: 640 } },
-  "forced colours": { forcedColors: "active" },
-};
+import { GATEWAY_URL, GATEWAY_USER, LOOKS, launch, open, signIn, signInElsewhere, submit, told } from "./page.mjs";
 
 let views = 0;
 

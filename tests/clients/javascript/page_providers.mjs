@@ -2,7 +2,7 @@
 // where the browser was led, a line for each step.
 
 import { faultsOf } from "./axe.mjs";
-import { GATEWAY_URL, launch, open, told, unexpected } from "./page.mjs";
+import { GATEWAY_URL, LOOKS, launch, open, told, unexpected } from "./page.mjs";
 
 const { PROVIDER_URL } = process.env;
 
@@ -35,6 +35,7 @@ const view = (page) => page.locator("section:visible h1").textContent();
 
 async function byButton() {
   await looks();
+  await failures();
   const { context, page, tell } = await tab();
   await page.goto(`${GATEWAY_URL}/`);
   tell("without a session", await view(page));
@@ -76,6 +77,24 @@ async function looks() {
     await page.waitForSelector(".providers a");
     unexpected.push(...(await faultsOf(page)));
     await context.close();
+  }
+}
+
+/** So is the one that says why a sign-in has failed: here, nobody has begun one. */
+async function failures() {
+  for (const [name, look] of Object.entries(LOOKS)) {
+    for (const [locale, heading] of [["en", "Sign-in failed"], ["de", "Anmeldung fehlgeschlagen"]]) {
+      const { context, page } = await open(browser, { ...look, locale, bypassCSP: true });
+      await page.goto(`${GATEWAY_URL}/gateway/oidc/keycloak/callback?code=x&state=y`);
+      const faults = await faultsOf(page);
+      if ((await view(page)) !== heading) {
+        faults.push("it is another page");
+      }
+      unexpected.push(...faults.map((fault) => `failure, ${locale}, ${name}: ${fault}`));
+      await page.click("a");
+      await page.waitForSelector(".providers a");
+      await context.close();
+    }
   }
 }
 

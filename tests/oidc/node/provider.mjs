@@ -3,6 +3,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
+import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
+import LRU from 'oidc-provider/lib/helpers/lru.js';
 
 // What it has to say of itself is for nobody: the one line that is waited for is the issuer.
 const say = console.log;
@@ -10,6 +12,9 @@ console.info = console.log = () => {};
 
 const [clientId, clientSecret, gateway] = process.argv.slice(2);
 const groups = new Map();
+
+// By itself it remembers a thousand things, and a sign-in is several.
+const store = new LRU({ maxSize: 100_000 });
 
 const account = (_, sub) => ({
   accountId: sub,
@@ -33,6 +38,7 @@ const server = createServer();
 server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
+    adapter: (model) => new MemoryAdapter(model, store),
     clients: [{
       client_id: clientId,
       client_secret: clientSecret,
