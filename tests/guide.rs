@@ -54,6 +54,24 @@ fn every_example_of_the_guide_is_good() {
     assert_eq!(blocks, examples().keys().filter(|name| has_extension(name, "toml")).count());
 }
 
+/// The first whole configuration on the page about single sign-on is what a stranger copies.
+#[test]
+fn the_configuration_for_keycloak_is_good() {
+    let page = read("docs/single-sign-on.md");
+    let mut blocks = page.split("```toml\n").skip(1).filter(|block| block.starts_with("[listen]"));
+    let text = blocks.next().unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["oidc.secret", "writers.token", "readers.token"] {
+        assert!(text.contains(&format!("\"{file}\"")), "{file}");
+        fs::write(folder.path().join(file), "a-secret\n").unwrap();
+    }
+    let config = folder.path().join("gateway.toml");
+    fs::write(&config, text).unwrap();
+    let output = output_of(program().args(["check", "--config"]).arg(&config), "");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*said), (Some(0), ""));
+}
+
 #[test]
 fn the_guides_commands_for_users_work() {
     let guide = read("docs/guide.md");
