@@ -42,6 +42,7 @@ def arguments():
     parser.add_argument("--rate", type=int, default=1000, help="forwarded requests a second beside them (1000)")
     parser.add_argument("--parts", type=command.names(PARTS), default=list(PARTS), metavar="PART,…",
                         help="what to measure: " + ", ".join(PARTS))
+    parser.add_argument("--program", metavar="FILE", help="a gateway that is built already, to try the benchmark itself")
     command.add_reporting(parser, "docs/single-sign-on.md")
     return parser.parse_args()
 
@@ -51,7 +52,7 @@ def measure(options):
     busy = os.getloadavg()[0]
     command.say(f"load average {busy:.1f}; builds the gateway and the load")
     with command.workplace("sso") as folder:
-        place = Place(folder, programs.build(folder))
+        place = Place(folder, programs.build(folder, options.program))
         with Provider(Issuer(folder)) as provider, place.start_upstream():
             bench = Bench(place, provider, options.rounds, options.seconds, options.requests, options.times,
                           options.storm, options.rate)

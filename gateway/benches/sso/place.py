@@ -19,6 +19,7 @@ OF_OTHERS = CORES[1:] or CORES
 
 EMPTY = "204"
 REFUSED = "401 unauthorized access"
+TURNED_AWAY = "429 too many requests"
 SIGNED_IN = "204 set-cookie: influxdb-oss-session="
 
 _files = itertools.count()
@@ -62,11 +63,15 @@ class Place:
         command = [programs.find("redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         return Server("redis-server", command, port, OF_OTHERS, folder / "log")
 
-    def start_gateway(self, provider, sign_in=False, store=None):
-        """A gateway with one thread that takes JWTs of `provider`, or has it sign users in; its sessions in `store`."""
+    def start_gateway(self, provider, sign_in=False, store=None, trusts=False):
+        """A gateway with one thread that takes JWTs of `provider`, or has it sign users in; its sessions in `store`. If it
+        `trusts` the load, clients are who that says."""
         folder, port = self.of("gateway"), free_port()
         more = (_oidc if sign_in else _jwt)(provider, port) + (_store(store) if store else "")
-        (folder / "gateway.toml").write_text(text.gateway(port, self.upstream, folder, more))
+        config = text.gateway(port, self.upstream, folder, more)
+        if trusts:
+            config = config.replace("[listen]\n", '[listen]\ntrusted_proxies = ["127.0.0.1"]\n', 1)
+        (folder / "gateway.toml").write_text(config)
         files = {"users.toml": text.users(1, text.CHEAPEST_HASH), "grant.token": "granted", "oidc.secret": SECRET}
         for name, content in files.items():
             (folder / name).write_text(content)
@@ -81,14 +86,14 @@ class Place:
         file.write_text(requests)
         return file
 
-    def client(self, gateway, requests, kind, count=None, connections=1, cookies=None, **options):
+    def client(self, gateway, requests, kinds, count=None, connections=1, cookies=None, **options):
         """What runs the load."""
-        return client.command(self.built["client"], gateway.port, self.file(requests), [kind], connections, OF_OTHERS,
+        return client.command(self.built["client"], gateway.port, self.file(requests), kinds, connections, OF_OTHERS,
                               count, cookies=cookies, **options)
 
     def load(self, gateway, requests, kind, count, connections=1, cookies=None, rate=None):
         """Sends the text `requests` again and again, `count` in all: what came of it."""
-        command = self.client(gateway, requests, kind, count, connections, cookies, seconds=3600, rate=rate)
+        command = self.client(gateway, requests, [kind], count, connections, cookies, seconds=3600, rate=rate)
         done = subprocess.run(command, text=True, capture_output=True)
         return client.result(done.stdout, done.stderr, done.returncode)
 

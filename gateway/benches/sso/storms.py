@@ -1,16 +1,17 @@
-"""What those who are signed in notice of forged JWTs, beside as many requests of nobody."""
+"""What those who are signed in notice of forged JWTs, of one client and of many, beside as many requests of nobody."""
 
 import signal
 import subprocess
 import time
 from contextlib import contextmanager
+from ipaddress import ip_address
 from statistics import median
 
 from cpu import credential
 from harness import client, text
 from harness.command import say
 from issuer import ALGORITHMS
-from place import EMPTY, REFUSED
+from place import EMPTY, REFUSED, TURNED_AWAY
 
 CONNECTIONS = 64
 
@@ -20,17 +21,26 @@ FORGOTTEN = 5
 
 CALM, NOBODY = "none", "nobody"
 
+# Storms of forged JWTs: by one client, which is turned away soon, and by one client for each.
+FORGED = [(algorithm, of_many) for of_many in (False, True) for algorithm in ALGORITHMS]
+
+
+def name_of(algorithm, of_many):
+    """What such a storm is called in the results."""
+    return f"{algorithm} of many" if of_many else algorithm
+
 
 def measure(bench):
     """Latency of forwarded requests at a steady rate, in turn without a storm and with each."""
     storms = {NOBODY: text.request(text.FORWARDED)}
     # Each token is another, for as long as one that was refused is remembered.
     count = bench.storm * (FORGOTTEN + 1)
-    for algorithm in ALGORITHMS:
-        say(f"{algorithm}: forges {count:,} tokens")
-        storms[algorithm] = "".join(_forged(bench, algorithm) for _ in range(count))
+    for algorithm, of_many in FORGED:
+        name = name_of(algorithm, of_many)
+        say(f"{name}: forges {count:,} tokens")
+        storms[name] = "".join(_forged(bench, algorithm, number if of_many else 0) for number in range(count))
     found = {name: [] for name in (CALM, *storms)}
-    with bench.place.start_gateway(bench.provider) as gateway:
+    with bench.place.start_gateway(bench.provider, trusts=True) as gateway:
         # The keys are there.
         bench.place.load(gateway, text.request(text.FORWARDED, **credential(bench, gateway, "ES256")), EMPTY, 10)
         request = text.request(text.FORWARDED, **credential(bench, gateway, "session"))
@@ -46,9 +56,10 @@ def measure(bench):
             "storms": {name: _summary(rounds, found[NOBODY]) for name, rounds in found.items()}}
 
 
-def _forged(bench, algorithm):
+def _forged(bench, algorithm, client):
     issuer = bench.provider.issuer
-    return text.request(text.FORWARDED, Authorization=f"Bearer {issuer.forged(algorithm, issuer.claims())}")
+    return text.request(text.FORWARDED, Authorization=f"Bearer {issuer.forged(algorithm, issuer.claims())}",
+                        X_Forwarded_For=str(ip_address("10.0.0.0") + client))
 
 
 def _forwarded(bench, gateway, request):
@@ -61,7 +72,7 @@ def _forwarded(bench, gateway, request):
 def _raging(bench, gateway, requests):
     """A storm at its height beside whatever the block does; what came of it is in the dictionary that is given."""
     result = {}
-    command = bench.place.client(gateway, requests, REFUSED, connections=CONNECTIONS, rate=bench.storm)
+    command = bench.place.client(gateway, requests, [REFUSED, TURNED_AWAY], connections=CONNECTIONS, rate=bench.storm)
     process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         time.sleep(RISE)
