@@ -173,7 +173,7 @@ impl Connection {
     }
 
     /// Reads until `stream` has ended, and acknowledges what must be. The window of the connection
-    /// is opened again by as much as came.
+    /// is opened again by as much as came. Trailers are after the headers.
     pub(crate) fn finish(&mut self, stream: u32) -> End {
         let mut answer: Option<Answer> = None;
         while let Some(frame) = self.read() {
@@ -183,7 +183,10 @@ impl Connection {
                 continue;
             }
             match (frame.kind, fields) {
-                (HEADERS, Some(headers)) if answer.is_none() => answer = Some(answer_of(headers)),
+                (HEADERS, Some(headers)) => match &mut answer {
+                    None => answer = Some(answer_of(headers)),
+                    Some(answer) => answer.headers.extend(headers),
+                },
                 (DATA, _) => {
                     let body = &mut answer.as_mut().expect("a head before the body").body;
                     body.extend(&frame.payload);

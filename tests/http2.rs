@@ -183,13 +183,13 @@ fn h2spec_finds_nothing() {
 /// A request that no honest client makes, and what must become of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
-    id: String,
+pub(crate) struct Case {
+    pub(crate) id: String,
     class: String,
     source: String,
     /// Instead of those of an ordinary request; `null`: not at all.
     #[serde(default)]
-    pseudo: BTreeMap<String, Option<String>>,
+    pub(crate) pseudo: BTreeMap<String, Option<String>>,
     #[serde(default)]
     fields: Vec<(String, String)>,
     /// Whether `fields` come before the cookie.
@@ -197,40 +197,40 @@ struct Case {
     first: bool,
     /// Whether the session is left out.
     #[serde(default)]
-    nobody: bool,
+    pub(crate) nobody: bool,
     body: Option<String>,
     #[serde(default)]
     trailers: Vec<(String, String)>,
     /// A status, or `"refused"`: any 4xx, a reset, or the end of the connection.
     expect: serde_json::Value,
     /// What the upstream sees; `null`: nothing of it.
-    upstream: Option<Forwarded>,
+    pub(crate) upstream: Option<Forwarded>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Forwarded {
+pub(crate) struct Forwarded {
     line: Option<String>,
     #[serde(default)]
     has: BTreeMap<String, String>,
     #[serde(default)]
-    hasnt: Vec<String>,
+    pub(crate) hasnt: Vec<String>,
     body: Option<String>,
-    never: Option<String>,
+    pub(crate) never: Option<String>,
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let text = std::fs::read_to_string(repository().join("tests/http2/cases.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 impl Case {
-    fn run(&self, secure: &SecureGateway, session: &str) -> End {
-        let mut pseudo: Vec<_> = head("GET", "/api/v2/buckets")
-            .iter()
-            .filter(|(name, _)| !self.pseudo.contains_key(*name))
-            .copied()
-            .collect();
+    /// Sends it, as a request that is otherwise like this `plain` one.
+    pub(crate) fn run(&self, secure: &SecureGateway, session: &str, plain: &[Field<'_>]) -> End {
+        let (plain, more): (Vec<Field<'_>>, Vec<_>) =
+            plain.iter().partition(|(name, _)| name.starts_with(':'));
+        let mut pseudo: Vec<_> =
+            plain.iter().filter(|(name, _)| !self.pseudo.contains_key(*name)).copied().collect();
         let told = |(name, value): (&'_ String, &'_ Option<String>)| {
             value.as_ref().map(|value| (name.clone(), value.clone()))
         };
@@ -245,7 +245,11 @@ impl Case {
             }
         }
         let cookie = if self.nobody { vec![] } else { vec![("cookie", session)] };
-        let order = if self.first { [pseudo, fields, cookie] } else { [pseudo, cookie, fields] };
+        let order = if self.first {
+            [pseudo, fields, more, cookie]
+        } else {
+            [pseudo, more, cookie, fields]
+        };
         let head = order.concat();
 
         let mut connection = Connection::open(secure, &[]);
@@ -315,7 +319,7 @@ fn no_attack_gets_through() {
     let line = cookie(&session);
     let mut good = secure.gateway.connect();
     for case in cases() {
-        let end = case.run(&secure, &session);
+        let end = case.run(&secure, &session, &head("GET", "/api/v2/buckets"));
         // Whatever of the case is on its way upstream comes before this.
         assert_eq!(good.send(&get("/api/v2/good", &[&line])).text(), "ada", "{}", case.id);
         let mut seen = upstream.seen_by_clients();

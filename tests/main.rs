@@ -57,14 +57,22 @@ mod exchanges;
 mod explain;
 /// The files that are read again while the gateway serves: half-written, unreadable, locked.
 mod files;
+/// Arrow's Flight server.
+mod flight_server;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.
 mod forward;
 /// HTTP/2, frame by frame.
 mod frames;
 /// Gateway tokens of users, for what can send nothing but a token.
 mod gateway_tokens;
+/// gRPC for InfluxDB 3, by Arrow's own server and real clients.
+mod grpc;
+/// The same, frame by frame.
+mod grpc_frames;
 /// The guide: its examples are good, its commands work, and links in the documentation lead somewhere.
 mod guide;
+/// An upstream that speaks HTTP/2.
+mod h2_upstream;
 /// Which hosts are answered.
 mod hosts;
 /// HTTP/2: the same answers, and attacks that HTTP/1 does not know.

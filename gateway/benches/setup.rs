@@ -50,6 +50,7 @@ impl Setup {
                 ui: false,
                 page: None,
                 unversioned: Unversioned::Closed,
+                grpc: false,
             },
             identity: IdentityHeaders::new(HeaderName::from_static("x-forwarded-user"), None, &[]),
             shared: Shared::new(ApiToken::parse(&"s".repeat(88)).ok(), Scheme::Token),

@@ -8,6 +8,7 @@ pub mod csrf;
 pub mod form;
 pub mod forward;
 pub mod framing;
+pub mod grpc;
 pub mod hosts;
 pub mod identity;
 pub mod json;

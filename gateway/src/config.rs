@@ -10,6 +10,7 @@ mod forward;
 mod grant;
 mod identity;
 mod jwt;
+mod limits;
 mod listen;
 mod log;
 mod metrics;
@@ -24,7 +25,6 @@ mod upstream;
 mod users;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use http::uri::Authority;
 use pingora::server::configuration::ServerConf;
@@ -36,7 +36,7 @@ use crate::api::route::Forwarding;
 use crate::limits::Limits;
 use crate::session::Lifetime;
 use crate::session::memory::Capacity;
-use crate::toml_reader::{self, Diagnostic, Document, Environment, Named, Table, Written};
+use crate::toml_reader::{Diagnostic, Document, Environment, Named, Written};
 use crate::user::secret::ApiToken;
 pub use admin::{Admin, AdminAddress, token as admin_token};
 use duration::duration;
@@ -122,6 +122,8 @@ pub struct Upstream {
     pub authority: Authority,
     /// What it is.
     pub kind: UpstreamKind,
+    /// Whether calls of Arrow Flight go to it, over HTTP/2.
+    pub grpc: bool,
     /// Whether it is spoken to over TLS; its certificate is verified then.
     pub tls: bool,
     /// Certificates that may have signed the upstream's; none: those of the system.
@@ -162,7 +164,7 @@ impl Config {
         let document = Document::parse(name, text, environment);
         let mut root = document.root();
         let listen = listen::read(root.table("listen"), folder);
-        let upstream = upstream::read(root.table("upstream"), folder);
+        let upstream = upstream::read(root.table("upstream"), folder, &listen);
         let cookie = cookie::read(root.table("cookie"));
         let identity = identity::read(root.table("identity"));
         let providers = providers::read(&mut root, folder, upstream.kind);
@@ -179,7 +181,7 @@ impl Config {
         let tracing = tracing::read(root.table("tracing"));
         let forwarding = forward::read(root.table("forward"), &upstream, page.as_ref());
         let page = page.map(|page| Page { ui: forwarding.ui, ..page });
-        let limits = limits(root.table("limits"));
+        let limits = limits::read(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
         root.close();
 
@@ -219,58 +221,6 @@ impl Config {
             effective,
         })
     }
-}
-
-fn limits(mut table: Table<'_>) -> Limits {
-    let body_bytes = table.json("body_bytes").and_then(|value| match value {
-        value if value == "none" => None,
-        value => {
-            let bytes = value.as_u64();
-            if bytes.is_none() {
-                let found = toml_reader::found(&value);
-                let fault = format!("expected \"none\" or a number of bytes, found {found}");
-                table.fault("body_bytes", &fault);
-            }
-            bytes
-        }
-    });
-    let mut count = |key, default| table.count(key, 1).unwrap_or(default);
-    let (head_bytes, head_fields) = (count("head_bytes", 16 * 1024), count("head_fields", 100));
-    let (target_bytes, requests) = (count("target_bytes", 8 * 1024), count("requests", 100_000));
-    let connections = count("connections", 65_536);
-    let connections_per_client = count("connections_per_client", 16_384);
-    let upstream_connections = count("upstream_connections", 4096);
-    let upstream_connections_per_client = count("upstream_connections_per_client", 1024);
-    let local_body_bytes = count("local_body_bytes", 4096);
-    let http2_streams = u32::try_from(count("http2_streams", 100)).unwrap_or(u32::MAX);
-    let http2_resets = count("http2_resets", 20);
-    let mut time =
-        |key, seconds| table.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
-    let limits = Limits {
-        upstream_connect: time("upstream_connect", 5),
-        upstream_read: time("upstream_read", 300),
-        upstream_write: time("upstream_write", 60),
-        upstream_ask: time("upstream_ask", 10),
-        upstream_idle: time("upstream_idle", 60),
-        body: time("body", 60),
-        local_body: time("local_body", 10),
-        keepalive: time("keepalive", 75),
-        head: time("head", 10),
-        head_bytes,
-        head_fields,
-        target_bytes,
-        body_bytes,
-        local_body_bytes,
-        http2_streams,
-        http2_resets,
-        requests,
-        connections,
-        connections_per_client,
-        upstream_connections,
-        upstream_connections_per_client,
-    };
-    table.close();
-    limits
 }
 
 #[cfg(test)]

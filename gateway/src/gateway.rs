@@ -160,6 +160,9 @@ impl Gateway {
                 let instead = navigation::to_page(policy, head).map(Decision::Respond);
                 Ok(instead.unwrap_or_else(|| Decision::Forward(self.public(route, head))))
             }
+            Route::Flight => Box::pin(flight(policy, client, head)).await,
+            Route::NotImplemented => Err(Rejection::Unimplemented),
+            Route::NoCall => Err(Rejection::NoCall),
             Route::Elsewhere => Err(Rejection::PathNotFound),
         }
     }
@@ -242,6 +245,19 @@ impl Gateway {
         let has_ours = || head.headers.get(AUTHORIZATION).is_some_and(is_ours);
         Forward::public(route, !matches!(self.auth.tokens(), Tokens::Deny) && !has_ours())
     }
+}
+
+/// A call of Arrow Flight: forwarded for callers who may make it.
+async fn flight(
+    policy: &Policy,
+    client: &mut Authenticator<'_>,
+    head: &Parts,
+) -> Result<Decision, Rejection> {
+    if authorization::is_basic(&head.headers) {
+        // No token, and what is beside it does not count.
+        return Err(Rejection::Unauthorized);
+    }
+    within_access(policy, client.caller().await?.for_changes()?, head)
 }
 
 /// The upstream answers `caller`, who may ask for that.

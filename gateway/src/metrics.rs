@@ -18,8 +18,8 @@ use certificates::Certificates;
 pub use certificates::Expiry;
 use histogram::{Histogram, Histograms};
 use label::{
-    BanScope, Connection, EndCause, GatewayTokenOutcome, JwtOutcome, LookUp, Method, Reload,
-    RouteClass, SignIn, StatusClass, StoreOutcome, UpstreamStep,
+    BanScope, Connection, EndCause, GatewayTokenOutcome, GrpcStatus, JwtOutcome, LookUp, Method,
+    Reload, RouteClass, SignIn, StatusClass, StoreOutcome, UpstreamStep,
 };
 use requests::Requests;
 use text::{Format, Kind, Text};
@@ -66,6 +66,8 @@ macro_rules! metrics {
 metrics! {
     /// Requests, by what they asked for, their method, and the first digit of the answer's status.
     requests: Requests = "influx_gateway_requests_total",
+    /// Calls of gRPC that are over, by their status; none where the client has left before.
+    grpc_calls: Counters<GrpcStatus, { GrpcStatus::COUNT }> = "influx_gateway_grpc_calls_total",
     /// How long requests took, from their head to the end of the answer.
     request_duration: Histograms<RouteClass, { RouteClass::COUNT }> =
         "influx_gateway_request_duration_seconds",

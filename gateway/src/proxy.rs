@@ -3,10 +3,12 @@
 //! Start at [`phases`].
 
 mod access_line;
+mod answer;
 mod context;
 mod cors;
 mod counted;
 mod downstream;
+mod grpc;
 pub mod head;
 mod http10;
 mod http2;
@@ -136,6 +138,24 @@ impl Proxy {
         }
         if let Some(spans) = &self.spans {
             span::leave(spans, downstream, context, took.whole);
+        }
+    }
+
+    /// Says why a request has failed, as far as that can still be said.
+    async fn fail(&self, downstream: &mut Downstream, rejection: Rejection, context: &mut Context) {
+        let has_begun = downstream
+            .response_written()
+            .is_some_and(|response| !response.status.is_informational());
+        if has_begun {
+            if context.is_call {
+                grpc::break_off(downstream, rejection, context).await;
+            }
+            return;
+        }
+        downstream.set_keepalive(None);
+        let refusal = grpc::refusal(rejection, context);
+        if let Err(error) = self.respond(downstream, refusal, context).await {
+            log::debug!("the client did not take the answer: {error}");
         }
     }
 

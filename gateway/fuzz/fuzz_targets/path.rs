@@ -16,6 +16,7 @@ fuzz_target!(|text: &str| {
         ui: false,
         page: None,
         unversioned: Unversioned::Closed,
+        grpc: false,
     };
     if path::check(path).is_err() {
         return;

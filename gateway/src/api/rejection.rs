@@ -96,6 +96,10 @@ pub enum Rejection {
     ClientTimedOut,
     /// The request could not be read.
     Unreadable,
+    /// A call of gRPC of a method that there is not.
+    Unimplemented,
+    /// No call of gRPC, where there are only those.
+    NoCall,
     /// A fault of the gateway itself.
     Internal,
 }
@@ -121,6 +125,17 @@ impl Rejection {
             }
             Self::NoSuchPage => (StatusCode::NOT_FOUND, "not found", "404 page not found\n"),
             Self::PathNotFound => (StatusCode::NOT_FOUND, "not found", "path not found"),
+            Self::Unimplemented => (
+                StatusCode::NOT_FOUND,
+                "not found",
+                "the gateway forwards no such method of gRPC; upstream.grpc = true in its \
+                 configuration opens those of Arrow Flight",
+            ),
+            Self::NoCall => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "invalid",
+                "only gRPC is spoken here: Content-Type: application/grpc",
+            ),
             Self::SetupClosed => (
                 StatusCode::FORBIDDEN,
                 "forbidden",

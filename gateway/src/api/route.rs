@@ -1,6 +1,7 @@
 //! Routing: which requests the gateway answers itself, which it forwards, and which it refuses.
 
 mod class;
+mod flight;
 mod me;
 mod page;
 mod password;
@@ -36,6 +37,7 @@ pub fn is_known(method: &Method) -> bool {
 
 /// What is forwarded besides the API.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct Forwarding {
     /// Exact paths outside the API, forwarded without a session, `GET` and `HEAD` only.
     pub public: Vec<String>,
@@ -49,6 +51,8 @@ pub struct Forwarding {
     pub page: Option<String>,
     /// Whether `/query` and `/write` are.
     pub unversioned: Unversioned,
+    /// Whether calls of Arrow Flight are.
+    pub grpc: bool,
 }
 
 /// What happens to requests for InfluxDB 1's endpoints, above all `/query` and `/write`.
@@ -102,6 +106,12 @@ pub enum Route<'a> {
     OnItsOwnOrApi(PublicRoute),
     /// Forwarded on behalf of nobody.
     Public(PublicRoute),
+    /// A call of Arrow Flight: forwarded over HTTP/2 on behalf of somebody.
+    Flight,
+    /// A call of a method that there is not.
+    NotImplemented,
+    /// Where calls go, and no call.
+    NoCall,
     /// Neither ours nor the upstream's business.
     Elsewhere,
 }

@@ -19,7 +19,7 @@ use super::{Loaded, UsersFile, jwt, policy};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::api::route::Route;
-use crate::api::{authorization, compatible, framing};
+use crate::api::{authorization, compatible, framing, grpc};
 use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::auth::credential::Shared;
@@ -173,7 +173,13 @@ impl Dry {
         if !self.policy.hosts.answer(client.host.as_ref(), own) {
             return told.reject(Rejection::Misdirected, None);
         }
-        let route = Route::of(&head.method, head.uri.path(), &self.policy.forwarding);
+        let (method, uri, forwarding) = (&head.method, &head.uri, &self.policy.forwarding);
+        // A call comes over HTTP/2, whatever it is written like here.
+        let route = if grpc::is_call(&head.headers) {
+            Route::of_http_2(method, uri, &head.headers, forwarding)
+        } else {
+            Route::of(method, uri.path(), forwarding)
+        };
         told.route = words::of_route(&route);
         let request = Request { route, head, body: &[], client: &client, now: Moment::now() };
         let token = authorization::token(&head.headers);

@@ -15,7 +15,7 @@ use crate::gateway::policy::Policy;
 
 /// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
 /// read again.
-pub const NEEDS_RESTART: [&str; 48] = [
+pub const NEEDS_RESTART: [&str; 49] = [
     "admin.listen",
     "admin.ready_needs_upstream",
     "admin.token_file",
@@ -30,6 +30,7 @@ pub const NEEDS_RESTART: [&str; 48] = [
     "limits.upstream_ask",
     "limits.upstream_connect",
     "limits.upstream_idle",
+    "limits.upstream_ping",
     "limits.upstream_read",
     "limits.upstream_write",
     "listen.http",
@@ -112,6 +113,7 @@ pub fn of(config: &Config, doors: &Doors, shared: Arc<Shared>) -> Policy {
         origins: AllowedOrigins::new(listen.allowed_origins.clone()),
         counts_users: config.metrics.per_user,
         password_by_session: config.users.password_by_session,
+        h2c: listen.h2c.unwrap_or(config.upstream.grpc),
         page: page.map(Arc::new),
         hsts: hsts.and_then(|text| HeaderValue::from_str(&text).ok()),
     }

@@ -34,5 +34,5 @@ pub(super) fn read(mut table: Table<'_>, upstream: &Upstream, page: Option<&Page
         (false, false) => Unversioned::Closed,
     };
     let page = page.map(|page| page.path.clone());
-    Forwarding { public, setup, credentials, ui, page, unversioned }
+    Forwarding { public, setup, credentials, ui, page, unversioned, grpc: upstream.grpc }
 }

@@ -18,6 +18,8 @@ pub struct Listen {
     pub http: Vec<SocketAddr>,
     /// Addresses that speak HTTPS.
     pub https: Vec<Https>,
+    /// Whether those that speak HTTP take HTTP/2 too; `None`: if there is gRPC.
+    pub h2c: Option<bool>,
     /// How long browsers should use TLS only; `None`: `Strict-Transport-Security` is not sent.
     pub hsts: Option<Duration>,
     /// Proxies whose word about other clients counts.
@@ -76,6 +78,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Listen {
     if texts.is_empty() && https.is_empty() {
         table.fault("http", "at least one address to listen on is needed");
     }
+    let h2c = table.choice("h2c", &[("grpc", true), ("off", false)]);
     let tls_only = table.parsed("hsts", |text| match text {
         "off" => Ok(None),
         text => duration(text).map(Some),
@@ -88,6 +91,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Listen {
     Listen {
         http,
         https,
+        h2c,
         hsts: tls_only.unwrap_or(Some(half_a_year)),
         trusted_proxies,
         hosts,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::toml_reader::tests::BARE;
+use std::time::Duration;
 
 fn parse(text: &str) -> Result<Config, Vec<String>> {
     Config::parse("gateway.toml", text, Path::new("conf"), BARE)

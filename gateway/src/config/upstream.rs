@@ -4,7 +4,7 @@ use std::path::Path;
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::{Upstream, UpstreamKind};
+use super::{Listen, Upstream, UpstreamKind};
 use crate::toml_reader::Table;
 use crate::user::secret::{ApiToken, Scheme as TokenScheme};
 
@@ -19,13 +19,20 @@ impl UpstreamKind {
 }
 
 /// Reads the table; the token file is looked for in `folder`.
-pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Upstream {
+pub(super) fn read(mut table: Table<'_>, folder: &Path, listen: &Listen) -> Upstream {
     let url = table.parsed("url", upstream_url);
     let files = table.environment().file;
     let token = table.parsed("token_file", |path| ApiToken::of_file(&folder.join(path), files));
     let token_file = table.file("token_file", folder);
     let kinds = [("influxdb2", UpstreamKind::Influxdb2), ("influxdb3", UpstreamKind::Influxdb3)];
     let kind = table.choice("kind", &kinds).unwrap_or(UpstreamKind::Influxdb2);
+    let grpc = table.boolean("grpc").unwrap_or(false);
+    if grpc && kind != UpstreamKind::Influxdb3 {
+        table.fault("grpc", "only InfluxDB 3 speaks gRPC: kind = \"influxdb3\"");
+    }
+    if listen.h2c == Some(true) && !grpc {
+        table.fault("grpc", "listen.h2c = \"grpc\" is for gRPC: grpc = true, or remove it");
+    }
     let ca_file = table.file("ca_file", folder);
     let certificate = table.file("client_certificate", folder);
     let key = table.file("client_key", folder);
@@ -40,7 +47,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Upstream {
     table.close();
     // What stands for a faulty one is never used.
     let (authority, tls) = url.unwrap_or((Authority::from_static("127.0.0.1:8087"), false));
-    Upstream { authority, kind, tls, ca_file, client, token, token_file }
+    Upstream { authority, kind, grpc, tls, ca_file, client, token, token_file }
 }
 
 fn upstream_url(text: &str) -> Result<(Authority, bool), String> {

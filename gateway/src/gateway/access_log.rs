@@ -41,6 +41,8 @@ pub struct Entry<'a> {
     pub path: Option<&'a str>,
     /// The status of the answer; 0 if none was sent.
     pub status: u16,
+    /// The status of a call of gRPC, if there is one.
+    pub grpc_status: Option<u8>,
     /// Bytes of the answer's body.
     pub bytes: usize,
     /// When the answer ended.
@@ -132,6 +134,9 @@ impl Entry<'_> {
         fields.word(&name!("method"), self.method.map(str::as_bytes));
         fields.text(&name!("path"), self.path);
         fields.number(&name!("status"), self.status.into());
+        if let Some(status) = self.grpc_status {
+            fields.number(&name!("grpc_status"), status.into());
+        }
         fields.number(&name!("bytes"), self.bytes as u64);
         fields.millis(&name!("ms"), Some(self.took));
         fields.word(&name!("request_id"), Some(self.request_id));

@@ -42,6 +42,8 @@ pub struct Policy {
     pub counts_users: bool,
     /// The gateway's own page, if there is one.
     pub page: Option<Arc<Page>>,
+    /// Whether HTTP/2 is spoken without TLS too.
+    pub h2c: bool,
     /// `Strict-Transport-Security` of answers over TLS.
     pub hsts: Option<HeaderValue>,
 }

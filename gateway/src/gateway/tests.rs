@@ -98,6 +98,7 @@ impl Stage {
                 ui: false,
                 page: None,
                 unversioned: Unversioned::OnTheirOwn,
+                grpc: false,
             },
             identity: IdentityHeaders::new(name, None, &[]),
             shared: Arc::clone(&shared),
@@ -109,6 +110,7 @@ impl Stage {
             counts_users: false,
             password_by_session: true,
             page: None,
+            h2c: false,
             hsts: None,
         };
         let version = Version::new(Arc::new(NoUpstream), shared);

@@ -46,6 +46,7 @@ labels! {
         Public "public",
         Ui "ui",
         V1 "v1",
+        Grpc "grpc",
         Health "health",
         Other "other",
     }
@@ -70,6 +71,28 @@ labels! {
         Redirection "3xx",
         ClientError "4xx",
         ServerError "5xx",
+    }
+
+    /// The status of a call of gRPC.
+    GrpcStatus, "grpc_status" {
+        Ok "0",
+        Cancelled "1",
+        Unknown "2",
+        InvalidArgument "3",
+        DeadlineExceeded "4",
+        NotFound "5",
+        AlreadyExists "6",
+        PermissionDenied "7",
+        ResourceExhausted "8",
+        FailedPrecondition "9",
+        Aborted "10",
+        OutOfRange "11",
+        Unimplemented "12",
+        Internal "13",
+        Unavailable "14",
+        DataLoss "15",
+        Unauthenticated "16",
+        None "none",
     }
 
     /// What came of a sign-in.
@@ -183,6 +206,32 @@ impl Method {
             "OPTIONS" => Self::Options,
             _ => Self::Other,
         }
+    }
+}
+
+impl GrpcStatus {
+    /// The status of this number; `None` if there was none, or none of gRPC's.
+    pub fn of(number: Option<u8>) -> Self {
+        const ALL: [GrpcStatus; 17] = [
+            GrpcStatus::Ok,
+            GrpcStatus::Cancelled,
+            GrpcStatus::Unknown,
+            GrpcStatus::InvalidArgument,
+            GrpcStatus::DeadlineExceeded,
+            GrpcStatus::NotFound,
+            GrpcStatus::AlreadyExists,
+            GrpcStatus::PermissionDenied,
+            GrpcStatus::ResourceExhausted,
+            GrpcStatus::FailedPrecondition,
+            GrpcStatus::Aborted,
+            GrpcStatus::OutOfRange,
+            GrpcStatus::Unimplemented,
+            GrpcStatus::Internal,
+            GrpcStatus::Unavailable,
+            GrpcStatus::DataLoss,
+            GrpcStatus::Unauthenticated,
+        ];
+        number.and_then(|number| ALL.get(usize::from(number)).copied()).unwrap_or(Self::None)
     }
 }
 

@@ -139,7 +139,10 @@ impl<P: HttpServerApp + Send + Sync + 'static> Front<P> {
             let socket = stream.get_socket_digest();
             let client = self.concurrency.client(socket::peer_address(socket.as_deref()));
             let connection = Box::new(Connection::new(stream, gateway).of(client));
-            keepalive::serve(&self.proxy, connection, self.keep_alive, shutdown).await;
+            let other = keepalive::serve(&self.proxy, connection, self.keep_alive, shutdown).await;
+            if let Some(connection) = other {
+                self.proxy.process_new(connection, shutdown).await;
+            }
         }
     }
 }

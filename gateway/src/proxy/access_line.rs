@@ -35,6 +35,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         method: Some(request.method.as_str()),
         path: Some(request.uri.path()),
         status,
+        grpc_status: context.grpc_status,
         bytes: downstream.body_bytes_sent(),
         at: took.ended,
         took: took.whole,

@@ -40,6 +40,10 @@ pub struct Context {
     pub(super) permit: Option<AnonymousPermit>,
     /// The connection to the upstream that it uses.
     pub(super) slot: Option<UpstreamSlot>,
+    /// Whether it is a call of gRPC.
+    pub(super) is_call: bool,
+    /// The status of the call, once there is one.
+    pub(super) grpc_status: Option<u8>,
     /// Bytes of the body forwarded so far.
     pub(super) body_bytes: u64,
     /// The trace that it is part of: from the start where there are spans, otherwise once it goes upstream, if the client
@@ -66,6 +70,8 @@ impl Context {
             attempts: 0,
             permit: None,
             slot: None,
+            is_call: false,
+            grpc_status: None,
             body_bytes: 0,
             trace: None,
             upstream: None,

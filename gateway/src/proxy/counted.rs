@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::measured::Took;
 use super::{Downstream, access_line};
-use crate::metrics::label::{Method, StatusClass};
+use crate::metrics::label::{GrpcStatus, Method, StatusClass};
 use crate::metrics::{Answered, METRICS};
 
 /// Counts the request, which is over and took so long.
@@ -23,6 +23,9 @@ pub fn count(downstream: &Downstream, context: &Context, took: &Took) {
         received,
         sent,
     });
+    if context.is_call {
+        METRICS.grpc_calls.count(GrpcStatus::of(context.grpc_status));
+    }
     if context.policy.counts_users
         && let Some(user) = access_line::user(context)
     {

@@ -12,15 +12,16 @@ use pingora::http::RequestHeader;
 
 use super::Downstream;
 use crate::api::framing::{self, HeadLimits};
+use crate::api::grpc;
 use crate::api::rejection::Rejection;
 use crate::api::target::Target;
 use crate::net::http1::fields;
 
 /// Says in HTTP/1's words what HTTP/2 says in its own: the host, and all cookies in one field
-/// (RFC 9113 sections 8.3.1 and 8.2.3); and what a query holds raw, encoded.
-pub fn translate(downstream: &mut Downstream) -> pingora::Result<()> {
+/// (RFC 9113 sections 8.3.1 and 8.2.3); and what a query holds raw, encoded. Returns whether it is a call of gRPC.
+pub fn translate(downstream: &mut Downstream) -> pingora::Result<bool> {
     if !is_http_2(downstream) {
-        return Ok(());
+        return Ok(false);
     }
     let request = downstream.req_header_mut();
     if let Some(authority) = request.uri.authority().map(|name| name.as_str().to_owned()) {
@@ -36,7 +37,7 @@ pub fn translate(downstream: &mut Downstream) -> pingora::Result<()> {
     if let Some(uri) = with_encoded_query(&request.uri) {
         request.set_uri(uri);
     }
-    Ok(())
+    Ok(grpc::is_call(&request.headers))
 }
 
 /// The same URI, if its query has to be encoded for HTTP/1.
@@ -50,15 +51,15 @@ fn with_encoded_query(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Refuses what would be refused in an HTTP/1 head.
-pub fn check(downstream: &Downstream, limits: &HeadLimits) -> Result<(), Rejection> {
+/// Refuses what would be refused in an HTTP/1 head. Returns whether it is HTTP/2.
+pub fn check(downstream: &Downstream, limits: &HeadLimits) -> Result<bool, Rejection> {
     if !is_http_2(downstream) {
-        return Ok(());
+        return Ok(false);
     }
     let head = written_out(downstream.req_header());
     // What could not be encoded is too long.
     let is_plain = framing::check(&head, limits)?.target.is_plain();
-    if is_plain { Ok(()) } else { Err(Rejection::TargetTooLong) }
+    if is_plain { Ok(true) } else { Err(Rejection::TargetTooLong) }
 }
 
 fn is_http_2(downstream: &Downstream) -> bool {

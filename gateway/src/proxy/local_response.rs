@@ -6,10 +6,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{Method, StatusCode};
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
 
 use super::Downstream;
 use super::downstream::keep_while_interim;
 use crate::api::Response;
+use crate::api::grpc::GRPC_STATUS;
 
 /// A body up to this size is read and dropped, so that the connection can be used again.
 const DRAIN_BYTES: usize = 64 * 1024;
@@ -23,18 +25,27 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// Pingora closes the connection after the response, and nothing of the body is taken for a
 /// request.
 pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::Result<()> {
-    drain(downstream).await;
+    // A call may have a body without end, and is over with its status.
+    let is_call = response.headers().contains_key(GRPC_STATUS);
+    if !is_call {
+        drain(downstream).await;
+    }
     let (parts, body) = response.into_parts();
     keep_while_interim(downstream, parts.status);
     let mut header = ResponseHeader::build(parts.status, Some(parts.headers.len() + 4))?;
     for (name, value) in &parts.headers {
         header.append_header(name, value)?;
     }
-    if parts.status != StatusCode::NO_CONTENT {
+    if parts.status != StatusCode::NO_CONTENT && !is_call {
         header.insert_header(CONTENT_LENGTH, body.len())?;
     }
     let is_head = downstream.req_header().method == Method::HEAD;
     let body = if is_head { Bytes::new() } else { body };
+    if is_call && let ServerSession::H2(http_2) = downstream.as_downstream_mut() {
+        // These headers are the end: clients of gRPC take nothing else for a status. By Pingora's `Session` an empty
+        // piece of a body would be.
+        return http_2.write_response_header(Box::new(header), true);
+    }
     downstream.write_response_header(Box::new(header), body.is_empty()).await?;
     if !body.is_empty() {
         downstream.write_response_body(Some(body), true).await?;

@@ -4,20 +4,19 @@ use std::os::fd::RawFd;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::protocols::Digest;
-use pingora::{Error, ErrorSource, ErrorType};
+use pingora::{Error, ErrorSource};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::context::Context;
 use super::upstream::{self, Upstream};
 use super::{
-    Downstream, Proxy, cors, downstream, head, http2, http10, measured, receive, request_body,
-    revocation, small_answers, span,
+    Downstream, Proxy, answer, downstream, grpc, head, http2, http10, measured, receive,
+    request_body, revocation, small_answers, span,
 };
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
@@ -56,7 +55,7 @@ impl ProxyHttp for Proxy {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        http2::translate(downstream)?;
+        context.is_call = http2::translate(downstream)?;
         http10::expect_one_answer(downstream);
         head::simplify(downstream.req_header_mut());
         let headers = &downstream.req_header().headers;
@@ -97,13 +96,13 @@ impl ProxyHttp for Proxy {
                         return Ok(true);
                     }
                     Ok(()) => return Ok(false),
-                    Err(rejection) => rejection.into(),
+                    Err(rejection) => grpc::refusal(rejection, context),
                 }
             }
             Ok(Decision::Respond(response)) => response,
             Err(rejection) => {
                 context.is_cross_site = rejection == Rejection::CrossSite;
-                rejection.into()
+                grpc::refusal(rejection, context)
             }
         };
         self.respond(downstream, response, context).await?;
@@ -114,9 +113,10 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(
         &self,
         _downstream: &mut Downstream,
-        _context: &mut Context,
+        context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
-        self.upstream.peer().await
+        let peer = self.upstream.peer().await?;
+        Ok(if context.is_call { grpc::peer(peer, &context.policy.limits) } else { peer })
     }
 
     /// Nothing was sent, so another address may be tried, whatever the method.
@@ -178,7 +178,7 @@ impl ProxyHttp for Proxy {
             trace.inspect(|trace| trace.put(&mut request.headers));
         });
         context.trace = trace;
-        Ok(())
+        if context.is_call { grpc::prepare(request, &context.policy.identity) } else { Ok(()) }
     }
 
     /// Removes what is the upstream's and the gateway's business only.
@@ -188,13 +188,22 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody has asked for another protocol: no request goes upstream with an `Upgrade`. The
-            // client would wait for an answer for ever.
-            return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 that nobody has asked for")
-                .map_err(|error: Box<Error>| error.into_up());
+        answer::check(response)?;
+        if context.is_call {
+            grpc::note(&response.headers, context);
         }
         self.rewrite(&context.policy).clear(response)
+    }
+
+    /// Does the same with the trailers, which of a call have its status.
+    fn upstream_response_trailer_filter(
+        &self,
+        _downstream: &mut Downstream,
+        trailers: &mut HeaderMap,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        grpc::end(trailers, context);
+        Ok(())
     }
 
     /// Completes the headers of the upstream's response, and acts on its status: a 401 or 403 has the session checked.
@@ -220,13 +229,7 @@ impl ProxyHttp for Proxy {
             let (auth, status) = (self.gateway.auth(), response.status);
             user_changes::conclude(auth, forward, status, &context.client).await;
         }
-        cors::share(&context.policy.origins, &downstream.req_header().headers, response)?;
-        // What the upstream says of its own host is nothing for browsers of this one.
-        response.remove_header(&STRICT_TRANSPORT_SECURITY);
-        if let Some(hsts) = context.policy.hsts(context.client.over_tls) {
-            response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
-        }
-        response.insert_header("X-Request-Id", context.client.request_id.header_value())
+        answer::complete(downstream, response, context)
     }
 
     /// Says what went wrong, in the upstream's own way of saying so. The session lives on.
@@ -241,17 +244,9 @@ impl ProxyHttp for Proxy {
         let rejection = revocation::cut_off(self.gateway.auth(), downstream.req_header(), context)
             .or(is_broken.then_some(Rejection::Unreadable))
             .or_else(|| upstream::rejection(error));
-        let has_begun = downstream
-            .response_written()
-            .is_some_and(|response| !response.status.is_informational());
-        rejection.inspect(|&rejection| measured::note_failure(rejection));
-        if let Some(rejection) = rejection
-            && !has_begun
-        {
-            downstream.set_keepalive(None);
-            if let Err(error) = self.respond(downstream, rejection, context).await {
-                log::debug!("the client did not take the answer: {error}");
-            }
+        if let Some(rejection) = rejection {
+            measured::note_failure(rejection);
+            self.fail(downstream, rejection, context).await;
         }
         let error_code = rejection.map_or(0, |rejection| rejection.table().0.as_u16());
         FailToProxy { error_code, can_reuse_downstream: false }

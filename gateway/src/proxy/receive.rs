@@ -7,6 +7,7 @@ use super::{Downstream, downstream, http2, request_body};
 use crate::api::rejection::Rejection;
 use crate::api::route::Route;
 use crate::clock::Moment;
+use crate::gateway::policy::Policy;
 use crate::gateway::request::{Decision, Request};
 use crate::gateway::{Gateway, user_changes};
 use crate::net::socket;
@@ -17,11 +18,11 @@ pub async fn receive(
     downstream: &mut Downstream,
     context: &mut Context,
 ) -> Result<Decision, Rejection> {
-    http2::check(downstream, &context.policy.head)?;
+    let is_http_2 = http2::check(downstream, &context.policy.head)?;
     check_host(downstream, context)?;
     let is_whole = downstream.as_downstream_mut().is_body_done();
     let (policy, head) = (&context.policy, downstream.req_header());
-    let route = Route::of(&head.method, head.uri.path(), &policy.forwarding);
+    let route = route_of(is_http_2, head, policy);
     context.measured.route = route.class(head.uri.path(), &policy.forwarding);
     if is_whole || !user_changes::reads_body(gateway.auth(), policy, route, head) {
         return handle(gateway, context, route, head, &[]).await;
@@ -31,8 +32,17 @@ pub async fn receive(
         if let Route::Provider(asked) = route { most.max(asked.step.body_bytes()) } else { most };
     let body = request_body::read(downstream, &context.policy.limits, most).await?;
     let head = downstream.req_header();
-    let route = Route::of(&head.method, head.uri.path(), &context.policy.forwarding);
+    let route = route_of(is_http_2, head, &context.policy);
     handle(gateway, context, route, head, &body).await
+}
+
+fn route_of<'a>(is_http_2: bool, head: &'a Parts, policy: &Policy) -> Route<'a> {
+    let (method, uri, forwarding) = (&head.method, &head.uri, &policy.forwarding);
+    if is_http_2 {
+        Route::of_http_2(method, uri, &head.headers, forwarding)
+    } else {
+        Route::of(method, uri.path(), forwarding)
+    }
 }
 
 /// Has the gateway decide now, and notes whose session it is.

@@ -205,6 +205,10 @@ mod tests {
             ("GET", "/api/v3/engine/a/b", false, false, true),
             ("POST", "/api/v3/configure/token/named_admin", false, false, false),
             ("POST", "/write", false, true, true),
+            ("POST", "/arrow.flight.protocol.FlightService/DoGet", true, true, true),
+            ("POST", "/arrow.flight.protocol.FlightService/DoPut", false, false, true),
+            ("POST", "/arrow.flight.protocol.FlightService/DoExchange", false, false, true),
+            ("POST", "/arrow.flight.protocol.FlightService/DoAction", false, false, true),
             ("POST", "/query", false, false, true),
             ("PROPFIND", "/api/v2/buckets", false, false, true),
         ] {

@@ -28,11 +28,14 @@ impl Route<'_> {
             Self::Public(_) if is_ui(path, forwarding) => RouteClass::Ui,
             Self::Public(_) => RouteClass::Public,
             Self::Health => RouteClass::Health,
+            Self::Flight => RouteClass::Grpc,
             Self::Options(_)
             | Self::WrongMethod(..)
             | Self::NoSuchPage
             | Self::Page(_)
             | Self::SetupClosed
+            | Self::NotImplemented
+            | Self::NoCall
             | Self::Elsewhere => RouteClass::Other,
         }
     }
@@ -60,6 +63,7 @@ mod tests {
             ui: true,
             page: None,
             unversioned,
+            grpc: false,
         };
         for (method, path, class) in [
             (Method::POST, "/api/v2/signin", RouteClass::SignIn),

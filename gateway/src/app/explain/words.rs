@@ -37,6 +37,9 @@ pub(super) fn of_route(route: &Route<'_>) -> &'static str {
         Route::OnItsOwn(_) => "InfluxDB 1's API, forwarded with the credentials that it brings",
         Route::OnItsOwnOrApi(_) => "InfluxDB 3's API, with credentials of its own or a session",
         Route::Public(_) => "public, forwarded for nobody",
+        Route::Flight => "a call of Arrow Flight, forwarded over HTTP/2 for whoever may make it",
+        Route::NotImplemented => "a call of gRPC of a method that is not forwarded",
+        Route::NoCall => "for calls of gRPC only",
         Route::Elsewhere => "neither the gateway's nor the upstream's",
     }
 }
@@ -200,6 +203,9 @@ pub(super) fn why_rejected(rejection: Rejection, of: Option<(&User, &Parts)>) ->
         Rejection::MethodNotAllowed(_) => "the endpoint has other methods only",
         Rejection::PathNotFound => {
             "the path is not of the API and not opened: forward.public, forward.ui, forward.v1"
+        }
+        Rejection::Unimplemented => {
+            "only Arrow Flight's own methods are forwarded, by POST, and only with upstream.grpc"
         }
         Rejection::SetupClosed => "forward.setup = false",
         Rejection::OldPasswordWanted => "users.password_by_session = false",

@@ -22,14 +22,14 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use super::EarlyRejection;
-use super::framer::Framer;
+use super::framer::{self, Framer};
 use super::interrupt::Interrupt;
 use super::rejecting::Rejecting;
 use crate::api::rejection::Rejection;
 use crate::gateway::Gateway;
 use crate::gateway::policy::Policy;
 use crate::net::concurrency::KnownClient;
-use crate::net::http2::frames::Frames;
+use crate::net::http2::{self, frames::Frames};
 
 /// A connection of a client.
 pub struct Connection {
@@ -38,6 +38,8 @@ pub struct Connection {
     /// The rules for requests on it, from its beginning to its end.
     policy: Arc<Policy>,
     state: State,
+    /// Whether its client may still begin with HTTP/2.
+    may_turn: bool,
     framer: Framer,
     /// Bytes that were read and belong to later requests.
     read_ahead: BytesMut,
@@ -71,11 +73,13 @@ impl Connection {
     /// The connection `io`.
     pub fn new(io: Stream, gateway: Arc<Gateway>) -> Self {
         let policy = gateway.policy();
+        let may_turn = policy.h2c && io.get_ssl_digest().is_none();
         Self {
             io,
             gateway,
             policy,
             state: State::Open,
+            may_turn,
             framer: Framer::new(),
             read_ahead: BytesMut::new(),
             deadline: None,
@@ -105,6 +109,11 @@ impl Connection {
         matches!(self.state, State::Broken)
     }
 
+    /// Whether HTTP/2 is spoken on it.
+    pub fn is_http_2(&self) -> bool {
+        matches!(self.state, State::Http2(_))
+    }
+
     /// Interrupts the reading of the current request when `bell` rings, until the next request is
     /// waited for. Reading its body can go on after that.
     pub fn interrupt_at(&self, bell: Arc<Notify>) {
@@ -112,7 +121,8 @@ impl Connection {
     }
 
     /// Waits for the next request: its whole head and what came of its body, and not a byte more.
-    /// `None` if none will come, or has not begun when `patience` is over.
+    /// `None` if none will come, or has not begun when `patience` is over; or if the client
+    /// [speaks HTTP/2](Self::is_http_2), which it can only begin with.
     pub async fn next_request(&mut self, mut patience: Pin<&mut Sleep>) -> Option<BytesMut> {
         self.interrupt = Interrupt::default();
         poll_fn(|context| self.poll_next_request(context, patience.as_mut())).await
@@ -126,6 +136,7 @@ impl Connection {
         while matches!(self.state, State::Open) {
             match self.look() {
                 Ok(Some(request)) => return Poll::Ready(Some(request)),
+                Ok(None) if self.is_http_2() => break,
                 Ok(None) => {}
                 Err(rejection) => {
                     self.reject(rejection);
@@ -152,7 +163,7 @@ impl Connection {
 
     /// Looks for the next request in what has been read.
     fn look(&mut self) -> Result<Option<BytesMut>, Rejection> {
-        if self.read_ahead.is_empty() {
+        if self.read_ahead.is_empty() || (self.may_turn && self.turns()) {
             return Ok(None);
         }
         let request = self.framer.next(&mut self.read_ahead, &self.policy.head)?;
@@ -161,6 +172,16 @@ impl Connection {
             self.deadline = None;
         }
         Ok(request)
+    }
+
+    /// Whether what has been read is no request but the beginning of HTTP/2, or may become it.
+    fn turns(&mut self) -> bool {
+        let begins = http2::begins(&self.read_ahead);
+        self.may_turn = begins.is_none();
+        if begins == Some(true) {
+            self.state = State::Http2(Box::default());
+        }
+        begins != Some(false)
     }
 
     /// Has `rejection` said instead of the next request being read: all before it are answered.
@@ -228,7 +249,14 @@ impl Connection {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(context, buf);
+        let read = if self.read_ahead.is_empty() {
+            Pin::new(&mut self.io).poll_read(context, buf)
+        } else {
+            // What it took to tell that it is HTTP/2.
+            let count = self.read_ahead.len().min(buf.remaining());
+            buf.put_slice(&framer::take(&mut self.read_ahead, count));
+            Poll::Ready(Ok(()))
+        };
         frames.follow(&mut buf.filled_mut()[before..]);
         let is_waiting = frames.is_in_preface();
         match read {

@@ -97,6 +97,7 @@ impl EarlyRejection {
             session: None,
             jti: None,
             token: None,
+            grpc_status: None,
             method: None,
             path: None,
             status: status.as_u16(),

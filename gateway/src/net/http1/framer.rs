@@ -100,7 +100,7 @@ impl Framer {
 
 /// The first `count` of `bytes`, without a copy. Where nothing is left, no buffer is: an idle
 /// connection holds none.
-fn take(bytes: &mut BytesMut, count: usize) -> BytesMut {
+pub(super) fn take(bytes: &mut BytesMut, count: usize) -> BytesMut {
     if count == bytes.len() { std::mem::take(bytes) } else { bytes.split_to(count) }
 }
 

@@ -36,13 +36,13 @@ impl From<&Limits> for KeepAlive {
     }
 }
 
-/// Has `proxy` answer the requests of `connection`.
+/// Has `proxy` answer the requests of `connection`. Gives it back if its client speaks HTTP/2.
 pub async fn serve<P: HttpServerApp + Send + Sync + 'static>(
     proxy: &Arc<P>,
     mut connection: Box<Connection>,
     keep_alive: KeepAlive,
     shutdown: &ShutdownWatch,
-) {
+) -> Option<Box<Connection>> {
     let mut watch = shutdown.clone();
     let mut closing = pin!(async move {
         let _ = watch.wait_for(|is_shutting_down| *is_shutting_down).await;
@@ -57,16 +57,15 @@ pub async fn serve<P: HttpServerApp + Send + Sync + 'static>(
             request = connection.next_request(patience.as_mut()) => request,
             () = &mut closing => None,
         };
-        let Some(request) = request else { return };
+        let Some(request) = request else { return connection.is_http_2().then_some(connection) };
         let mut session = session(connection, settings.take(), keep_alive, shutdown);
         // As if it had come along with the request before: nothing is read or copied again. It never
         // has: of the next request the connection gives Pingora nothing to keep.
         session.set_pipelined_prefix(request);
-        let Some(reused) = proxy.process_new_http(session, shutdown).await else { return };
+        let reused = proxy.process_new_http(session, shutdown).await?;
         let stream;
         (stream, settings) = reused.consume();
-        let Ok(same) = stream.into_any().downcast() else { return };
-        connection = same;
+        connection = stream.into_any().downcast().ok()?;
         patience.as_mut().reset(Instant::now() + keep_alive.idle);
     }
 }

@@ -71,8 +71,9 @@ impl Ssl for Connection {
         self.io.get_ssl_digest()
     }
 
+    /// Without TLS nothing is agreed on; HTTP/2 is spoken all the same where a client begins with it.
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.io.selected_alpn_proto()
+        if self.is_http_2() { Some(ALPN::H2) } else { self.io.selected_alpn_proto() }
     }
 }
 

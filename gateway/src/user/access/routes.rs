@@ -65,13 +65,22 @@ pub(super) const READS: [&str; 50] = [
 /// `POST` that changes nothing: queries carry their text in the body.
 ///
 /// Not here: InfluxDB 1's `/query`, which is asked by `POST` to change something.
-pub(super) const QUERIES: [&str; 6] = [
+///
+/// Those of Arrow Flight are here too: a query is in the ticket. Not here: `DoPut`, `DoExchange` and `DoAction`, which do
+/// what InfluxDB makes of them.
+pub(super) const QUERIES: [&str; 12] = [
     "/api/v2/query",
     "/api/v2/query/analyze",
     "/api/v2/query/ast",
     "/api/v2/query/suggestions",
     "/api/v3/query_influxql",
     "/api/v3/query_sql",
+    "/arrow.flight.protocol.FlightService/DoGet",
+    "/arrow.flight.protocol.FlightService/GetFlightInfo",
+    "/arrow.flight.protocol.FlightService/GetSchema",
+    "/arrow.flight.protocol.FlightService/Handshake",
+    "/arrow.flight.protocol.FlightService/ListActions",
+    "/arrow.flight.protocol.FlightService/ListFlights",
 ];
 
 /// `POST` that changes points and nothing else.

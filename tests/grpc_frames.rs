@@ -1,0 +1,287 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::frames::*;
+use crate::gateway_tokens;
+use crate::h2_upstream::{H2Upstream, Told};
+use crate::http2;
+use crate::secure::SecureGateway;
+use crate::support::*;
+
+const DO_GET: &str = "/arrow.flight.protocol.FlightService/DoGet";
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A gateway before `upstream`, and the `authorization` of `ada`.
+fn start(upstream: SocketAddr, tables: &str) -> (SecureGateway, String) {
+    let folder = Gateway::prepare("http://127.0.0.1:1", "", &users(&["ada"]));
+    let token = gateway_tokens::add(folder.path(), &["ada"]);
+    let users = fs::read_to_string(folder.path().join("users.toml")).unwrap();
+    let config =
+        format!("kind = \"influxdb3\"\ngrpc = true\n{tables}\n[server]\ndrain_delay = \"0s\"\n");
+    (SecureGateway::start_for(upstream, "", &config, &users), format!("Bearer {token}"))
+}
+
+/// The head of a call that has the upstream do `what`.
+fn call<'a>(authorization: &'a str, what: &'a str) -> Vec<(&'a str, &'a str)> {
+    let more = [
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        ("authorization", authorization),
+        ("x-do", what),
+    ];
+    [&head("POST", DO_GET)[..], &more].concat()
+}
+
+/// What a call comes to: its status, and how long it took.
+fn ask(connection: &mut Connection, authorization: &str, what: &str) -> (String, Duration) {
+    let began = Instant::now();
+    let stream = connection.send(&call(authorization, what), Some(&[0; 5]));
+    let answer = connection.finish(stream).answer();
+    assert_eq!(answer.status, 200);
+    (answer.header("grpc-status").expect("a status").to_owned(), began.elapsed())
+}
+
+#[test]
+fn pings_keep_a_silent_call_and_end_it_when_nobody_answers_them() {
+    let upstream = H2Upstream::start();
+    let tables = "[limits]\nupstream_read = \"100ms\"\nupstream_ping = \"100ms\"\n";
+    let (secure, token) = start(upstream.address, tables);
+    let mut connection = Connection::open(&secure, &[]);
+    let (status, time) = ask(&mut connection, &token, "wait 1500");
+    assert_eq!(status, "0");
+    assert!(time > Duration::from_millis(1500), "{time:?}");
+    // Pingora waits five seconds for the answer to a ping.
+    let (status, time) = ask(&mut connection, &token, "hang");
+    assert_eq!(status, "14");
+    assert!((5 * SECOND..9 * SECOND).contains(&time), "{time:?}");
+    // The next one has another connection.
+    assert_eq!(ask(&mut connection, &token, "").0, "0");
+}
+
+/// The timers of this process' connections to `port`, as Linux numbers them.
+fn timers(port: u16) -> Vec<String> {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let remote = format!("0100007F:{port:04X}");
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[2] == remote && row[3] == "01")
+        .map(|row| row[5].split(':').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_host_that_is_gone_is_known_by_the_probes_of_tcp_without_pings() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "[limits]\nupstream_ping = \"off\"\n");
+    let mut connection = Connection::open(&secure, &[]);
+    let stream = connection.send(&call(&token, "open"), Some(&[0; 5]));
+    upstream.next().call();
+    // Once all is acknowledged, the timer is that of the probes.
+    wait_until("the connection is probed", || timers(upstream.address.port()) == ["02"]);
+    connection.write(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+}
+
+#[test]
+fn whoever_cancels_or_is_gone_is_cancelled_at_the_upstream_within_a_second() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "");
+    for end in ["reset", "gone"] {
+        for is_whole in [true, false] {
+            let mut connection = Connection::open(&secure, &[]);
+            let stream = connection.next_stream();
+            let head = frame(HEADERS, END_HEADERS, stream, &block(&call(&token, "open")));
+            let body = frame(DATA, if is_whole { END_STREAM } else { 0 }, stream, &[0; 5]);
+            connection.write(&[head, body].concat());
+            upstream.next().call();
+            if end == "reset" {
+                connection.write(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+            } else {
+                drop(connection);
+            }
+            let told = upstream.next_within(SECOND);
+            let is_cancelled = matches!(told, Some(Told::Cancelled(h2::Reason::CANCEL)));
+            assert!(is_cancelled, "{end}, {is_whole}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn trailers_of_a_request_tell_nobody_another_user() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "");
+    let mut connection = Connection::open(&secure, &[]);
+    let stream = connection.next_stream();
+    let head = frame(HEADERS, END_HEADERS, stream, &block(&call(&token, "wait 300")));
+    let forged = block(&[("x-forwarded-user", "eve"), ("x-forwarded-user-bin", "ZXZl")]);
+    let (first, second) = forged.split_at(9);
+    let trailers = [
+        frame(HEADERS, END_STREAM, stream, first),
+        frame(CONTINUATION, END_HEADERS, stream, second),
+    ];
+    connection.write(&[head, frame(DATA, 0, stream, &[0; 5]), trailers.concat()].concat());
+    let (path, headers) = upstream.next().call();
+    assert_eq!((&*path, &headers["x-forwarded-user"]), (DO_GET, &"ada".parse().unwrap()));
+    assert_eq!(connection.finish(stream).answer().header("grpc-status"), Some("0"));
+    let told = upstream.next_within(Duration::ZERO);
+    assert!(told.is_none(), "{told:?}");
+}
+
+#[test]
+fn no_attack_gets_through_as_a_call() {
+    let upstream = H2Upstream::start();
+    let (secure, _token) = start(upstream.address, "");
+    let session = secure.gateway.sign_in("ada");
+    let of_grpc = [("te", "trailers"), ("content-type", "application/grpc")];
+    let plain = [&head("POST", DO_GET)[..], &of_grpc].concat();
+    let last = [&plain[..], &[("cookie", &session), ("x-last", "1")]].concat();
+    let mut good = Connection::open(&secure, &[]);
+    let mut forwarded = 0;
+    for case in http2::cases() {
+        let (id, end) = (&case.id, case.run(&secure, &session, &plain));
+        // Whatever of the case is on its way upstream comes before this.
+        let stream = good.send(&last, Some(&[0; 5]));
+        assert_eq!(good.finish(stream).answer().header("grpc-status"), Some("0"), "{id}");
+        let mut seen = Vec::new();
+        loop {
+            let (path, headers) = upstream.next().call();
+            if headers.contains_key("x-last") {
+                break;
+            }
+            seen.push((path, headers));
+        }
+        let is_method = |method: &Option<String>| method.as_deref() == Some("POST");
+        let is_other =
+            case.pseudo.contains_key(":path") || !case.pseudo.get(":method").is_none_or(is_method);
+        let Some(expected) = case.upstream.as_ref().filter(|_| !is_other) else {
+            assert!(seen.is_empty(), "{id}: {seen:?}");
+            let is_refused = match &end {
+                End::Answered(answer) if answer.status == 200 => {
+                    answer.header("grpc-status").is_some_and(|status| status != "0")
+                }
+                end => end.is_refusal(),
+            };
+            assert!(is_refused, "{id}: {end:?}");
+            continue;
+        };
+        let [(path, headers)] = &seen[..] else { panic!("{id}: {seen:?}, {end:?}") };
+        assert_eq!(path, DO_GET, "{id}");
+        assert_eq!(end.answer().header("grpc-status"), Some("0"), "{id}");
+        let is_identity = |name: &&http::HeaderName| {
+            let name = name.as_str().replace(['_', '.'], "-");
+            name.trim_end_matches("-bin") == "x-forwarded-user"
+        };
+        let identities: Vec<_> = headers.keys().filter(is_identity).collect();
+        assert_eq!(identities, ["x-forwarded-user"], "{id}");
+        assert_eq!(headers.get_all("x-forwarded-user").iter().collect::<Vec<_>>(), ["ada"], "{id}");
+        assert_eq!(headers["te"], "trailers", "{id}");
+        for name in expected.hasnt.iter().filter(|name| *name != "te") {
+            assert!(!headers.contains_key(name), "{id}: {headers:?}");
+        }
+        if let Some(never) = &expected.never {
+            assert!(!format!("{headers:?}").contains(&**never), "{id}: {headers:?}");
+        }
+        forwarded += 1;
+    }
+    assert!(forwarded > 10, "{forwarded}");
+}
+
+#[test]
+fn a_flood_of_cancelled_calls_ends_the_connection_and_all_are_cancelled_upstream() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "");
+    let mut other = Connection::open(&secure, &[]);
+    let mut connection = Connection::open(&secure, &[]);
+    let block = block(&call(&token, "open"));
+    for _ in 0..10_000 {
+        let stream = connection.next_stream();
+        let open = frame(HEADERS, END_HEADERS | END_STREAM, stream, &block);
+        let reset = frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes());
+        if !connection.try_write(&[open, reset].concat()) {
+            break;
+        }
+    }
+    let reason = connection.goes_away();
+    assert!(matches!(reason, None | Some(11)), "{reason:?}");
+    assert_eq!(ask(&mut other, &token, "").0, "0");
+    // None of those that have got so far is forgotten: the last call is the one above.
+    let mut open = 0;
+    loop {
+        match upstream.next() {
+            Told::Call(_, headers) if headers["x-do"].is_empty() => break,
+            Told::Call(..) => open += 1,
+            Told::Cancelled(_) => open -= 1,
+            Told::Trailers(trailers) => panic!("{trailers:?}"),
+        }
+    }
+    while open > 0 {
+        let told = upstream.next();
+        assert!(matches!(told, Told::Cancelled(_)), "{told:?}");
+        open -= 1;
+    }
+}
+
+/// What is said to a call, on its stream, the first time and again and again.
+type Storm = fn(u32, usize) -> Vec<u8>;
+
+/// An upstream that answers a call with what `storm` makes of its stream, again and again, and then is gone.
+fn stormy(storm: Storm) -> SocketAddr {
+    fn serve(mut stream: TcpStream, storm: Storm) -> std::io::Result<()> {
+        stream.read_exact(&mut [0; 24])?;
+        stream.write_all(&frame(SETTINGS, 0, 0, &[]))?;
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head)?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            stream.read_exact(&mut vec![0; usize::try_from(length).unwrap()])?;
+            if head[3] == HEADERS {
+                let call = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                return (0..20_000).try_for_each(|turn| stream.write_all(&storm(call, turn)));
+            }
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || serve(stream, storm));
+        }
+    });
+    address
+}
+
+#[test]
+fn an_upstream_that_storms_ends_its_calls_and_nothing_else() {
+    let resets = |call: u32, _: usize| frame(RST_STREAM, 0, call, &8_u32.to_be_bytes());
+    let continuations = |call: u32, turn: usize| {
+        let kind = if turn == 0 { HEADERS } else { CONTINUATION };
+        frame(kind, 0, call, &block(&[("x-note", &"a".repeat(8000))]))
+    };
+    let empty_continuations = |call: u32, turn: usize| {
+        frame(if turn == 0 { HEADERS } else { CONTINUATION }, 0, call, &[])
+    };
+    let questions = |_: u32, turn: usize| frame(PING, 0, 0, &turn.to_be_bytes());
+    let too_much = |call: u32, turn: usize| match turn {
+        0 => frame(HEADERS, END_HEADERS, call, &block(&[(":status", "200")])),
+        _ => frame(DATA, 0, call, &[0; 16_000]),
+    };
+    let storms: [(&str, Storm); 5] = [
+        ("resets", resets),
+        ("continuations", continuations),
+        ("empty continuations", empty_continuations),
+        ("questions", questions),
+        ("more than the window", too_much),
+    ];
+    for (name, storm) in storms {
+        let (secure, token) = start(stormy(storm), "");
+        let mut connection = Connection::open(&secure, &[]);
+        for _ in 0..2 {
+            let stream = connection.send(&call(&token, ""), Some(&[0; 5]));
+            // What comes of the flood before the end is the client's window, which is not opened again.
+            let status =
+                connection.finish(stream).answer().header("grpc-status").map(str::to_owned);
+            assert_eq!(status.as_deref(), Some("14"), "{name}");
+        }
+    }
+}

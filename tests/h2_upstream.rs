@@ -1,0 +1,136 @@
+use std::future::{pending, poll_fn};
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use h2::server::{Connection, SendResponse, handshake};
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::support::PATIENCE;
+
+/// What the upstream was told.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// A call, of this path, with these headers.
+    Call(String, HeaderMap),
+    /// Trailers of a request.
+    Trailers(HeaderMap),
+    /// A call was reset, for this reason.
+    Cancelled(Reason),
+}
+
+impl Told {
+    pub(crate) fn call(self) -> (String, HeaderMap) {
+        match self {
+            Self::Call(path, headers) => (path, headers),
+            other => panic!("no call: {other:?}"),
+        }
+    }
+}
+
+/// An upstream that speaks HTTP/2 as InfluxDB 3 does: by the library under its own server (tonic).
+///
+/// It answers a call with one message, or does what its `x-do` says: `wait MILLISECONDS` before that, `open` (a message,
+/// and no end), `hang` (nothing more on this connection, not even the answer to a ping).
+pub(crate) struct H2Upstream {
+    pub(crate) address: SocketAddr,
+    told: Receiver<Told>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl H2Upstream {
+    pub(crate) fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, told) = channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = accept(TcpListener::from_std(listener).unwrap(), tell) => {}
+                }
+            });
+        });
+        Self { address, told, _stop: stop }
+    }
+
+    /// The next thing that it is told.
+    pub(crate) fn next(&self) -> Told {
+        self.told.recv_timeout(PATIENCE).expect("the upstream is told something")
+    }
+
+    /// The same, if it comes in time.
+    pub(crate) fn next_within(&self, time: Duration) -> Option<Told> {
+        self.told.recv_timeout(time).ok()
+    }
+}
+
+async fn accept(listener: TcpListener, tell: Sender<Told>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream, tell.clone()));
+    }
+}
+
+async fn serve(stream: TcpStream, tell: Sender<Told>) {
+    let Ok(mut connection): Result<Connection<_, bytes::Bytes>, _> = handshake(stream).await else {
+        return;
+    };
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        let hangs = request.headers().get("x-do").is_some_and(|it| it == "hang");
+        tokio::spawn(answer(request, respond, tell.clone()));
+        if hangs {
+            // Whoever polls the connection is this loop.
+            return pending().await;
+        }
+    }
+}
+
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<bytes::Bytes>,
+    tell: Sender<Told>,
+) {
+    let (head, body) = request.into_parts();
+    let what = head.headers.get("x-do").map(|it| it.to_str().unwrap().to_owned());
+    let what = what.unwrap_or_default();
+    // Whoever does not listen any more has seen enough.
+    let _ = tell.send(Told::Call(head.uri.path().to_owned(), head.headers));
+    tokio::spawn(read(body, tell.clone()));
+    if let Some(time) = what.strip_prefix("wait ") {
+        tokio::time::sleep(Duration::from_millis(time.parse().unwrap())).await;
+    }
+    let mut response = Response::new(());
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    let mut stream = match respond.send_response(response, false) {
+        Ok(stream) => stream,
+        Err(error) => {
+            let _ = tell.send(Told::Cancelled(error.reason().unwrap_or(Reason::INTERNAL_ERROR)));
+            return;
+        }
+    };
+    let _ = stream.send_data(vec![0; 5].into(), false);
+    if what == "open" {
+        if let Ok(reason) = poll_fn(|context| stream.poll_reset(context)).await {
+            let _ = tell.send(Told::Cancelled(reason));
+        }
+        return;
+    }
+    let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from(0))]);
+    let _ = stream.send_trailers(status);
+}
+
+async fn read(mut body: RecvStream, tell: Sender<Told>) {
+    while let Some(Ok(data)) = body.data().await {
+        let _ = body.flow_control().release_capacity(data.len());
+    }
+    if let Ok(Some(trailers)) = body.trailers().await {
+        let _ = tell.send(Told::Trailers(trailers));
+    }
+}
