@@ -1,10 +1,11 @@
 # demo, release, test, test-influxdb, test-mutants, test-keycloak, test-compose, test-packages, influxd, instructions,
-# compatibility, overview, dashboard, screenshots, bench, bench-signin, bench-store, bench-operating, bench-sso, profile,
-# fuzz, deb, sbom, deny, kubernetes: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
+# compatibility, overview, dashboard, screenshots, bench, bench-signin, bench-store, bench-operating, bench-sso, bench-grpc,
+# profile, fuzz, deb, sbom, deny, kubernetes: each installs what is missing (Debian packages, clients of InfluxDB), then calls cargo.
 .PHONY: demo release test test-influxdb test-mutants test-keycloak test-compose test-packages influxd instructions \
-	compatibility overview dashboard screenshots bench bench-signin bench-store bench-operating bench-sso profile fuzz \
-	deb sbom deny kubernetes documents tools test-tools screenshots-tools keycloak-tools compose-tools packages-tools \
-	influxd-tools influxdb-tools bench-tools bench-signin-tools bench-store-tools bench-operating-tools bench-sso-tools
+	compatibility overview dashboard screenshots bench bench-signin bench-store bench-operating bench-sso bench-grpc profile \
+	fuzz deb sbom deny kubernetes documents tools test-tools screenshots-tools keycloak-tools compose-tools packages-tools \
+	influxd-tools influxdb-tools bench-tools bench-signin-tools bench-store-tools bench-operating-tools bench-sso-tools \
+	bench-grpc-tools influxdb3-clients
 
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -120,6 +121,9 @@ bench-operating: tools bench-operating-tools ## what metrics and the access log 
 bench-sso: tools bench-sso-tools ## what JWTs and sign-ins by providers cost, into docs/single-sign-on.md
 	python3 -B gateway/benches/sso --write $(OPTIONS)
 
+bench-grpc: tools bench-grpc-tools ## what gRPC costs beside nginx, into docs/influxdb3.md
+	python3 -B gateway/benches/grpc --write $(OPTIONS)
+
 profile: bench-tools ## record which code runs how often, for `make release`; run it before each release
 	@$(call need,openssl,openssl)
 	@$(call need,curl,curl)
@@ -136,7 +140,7 @@ tools:
 	@$(call need,cmake,cmake)
 	@$(call need,make,make)
 
-test-tools: .venv/installed tests/clients/javascript/node_modules/installed tests/oidc/node/node_modules/installed target/go-clients/built target/h2spec/h2spec
+test-tools: .venv/installed tests/clients/javascript/node_modules/installed tests/oidc/node/node_modules/installed target/go-clients/built target/h2spec/h2spec influxdb3-clients
 	@$(call need,curl,curl)
 	@$(call need,victoria-metrics,victoria-metrics)
 	@$(call need,fail2ban-regex,fail2ban)
@@ -149,6 +153,9 @@ test-tools: .venv/installed tests/clients/javascript/node_modules/installed test
 	@$(call need,redis-sentinel,redis-sentinel)
 	@$(no-services); $(call need,promtool,prometheus)
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y libfaketime; }
+
+# InfluxDB 3's own clients.
+influxdb3-clients: .venv/installed tests/clients/influxdb3/javascript/node_modules/installed target/influxdb3-go/client target/influxdb3-java/built
 
 keycloak-tools: $(keycloak)/built tests/clients/javascript/node_modules/installed
 	@$(call need,java,default-jre-headless)
@@ -272,6 +279,9 @@ bench-operating-tools: bench-signin-tools
 bench-sso-tools: bench-store-tools
 	@$(call need,openssl,openssl)
 
+bench-grpc-tools: .venv/installed
+	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,nginx,nginx)
+
 .venv/installed: tests/clients/requirements.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y python3-venv; }
 	python3 -m venv .venv
@@ -279,8 +289,10 @@ bench-sso-tools: bench-store-tools
 	@touch $@
 
 tests/clients/javascript/node_modules/installed: tests/clients/javascript/package-lock.json
+tests/clients/influxdb3/javascript/node_modules/installed: tests/clients/influxdb3/javascript/package-lock.json
 tests/oidc/node/node_modules/installed: tests/oidc/node/package-lock.json
-tests/clients/javascript/node_modules/installed tests/oidc/node/node_modules/installed:
+tests/clients/javascript/node_modules/installed tests/clients/influxdb3/javascript/node_modules/installed \
+tests/oidc/node/node_modules/installed:
 	@$(call need,npm,nodejs npm)
 	cd $(<D) && npm ci --silent --no-audit --no-fund
 	@touch $@
@@ -288,6 +300,16 @@ tests/clients/javascript/node_modules/installed tests/oidc/node/node_modules/ins
 target/go-clients/built: $(wildcard tests/clients/go/go.* tests/clients/go/*/*.go)
 	@$(call need,go,golang-go)
 	cd tests/clients/go && go build -o ../../../target/go-clients/ ./...
+	@touch $@
+
+target/influxdb3-go/client: tests/go $(wildcard tests/clients/influxdb3/go/*)
+	@$(call need,go,golang-go)
+	cd tests/clients/influxdb3/go && ../../../go build -o ../../../../$@ .
+
+target/influxdb3-java/built: $(wildcard tests/clients/influxdb3/java/pom.xml tests/clients/influxdb3/java/src/main/java/*)
+	@$(call need,javac,default-jdk-headless)
+	@$(call need,mvn,maven)
+	cd tests/clients/influxdb3/java && mvn -q -B compile dependency:copy-dependencies
 	@touch $@
 
 target/java-clients/built: tests/clients/java/pom.xml $(wildcard tests/clients/java/src/main/java/*)

@@ -1,5 +1,5 @@
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Write, copy};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -61,4 +61,46 @@ impl Drop for FlightServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What stands for InfluxDB 3: on one address Arrow's Flight server, and an endpoint of HTTP/1 that takes every write.
+pub(crate) struct InfluxDb3 {
+    pub(crate) address: SocketAddr,
+    pub(crate) queries: FlightServer,
+    pub(crate) writes: Upstream,
+}
+
+impl InfluxDb3 {
+    pub(crate) fn start() -> Self {
+        let queries = FlightServer::start(&[]);
+        let writes = Upstream::behaving(|_, stream| {
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok()
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let servers = (queries.address, writes.address);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                thread::spawn(move || pass_on(client, servers));
+            }
+        });
+        Self { address, queries, writes }
+    }
+}
+
+/// Connects a client to the first of `servers` if it begins with HTTP/2, and to the second if not.
+fn pass_on(client: TcpStream, servers: (SocketAddr, SocketAddr)) -> Option<()> {
+    let mut first = [0; 4];
+    while client.peek(&mut first).ok()? < first.len() {}
+    let server = TcpStream::connect(if first == *b"PRI " { servers.0 } else { servers.1 }).ok()?;
+    let pass = |from: &TcpStream, to: &TcpStream| {
+        let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        move || {
+            let _ = copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        }
+    };
+    thread::spawn(pass(&server, &client));
+    pass(&client, &server)();
+    Some(())
 }

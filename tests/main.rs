@@ -57,7 +57,7 @@ mod exchanges;
 mod explain;
 /// The files that are read again while the gateway serves: half-written, unreadable, locked.
 mod files;
-/// Arrow's Flight server.
+/// Arrow's Flight server, and what stands for InfluxDB 3.
 mod flight_server;
 /// What goes upstream and what comes back: unchanged, streamed, never twice.
 mod forward;
@@ -80,6 +80,8 @@ mod http2;
 /// Who the upstream is told is asking, and that nobody can forge it.
 mod identity;
 mod influxdb;
+/// InfluxDB 3's official clients, with nothing but a gateway token.
+mod influxdb3_clients;
 /// How many instructions a forwarded request takes.
 mod instructions;
 /// JWTs of identity providers, honest and hostile ones.
