@@ -266,6 +266,8 @@ fn influxdb_3() {
             ("POST", "/api/v2/write", Route::Api),
             ("POST", "/api/v3/configure/token/admin", Route::SetupClosed),
             ("POST", "/api/v3/configure/token/admin/", Route::SetupClosed),
+            ("POST", "/api/v3/configure/user", Route::SetupClosed),
+            ("POST", "/api/v3/configure/users", Route::Api),
             ("DELETE", "/api/v3/configure/token/admin", wrong("POST")),
             ("POST", "/api/v3/configure/token/admin/regenerate", Route::Api),
             ("GET", "/private/legacy/authorizations", Route::Elsewhere),
