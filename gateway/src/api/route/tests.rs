@@ -9,6 +9,7 @@ pub(crate) const A_PUBLIC_ROUTE: PublicRoute = PublicRoute(());
 fn forwarding(setup: bool, ui: bool, v1: bool) -> Forwarding {
     let public = vec!["/health".to_owned(), "/ping".to_owned()];
     let unversioned = if v1 { Unversioned::OnTheirOwn } else { Unversioned::Closed };
+    let ui = if ui { Ui::Everybody } else { Ui::Closed };
     Forwarding { public, setup, credentials: false, ui, page: None, unversioned, grpc: false }
 }
 
