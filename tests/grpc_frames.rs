@@ -113,7 +113,10 @@ fn trailers_of_a_request_tell_nobody_another_user() {
     let (secure, token) = start(upstream.address, "");
     let mut connection = Connection::open(&secure, &[]);
     let stream = connection.next_stream();
-    let head = frame(HEADERS, END_HEADERS, stream, &block(&call(&token, "wait 300")));
+    // `te` is there even if the client has forgotten it.
+    let mut fields = call(&token, "wait 300");
+    fields.retain(|(name, _)| *name != "te");
+    let head = frame(HEADERS, END_HEADERS, stream, &block(&fields));
     let forged = block(&[("x-forwarded-user", "eve"), ("x-forwarded-user-bin", "ZXZl")]);
     let (first, second) = forged.split_at(9);
     let trailers = [
@@ -123,6 +126,7 @@ fn trailers_of_a_request_tell_nobody_another_user() {
     connection.write(&[head, frame(DATA, 0, stream, &[0; 5]), trailers.concat()].concat());
     let (path, headers) = upstream.next().call();
     assert_eq!((&*path, &headers["x-forwarded-user"]), (DO_GET, &"ada".parse().unwrap()));
+    assert_eq!(headers["te"], "trailers");
     assert_eq!(connection.finish(stream).answer().header("grpc-status"), Some("0"));
     let told = upstream.next_within(Duration::ZERO);
     assert!(told.is_none(), "{told:?}");
@@ -283,5 +287,103 @@ fn an_upstream_that_storms_ends_its_calls_and_nothing_else() {
                 connection.finish(stream).answer().header("grpc-status").map(str::to_owned);
             assert_eq!(status.as_deref(), Some("14"), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_removed_token_ends_its_call_with_the_next_message() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "");
+    let mut connection = Connection::open(&secure, &[]);
+    let stream = connection.next_stream();
+    connection.write(&frame(HEADERS, END_HEADERS, stream, &block(&call(&token, "open"))));
+    upstream.next().call();
+    let folder = secure.gateway.folder();
+    let mark = gateway_tokens::fingerprint(folder, "ada");
+    let mut remove = program();
+    remove.args(["token", "remove", "ada", "--fingerprint", &mark, "--config"]);
+    assert!(remove.arg(folder.join("gateway.toml")).status().unwrap().success());
+    wait_until("it is gone", || ask(&mut Connection::open(&secure, &[]), &token, "").0 == "16");
+    connection.write(&frame(DATA, 0, stream, &[0; 5]));
+    let answer = connection.finish(stream).answer();
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("16")));
+    loop {
+        // Before it was gone it may have made a call more.
+        if let Told::Cancelled(reason) = upstream.next() {
+            break assert_eq!(reason, h2::Reason::CANCEL);
+        }
+    }
+}
+
+#[test]
+fn every_method_has_its_right() {
+    let upstream = H2Upstream::start();
+    let list = users(&["reader", "writer", "full"])
+        .replace("name = \"reader\"", "access = \"read\"\nname = \"reader\"")
+        .replace("name = \"writer\"", "access = \"write\"\nname = \"writer\"");
+    let secure = SecureGateway::start_for(
+        upstream.address,
+        "",
+        "kind = \"influxdb3\"\ngrpc = true\n",
+        &list,
+    );
+    let sessions = ["reader", "writer", "full"].map(|name| secure.gateway.sign_in(name));
+    let mut connection = Connection::open(&secure, &[]);
+    let rows = include_str!("roles/flight.txt").lines().filter(|line| !line.starts_with('#'));
+    for (needed, name) in rows.filter_map(|row| row.split_once("  ")) {
+        let expected = match needed {
+            "read" => ["0"; 3],
+            "full" => ["7", "7", "0"],
+            "none" => ["12"; 3],
+            word => panic!("{word}"),
+        };
+        let path = format!("/arrow.flight.protocol.FlightService/{name}");
+        for (session, expected) in sessions.iter().zip(expected) {
+            let more =
+                [("te", "trailers"), ("content-type", "application/grpc"), ("cookie", &**session)];
+            let fields = [&head("POST", &path)[..], &more].concat();
+            let stream = connection.send(&fields, Some(&[0; 5]));
+            let answer = connection.finish(stream).answer();
+            assert_eq!(
+                (answer.status, answer.header("grpc-status")),
+                (200, Some(expected)),
+                "{name}"
+            );
+            let told = upstream.next_within(Duration::ZERO).map(|told| told.call().0);
+            assert_eq!(told, (expected == "0").then(|| path.clone()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_loses_its_call_and_the_upstream_is_told() {
+    const INITIAL_WINDOW_SIZE: u16 = 4;
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "[limits]\nbody = \"500ms\"\n");
+    let mut connection = Connection::open(&secure, &[(INITIAL_WINDOW_SIZE, 0)]);
+    let began = Instant::now();
+    connection.send(&call(&token, "open"), Some(&[0; 5]));
+    upstream.next().call();
+    let told = upstream.next();
+    assert!(matches!(told, Told::Cancelled(h2::Reason::CANCEL)), "{told:?}");
+    let time = began.elapsed();
+    assert!((Duration::from_millis(400)..5 * SECOND).contains(&time), "{time:?}");
+}
+
+#[test]
+fn more_calls_than_may_be_at_once_are_8() {
+    for limit in ["upstream_connections", "upstream_connections_per_client"] {
+        let upstream = H2Upstream::start();
+        let (secure, token) = start(upstream.address, &format!("[limits]\n{limit} = 1\n"));
+        let mut connection = Connection::open(&secure, &[]);
+        let first = connection.send(&call(&token, "open"), Some(&[0; 5]));
+        upstream.next().call();
+        let mut other = Connection::open(&secure, &[]);
+        assert_eq!(ask(&mut other, &token, "").0, "8", "{limit}");
+        connection.write(&frame(RST_STREAM, 0, first, &8_u32.to_be_bytes()));
+        assert!(matches!(upstream.next(), Told::Cancelled(_)));
+        wait_until("there is room", || {
+            ask(&mut Connection::open(&secure, &[]), &token, "").0 == "0"
+        });
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -163,21 +164,36 @@ fn a_client_that_never_begins_is_not_waited_for() {
     }
 }
 
-/// h2spec's own cases: frames and compression that break the standard, one after the other.
+/// What h2spec finds at `address` with its own cases: frames and compression that break the standard, one after the other.
+fn h2spec(arguments: &[&str], address: SocketAddr) -> String {
+    let output = std::process::Command::new(repository().join("target/h2spec/h2spec"))
+        .args(arguments)
+        .args(["--timeout", "5", "--port", &address.port().to_string()])
+        .output()
+        .expect("`make test-tools` has built h2spec");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 #[test]
 fn h2spec_finds_nothing() {
     let upstream = Upstream::start();
     // Its requests are of nobody, for the path `/`.
     let config = "[forward]\npublic = [\"/\"]\n";
     let secure = SecureGateway::start_with(upstream.address, "", config);
-    let output = std::process::Command::new(repository().join("target/h2spec/h2spec"))
-        .args(["--tls", "--insecure", "--timeout", "5"])
-        .args(["--port", &secure.https.port().to_string()])
-        .output()
-        .expect("`make test-tools` has built h2spec");
-    let report = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{report}");
+    let report = h2spec(&["--tls", "--insecure"], secure.https);
     assert!(report.contains("145 tests, 145 passed, 0 skipped, 0 failed"), "{report}");
+}
+
+#[test]
+fn without_tls_h2spec_finds_http_1_and_nothing_else() {
+    let upstream = Upstream::start();
+    let config = "kind = \"influxdb3\"\ngrpc = true\n[forward]\npublic = [\"/\"]\n";
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let report = h2spec(&[], gateway.address);
+    assert!(report.contains("145 tests, 144 passed, 0 skipped, 1 failed"), "{report}");
+    // What begins with no preface is a request of HTTP/1, and is answered as one.
+    let failures = report.split("Failures:").nth(1).unwrap();
+    assert!(failures.contains("× 2: Sends invalid connection preface"), "{failures}");
 }
 
 /// A request that no honest client makes, and what must become of it.

@@ -7,8 +7,7 @@ use http::{HeaderName, HeaderValue};
 use influx_gateway::internals::{
     Access, ApiToken, Caller, Capacity, ClientInfo, CookieRules, Forward, Forwarding,
     IdentityHeaders, Lifetime, MemoryStore, Moment, SameSite, Scheme, Secure, Session, SessionId,
-    SessionToken, Shared, Status, TrustedProxies, Ui, Unversioned, UpstreamRewrite, User, UserId,
-    head,
+    SessionToken, Shared, Status, TrustedProxies, Unversioned, UpstreamRewrite, User, UserId, head,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -48,7 +47,7 @@ impl Setup {
                 public,
                 setup: false,
                 credentials: false,
-                ui: Ui::Closed,
+                ui: false,
                 page: None,
                 unversioned: Unversioned::Closed,
                 grpc: false,

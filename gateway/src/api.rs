@@ -29,7 +29,6 @@ pub mod signout;
 mod split;
 pub mod target;
 pub mod users;
-pub mod websocket;
 
 use bytes::Bytes;
 

@@ -21,7 +21,6 @@ mod server;
 mod session;
 mod signin;
 mod tracing;
-mod ui;
 mod upstream;
 mod users;
 
@@ -54,7 +53,6 @@ pub use server::Stop;
 pub use session::Store;
 pub use signin::SignIn;
 pub use tracing::Tracing;
-pub use ui::UiServer;
 pub use users::{TokenPolicy, Users};
 
 /// Everything that can be configured.
@@ -97,8 +95,6 @@ pub struct Config {
     pub providers: Providers,
     /// What is forwarded besides the API.
     pub forwarding: Forwarding,
-    /// The server that InfluxDB's own pages come from, if that is not InfluxDB.
-    pub ui: Option<UiServer>,
     /// Time limits.
     pub limits: Limits,
     /// How the process ends.
@@ -154,7 +150,6 @@ impl Config {
         let (providers, store_ca) = (&self.providers, self.store_ca_file.as_ref());
         let logo = self.logo.as_ref();
         NamedFiles::of(&self.listen, &self.upstream, &self.users, providers, store_ca, logo)
-            .and_of(self.ui.as_ref())
     }
 
     /// Reads `text`, or returns all its faults. They call the file `name`.
@@ -184,11 +179,8 @@ impl Config {
         let metrics = metrics::read(root.table("metrics"));
         let (page, logo) = page::read(root.table("page"), folder, &users, &providers);
         let tracing = tracing::read(root.table("tracing"));
-        let mut forwarding =
-            forward::read(root.table("forward"), &upstream, page.as_ref(), &cookie);
-        let ui = ui::read(root.table("ui"), folder, forwarding.ui.is_by_session());
-        forwarding.ui = forwarding.ui.from_elsewhere(ui.is_some());
-        let page = page.map(|page| Page { ui: forwarding.ui.is_open(), ..page });
+        let forwarding = forward::read(root.table("forward"), &upstream, page.as_ref());
+        let page = page.map(|page| Page { ui: forwarding.ui, ..page });
         let limits = limits::read(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
         root.close();
@@ -198,8 +190,7 @@ impl Config {
         let faults = document.into_faults();
         if !faults.is_empty() {
             let (store_ca, logo) = (store_ca_file.as_ref(), logo.as_ref());
-            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca, logo)
-                .and_of(ui.as_ref());
+            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca, logo);
             return Err(Refused { faults, files: Box::new(files) });
         }
         effective::complete(&mut effective, &server, &signin, lifetime.idle, page.is_some());
@@ -223,7 +214,6 @@ impl Config {
             identity,
             providers,
             forwarding,
-            ui,
             limits,
             stop,
             server,

@@ -10,6 +10,5 @@ mod interrupt;
 pub mod keepalive;
 mod rejecting;
 mod stream_traits;
-pub mod tunnel;
 
 pub use early_rejection::EarlyRejection;

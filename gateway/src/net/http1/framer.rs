@@ -136,8 +136,7 @@ mod tests {
     use pingora::http::RequestHeader;
     use proptest::prelude::*;
 
-    const LIMITS: HeadLimits =
-        HeadLimits { bytes: 1024, fields: 10, target: 512, websockets: false };
+    const LIMITS: HeadLimits = HeadLimits { bytes: 1024, fields: 10, target: 512 };
 
     /// Follows `bytes` cut into pieces of `size`, as a connection would deliver them; returns the
     /// requests, and whether the last was refused.
