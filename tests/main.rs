@@ -55,6 +55,8 @@ mod directories;
 #[expect(dead_code, reason = "what is said of InfluxDB is for its own tests")]
 mod exchanges;
 mod explain;
+/// Pages for who has a session, and their server.
+mod explorer;
 /// The files that are read again while the gateway serves: half-written, unreadable, locked.
 mod files;
 /// Arrow's Flight server, and what stands for InfluxDB 3.
@@ -168,3 +170,5 @@ mod upstream_faults;
 mod upstream_sessions;
 /// A wall clock that jumps.
 mod wall_clock;
+/// `WebSocket`s of pages: who may have one, and for how long.
+mod websocket;

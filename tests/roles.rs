@@ -244,6 +244,8 @@ fn f_17_the_first_administrator_of_influxdb_3_is_not_made_through_the_gateway() 
             "/api/v3/configure/token/admin/",
             "/api/v3/configure/token/admin?format=json",
             "/api/v3/enterprise/configure/token/admin",
+            "/api/v3/configure/user",
+            "/api/v3/configure/user/",
         ] {
             let answer = gateway.connect().send(&post(path, &[header]));
             assert_eq!(answer.status, 403, "{path} {header}");

@@ -30,7 +30,7 @@ fn main() {
 }
 
 fn head(criterion: &mut Criterion, setup: &Setup) {
-    let limits = HeadLimits { bytes: 64 * 1024, fields: 100, target: 16 * 1024 };
+    let limits = HeadLimits { bytes: 64 * 1024, fields: 100, target: 16 * 1024, websockets: false };
     let mut head = format!("GET {} HTTP/1.1\r\n", setup.request.uri).into_bytes();
     for (name, value) in &setup.request.headers {
         head.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes()].concat());

@@ -7,7 +7,8 @@ use http::{HeaderName, HeaderValue};
 use influx_gateway::internals::{
     Access, ApiToken, Caller, Capacity, ClientInfo, CookieRules, Forward, Forwarding,
     IdentityHeaders, Lifetime, MemoryStore, Moment, SameSite, Scheme, Secure, Session, SessionId,
-    SessionToken, Shared, Status, TrustedProxies, Unversioned, UpstreamRewrite, User, UserId, head,
+    SessionToken, Shared, Status, TrustedProxies, Ui, Unversioned, UpstreamRewrite, User, UserId,
+    head,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -47,7 +48,7 @@ impl Setup {
                 public,
                 setup: false,
                 credentials: false,
-                ui: false,
+                ui: Ui::Closed,
                 page: None,
                 unversioned: Unversioned::Closed,
                 grpc: false,

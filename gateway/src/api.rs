@@ -29,6 +29,7 @@ pub mod signout;
 mod split;
 pub mod target;
 pub mod users;
+pub mod websocket;
 
 use bytes::Bytes;
 

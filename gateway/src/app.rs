@@ -16,9 +16,11 @@ mod reload;
 mod tasks;
 mod token_file;
 pub mod upgrade;
+mod upstreams;
 mod users_here;
 pub mod warnings;
 
+use files::Known;
 pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
 pub use jwt::ask_providers;
 pub use listeners::{BindError, bind};
@@ -54,9 +56,6 @@ use crate::net::open_requests::OpenRequests;
 use crate::net::server::{Front, Server};
 use crate::net::whoami::Whoami;
 use crate::proxy::Proxy;
-use crate::proxy::upstream::Upstream;
-use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls};
-use crate::proxy::upstream_client::OwnRequests;
 use crate::session::memory::MemoryStore;
 use crate::session::redis::{Halves, RedisStore, Whose};
 use crate::session::store::{EndListener, SessionStore};
@@ -92,14 +91,14 @@ pub fn serve(
     });
     // Where nobody has a password, each is as wrong as that of a name that nobody has.
     let users = users.or_else(|| config.users.are_of_providers().then(|| (Users::none(), None)));
-    let upstream_tls = tls.upstream.clone();
+    let known = (tls.upstream.clone(), tls.ui.clone());
     let place = Place::of(path, &config);
     let clients = listeners::bind_all(&config, tls, takeover.as_ref())?;
     let admin = admin::bind_all(&config, takeover.as_ref())?;
     let acceptance = Arc::new(Acceptance::new(takeover.is_some()));
     let listeners = Listeners { clients, admin, acceptance };
     let urls = listeners.urls();
-    let built = build(Some(path), config, users, upstream_tls, audit, listeners);
+    let built = build(Some(path), config, users, known, audit, listeners);
     let handover = built.handover;
     built.server.run(&built.audit, built.draining, move || {
         upgrade::succeed(takeover, handover, &place);
@@ -120,7 +119,7 @@ pub fn serve_with_whoami(
     let acceptance = Arc::new(Acceptance::new(false));
     let listeners = Listeners { clients: listeners, admin: None, acceptance };
     let users = Some((users, None));
-    let mut built = build(None, config, users, None, Audit::to_log(), listeners);
+    let mut built = build(None, config, users, (None, None), Audit::to_log(), listeners);
     // Nobody takes over.
     built.handover.sockets.close();
     built.server.listen(Bound::new("whoami", Whoami, upstream));
@@ -162,13 +161,14 @@ fn build(
     path: Option<&Path>,
     config: Config,
     users: Option<(Users, Option<Kept>)>,
-    upstream_tls: Option<(UpstreamFiles, UpstreamTls)>,
+    (upstream_tls, ui): (Known, Known),
     audit: Audit,
     listeners: Listeners,
 ) -> Built {
     counted::begin(&config, &listeners.clients);
     let (tls_files, tls) = upstream_tls.unzip();
-    let (upstream, own_requests) = upstream(&config, tls);
+    let upstreams::Made { upstreams, own_requests, ui_files } = upstreams::of(&config, tls, ui);
+    let upstream = Arc::clone(&upstreams.influxdb);
     let client = Arc::clone(&own_requests) as Arc<dyn UpstreamClient>;
     let shared =
         Arc::new(Shared::new(config.upstream.token.clone(), config.upstream.kind.scheme()));
@@ -193,7 +193,7 @@ fn build(
     let (spans, send_spans) = tasks::spans(config.tracing.as_ref()).unzip();
     let proxy = Proxy::new(
         Arc::clone(&gateway),
-        Arc::clone(&upstream),
+        upstreams.clone(),
         own_requests,
         Arc::clone(&concurrency),
         (open.clone(), spans.clone()),
@@ -206,13 +206,14 @@ fn build(
         doors,
         connections: connections.clone(),
         concurrency: Arc::clone(&concurrency),
+        is_ui_apart: config.ui.is_some(),
         effective: Arc::clone(&effective),
     };
     let configuration = path.and_then(|path| reload::configuration(path, &config, in_force));
     let (reloads, wanted) = reloads::line();
     let Stop { drain_delay, grace, .. } = config.stop;
     let mut conf = config.server;
-    conf.ca_file = upstream.authorities();
+    conf.ca_file = upstreams.authorities();
     let mut server = Server::new(conf, reloads.clone(), Arc::clone(&listeners.acceptance));
     let (sockets, certificates) = (listeners.again(), listeners.certificates());
     let Listeners { clients, admin, acceptance } = listeners;
@@ -226,7 +227,7 @@ fn build(
         acceptance: Arc::clone(&acceptance),
     };
     server.listen(Bound::new("gateway", front, clients));
-    let tls_files = tls_files.map(|files| files.watched(Arc::clone(&upstream)));
+    let tls_files = tls_files.map(|files| files.watched(upstream));
     let needs = admin::Needs {
         gateway,
         version: Arc::clone(&version),
@@ -238,26 +239,17 @@ fn build(
     };
     let admin = config.admin.zip(admin);
     let admin_token = admin::add(&mut server, admin, &config.limits, needs);
-    let watched = token_file.into_iter().chain(tls_files).chain(certificates);
+    let watched = token_file.into_iter().chain(tls_files).chain(ui_files).chain(certificates);
     let watched = watched.chain(admin_token).chain(jwt_files);
     let reload = Reload::new(Arc::clone(&auth), configuration, watched.collect(), wanted);
     let shared = (upstream_sessions.clone(), Arc::clone(&sessions));
     let written = (auth.audit().clone(), spans);
     let drain = Drain::new((connections, open), shared, written, sockets.clone(), grace);
-    Tasks { upstream, version, sessions, upstream_sessions, reload, fetch, send_spans, drain }
+    Tasks { upstreams, version, sessions, upstream_sessions, reload, fetch, send_spans, drain }
         .add_to(&mut server);
     let audit = auth.audit().clone();
     let handover = Handover { sockets, auth, acceptance };
     Built { server, audit, draining: (readiness, drain_delay), handover }
-}
-
-/// Requests of the gateway's own and of clients, to the upstream.
-fn upstream(config: &Config, tls: Option<UpstreamTls>) -> (Arc<Upstream>, Arc<OwnRequests>) {
-    let at = &config.upstream;
-    let sources = config.server.client_bind_to_ipv4.iter().filter_map(|text| text.parse().ok());
-    let upstream = Upstream::new(&at.authority, tls, config.limits, sources.collect());
-    let own_requests = Arc::new(OwnRequests::new(Arc::clone(&upstream)));
-    (upstream, own_requests)
 }
 
 /// Users and their sessions, where sessions are kept, and what looks after those of InfluxDB.

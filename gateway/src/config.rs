@@ -21,6 +21,7 @@ mod server;
 mod session;
 mod signin;
 mod tracing;
+mod ui;
 mod upstream;
 mod users;
 
@@ -53,6 +54,7 @@ pub use server::Stop;
 pub use session::Store;
 pub use signin::SignIn;
 pub use tracing::Tracing;
+pub use ui::UiServer;
 pub use users::{TokenPolicy, Users};
 
 /// Everything that can be configured.
@@ -95,6 +97,8 @@ pub struct Config {
     pub providers: Providers,
     /// What is forwarded besides the API.
     pub forwarding: Forwarding,
+    /// The server that InfluxDB's own pages come from, if that is not InfluxDB.
+    pub ui: Option<UiServer>,
     /// Time limits.
     pub limits: Limits,
     /// How the process ends.
@@ -150,6 +154,7 @@ impl Config {
         let (providers, store_ca) = (&self.providers, self.store_ca_file.as_ref());
         let logo = self.logo.as_ref();
         NamedFiles::of(&self.listen, &self.upstream, &self.users, providers, store_ca, logo)
+            .and_of(self.ui.as_ref())
     }
 
     /// Reads `text`, or returns all its faults. They call the file `name`.
@@ -179,8 +184,11 @@ impl Config {
         let metrics = metrics::read(root.table("metrics"));
         let (page, logo) = page::read(root.table("page"), folder, &users, &providers);
         let tracing = tracing::read(root.table("tracing"));
-        let forwarding = forward::read(root.table("forward"), &upstream, page.as_ref());
-        let page = page.map(|page| Page { ui: forwarding.ui, ..page });
+        let mut forwarding =
+            forward::read(root.table("forward"), &upstream, page.as_ref(), &cookie);
+        let ui = ui::read(root.table("ui"), folder, forwarding.ui.is_by_session());
+        forwarding.ui = forwarding.ui.from_elsewhere(ui.is_some());
+        let page = page.map(|page| Page { ui: forwarding.ui.is_open(), ..page });
         let limits = limits::read(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));
         root.close();
@@ -190,7 +198,8 @@ impl Config {
         let faults = document.into_faults();
         if !faults.is_empty() {
             let (store_ca, logo) = (store_ca_file.as_ref(), logo.as_ref());
-            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca, logo);
+            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca, logo)
+                .and_of(ui.as_ref());
             return Err(Refused { faults, files: Box::new(files) });
         }
         effective::complete(&mut effective, &server, &signin, lifetime.idle, page.is_some());
@@ -214,6 +223,7 @@ impl Config {
             identity,
             providers,
             forwarding,
+            ui,
             limits,
             stop,
             server,

@@ -18,6 +18,7 @@ pub mod response_headers;
 mod sessions;
 mod sessions_page;
 pub mod traceparent;
+mod ui;
 pub mod user_changes;
 pub mod version;
 
@@ -104,8 +105,7 @@ impl Gateway {
         if let Some(response) = options::preflight(&policy.origins, head) {
             return Ok(Decision::Respond(response));
         }
-        check_declared_length(policy, &head.headers)?;
-        self.check_query(head)?;
+        self.check(policy, request)?;
         match request.route {
             Route::SignIn(authentication) => {
                 Box::pin(self.sign_in(policy, request, client, authentication)).await
@@ -152,6 +152,7 @@ impl Gateway {
                 Some(owner) => within_access(policy, owner.for_changes()?, head),
                 None => Ok(Decision::Forward(self.public(route, head))),
             },
+            Route::Ui => Box::pin(ui::answer(policy, client, request)).await,
             Route::Page(file) => Box::pin(page::answer(auth, policy, client, file, request)).await,
             Route::Provider(it) => Box::pin(oidc::answer(auth, policy, client, it, request)).await,
             Route::Health => Ok(Decision::Respond(self.health())),
@@ -219,6 +220,13 @@ impl Gateway {
             None => None,
         };
         Ok(Decision::Forward(Forward::on_behalf_of(caller).with_errand(errand)))
+    }
+
+    /// Rejects what is nowhere to be had.
+    fn check(&self, policy: &Policy, request: Request<'_>) -> Result<(), Rejection> {
+        check_declared_length(policy, &request.head.headers)?;
+        self.check_query(request.head)?;
+        ui::check_protocol(policy, request)
     }
 
     /// Rejects a JWT in the query, which would go upstream with it, and which others write down.

@@ -7,7 +7,7 @@ pub use crate::api::forward::Forward;
 pub use crate::api::framing::{self, HeadLimits, HeadScan};
 pub use crate::api::identity::IdentityHeaders;
 pub use crate::api::path;
-pub use crate::api::route::{Forwarding, Route, Unversioned};
+pub use crate::api::route::{Forwarding, Route, Ui, Unversioned};
 pub use crate::app::{Loaded, bind, load};
 pub use crate::auth::credential::{Caller, Shared};
 pub use crate::cli::command_line;

@@ -10,11 +10,13 @@ mod counted;
 mod downstream;
 mod grpc;
 pub mod head;
+mod held;
 mod http10;
 mod http2;
 mod local_response;
 mod measured;
 mod missing_tokens;
+mod page_answer;
 pub mod phases;
 mod receive;
 mod request_body;
@@ -24,9 +26,13 @@ mod span;
 pub mod upstream;
 pub mod upstream_client;
 pub mod upstream_rewrite;
+pub mod upstreams;
+mod vigil;
+mod websocket;
 
 use std::sync::Arc;
 
+use pingora::Error;
 use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::configuration::ServerConf;
@@ -49,6 +55,7 @@ use missing_tokens::MissingTokens;
 use upstream::Upstream;
 use upstream_client::OwnRequests;
 use upstream_rewrite::UpstreamRewrite;
+use upstreams::Upstreams;
 
 /// The client's side of a request. Pingora says `Session`, which is our word for something else.
 pub type Downstream = pingora_proxy::Session;
@@ -56,8 +63,10 @@ pub type Downstream = pingora_proxy::Session;
 /// Forwards requests as the gateway decides.
 pub struct Proxy {
     gateway: Arc<Gateway>,
-    upstream: Arc<Upstream>,
+    upstreams: Upstreams,
     own_requests: Arc<OwnRequests>,
+    /// The same to the server of the pages, if that is another.
+    ui_requests: Option<OwnRequests>,
     concurrency: Arc<ConcurrencyLimits>,
     missing_tokens: MissingTokens,
     open: OpenRequests,
@@ -65,17 +74,27 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Forwards to `upstream` what `gateway` allows, so much at once as `concurrency` does; requests are counted in `open`,
+    /// Forwards to `upstreams` what `gateway` allows, so much at once as `concurrency` does; requests are counted in `open`,
     /// and leave spans if those are wanted.
     pub fn new(
         gateway: Arc<Gateway>,
-        upstream: Arc<Upstream>,
+        upstreams: Upstreams,
         own_requests: Arc<OwnRequests>,
         concurrency: Arc<ConcurrencyLimits>,
         (open, spans): (OpenRequests, Option<Arc<Spans>>),
     ) -> Self {
         let missing_tokens = MissingTokens::default();
-        Self { gateway, upstream, own_requests, concurrency, missing_tokens, open, spans }
+        let ui_requests = upstreams.ui.clone().map(OwnRequests::new);
+        Self {
+            gateway,
+            upstreams,
+            own_requests,
+            ui_requests,
+            concurrency,
+            missing_tokens,
+            open,
+            spans,
+        }
     }
 
     /// The same as Pingora runs it.
@@ -117,14 +136,25 @@ impl Proxy {
         revocation::accompany(self.gateway.auth(), downstream, forward, context)
     }
 
-    /// How a request is rewritten by the rules of `policy`.
-    fn rewrite<'a>(&'a self, policy: &'a Policy) -> UpstreamRewrite<'a> {
+    /// How a request is rewritten by its rules, and for where it goes.
+    fn rewrite<'a>(&'a self, context: &'a Context) -> UpstreamRewrite<'a> {
+        let policy: &Policy = &context.policy;
         UpstreamRewrite {
             headers: &policy.identity,
             cookie: &policy.cookie,
             shared: &policy.shared,
-            authority: self.upstream.authority(),
+            authority: self.upstream(context).authority(),
         }
+    }
+
+    /// Where a request goes.
+    fn upstream(&self, context: &Context) -> &Arc<Upstream> {
+        self.upstreams.of(context.forward.as_ref())
+    }
+
+    /// The same, for the gateway's own requests.
+    fn server(&self, context: &Context) -> &OwnRequests {
+        self.ui_requests.as_ref().filter(|_| context.is_apart()).unwrap_or(&self.own_requests)
     }
 
     /// Counts a request that is over, and tells of it.
@@ -141,11 +171,26 @@ impl Proxy {
         }
     }
 
+    /// Why a request has failed, with this `error` of Pingora's; `None` if the client has left.
+    fn why_failed(
+        &self,
+        downstream: &Downstream,
+        error: &Error,
+        context: &Context,
+    ) -> Option<Rejection> {
+        // What breaks off a body is said as what breaks off a head is.
+        let is_broken = downstream::connection(downstream).is_some_and(Connection::is_broken);
+        revocation::cut_off(self.gateway.auth(), downstream.req_header(), context)
+            .or(is_broken.then_some(Rejection::Unreadable))
+            .or_else(|| upstream::rejection(error))
+    }
+
     /// Says why a request has failed, as far as that can still be said.
     async fn fail(&self, downstream: &mut Downstream, rejection: Rejection, context: &mut Context) {
-        let has_begun = downstream
-            .response_written()
-            .is_some_and(|response| !response.status.is_informational());
+        let has_begun = downstream.was_upgraded()
+            || downstream
+                .response_written()
+                .is_some_and(|response| !response.status.is_informational());
         if has_begun {
             if context.is_call {
                 grpc::break_off(downstream, rejection, context).await;

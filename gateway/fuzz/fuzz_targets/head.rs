@@ -5,7 +5,7 @@ use influx_gateway::internals::framing::{self, Body, Checked};
 use influx_gateway::internals::{HeadLimits, HeadScan};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: HeadLimits = HeadLimits { bytes: 4096, fields: 20, target: 1024 };
+const LIMITS: HeadLimits = HeadLimits { bytes: 4096, fields: 20, target: 1024, websockets: false };
 
 fuzz_target!(|bytes: &[u8]| {
     let at_once = HeadScan::default().scan(bytes, &LIMITS);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use http::Method;
-use influx_gateway::internals::{Forwarding, Route, Unversioned, path};
+use influx_gateway::internals::{Forwarding, Route, Ui, Unversioned, path};
 use libfuzzer_sys::fuzz_target;
 
 // A method, a blank, and the path.
@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
         public: vec!["/health".to_owned()],
         setup: false,
         credentials: false,
-        ui: false,
+        ui: Ui::Closed,
         page: None,
         unversioned: Unversioned::Closed,
         grpc: false,

@@ -45,6 +45,34 @@ impl AllowedOrigins {
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
         }
+        self.check_page(headers, host, |site| site == "same-origin" || site == "none")
+    }
+
+    /// The same of a request for a WebSocket, which is a `GET`, and for which browsers ask no other server for leave:
+    /// only a page of this site, by the browser's word or by `Origin`, may have one.
+    ///
+    /// Of the two, either is enough: some browsers say of a WebSocket that it comes from another site because its
+    /// scheme is another.
+    pub fn check_websocket(
+        &self,
+        headers: &HeaderMap,
+        host: Option<&HeaderValue>,
+    ) -> Result<(), Rejection> {
+        let own = host.or_else(|| headers.get(HOST)).map(HeaderValue::as_bytes);
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (Some(origin), None) if is_of(origin.as_bytes(), own) => Ok(()),
+            _ => self.check_page(headers, host, |site| site == "same-origin"),
+        }
+    }
+
+    /// Refuses what a page of another site has sent. Whether it was one, `is_own` says by the browser's word.
+    fn check_page(
+        &self,
+        headers: &HeaderMap,
+        host: Option<&HeaderValue>,
+        is_own: impl Fn(&HeaderValue) -> bool,
+    ) -> Result<(), Rejection> {
         let mut origins = headers.get_all(ORIGIN).iter();
         let origin = origins.next();
         if origins.next().is_some() {
@@ -53,7 +81,7 @@ impl AllowedOrigins {
         }
         let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
         let is_own = match (sites.next(), sites.next()) {
-            (Some(site), None) => site == "same-origin" || site == "none",
+            (Some(site), None) => is_own(site),
             (Some(_), Some(_)) => false,
             (None, _) => {
                 let host = host.or_else(|| headers.get(HOST)).map(HeaderValue::as_bytes);
@@ -128,5 +156,33 @@ mod tests {
         check("POST", &[("host", "site.test:80"), ("origin", "http://site.test")], true);
         check("POST", &[("host", "site.test:443"), ("origin", "http://site.test")], false);
         check("POST", &[("origin", "http://site.test")], false);
+    }
+
+    #[test]
+    fn a_websocket_is_for_pages_of_this_site_only() {
+        let own = AllowedOrigins::new(vec!["https://grafana.test".to_owned()]);
+        let check = |headers: &[(&'static str, &'static str)], fine: bool| {
+            let header = |(name, text): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(text))
+            };
+            let headers: HeaderMap =
+                headers.iter().chain(&[("host", "gateway.test:8086")]).map(header).collect();
+            assert_eq!(own.check_websocket(&headers, None).is_ok(), fine, "{headers:?}");
+        };
+        let origin = ("origin", "http://gateway.test:8086");
+        check(&[], true);
+        check(&[origin], true);
+        check(&[origin, ("sec-fetch-site", "cross-site")], true);
+        check(&[("origin", "https://gateway.test:8086")], true);
+        check(&[("origin", "https://grafana.test")], true);
+        check(&[("origin", "https://evil.test"), ("sec-fetch-site", "same-origin")], true);
+        check(&[("sec-fetch-site", "same-origin")], true);
+        for site in ["none", "same-site", "cross-site", ""] {
+            check(&[("sec-fetch-site", site)], false);
+            check(&[("origin", "https://evil.test"), ("sec-fetch-site", site)], false);
+        }
+        for foreign in ["https://evil.test", "http://gateway.test", "null", "", "file://"] {
+            check(&[("origin", foreign)], false);
+        }
     }
 }

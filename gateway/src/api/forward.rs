@@ -16,6 +16,17 @@ pub struct Forward {
     purpose: Purpose,
     /// What it does to a user of InfluxDB's. Seldom anything.
     errand: Option<Box<Errand>>,
+    /// The page that it is for, if it is for one.
+    visit: Option<Visit>,
+}
+
+/// A request for one of InfluxDB's own pages, on behalf of whoever has a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// Whether the pages come from another server than InfluxDB, which is told nothing of the user.
+    pub is_apart: bool,
+    /// Whether a WebSocket is asked for.
+    pub is_websocket: bool,
 }
 
 enum OnBehalfOf {
@@ -30,13 +41,18 @@ impl Forward {
     /// On behalf of `caller`.
     pub fn on_behalf_of(caller: Caller) -> Self {
         let on_behalf_of = OnBehalfOf::Somebody(caller);
-        Self { on_behalf_of, purpose: Purpose::Ordinary, errand: None }
+        Self { on_behalf_of, purpose: Purpose::Ordinary, errand: None, visit: None }
+    }
+
+    /// The same, for a page.
+    pub fn to_page(caller: Caller, visit: Visit) -> Self {
+        Self { visit: Some(visit), ..Self::on_behalf_of(caller) }
     }
 
     /// For nobody, on a route that needs nobody. Some upstreams look at `Authorization` there too.
     pub fn public(_route: PublicRoute, keeps_authorization: bool) -> Self {
         let on_behalf_of = OnBehalfOf::Nobody { keeps_authorization };
-        Self { on_behalf_of, purpose: Purpose::Ordinary, errand: None }
+        Self { on_behalf_of, purpose: Purpose::Ordinary, errand: None, visit: None }
     }
 
     /// The same, with the old password that goes along with a new one.
@@ -54,6 +70,16 @@ impl Forward {
     /// What the upstream's answer has consequences for. Taken once.
     pub fn take_errand(&mut self) -> Option<Box<Errand>> {
         self.errand.take()
+    }
+
+    /// The page that it is for, if it is for one.
+    pub fn visit(&self) -> Option<Visit> {
+        self.visit
+    }
+
+    /// Whether it goes to another server than InfluxDB, which is told nothing of the user.
+    pub fn is_apart(&self) -> bool {
+        self.visit.is_some_and(|visit| visit.is_apart)
     }
 
     /// On whose behalf; `None` on a public route.
@@ -89,9 +115,10 @@ impl Forward {
         self.caller().and_then(Caller::gateway_token)
     }
 
-    /// The credential for the upstream.
+    /// The credential for the upstream. None for another server than InfluxDB.
     pub fn upstream_credential(&self, shared: &Shared) -> UpstreamCredential {
         match &self.on_behalf_of {
+            OnBehalfOf::Somebody(_) if self.is_apart() => UpstreamCredential::Nothing,
             OnBehalfOf::Somebody(caller) => caller.upstream_credential(shared, self.purpose),
             OnBehalfOf::Nobody { keeps_authorization: true } => UpstreamCredential::AsItCame,
             OnBehalfOf::Nobody { keeps_authorization: false } => UpstreamCredential::Nothing,

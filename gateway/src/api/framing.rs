@@ -22,10 +22,13 @@ pub struct HeadLimits {
     pub fields: usize,
     /// Bytes of the request target; beyond it 414.
     pub target: usize,
+    /// Whether a WebSocket may be asked for.
+    pub websockets: bool,
 }
 
 /// What Pingora can hold. Beyond it, Pingora would say no in a way of its own, whatever is configured.
-const MOST: HeadLimits = HeadLimits { bytes: 1_000_000, fields: 256, target: target::MOST };
+const MOST: HeadLimits =
+    HeadLimits { bytes: 1_000_000, fields: 256, target: target::MOST, websockets: false };
 
 impl From<&Limits> for HeadLimits {
     fn from(limits: &Limits) -> Self {
@@ -33,6 +36,7 @@ impl From<&Limits> for HeadLimits {
             bytes: limits.head_bytes.min(MOST.bytes),
             fields: limits.head_fields.min(MOST.fields),
             target: limits.target_bytes.min(MOST.target),
+            websockets: MOST.websockets,
         }
     }
 }
@@ -114,7 +118,7 @@ fn may_stand_in_a_line(bytes: &[u8]) -> bool {
 pub fn check<'a>(head: &'a [u8], limits: &HeadLimits) -> Result<Checked<'a>, Rejection> {
     let mut lines = split(head, b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let request = RequestLine::parse(lines.next().unwrap_or_default(), limits)?;
-    let mut fields = Fields::default();
+    let mut fields = Fields { websockets: limits.websockets, ..Fields::default() };
     for (count, line) in lines.take_while(|line| !line.is_empty()).enumerate() {
         if count >= limits.fields {
             return Err(Rejection::HeadTooLarge);
@@ -161,6 +165,8 @@ struct Fields<'a> {
     host: Option<&'a [u8]>,
     length: Option<u64>,
     is_chunked: bool,
+    /// Whether a WebSocket may be asked for; how, is looked at where it is known of what.
+    websockets: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -192,7 +198,8 @@ impl<'a> Fields<'a> {
             self.is_chunked = true;
             return if is_fine { Ok(()) } else { Err(Rejection::Unreadable) };
         }
-        if folded(b"upgrade") && !is_declined_quietly(value) {
+        let is_websocket = || self.websockets && value.eq_ignore_ascii_case(b"websocket");
+        if folded(b"upgrade") && !is_declined_quietly(value) && !is_websocket() {
             return Err(Rejection::UpgradeRefused);
         }
         if folded(b"expect") && !value.eq_ignore_ascii_case(b"100-continue") {

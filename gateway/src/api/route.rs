@@ -7,6 +7,7 @@ mod page;
 mod password;
 mod places;
 mod provider;
+mod ui;
 mod unversioned;
 
 use http::Method;
@@ -16,6 +17,7 @@ pub use password::{PasswordOwner, PasswordProof};
 use places::{below, is_page};
 pub use places::{is_below, is_compatible, why_not_page, why_not_public};
 pub use provider::{ProviderRoute, ProviderStep};
+pub use ui::Ui;
 use unversioned::{COMPATIBLE, influxdb_3, is_of_influxdb_3, is_private_api, on_its_own};
 
 /// The methods that are read at all, for `Allow`.
@@ -37,7 +39,6 @@ pub fn is_known(method: &Method) -> bool {
 
 /// What is forwarded besides the API.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct Forwarding {
     /// Exact paths outside the API, forwarded without a session, `GET` and `HEAD` only.
     pub public: Vec<String>,
@@ -45,8 +46,8 @@ pub struct Forwarding {
     pub setup: bool,
     /// Whether what makes or shows credentials is, for users who have no API token of their own.
     pub credentials: bool,
-    /// Whether InfluxDB's own pages are.
-    pub ui: bool,
+    /// Who may have InfluxDB's own pages.
+    pub ui: Ui,
     /// Where the gateway's own page is, from slash to slash; `None` if there is none.
     pub page: Option<String>,
     /// Whether `/query` and `/write` are.
@@ -104,6 +105,8 @@ pub enum Route<'a> {
     OnItsOwn(PublicRoute),
     /// The same; on behalf of whoever has a session, if it brings none.
     OnItsOwnOrApi(PublicRoute),
+    /// One of InfluxDB's own pages, or what belongs to them: forwarded on behalf of whoever has a session.
+    Ui,
     /// Forwarded on behalf of nobody.
     Public(PublicRoute),
     /// A call of Arrow Flight: forwarded over HTTP/2 on behalf of somebody.
@@ -236,7 +239,8 @@ fn outside<'a>(method: &Method, path: &'a str, forwarding: &Forwarding) -> Route
             return on_its_own(method, path);
         }
         _ if forwarding.public.iter().any(|open| open == path) => "GET, HEAD",
-        _ if forwarding.ui && is_page(path) => "GET, HEAD",
+        _ if forwarding.ui == Ui::Everybody && is_page(path) => "GET, HEAD",
+        _ if forwarding.ui.has(path) => return Route::Ui,
         _ => return Route::Elsewhere,
     };
     if allowed.split(", ").any(|allowed| allowed == method.as_str()) {

@@ -102,7 +102,7 @@ impl Report {
         let scheme = if config.upstream.tls { "https" } else { "http" };
         self.line("url", &format!("{scheme}://{}", config.upstream.authority));
         let tls = loaded.tls.upstream.as_ref().map(|(_, tls)| tls.clone());
-        let (_, client) = super::upstream(config, tls);
+        let client = super::upstreams::of(config, tls, None).own_requests;
         let begun = Instant::now();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a process has sockets and timers");

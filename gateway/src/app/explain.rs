@@ -206,7 +206,12 @@ impl Dry {
             }
             Ok(Decision::Respond(response)) => {
                 told.decision = format!("answered by the gateway: {}", response.status());
-                told.why = String::from("the route is the gateway's own");
+                told.why = String::from(match route {
+                    Route::Ui => {
+                        "pages need a session (forward.ui); a browser without one signs in at page.path first"
+                    }
+                    _ => "the route is the gateway's own",
+                });
             }
             Ok(Decision::Forward(forward)) => self.forward(&forward, head, &client, told),
         }
@@ -226,8 +231,12 @@ impl Dry {
         told: &mut Explanation,
     ) {
         let upstream = &self.config.upstream;
-        let scheme = if upstream.tls { "https" } else { "http" };
-        told.decision = format!("forwarded to {scheme}://{}", upstream.authority);
+        let pages = self.config.ui.as_ref().filter(|_| forward.is_apart());
+        let (tls, authority) = pages
+            .map_or((upstream.tls, &upstream.authority), |pages| (pages.tls, &pages.authority));
+        let scheme = if tls { "https" } else { "http" };
+        let whose = if pages.is_some() { " (ui.url)" } else { "" };
+        told.decision = format!("forwarded to {scheme}://{authority}{whose}");
         told.caller = words::of_caller(forward.caller(), self.config.users.tokens);
         told.why = words::why_forwarded(forward);
         let credential = forward.upstream_credential(&self.policy.shared);
@@ -236,7 +245,7 @@ impl Dry {
             headers: &self.policy.identity,
             cookie: &self.policy.cookie,
             shared: &self.policy.shared,
-            authority: &HeaderValue::from_str(upstream.authority.as_str())
+            authority: &HeaderValue::from_str(authority.as_str())
                 .unwrap_or(HeaderValue::from_static("-")),
         };
         let mut sent = head.clone();

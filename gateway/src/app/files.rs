@@ -39,8 +39,13 @@ pub struct Tls {
     /// Those of listeners.
     pub certificates: Vec<Arc<Certificate>>,
     /// By what an `https` upstream is known.
-    pub upstream: Option<(UpstreamFiles, UpstreamTls)>,
+    pub upstream: Known,
+    /// The same of the server of InfluxDB's pages, if that is another.
+    pub ui: Known,
 }
+
+/// By what a server is known; `None` if it is not spoken to over TLS.
+pub type Known = Option<(UpstreamFiles, UpstreamTls)>;
 
 /// Reads the configuration at `path` and all files that it names; all faults of all of them at once.
 ///
@@ -68,7 +73,9 @@ fn load_all(
         Err(Refused { faults, files }) => (None, *files, faults),
     };
     let is_https = config.as_ref().is_some_and(|config| config.upstream.tls);
-    let tls = load_tls(&named, is_https, others).unwrap_or_else(|more| {
+    let is_ui_https =
+        config.as_ref().and_then(|config| config.ui.as_ref()).is_some_and(|ui| ui.tls);
+    let tls = load_tls(&named, [is_https, is_ui_https], others).unwrap_or_else(|more| {
         faults.extend(more);
         None
     });
@@ -157,7 +164,7 @@ fn load_users_file(
 /// Reads the certificates among `named`.
 fn load_tls(
     named: &NamedFiles,
-    is_https: bool,
+    [is_https, is_ui_https]: [bool; 2],
     files: &Files,
 ) -> Result<Option<Tls>, Vec<Diagnostic>> {
     let (mut certificates, mut faults) = (Vec::new(), Vec::new());
@@ -174,17 +181,16 @@ fn load_tls(
     let client = named.client.as_ref().map(pair);
     let upstream =
         UpstreamFiles { authorities: named.ca.clone(), client, expiry: Expiry::default() };
-    match upstream.read(files) {
-        Ok(tls) if faults.is_empty() => {
-            let upstream = is_https.then_some((upstream, tls));
-            Ok(Some(Tls { certificates, upstream }))
-        }
-        Ok(_) => Err(faults),
+    let ui = UpstreamFiles { authorities: named.ui_ca.clone(), ..UpstreamFiles::default() };
+    let mut known = |it: UpstreamFiles, is_https: bool| match it.read(files) {
+        Ok(tls) => is_https.then_some((it, tls)),
         Err(more) => {
             faults.extend(more);
-            Err(faults)
+            None
         }
-    }
+    };
+    let (upstream, ui) = (known(upstream, is_https), known(ui, is_ui_https));
+    if faults.is_empty() { Ok(Some(Tls { certificates, upstream, ui })) } else { Err(faults) }
 }
 
 /// The faults of a configuration that relies on the system's authorities where there are none.
@@ -193,6 +199,10 @@ fn missing_authorities(config: &Config, path: &Path) -> Vec<Diagnostic> {
         (
             config.upstream.tls && config.upstream.ca_file.is_none(),
             ("upstream.ca_file", "not set, so the certificate of the https:// upstream", "set it"),
+        ),
+        (
+            config.ui.as_ref().is_some_and(|ui| ui.tls && ui.ca_file.is_none()),
+            ("ui.ca_file", "not set, so the certificate of the https:// server of pages", "set it"),
         ),
         (
             config.store.is_secure() && config.store_ca_file.is_none(),

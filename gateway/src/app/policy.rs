@@ -6,6 +6,7 @@ use http::HeaderValue;
 
 use crate::api::cookie::CookieRules;
 use crate::api::csrf::AllowedOrigins;
+use crate::api::framing::HeadLimits;
 use crate::api::hosts::AnsweredHosts;
 use crate::api::page::{Page, Provider};
 use crate::auth::credential::Shared;
@@ -15,7 +16,7 @@ use crate::gateway::policy::Policy;
 
 /// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
 /// read again.
-pub const NEEDS_RESTART: [&str; 49] = [
+pub const NEEDS_RESTART: [&str; 50] = [
     "admin.listen",
     "admin.ready_needs_upstream",
     "admin.token_file",
@@ -55,6 +56,7 @@ pub const NEEDS_RESTART: [&str; 49] = [
     "signin.hash_wait",
     "signin.hash_workers",
     "tracing",
+    "ui",
     "upstream.ca_file",
     "upstream.client_certificate",
     "upstream.client_key",
@@ -107,7 +109,10 @@ pub fn of(config: &Config, doors: &Doors, shared: Arc<Shared>) -> Policy {
         identity: config.identity.headers.clone(),
         shared,
         limits: config.limits,
-        head: (&config.limits).into(),
+        head: HeadLimits {
+            websockets: config.forwarding.ui.is_by_session(),
+            ..(&config.limits).into()
+        },
         trusted: TrustedProxies::new(listen.trusted_proxies.clone()),
         hosts: AnsweredHosts::new(listen.hosts.clone()),
         origins: AllowedOrigins::new(listen.allowed_origins.clone()),

@@ -30,6 +30,8 @@ pub(super) struct InForce {
     pub(super) doors: Doors,
     pub(super) connections: Connections,
     pub(super) concurrency: Arc<ConcurrencyLimits>,
+    /// Whether pages come from another server than InfluxDB: for that, a change needs a restart.
+    pub(super) is_ui_apart: bool,
     /// The configuration in use, for people to read.
     pub(super) effective: Arc<ArcSwap<Value>>,
 }
@@ -74,7 +76,9 @@ impl InForce {
         self.gateway.auth().set_rules(config.signin.rules);
         self.gateway.auth().set_capacity(config.capacity);
         process_log::set_level(config.log.level, config.log.access);
-        self.gateway.set_policy(policy::of(config, &self.doors, Arc::clone(&self.shared)));
+        let mut policy = policy::of(config, &self.doors, Arc::clone(&self.shared));
+        policy.forwarding.ui = policy.forwarding.ui.from_elsewhere(self.is_ui_apart);
+        self.gateway.set_policy(policy);
     }
 }
 

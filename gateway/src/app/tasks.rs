@@ -6,7 +6,7 @@ use crate::auth::upstream_sessions::UpstreamSessions;
 use crate::config::Tracing;
 use crate::gateway::version::Version;
 use crate::net::server::Server;
-use crate::proxy::upstream::Upstream;
+use crate::proxy::upstreams::Upstreams;
 use crate::session::store::SessionStore;
 use crate::spans::Spans;
 use crate::tasks::collector::Collector;
@@ -22,7 +22,7 @@ use crate::tasks::version::LearnVersion;
 
 /// Those who do it, and what they look after.
 pub(super) struct Tasks {
-    pub(super) upstream: Arc<Upstream>,
+    pub(super) upstreams: Upstreams,
     pub(super) version: Arc<Version>,
     pub(super) sessions: Arc<SessionStore>,
     pub(super) upstream_sessions: Option<Arc<UpstreamSessions>>,
@@ -35,9 +35,13 @@ pub(super) struct Tasks {
 impl Tasks {
     /// Has `server` run them.
     pub(super) fn add_to(self, server: &mut Server) {
-        let Self { upstream, version, sessions, upstream_sessions, .. } = self;
+        let Self { upstreams, version, sessions, upstream_sessions, .. } = self;
+        let Upstreams { influxdb: upstream, ui } = upstreams;
         let learn = LearnVersion { version, failures: upstream.failures() };
         server.add(Restarting::service("upstream", upstream));
+        if let Some(ui) = ui {
+            server.add(Restarting::service("ui", ui));
+        }
         server.add(Restarting::service("version", Arc::new(learn)));
         server.add(Restarting::service("expiry", Arc::new(Expiry(Arc::clone(&sessions)))));
         server.add(Restarting::service("session store", Arc::new(StoreUpkeep(sessions))));

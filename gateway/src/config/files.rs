@@ -1,6 +1,6 @@
 //! The files that a configuration names.
 
-use super::{Listen, Providers, Upstream, Users};
+use super::{Listen, Providers, UiServer, Upstream, Users};
 use crate::toml_reader::Named;
 
 /// The files that a configuration names, as far as they are known. Their faults are reported together with those of the
@@ -15,6 +15,8 @@ pub struct NamedFiles {
     pub ca: Option<Named>,
     /// The gateway's own certificate, and its key.
     pub client: Option<(Named, Named)>,
+    /// Certificates that may have signed that of the server of InfluxDB's pages.
+    pub ui_ca: Option<Named>,
     /// Certificates that may have signed the session store's.
     pub store_ca: Option<Named>,
     /// Certificates that may have signed those of identity providers.
@@ -38,9 +40,15 @@ impl NamedFiles {
             https: https.collect(),
             ca: upstream.ca_file.clone(),
             client: upstream.client.clone(),
+            ui_ca: None,
             store_ca: store_ca.cloned(),
             providers_ca: providers.ca_files(),
             logo: logo.cloned(),
         }
+    }
+
+    /// The same, and that of the server of InfluxDB's pages, if it is another.
+    pub(super) fn and_of(self, ui: Option<&UiServer>) -> Self {
+        Self { ui_ca: ui.and_then(|ui| ui.ca_file.clone()), ..self }
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration: defaults, and faults.
 
 use super::*;
+use crate::api::route::Ui;
 use crate::toml_reader::tests::BARE;
 use std::time::Duration;
 
@@ -110,6 +111,45 @@ fn tracing_is_off_until_there_is_a_collector() {
 }
 
 #[test]
+fn pages_by_session_need_a_cookie_that_is_sent_with_them() {
+    let cookie = "[cookie]\npath = \"/\"\nsame_site = \"lax\"\n";
+    let session = "[forward]\nui = \"session\"\n";
+    let ui = |text: &str| parse(text).ok().unwrap().forwarding.ui;
+    assert_eq!(ui(""), Ui::Closed);
+    assert_eq!(ui("[forward]\nui = true\n"), Ui::Everybody);
+    assert_eq!(ui(&format!("{cookie}{session}")), Ui::Sessions { is_apart: false });
+    let apart = format!("{cookie}{session}[ui]\nurl = \"http://explorer:8080\"\n");
+    assert_eq!(ui(&apart), Ui::Sessions { is_apart: true });
+    let server = parse(&apart).ok().unwrap().ui.unwrap();
+    assert_eq!((server.authority.as_str(), server.tls), ("explorer:8080", false));
+    check(
+        session,
+        &[
+            "gateway.toml:2: forward.ui: \"session\" needs cookie.path = \"/\", for browsers to \
+             send the session with pages; it is \"/api/\"",
+            "gateway.toml:2: forward.ui: \"session\" needs cookie.same_site = \"lax\", for browsers \
+             to send the session when a link of another site leads to a page, and for nothing else \
+             that another site wants",
+        ],
+    );
+    check(
+        "[forward]\nui = \"sessions\"\n[ui]\nurl = \"http://explorer\"\nca_file = \"ca.pem\"\n",
+        &[
+            "gateway.toml:2: forward.ui: expected true, false or \"session\", found \"sessions\"",
+            "gateway.toml:4: ui.url: is for pages with a session, which forward.ui = \"session\" \
+             opens: set it, or remove this",
+            "gateway.toml:5: ui.ca_file: needs a url that begins with https://",
+        ],
+    );
+    check(
+        &format!("{cookie}{session}[ui]\nurl = \"explorer\"\n"),
+        &["gateway.toml:7: ui.url: not a URL of an upstream; write for example \
+           \"http://127.0.0.1:8087\" or \"https://influxdb.example.com\", without path, \
+           query or user"],
+    );
+}
+
+#[test]
 fn an_unreadable_token_is_a_fault() {
     check(
         "[upstream]\ntoken_file = \"influxdb.token\"\n",
@@ -161,7 +201,7 @@ fn the_shipped_file_holds_every_default() {
 
 #[test]
 fn the_shipped_file_holds_every_key() {
-    let tables = "listen upstream session cookie users identity forward limits server tracing";
+    let tables = "listen upstream session cookie users identity forward ui limits server tracing";
     for table in tables.split(' ') {
         let faults = parse(&format!("[{table}]\nunheard = 1\n")).err().unwrap();
         let (_, known) = faults[0].split_once("known here: ").unwrap();

@@ -50,7 +50,8 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, listen: &Listen) -> Upst
     Upstream { authority, kind, grpc, tls, ca_file, client, token, token_file }
 }
 
-fn upstream_url(text: &str) -> Result<(Authority, bool), String> {
+/// Host and port of an upstream's URL, and whether it is spoken to over TLS.
+pub(super) fn upstream_url(text: &str) -> Result<(Authority, bool), String> {
     let wrong = || {
         "not a URL of an upstream; write for example \"http://127.0.0.1:8087\" or \
          \"https://influxdb.example.com\", without path, query or user"

@@ -86,8 +86,28 @@ impl<'a> Authenticator<'a> {
                 return Ok(Authenticated::by_token(Caller::Token(user)));
             }
         }
+        self.by_session(self.check_site()).await
+    }
+
+    /// Who asks for a page, by the cookie alone: another credential is none there. It may be that a page of another
+    /// site asks for a WebSocket.
+    pub async fn visitor(&mut self, is_websocket: bool) -> Result<Authenticated, Rejection> {
+        let Request { head, client, .. } = self.request;
+        let site = if is_websocket {
+            self.policy.origins.check_websocket(&head.headers, client.host.as_ref())
+        } else {
+            self.check_site()
+        };
+        self.by_session(site).await
+    }
+
+    /// Who asks by the cookie, with what is known of the `site` that has sent it.
+    async fn by_session(
+        &mut self,
+        site: Result<(), Rejection>,
+    ) -> Result<Authenticated, Rejection> {
+        let headers = &self.request.head.headers;
         let token = self.policy.cookie.token(headers).ok_or(Rejection::Unauthorized)?;
-        let site = self.check_site();
         let session = match site {
             Ok(()) => self.auth.authenticate(&token, self.request.now).await,
             // What will be rejected renews no session.

@@ -1,13 +1,15 @@
 //! Browsers on their way to InfluxDB's own pages that are to see the gateway's first.
 
+use http::header::ACCEPT;
 use http::request::Parts;
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::page::sent_on;
 use super::policy::Policy;
 use crate::api::Response;
 use crate::api::form::{encoded, field, landing};
 use crate::api::page::Page;
+use crate::api::route::Ui;
 use crate::api::session_cookies::is_hinted;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -17,8 +19,38 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// page. `None`: it goes on.
 pub fn to_page(policy: &Policy, head: &Parts) -> Option<Response> {
     let page = policy.page.as_deref().filter(|page| !page.providers.is_empty())?;
-    let to = policy.forwarding.ui.then(|| instead(page, head)).flatten()?;
+    let to = (policy.forwarding.ui == Ui::Everybody).then(|| instead(page, head)).flatten()?;
     Some(sent_on(Response::default(), &to))
+}
+
+/// Where pages are for who has a session, a browser that opens one without is sent to the gateway's own, and back to
+/// what it wanted. `None`: there is no such page, or no browser opens one.
+pub fn to_sign_in(policy: &Policy, head: &Parts) -> Option<Response> {
+    let page = policy.page.as_deref().filter(|_| is_navigation(head))?;
+    let wanted = match head.uri.path() {
+        // InfluxDB 2 sends there who is not signed in.
+        "/signin" => field(head.uri.query().unwrap_or_default().as_bytes(), "returnTo"),
+        _ => None,
+    };
+    let wanted = wanted.as_ref().map_or_else(
+        || head.uri.path_and_query().map_or("/", |wanted| wanted.as_str()),
+        |wanted| std::str::from_utf8(wanted).unwrap_or_default(),
+    );
+    let return_to = landing(wanted.as_bytes());
+    let return_to = if return_to.starts_with("/signin") { "/" } else { return_to };
+    Some(sent_on(Response::default(), &format!("{}?return_to={}", page.path, encoded(return_to))))
+}
+
+/// Whether a browser opens this in a tab: by its own word. Over plain HTTP it says nothing of the kind, but that it wants
+/// HTML.
+fn is_navigation(head: &Parts) -> bool {
+    let says = |name, wanted: &str| head.headers.get(name).is_some_and(|value| value == wanted);
+    let is_silent =
+        || [SEC_FETCH_MODE, SEC_FETCH_DEST].iter().all(|name| !head.headers.contains_key(name));
+    let wants_html = |accept: &HeaderValue| accept.as_bytes().starts_with(b"text/html");
+    let is_opened = says(SEC_FETCH_MODE, "navigate") && says(SEC_FETCH_DEST, "document");
+    let is_html = || is_silent() && head.headers.get(ACCEPT).is_some_and(wants_html);
+    head.method == Method::GET && (is_opened || is_html())
 }
 
 /// Where a request for a page of InfluxDB's is to go instead.

@@ -19,7 +19,7 @@ use crate::api::cookie;
 use crate::api::csrf::AllowedOrigins;
 use crate::api::hosts::AnsweredHosts;
 use crate::api::identity::IdentityHeaders;
-use crate::api::route::{Forwarding, Unversioned};
+use crate::api::route::{Forwarding, Ui, Unversioned};
 use crate::audit::Audit;
 use crate::auth::credential::{Shared, UpstreamCredential};
 use crate::auth::throttle::tests::RULES;
@@ -95,7 +95,7 @@ impl Stage {
                 public,
                 setup: false,
                 credentials: false,
-                ui: false,
+                ui: Ui::Closed,
                 page: None,
                 unversioned: Unversioned::OnTheirOwn,
                 grpc: false,

@@ -10,5 +10,6 @@ mod interrupt;
 pub mod keepalive;
 mod rejecting;
 mod stream_traits;
+pub mod tunnel;
 
 pub use early_rejection::EarlyRejection;

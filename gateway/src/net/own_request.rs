@@ -15,6 +15,7 @@ pub async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<()> {
     loop {
         session.read_response_header().await?;
         match session.response_header().map(|head| head.status) {
+            Some(StatusCode::SWITCHING_PROTOCOLS) if asks_for_another(session) => return Ok(()),
             Some(StatusCode::SWITCHING_PROTOCOLS) => {
                 return Error::e_explain(ErrorType::ReadError, "another protocol, not asked for");
             }
@@ -22,6 +23,11 @@ pub async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<()> {
             _ => return Ok(()),
         }
     }
+}
+
+/// Whether the request was for another protocol.
+fn asks_for_another(session: &HttpSession<()>) -> bool {
+    matches!(session, HttpSession::H1(session) if session.is_upgrade_req())
 }
 
 /// Reads the body of the answer: an error if it has more than `most` bytes.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::context::Context;
+use super::held::WebSocket;
 use super::measured::Took;
 use super::{Downstream, downstream};
 use crate::api::forward::Forward;
@@ -26,6 +27,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
     let brought = || access_log::trace_id(&request.headers);
     let trace_id = if has_span { begun().or_else(brought) } else { brought().or_else(begun) };
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
+    let (received, sent) = moved(downstream, context);
     Entry {
         client: is_known(context).then(|| context.client.client.as_bytes()),
         user: user.map(|user| user.name.as_str()),
@@ -36,7 +38,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         path: Some(request.uri.path()),
         status,
         grpc_status: context.grpc_status,
-        bytes: downstream.body_bytes_sent(),
+        bytes: sent,
         at: took.ended,
         took: took.whole,
         request_id: context.client.request_id.as_bytes(),
@@ -44,7 +46,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         upstream: context.upstream,
         upstream_time: took.upstream,
         tls: downstream::tls_version(downstream),
-        received: downstream.as_downstream().body_bytes_read(),
+        received,
         compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())
             .then(|| Compared { headers: &request.headers, host: context.client.host.as_ref() }),
     }
@@ -64,4 +66,13 @@ fn is_known(context: &Context) -> bool {
 pub fn user(context: &Context) -> Option<Arc<User>> {
     let by_token = || context.forward.as_ref().and_then(Forward::user);
     context.session.as_deref().map(Session::user).or_else(by_token)
+}
+
+/// How many bytes came from the client after the head of its request, and went to it after that of the answer.
+pub fn moved(downstream: &Downstream, context: &Context) -> (usize, usize) {
+    let whole = |count| usize::try_from(count).unwrap_or(usize::MAX);
+    match context.websocket.as_deref().map(WebSocket::moved) {
+        Some((received @ 1.., sent) | (received, sent @ 1..)) => (whole(received), whole(sent)),
+        _ => (downstream.as_downstream().body_bytes_read(), downstream.body_bytes_sent()),
+    }
 }

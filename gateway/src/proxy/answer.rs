@@ -1,22 +1,10 @@
 //! The head of the upstream's answer.
 
-use http::StatusCode;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use pingora::http::ResponseHeader;
-use pingora::{Error, ErrorType};
 
 use super::context::Context;
 use super::{Downstream, cors};
-
-/// Refuses an answer that changes to another protocol: nobody has asked for one, as no request goes upstream with an
-/// `Upgrade`. The client would wait for an answer for ever.
-pub fn check(response: &ResponseHeader) -> pingora::Result<()> {
-    if response.status != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(());
-    }
-    Error::e_explain(ErrorType::InvalidHTTPHeader, "101 that nobody has asked for")
-        .map_err(|error: Box<Error>| error.into_up())
-}
 
 /// Completes the headers: for pages of other origins, for browsers of this host, and with the request's id.
 pub fn complete(

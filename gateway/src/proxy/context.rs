@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::held::WebSocket;
 use super::measured::Measured;
 use crate::api::forward::Forward;
 use crate::gateway::client_info::ClientInfo;
@@ -33,6 +34,8 @@ pub struct Context {
     pub(super) is_cross_site: bool,
     /// Watches over the session while the body of a request on its behalf is still coming.
     pub(super) watch: Option<Watch>,
+    /// The WebSocket that it asks for, or has become.
+    pub(super) websocket: Option<Box<WebSocket>>,
     /// Whether whoever asks came with a gateway token, and more of the request is to come.
     pub(super) has_holder: bool,
     pub(super) attempts: usize,
@@ -66,6 +69,7 @@ impl Context {
             session: None,
             is_cross_site: false,
             watch: None,
+            websocket: None,
             has_holder: false,
             attempts: 0,
             permit: None,
@@ -76,5 +80,15 @@ impl Context {
             trace: None,
             upstream: None,
         }
+    }
+
+    /// Whether it is for one of InfluxDB's own pages.
+    pub(super) fn is_page(&self) -> bool {
+        self.forward.as_ref().is_some_and(|forward| forward.visit().is_some())
+    }
+
+    /// Whether it goes to another server than InfluxDB.
+    pub(super) fn is_apart(&self) -> bool {
+        self.forward.as_ref().is_some_and(Forward::is_apart)
     }
 }

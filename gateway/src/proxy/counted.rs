@@ -11,7 +11,7 @@ use crate::metrics::{Answered, METRICS};
 #[inline(never)]
 pub fn count(downstream: &Downstream, context: &Context, took: &Took) {
     let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
-    let (received, sent) = (downstream.body_bytes_read(), downstream.body_bytes_sent());
+    let (received, sent) = access_line::moved(downstream, context);
     let (received, sent) = (received as u64, sent as u64);
     METRICS.answered(&Answered {
         route: context.measured.route,

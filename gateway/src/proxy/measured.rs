@@ -69,18 +69,25 @@ impl Measured {
         Took { ended, whole, own, upstream }
     }
 
-    /// The head of an answer of this status is there. An interim one says only that it will come.
-    pub fn answer(&mut self, status: StatusCode) {
-        if !status.is_informational() {
-            METRICS.upstream_up.be(true);
+    /// The head of an answer of this status is there, from another server than InfluxDB or not. An interim one says only
+    /// that it will come.
+    pub fn answer(&mut self, status: StatusCode, is_apart: bool) {
+        let is_interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+        if !is_interim {
+            if !is_apart {
+                METRICS.upstream_up.be(true);
+            }
             self.answered = Some(Instant::now());
         }
     }
 }
 
-/// Counts what the upstream has failed at.
+/// Counts what the upstream has failed at, unless that is another server than InfluxDB.
 #[cold]
-pub fn note_failure(rejection: Rejection) {
+pub fn note_failure(rejection: Rejection, is_apart: bool) {
+    if is_apart {
+        return;
+    }
     let (failures, step) = match rejection {
         Rejection::UpstreamFailed(step) => (&METRICS.upstream_failures, step),
         Rejection::UpstreamTimedOut(step) => (&METRICS.upstream_timeouts, step),

@@ -15,15 +15,14 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 use super::context::Context;
 use super::upstream::{self, Upstream};
 use super::{
-    Downstream, Proxy, answer, downstream, grpc, head, http2, http10, measured, receive,
-    request_body, revocation, small_answers, span,
+    Downstream, Proxy, answer, downstream, grpc, head, http2, http10, measured, page_answer,
+    receive, request_body, small_answers, span, websocket,
 };
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
 use crate::gateway::request::Decision;
 use crate::gateway::traceparent::TraceParent;
 use crate::gateway::{access_log, user_changes};
-use crate::net::http1::connection::Connection;
 use crate::net::socket;
 
 #[async_trait]
@@ -115,7 +114,7 @@ impl ProxyHttp for Proxy {
         _downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
-        let peer = self.upstream.peer().await?;
+        let peer = self.upstream(context).peer().await?;
         Ok(if context.is_call { grpc::peer(peer, &context.policy.limits) } else { peer })
     }
 
@@ -128,7 +127,7 @@ impl ProxyHttp for Proxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         context.attempts += 1;
-        error.set_retry(self.upstream.may_try_again(peer, &error, context.attempts));
+        error.set_retry(self.upstream(context).may_try_again(peer, &error, context.attempts));
         upstream::counted(error)
     }
 
@@ -145,7 +144,7 @@ impl ProxyHttp for Proxy {
         context.upstream = peer._address.as_inet().copied();
         context.measured.connect(self.spans.is_some());
         upstream::count_connection(reused);
-        self.upstream.check(peer, digest)
+        self.upstream(context).check(peer, digest)
     }
 
     /// As Pingora does it by itself; except that nothing was sent to whoever is not the upstream.
@@ -171,7 +170,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> pingora::Result<()> {
         let forward = context.forward.as_ref().expect("nothing is forwarded without leave");
-        let rewrite = self.rewrite(&context.policy);
+        let rewrite = self.rewrite(context);
         let trace = context.trace.or_else(|| TraceParent::of(&request.headers));
         head::rewrite(request, |request| {
             rewrite.apply(request, forward, &context.client);
@@ -188,11 +187,19 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        answer::check(response)?;
+        let begins = websocket::begins(response, context)?;
         if context.is_call {
             grpc::note(&response.headers, context);
         }
-        self.rewrite(&context.policy).clear(response)
+        self.rewrite(context).clear(response)?;
+        if begins {
+            websocket::agree(response)?;
+        }
+        if context.is_page() {
+            page_answer::adapt(response, self.upstream(context))
+        } else {
+            Ok(())
+        }
     }
 
     /// Does the same with the trailers, which of a call have its status.
@@ -213,13 +220,15 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        context.measured.answer(response.status);
+        let is_apart = context.is_apart();
+        context.measured.answer(response.status, is_apart);
         http10::unchunk(downstream, response);
         downstream::keep_while_interim(downstream, response.status);
         if downstream.is_process_shutting_down() || self.gateway.readiness().is_leaving() {
             downstream.set_keepalive(None);
         }
         if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && !is_apart
             && let Some(session) = context.forward.as_ref().and_then(Forward::session)
         {
             self.gateway.auth().doubt(session);
@@ -239,13 +248,9 @@ impl ProxyHttp for Proxy {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
-        // What breaks off a body is said as what breaks off a head is.
-        let is_broken = downstream::connection(downstream).is_some_and(Connection::is_broken);
-        let rejection = revocation::cut_off(self.gateway.auth(), downstream.req_header(), context)
-            .or(is_broken.then_some(Rejection::Unreadable))
-            .or_else(|| upstream::rejection(error));
+        let rejection = self.why_failed(downstream, error, context);
         if let Some(rejection) = rejection {
-            measured::note_failure(rejection);
+            measured::note_failure(rejection, context.is_apart());
             self.fail(downstream, rejection, context).await;
         }
         let error_code = rejection.map_or(0, |rejection| rejection.table().0.as_u16());

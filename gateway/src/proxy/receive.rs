@@ -6,6 +6,7 @@ use super::context::Context;
 use super::{Downstream, downstream, http2, request_body};
 use crate::api::rejection::Rejection;
 use crate::api::route::Route;
+use crate::api::websocket;
 use crate::clock::Moment;
 use crate::gateway::policy::Policy;
 use crate::gateway::request::{Decision, Request};
@@ -20,6 +21,10 @@ pub async fn receive(
 ) -> Result<Decision, Rejection> {
     let is_http_2 = http2::check(downstream, &context.policy.head)?;
     check_host(downstream, context)?;
+    if context.policy.head.websockets && websocket::is_wanted(&downstream.req_header().headers) {
+        // Whatever comes of it, what follows is no request.
+        downstream.set_keepalive(None);
+    }
     let is_whole = downstream.as_downstream_mut().is_body_done();
     let (policy, head) = (&context.policy, downstream.req_header());
     let route = route_of(is_http_2, head, policy);

@@ -4,6 +4,7 @@ use http::request::Parts;
 use pingora::ErrorType;
 
 use super::context::Context;
+use super::held::WebSocket;
 use super::{Downstream, downstream};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
@@ -32,7 +33,9 @@ pub fn accompany(
         return Ok(());
     };
     let is_whole = downstream.as_downstream_mut().is_body_done();
-    let watch = (!is_whole).then(|| auth.watch(session));
+    let is_websocket = forward.visit().is_some_and(|visit| visit.is_websocket);
+    context.websocket = is_websocket.then(Box::default);
+    let watch = (!is_whole || is_websocket).then(|| auth.watch(session));
     // It may have waited for a permit; and of what has happened before now, no watch is told.
     if session.has_ended() {
         return Err(Rejection::Unauthorized);
@@ -47,12 +50,15 @@ pub fn accompany(
 }
 
 /// Why a request of which more is to come may not go on: its session was ended, or its user may
-/// do less than before. That a session has idled out meanwhile is no reason.
+/// do less than before. That a session has idled out meanwhile is no reason, but for a WebSocket.
 pub fn cut_off(auth: &Auth, request: &Parts, context: &Context) -> Option<Rejection> {
     if context.has_holder
         && let Some(Caller::Holder(holder)) = context.forward.as_ref()?.caller()
     {
         return holder_cut_off(auth, request, (holder, context));
+    }
+    if context.websocket.as_deref().is_some_and(WebSocket::is_over) {
+        return Some(Rejection::Unauthorized);
     }
     match context.watch.as_ref()?.notice() {
         Notice::Nothing => None,

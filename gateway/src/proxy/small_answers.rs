@@ -3,7 +3,7 @@
 //! Who has neither session nor token could otherwise hold a connection to the upstream for as long as
 //! it takes them to read, with a window of HTTP/2 that is closed for example. So the gateway asks by
 //! itself, and has the connection back before the client gets a word. Answers that are not small go on
-//! as they come.
+//! as they come. A [WebSocket](super::websocket) is asked for in the same way.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
@@ -18,7 +18,8 @@ use pingora::{Error, ErrorType};
 use pingora_proxy::ProxyHttp;
 
 use super::context::Context;
-use super::{Downstream, Proxy};
+use super::upstream_client::OwnRequests;
+use super::{Downstream, Proxy, websocket};
 use crate::api::forward::Forward;
 
 /// What is small.
@@ -41,8 +42,11 @@ const OF_ONE_HOP: [HeaderName; 12] = [
 ];
 
 /// Whether a request is one of those, of which it is known that nothing follows its head. Those
-/// that say more of their connection than whether it stays are left to Pingora.
+/// that say more of their connection than whether it stays are left to Pingora. Or whether it asks for a WebSocket.
 pub fn is_small(downstream: &mut Downstream, forward: &Forward) -> bool {
+    if forward.visit().is_some_and(|visit| visit.is_websocket) {
+        return true;
+    }
     let is_public = forward.caller().is_none();
     if !is_public || !downstream.as_downstream_mut().is_body_done() {
         return false;
@@ -67,15 +71,28 @@ pub async fn fetch(
 ) -> pingora::Result<()> {
     let mut request = downstream.req_header().clone();
     request.set_version(Version::HTTP_11);
+    let is_websocket = context.websocket.is_some();
+    if is_websocket {
+        websocket::remove_nominated(&mut request);
+    }
     for name in &OF_ONE_HOP {
         request.remove_header(name);
     }
     proxy.upstream_request_filter(downstream, &mut request, context).await?;
-    let (mut session, peer) = begin(proxy, downstream, &request).await?;
+    if is_websocket {
+        websocket::ask(&mut request)?;
+    }
+    let server = proxy.server(context);
+    let (mut session, peer) = begin(server, downstream, &request).await?;
     context.upstream = peer._address.as_inet().copied();
     let head = session.response_header().cloned();
     let mut head = head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))?;
     head.set_version(Version::HTTP_11);
+    if websocket::begins(&head, context)? {
+        proxy.upstream_response_filter(downstream, &mut head, context).await?;
+        proxy.response_filter(downstream, &mut head, context).await?;
+        return websocket::hold(proxy, downstream, (head, session), context).await;
+    }
 
     let mut body = BytesMut::new();
     let is_whole = loop {
@@ -89,7 +106,7 @@ pub async fn fetch(
     };
     proxy.upstream_response_filter(downstream, &mut head, context).await?;
     if is_whole {
-        proxy.own_requests.release(session, &peer).await;
+        server.release(session, &peer).await;
         context.slot = None;
         frame(&mut head, &request.method, body.len())?;
         proxy.response_filter(downstream, &mut head, context).await?;
@@ -101,18 +118,18 @@ pub async fn fetch(
     }
     proxy.response_filter(downstream, &mut head, context).await?;
     pass(downstream, head, body.freeze(), &mut session).await?;
-    proxy.own_requests.release(session, &peer).await;
+    server.release(session, &peer).await;
     Ok(())
 }
 
 /// Asks, unless the client leaves before there is an answer.
 async fn begin(
-    proxy: &Proxy,
+    server: &OwnRequests,
     downstream: &mut Downstream,
     request: &RequestHeader,
 ) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>)> {
     tokio::select! {
-        asked = proxy.own_requests.begin(request, true) => asked.map_err(Error::into_up),
+        asked = server.begin(request, true) => asked.map_err(Error::into_up),
         _ = downstream.as_downstream_mut().read_body_or_idle(true) => {
             Error::e_explain(ErrorType::ConnectionClosed, "the client is gone")
                 .map_err(|error: Box<Error>| error.into_down())

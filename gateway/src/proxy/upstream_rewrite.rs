@@ -55,7 +55,7 @@ impl UpstreamRewrite<'_> {
         headers.reserve(SET);
         self.remove_forbidden(headers);
         self.set_credential(headers, forward);
-        if let Some(user) = forward.user() {
+        if let Some(user) = forward.user().filter(|_| !forward.is_apart()) {
             headers.insert(self.headers.name.clone(), user.name.header_value());
             if let Some(header) = &self.headers.id {
                 headers.insert(header.clone(), user.id.header_value());
@@ -184,6 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api::forward::Visit;
     use crate::api::route::tests::A_PUBLIC_ROUTE;
     use crate::auth::credential::Caller;
     use crate::clock::Moment;
@@ -221,6 +222,7 @@ mod tests {
     fn value() -> impl Strategy<Value = String> {
         prop_oneof![
             "eve|ada, eve|influxdb-oss-session=secret; a=1|a=1;influxdb-oss-session=\"secret\"",
+            "influx-gateway-signed-in=1; influx-oidc-0123abcd=x",
             "(Token|Basic|Bearer) secret|[ -~]{0,20}",
         ]
     }
@@ -228,7 +230,7 @@ mod tests {
     proptest! {
         /// Whatever headers come in, one identity goes out, and no secret of the edge.
         #[test]
-        fn header_soup(soup in proptest::collection::vec((name(), value()), 0..20), who in 0..3) {
+        fn header_soup(soup in proptest::collection::vec((name(), value()), 0..20), who in 0..4) {
             let (mut request, ()) = http::Request::post("/api/v2/write").body(()).unwrap().into_parts();
             for (name, value) in soup {
                 if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
@@ -240,6 +242,10 @@ mod tests {
             let forward = match who {
                 0 => Forward::on_behalf_of(Caller::Session(Arc::new(session()))),
                 1 => Forward::on_behalf_of(Caller::Token(None)),
+                2 => {
+                    let visit = Visit { is_apart: true, is_websocket: false };
+                    Forward::to_page(Caller::Session(Arc::new(session())), visit)
+                }
                 _ => Forward::public(A_PUBLIC_ROUTE, true),
             };
             let peer = "1.2.3.4".parse().ok();
@@ -263,11 +269,12 @@ mod tests {
             prop_assert_eq!(spelled("x-request-id").len(), 1);
             let cookies = spelled("cookie").join(";");
             prop_assert!(!cookies.contains("influxdb-oss-session="), "{}", cookies);
+            prop_assert!(who != 2 || !cookies.contains("influx-"), "{}", cookies);
             let authorization = spelled("authorization");
             if is_session {
                 prop_assert_eq!(authorization, ["Token shared"]);
             } else {
-                prop_assert!(authorization.len() <= 1);
+                prop_assert!(authorization.len() <= usize::from(who != 2));
             }
         }
     }

@@ -91,10 +91,11 @@ fn concerns_credentials(path: &str, changes: bool) -> bool {
         [_, _, _, _, _, _, _, _, a, b, ..] if routes::BEGINNINGS[routes::mixed(*a, *b)] => {}
         _ => return false,
     }
-    if let Some(below) = path.strip_prefix(routes::INFLUXDB_3) {
-        return below.split('/').any(|segment| routes::TOKENS.contains(&segment));
-    }
     let is_below = |routes: &[&str]| routes.iter().any(|route| is_below(path, route));
+    if let Some(below) = path.strip_prefix(routes::INFLUXDB_3) {
+        let of_tokens = below.split('/').any(|segment| routes::TOKENS.contains(&segment));
+        return of_tokens || (changes && is_below(&routes::ACCOUNTS_3));
+    }
     is_below(&routes::CREDENTIALS) || (changes && is_below(&routes::ACCOUNTS))
 }
 
@@ -170,7 +171,7 @@ mod tests {
             }
             assert_eq!(of(Method::GET, &format!("{route}x")), Right::Everything, "{route}");
         }
-        for route in routes::ACCOUNTS {
+        for route in routes::ACCOUNTS.into_iter().chain(routes::ACCOUNTS_3) {
             assert_eq!(of(Method::POST, route), Right::Credentials, "{route}");
             assert_ne!(of(Method::GET, route), Right::Credentials, "{route}");
         }
@@ -204,6 +205,13 @@ mod tests {
             ("POST", "/api/v3/write_lp", false, true, true),
             ("GET", "/api/v3/engine/a/b", false, false, true),
             ("POST", "/api/v3/configure/token/named_admin", false, false, false),
+            ("POST", "/api/v3/authorize/refresh", false, false, false),
+            ("GET", "/api/v3/users", false, false, true),
+            ("PATCH", "/api/v3/users/1", false, false, false),
+            ("PUT", "/api/v3/users/1/roles", false, false, false),
+            ("GET", "/api/v3/users_by_name/ada", false, false, true),
+            ("POST", "/api/v3/roles", false, false, false),
+            ("POST", "/api/v3/engine/users", false, false, true),
             ("POST", "/write", false, true, true),
             ("POST", "/arrow.flight.protocol.FlightService/DoGet", true, true, true),
             ("POST", "/arrow.flight.protocol.FlightService/DoPut", false, false, true),

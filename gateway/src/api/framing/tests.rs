@@ -3,7 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-const LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, fields: 100, target: 8 * 1024 };
+const LIMITS: HeadLimits =
+    HeadLimits { bytes: 16 * 1024, fields: 100, target: 8 * 1024, websockets: false };
 
 fn read(text: &str) -> Result<Body, Rejection> {
     let end = HeadScan::default().scan(text.as_bytes(), &LIMITS)?.expect("a whole head");
@@ -145,6 +146,19 @@ fn what_may_be_declined_quietly_is() {
     for fine in ["TLS/1.0", "tls/1.3", "TLS", "h2c", "H2C", "TLS/1.2, h2c", "h2c,TLS/1.0"] {
         let upgrade = with(&format!("Upgrade: {fine}\r\nContent-Length: 2\r\n"));
         assert_eq!(upgrade, Ok(Body::Length(2)), "{fine:?}");
+    }
+    let websockets = HeadLimits { websockets: true, ..LIMITS };
+    for (value, fine) in [
+        ("websocket", true),
+        ("WebSocket", true),
+        ("h2c", true),
+        ("websocket/13", false),
+        ("websocket, h2c", false),
+        ("websockets", false),
+        ("foo", false),
+    ] {
+        let head = format!("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: {value}\r\n\r\n");
+        assert_eq!(check(head.as_bytes(), &websockets).is_ok(), fine, "{value}");
     }
     let both = with("Upgrade: h2c\r\nUpgrade: websocket\r\n");
     assert_eq!(both, Err(Rejection::UpgradeRefused));

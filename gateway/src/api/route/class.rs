@@ -1,7 +1,7 @@
 //! Which class of requests a route belongs to, for counting.
 
 use super::places::is_page;
-use super::{Forwarding, PageFile, ProviderStep, Route};
+use super::{Forwarding, PageFile, ProviderStep, Route, Ui};
 use crate::metrics::label::RouteClass;
 
 impl Route<'_> {
@@ -25,6 +25,7 @@ impl Route<'_> {
                 _ => RouteClass::Api,
             },
             Self::OnItsOwn(_) | Self::OnItsOwnOrApi(_) => RouteClass::V1,
+            Self::Ui => RouteClass::Ui,
             Self::Public(_) if is_ui(path, forwarding) => RouteClass::Ui,
             Self::Public(_) => RouteClass::Public,
             Self::Health => RouteClass::Health,
@@ -42,7 +43,8 @@ impl Route<'_> {
 }
 
 fn is_ui(path: &str, forwarding: &Forwarding) -> bool {
-    forwarding.ui && is_page(path) && !forwarding.public.iter().any(|open| open == path)
+    let is_open = forwarding.ui == Ui::Everybody && is_page(path);
+    is_open && !forwarding.public.iter().any(|open| open == path)
 }
 
 #[cfg(test)]
@@ -60,7 +62,7 @@ mod tests {
             public,
             setup: true,
             credentials: false,
-            ui: true,
+            ui: Ui::Everybody,
             page: None,
             unversioned,
             grpc: false,
@@ -85,6 +87,11 @@ mod tests {
             (Method::GET, "/api/v2/signin", RouteClass::Other),
             (Method::OPTIONS, "/api/v2/me", RouteClass::Other),
         ] {
+            let route = Route::of(&method, path, &forwarding);
+            assert_eq!(route.class(path, &forwarding), class, "{method} {path}");
+            // For who has a session, a page is counted the same.
+            let ui = Ui::Sessions { is_apart: false };
+            let forwarding = Forwarding { ui, ..forwarding.clone() };
             let route = Route::of(&method, path, &forwarding);
             assert_eq!(route.class(path, &forwarding), class, "{method} {path}");
         }

@@ -53,7 +53,7 @@ mod tests {
     use http::header::CONTENT_TYPE;
 
     use super::*;
-    use crate::api::route::Unversioned;
+    use crate::api::route::{Ui, Unversioned};
 
     #[test]
     fn exact_methods_are_forwarded_and_nothing_else_is() {
@@ -61,7 +61,7 @@ mod tests {
             public: Vec::new(),
             setup: false,
             credentials: false,
-            ui: true,
+            ui: Ui::Everybody,
             page: None,
             unversioned: Unversioned::Api,
             grpc,

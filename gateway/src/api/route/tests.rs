@@ -9,6 +9,7 @@ pub(crate) const A_PUBLIC_ROUTE: PublicRoute = PublicRoute(());
 fn forwarding(setup: bool, ui: bool, v1: bool) -> Forwarding {
     let public = vec!["/health".to_owned(), "/ping".to_owned()];
     let unversioned = if v1 { Unversioned::OnTheirOwn } else { Unversioned::Closed };
+    let ui = if ui { Ui::Everybody } else { Ui::Closed };
     Forwarding { public, setup, credentials: false, ui, page: None, unversioned, grpc: false }
 }
 
@@ -266,6 +267,8 @@ fn influxdb_3() {
             ("POST", "/api/v2/write", Route::Api),
             ("POST", "/api/v3/configure/token/admin", Route::SetupClosed),
             ("POST", "/api/v3/configure/token/admin/", Route::SetupClosed),
+            ("POST", "/api/v3/configure/user", Route::SetupClosed),
+            ("POST", "/api/v3/configure/users", Route::Api),
             ("DELETE", "/api/v3/configure/token/admin", wrong("POST")),
             ("POST", "/api/v3/configure/token/admin/regenerate", Route::Api),
             ("GET", "/private/legacy/authorizations", Route::Elsewhere),

@@ -24,13 +24,17 @@ pub(super) fn on_its_own(method: &Method, path: &str) -> Route<'static> {
     }
 }
 
+/// What makes the first administrator's token, and the first user of an Enterprise that has users.
+const FIRST: [&str; 2] = ["/token/admin", "/configure/user"];
+
 pub(super) fn is_of_influxdb_3(path: &str) -> bool {
     path == "/query" || path == "/write" || path.starts_with("/api/v3/")
 }
 
 pub(super) fn influxdb_3(method: &Method, path: &str, forwarding: &Forwarding) -> Route<'static> {
     // The first to ask becomes the administrator, whoever it is.
-    let makes_administrator = path.strip_suffix('/').unwrap_or(path).ends_with("/token/admin");
+    let endpoint = path.strip_suffix('/').unwrap_or(path);
+    let makes_administrator = FIRST.iter().any(|first| endpoint.ends_with(first));
     match *method {
         Method::OPTIONS => PUBLIC,
         Method::POST if makes_administrator && !forwarding.setup => Route::SetupClosed,

@@ -36,6 +36,7 @@ pub(super) fn of_route(route: &Route<'_>) -> &'static str {
         Route::Api => "InfluxDB's API, forwarded for whoever may use it",
         Route::OnItsOwn(_) => "InfluxDB 1's API, forwarded with the credentials that it brings",
         Route::OnItsOwnOrApi(_) => "InfluxDB 3's API, with credentials of its own or a session",
+        Route::Ui => "InfluxDB's own pages, forwarded for whoever has a session",
         Route::Public(_) => "public, forwarded for nobody",
         Route::Flight => "a call of Arrow Flight, forwarded over HTTP/2 for whoever may make it",
         Route::NotImplemented => "a call of gRPC of a method that is not forwarded",

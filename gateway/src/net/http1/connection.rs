@@ -25,6 +25,7 @@ use super::EarlyRejection;
 use super::framer::{self, Framer};
 use super::interrupt::Interrupt;
 use super::rejecting::Rejecting;
+use super::tunnel::{Joint, Tunnel};
 use crate::api::rejection::Rejection;
 use crate::gateway::Gateway;
 use crate::gateway::policy::Policy;
@@ -37,21 +38,23 @@ pub struct Connection {
     gateway: Arc<Gateway>,
     /// The rules for requests on it, from its beginning to its end.
     policy: Arc<Policy>,
-    state: State,
+    pub(super) state: State,
     /// Whether its client may still begin with HTTP/2.
     may_turn: bool,
-    framer: Framer,
+    pub(super) framer: Framer,
     /// Bytes that were read and belong to later requests.
-    read_ahead: BytesMut,
+    pub(super) read_ahead: BytesMut,
     /// Until when the head that has begun must be whole.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Who is at the other end.
     client: Option<Arc<KnownClient>>,
-    interrupt: Interrupt,
+    pub(super) interrupt: Interrupt,
+    /// The way to another connection, if it is one with that, as a WebSocket's is.
+    pub(super) tunnel: Joint,
 }
 
 /// What is being done with the connection.
-enum State {
+pub(super) enum State {
     /// Requests are passed on.
     Open,
     /// The next request cannot be read, and this is being said.
@@ -85,6 +88,7 @@ impl Connection {
             deadline: None,
             client: None,
             interrupt: Interrupt::default(),
+            tunnel: Joint::default(),
         }
     }
 
@@ -118,6 +122,12 @@ impl Connection {
     /// waited for. Reading its body can go on after that.
     pub fn interrupt_at(&self, bell: Arc<Notify>) {
         self.interrupt.wait_for(bell);
+    }
+
+    /// From now on nothing on it is a request: whoever reads from it has all that comes, and what has come ahead, go
+    /// through `tunnel`, and is at the end when that is.
+    pub fn join(&self, tunnel: Tunnel) {
+        self.tunnel.join(tunnel);
     }
 
     /// Waits for the next request: its whole head and what came of its body, and not a byte more.
@@ -206,7 +216,7 @@ impl Connection {
 
     /// Watches the client while its request, all of which has been passed on, is answered. Is ready
     /// when it is gone, as a read is at the end; of what it sends meanwhile nobody gets a byte.
-    fn watch(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn watch(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.read_ahead.len() < AHEAD {
             if ready!(self.read_more(context))? == 0 {
                 return Poll::Ready(Ok(()));
@@ -218,7 +228,7 @@ impl Connection {
 
     /// Reads the rest of the request's body straight into `buf`; what comes after it is kept. Nothing
     /// is copied as long as the body lasts.
-    fn read_body(
+    pub(super) fn read_body(
         &mut self,
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
@@ -239,7 +249,7 @@ impl Connection {
     }
 
     /// Reads HTTP/2. A preface that is late is one that never comes.
-    fn read_http_2(
+    pub(super) fn read_http_2(
         &mut self,
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
@@ -274,26 +284,5 @@ impl Connection {
         let time = self.policy.limits.head;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
         deadline.as_mut().poll(context).is_ready()
-    }
-}
-
-/// What Pingora reads: the rest of a request's body, and then whether the client is still there.
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.interrupt.has_rung(context) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        match this.state {
-            State::Http2(_) => this.read_http_2(context, buf),
-            State::Open if this.framer.is_in_body() => this.read_body(context, buf),
-            State::Open => this.watch(context),
-            State::Broken => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-            State::Rejecting(_) => Poll::Ready(Ok(())),
-        }
     }
 }

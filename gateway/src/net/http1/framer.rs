@@ -136,7 +136,8 @@ mod tests {
     use pingora::http::RequestHeader;
     use proptest::prelude::*;
 
-    const LIMITS: HeadLimits = HeadLimits { bytes: 1024, fields: 10, target: 512 };
+    const LIMITS: HeadLimits =
+        HeadLimits { bytes: 1024, fields: 10, target: 512, websockets: false };
 
     /// Follows `bytes` cut into pieces of `size`, as a connection would deliver them; returns the
     /// requests, and whether the last was refused.

@@ -1,4 +1,5 @@
-//! The traits that Pingora requires of a connection, passed on to the inner one.
+//! The traits that Pingora requires of a connection: what is written goes to the inner one, and what is read is
+//! looked at first.
 
 use std::fmt;
 use std::io;
@@ -13,9 +14,34 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::Connection;
+use super::connection::{Connection, State};
+
+/// What Pingora reads: the rest of a request's body, and then whether the client is still there; or all of it, through the
+/// tunnel.
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.interrupt.has_rung(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if let Some(tunnel) = this.tunnel.tunnel() {
+            return tunnel.poll(&mut this.io, &mut this.read_ahead, context);
+        }
+        match this.state {
+            State::Http2(_) => this.read_http_2(context, buf),
+            State::Open if this.framer.is_in_body() => this.read_body(context, buf),
+            State::Open => this.watch(context),
+            State::Broken => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            State::Rejecting(_) => Poll::Ready(Ok(())),
+        }
+    }
+}
 
 impl AsyncWrite for Connection {
     fn poll_write(

@@ -103,8 +103,12 @@ pub(super) const ACCOUNTS: [&str; 2] = ["/api/v2/setup", "/api/v2/users"];
 /// InfluxDB 3's API; what makes, ends or lists its tokens has one of the segments below somewhere.
 pub(super) const INFLUXDB_3: &str = "/api/v3/";
 
-/// See [`INFLUXDB_3`].
-pub(super) const TOKENS: [&str; 2] = ["token", "tokens"];
+/// See [`INFLUXDB_3`]. By `authorize` its Enterprise signs its own users in, and hands out tokens.
+pub(super) const TOKENS: [&str; 3] = ["authorize", "token", "tokens"];
+
+/// [`ACCOUNTS`] of InfluxDB 3, where its Enterprise has users.
+pub(super) const ACCOUNTS_3: [&str; 3] =
+    ["/api/v3/configure/user", "/api/v3/roles", "/api/v3/users"];
 
 /// What [`CREDENTIALS`] and [`ACCOUNTS`] have after the first eight bytes, as many as `/api/v2/` has: two
 /// bytes, [`mixed`]. Others may be the same mixed, so that this says only where to look.
