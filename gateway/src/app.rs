@@ -63,6 +63,7 @@ use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
 use crate::tasks::upgrade::{Handover, Takeover};
 use listeners::Listeners;
+use oidc::AtStart;
 use policy::Doors;
 use reload::InForce;
 use tasks::Tasks;
@@ -203,7 +204,8 @@ fn build(
     let in_force = InForce {
         gateway: Arc::clone(&gateway),
         shared,
-        doors,
+        doors: ArcSwap::from_pointee(doors),
+        providers: AtStart::of(&config),
         connections: connections.clone(),
         concurrency: Arc::clone(&concurrency),
         is_ui_apart: config.ui.is_some(),

@@ -47,7 +47,7 @@ pub use jwt::{JwtProvider, KeySource};
 pub use listen::Listen;
 pub use log::Log;
 pub use metrics::Metrics;
-pub use oidc::OidcProvider;
+pub use oidc::{OidcProvider, OidcTimes};
 pub use page::buttons;
 pub use providers::Providers;
 pub use server::Stop;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::browser::Browser;
-use super::provider::{Provider, SECRET};
+use super::provider::{CLIENT, Provider, SECRET, parameter};
 use super::{LOGIN, start_asking, table};
 use crate::support::*;
 
@@ -61,4 +61,40 @@ fn a_provider_that_needs_a_restart_has_no_button_before_it() {
         "{page}"
     );
     assert_eq!(Browser::new(&gateway).get("/gateway/oidc/other/login").status, 404);
+}
+
+#[test]
+fn how_often_a_provider_is_asked_and_what_it_is_called_needs_no_restart() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let gateway = start_asking(&provider, &upstream, "");
+    let mut browser = Browser::new(&gateway);
+    browser.sign_in(&provider, LOGIN);
+    let text = fs::read_to_string(gateway.folder().join("gateway.toml")).unwrap();
+    let changed = text
+        .replace("refresh = \"1ms\"", "refresh = \"off\"\nscopes = [\"openid\", \"groups\"]")
+        .replace("Example Corp", "Another Name");
+    write(&gateway, "gateway.toml", &changed);
+    wait_until("it is read again", || gateway.has_logged("gateway.toml: read again and in force"));
+    assert!(!gateway.log().contains("needs a restart"), "{}", gateway.log());
+    provider.asked("");
+    assert_eq!(browser.get("/api/v2/me").status, 200);
+    assert!(provider.asked("POST /token").is_empty(), "it is not asked any more");
+    let mut other = Browser::new(&gateway);
+    assert!(other.get("/gateway/").text().contains("Another Name"));
+    let location = other.get(LOGIN).header("location").unwrap().to_owned();
+    assert_eq!(parameter(&location, "scope"), "openid groups");
+    // The session from before, too, lives no longer than that.
+    write(
+        &gateway,
+        "gateway.toml",
+        &changed.replace("refresh = ", "lifetime = \"1ms\"\nrefresh = "),
+    );
+    let line = cookie(&format!("influxdb-oss-session={}", browser.session()));
+    let is_over = || gateway.connect().send(&get("/api/v2/me", &[&line])).status == 401;
+    wait_until("its life is over", is_over);
+    // What it is known by is another matter.
+    write(&gateway, "gateway.toml", &changed.replace("client_id = \"", "client_id = \"x-"));
+    wait_until("it is told", || gateway.has_logged("but for what needs a restart: oidc"));
+    let location = other.get(LOGIN).header("location").unwrap().to_owned();
+    assert_eq!(parameter(&location, "client_id"), CLIENT);
 }

@@ -3,15 +3,16 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
 use super::files::{load_authorities, read_file};
 use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;
 use crate::auth::oidc::Oidc;
-use crate::auth::oidc::provider::Provider;
+use crate::auth::oidc::provider::{Provider, Settings};
 use crate::auth::oidc::secrets::Secrets;
-use crate::config::{Config, OidcProvider, Store};
+use crate::config::{Config, OidcProvider, OidcTimes, Store};
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::seal::Seal;
@@ -56,21 +57,49 @@ fn make(config: &Config, configured: &OidcProvider, keys: Arc<Keys>, line: Arc<L
     let seal = seal.unwrap_or_else(|| Seal::random(PURPOSE, sealing.about));
     Provider {
         id: configured.id.as_str().into(),
-        name: configured.name.clone(),
         rules: configured.rules.clone(),
         keys,
         client: line,
         client_id: configured.client_id.clone(),
         secrets: Secrets::new(client_secret, seal),
         redirect: configured.redirect.clone(),
-        scopes: configured.scopes.join(" "),
-        refresh: configured.times.refresh,
-        grace: configured.times.grace,
-        lifetime: configured.times.lifetime,
-        sign_out: configured.sign_out,
+        settings: ArcSwap::from_pointee(settings(configured)),
         is_told: AtomicBool::new(false),
         has_failed: AtomicBool::new(false),
         rest: Mutex::default(),
+    }
+}
+
+fn settings(configured: &OidcProvider) -> Settings {
+    let OidcTimes { refresh, grace, lifetime } = configured.times;
+    let (name, scopes) = (configured.name.clone(), configured.scopes.join(" "));
+    Settings { name, scopes, refresh, grace, lifetime, sign_out: configured.sign_out }
+}
+
+/// The providers, as they were configured at the start.
+pub(super) struct AtStart(Vec<OidcProvider>);
+
+impl AtStart {
+    /// Those of `config`.
+    pub(super) fn of(config: &Config) -> Self {
+        Self(config.providers.oidc.clone())
+    }
+
+    /// Whether a change to those of `config` needs no restart.
+    pub(super) fn may_become(&self, config: &Config) -> bool {
+        let now = &config.providers.oidc;
+        let mut pairs = self.0.iter().zip(now);
+        self.0.len() == now.len()
+            && pairs.all(|(one, other)| one.differs_in_settings_at_most(other))
+    }
+
+    /// Puts the settings of those of `config` in force, which [`Self::may_become`] has allowed.
+    pub(super) fn put(config: &Config, oidc: Option<&Oidc>) {
+        for configured in &config.providers.oidc {
+            if let Some(provider) = oidc.and_then(|oidc| oidc.find(&configured.id)) {
+                provider.settings.store(Arc::new(settings(configured)));
+            }
+        }
     }
 }
 

@@ -78,7 +78,7 @@ pub fn needing_restart(keys: impl IntoIterator<Item = String>) -> Vec<String> {
     keys.into_iter().filter(needs).collect()
 }
 
-/// Who signs users in. It stays as it is up to a restart, whatever a configuration that is read again says.
+/// Who signs users in. A configuration that is read again may say another thing, which needs a restart.
 pub struct Doors {
     passwords: bool,
     providers: Vec<Provider>,
@@ -89,6 +89,11 @@ impl Doors {
     pub fn of(config: &Config) -> Self {
         let passwords = !config.users.are_of_providers();
         Self { passwords, providers: buttons(&config.providers) }
+    }
+
+    /// The same with the providers of `config`.
+    pub fn beside(&self, config: &Config) -> Self {
+        Self { passwords: self.passwords, providers: buttons(&config.providers) }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::counted;
 use super::files::{Loaded, load_again};
+use super::oidc::AtStart;
 use super::policy::{self, Doors};
 use crate::audit::{Event, EventKind};
 use crate::auth::credential::Shared;
@@ -27,7 +28,9 @@ use crate::toml_reader::Written;
 pub(super) struct InForce {
     pub(super) gateway: Arc<Gateway>,
     pub(super) shared: Arc<Shared>,
-    pub(super) doors: Doors,
+    /// Who signs users in, as the page has it; and as it was configured at the start.
+    pub(super) doors: ArcSwap<Doors>,
+    pub(super) providers: AtStart,
     pub(super) connections: Connections,
     pub(super) concurrency: Arc<ConcurrencyLimits>,
     /// Whether pages come from another server than InfluxDB: for that, a change needs a restart.
@@ -68,15 +71,19 @@ pub(super) fn configuration(
 }
 
 impl InForce {
-    /// Puts in force what of `config` needs no restart.
-    fn put(&self, config: &Config) {
+    /// Puts in force what of `config` needs no restart; `needs_restart` does.
+    fn put(&self, config: &Config, needs_restart: &[String]) {
+        if !needs_restart.iter().any(|key| key == "oidc") {
+            AtStart::put(config, self.gateway.auth().oidc());
+            self.doors.store(Arc::new(self.doors.load().beside(config)));
+        }
         let limits = &config.limits;
         self.connections.set_limits(limits.connections, limits.connections_per_client);
         self.concurrency.set_limits(limits);
         self.gateway.auth().set_rules(config.signin.rules);
         self.gateway.auth().set_capacity(config.capacity);
         process_log::set_level(config.log.level, config.log.access);
-        let mut policy = policy::of(config, &self.doors, Arc::clone(&self.shared));
+        let mut policy = policy::of(config, &self.doors.load(), Arc::clone(&self.shared));
         policy.forwarding.ui = policy.forwarding.ui.from_elsewhere(self.is_ui_apart);
         self.gateway.set_policy(policy);
     }
@@ -90,14 +97,17 @@ impl Source for ConfigFile {
         let mut last = lock(&self.last);
         let changed = last.differences(&config.written);
         let differences = self.at_start.differences(&config.written);
-        let needs_restart = policy::needing_restart(differences);
+        let mut needs_restart = policy::needing_restart(differences);
+        if self.in_force.providers.may_become(&config) {
+            needs_restart.retain(|key| key != "oidc");
+        }
         if occasion == Occasion::Told || !changed.is_empty() {
             // A token in a file is looked after there, up to a restart.
             let is_in_file = needs_restart.iter().any(|key| key == "upstream.token_file");
             if !is_in_file && config.upstream.token_file.is_none() {
                 self.in_force.shared.replace(config.upstream.token.clone());
             }
-            self.in_force.put(&config);
+            self.in_force.put(&config, &needs_restart);
             counted::taken(&config);
             let before = self.in_force.effective.load_full();
             let effective = in_use(&before, config.effective, &needs_restart);

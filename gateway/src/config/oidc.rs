@@ -13,6 +13,7 @@ use crate::toml_reader::{Named, Table};
 use crate::user::secret::ApiToken;
 
 /// One provider that signs users in.
+#[derive(Clone)]
 pub struct OidcProvider {
     /// What it is called in paths and in the audit trail.
     pub id: String,
@@ -54,6 +55,18 @@ pub struct OidcTimes {
 }
 
 impl OidcProvider {
+    /// Whether `other` is the same but for what may change while the gateway serves, what is in its files included.
+    pub fn differs_in_settings_at_most(&self, other: &Self) -> bool {
+        let path = |file: &Option<Named>| file.as_ref().map(|file| file.path.clone());
+        self.id == other.id
+            && self.rules == other.rules
+            && self.keys == other.keys
+            && path(&self.ca_file) == path(&other.ca_file)
+            && self.client_id == other.client_id
+            && path(&self.secret_file) == path(&other.secret_file)
+            && self.redirect == other.redirect
+    }
+
     /// Whether it is known by the system's authorities.
     pub(super) fn needs_system_authorities(&self) -> bool {
         let of_keys = self.keys.as_ref().is_some_and(address::is_over_tls);

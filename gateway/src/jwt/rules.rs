@@ -7,7 +7,7 @@ pub use jsonwebtoken::Algorithm;
 use super::claims::ClaimPath;
 
 /// The rules for one issuer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Its name, exactly as in `iss`.
     pub issuer: String,

@@ -109,7 +109,7 @@ async fn judge(provider: &Provider, token: &str) -> Option<Result<LoggedOut, Ref
 impl Provider {
     /// Where a browser signs out of the provider, if its users do; `id_token` says who it is. It comes back to `page`.
     pub fn end_session(&self, id_token: Option<&str>, page: &str) -> Option<Zeroizing<String>> {
-        let endpoints = self.keys.endpoints().filter(|_| self.sign_out)?;
+        let endpoints = self.keys.endpoints().filter(|_| self.settings.load().sign_out)?;
         let back = origin_of(&self.redirect) + page;
         let parameters = Parameters::default()
             .with("client_id", &self.client_id)

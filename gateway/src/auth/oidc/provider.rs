@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::Uri;
 use zeroize::Zeroizing;
 
@@ -23,8 +24,6 @@ use crate::jwt::rules::Rules;
 pub struct Provider {
     /// What it is called here.
     pub id: Arc<str>,
-    /// What people call it.
-    pub name: String,
     /// By which rules its ID tokens are judged. Their audience is what it knows the gateway by.
     pub rules: Rules,
     /// Its keys, and how it signs users in.
@@ -37,6 +36,20 @@ pub struct Provider {
     pub secrets: Secrets,
     /// Where it sends users back to.
     pub redirect: Uri,
+    /// What of it may change while the gateway serves.
+    pub settings: ArcSwap<Settings>,
+    /// Whether the log says that it gives no refresh tokens.
+    pub is_told: AtomicBool,
+    /// Whether the log says that it does not answer.
+    pub has_failed: AtomicBool,
+    /// When it is asked again about sessions, and how long it rests after that; it has not answered.
+    pub rest: Mutex<Rest>,
+}
+
+/// What of a provider may change while the gateway serves.
+pub struct Settings {
+    /// What people call it.
+    pub name: String,
     /// What is asked for, with blanks between.
     pub scopes: String,
     /// How often it is asked about a session in use, at most; `None`: never.
@@ -47,12 +60,6 @@ pub struct Provider {
     pub lifetime: Duration,
     /// Whether users sign out of it too.
     pub sign_out: bool,
-    /// Whether the log says that it gives no refresh tokens.
-    pub is_told: AtomicBool,
-    /// Whether the log says that it does not answer.
-    pub has_failed: AtomicBool,
-    /// When it is asked again about sessions, and how long it rests after that; it has not answered.
-    pub rest: Mutex<Rest>,
 }
 
 /// For how long a provider is not asked about sessions that has not answered.
@@ -79,7 +86,7 @@ impl Provider {
             .with("response_type", "code")
             .with("client_id", &self.client_id)
             .with("redirect_uri", &self.redirect.to_string())
-            .with("scope", &self.scopes)
+            .with("scope", &self.settings.load().scopes)
             .with("state", state.state())
             .with("nonce", state.nonce())
             .with("code_challenge", &state.challenge())

@@ -33,10 +33,11 @@ pub async fn goes_on(
         // Another process has let the user in, by a provider that is none here.
         return end(sessions, session, EndReason::Revoked).await;
     };
-    if now.since(session.started()) >= provider.lifetime {
+    let settings = provider.settings.load_full();
+    if now.since(session.started()) >= settings.lifetime {
         return end(sessions, session, EndReason::Expired).await;
     }
-    let is_due = provider.refresh.is_some_and(|every| now.since(half.refreshed()) >= every);
+    let is_due = settings.refresh.is_some_and(|every| now.since(half.refreshed()) >= every);
     if !is_due || sessions.is_handed_over() {
         return Ok(true);
     }
@@ -72,7 +73,8 @@ struct Asking {
 impl Asking {
     /// Whether the session goes on.
     async fn ask(self) -> Result<bool, StoreError> {
-        let (Some(half), Some(every)) = (self.session.provider(), self.provider.refresh) else {
+        let every = self.provider.settings.load().refresh;
+        let (Some(half), Some(every)) = (self.session.provider(), every) else {
             return Ok(true);
         };
         let _turn = half.turn.lock().await;
@@ -171,7 +173,7 @@ impl Asking {
     /// The provider cannot be asked: the session lives on for a while.
     async fn fall_silent(&self, now: Moment) -> Result<bool, StoreError> {
         let since = self.sessions.fall_silent(&self.session, now).await?;
-        if now.since(since) < self.provider.grace {
+        if now.since(since) < self.provider.settings.load().grace {
             return Ok(true);
         }
         let (name, id) = (&self.session.user().name, &self.provider.id);

@@ -149,14 +149,15 @@ async fn exchange(
         log::info!("oidc: an ID token of {} is refused: {refusal}", provider.id);
         Failure::Token
     })?;
+    let settings = provider.settings.load_full();
     let kept = Kept {
         groups: oidc.admission.relevant(&provider.rules.issuer, &signed_in.groups),
-        refresh: tokens.refresh_token.filter(|_| provider.refresh.is_some()),
-        id_token: tokens.id_token.filter(|token| provider.sign_out && token.len() <= LONGEST_HINT),
+        refresh: tokens.refresh_token.filter(|_| settings.refresh.is_some()),
+        id_token: tokens.id_token.filter(|token| settings.sign_out && token.len() <= LONGEST_HINT),
         subject: Some(Named::subject(&provider.rules.issuer, &signed_in.subject)),
         is_linked: false,
     };
-    if provider.refresh.is_some() && kept.refresh.is_none() && !provider.is_told.swap(true, Relaxed)
+    if settings.refresh.is_some() && kept.refresh.is_none() && !provider.is_told.swap(true, Relaxed)
     {
         log::warn!(
             "oidc: {} gives no refresh token, so its sessions live up to oidc.lifetime whatever becomes of users there; \

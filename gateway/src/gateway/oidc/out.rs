@@ -68,6 +68,7 @@ pub async fn own(
     let page = policy.page.as_deref().map_or("/", |page| &page.path);
     let sign_out = provider.end_session(id_token.map(|token| token.as_str()), page);
     let sign_out = sign_out.as_ref().map(|url| url.as_str());
-    let told = json!({ "id": *provider.id, "name": provider.name, "sign_out": sign_out });
+    let told =
+        json!({ "id": *provider.id, "name": provider.settings.load().name, "sign_out": sign_out });
     Ok(Decision::Respond(of_json(StatusCode::OK, &json!({ "provider": told }))))
 }
