@@ -10,6 +10,8 @@ CHEAPEST_HASH = ("$argon2id$v=19$m=8,t=1,p=1$zb0kk9ZzhRpF74EDMreAwA"
                  "$Bmkr88hNGBKV1GCvz0rQt2LFIpic3FWJ5/dSnnk4IlU")
 
 SIGN_IN = "/api/v2/signin"
+# What the answer to that is: a status, and what must be in it.
+SIGNED_IN = "204 set-cookie: influxdb-oss-session="
 ME = "/api/v2/me"
 FORWARDED = "/api/v2/buckets"
 

@@ -36,7 +36,7 @@ def measure(options):
     """Builds, and takes all measurements."""
     command.say("builds the gateway and the load")
     with command.workplace("operating") as folder:
-        place = Place(folder, programs.build(folder))
+        place = Place(folder, programs.build(folder), programs.PROGRAMS.find)
         with place.start_upstream():
             results = {"instructions": instructions.measure(place, options.requests),
                        "scrape": scrape.measure(place, options.sessions, options.scrapes)}

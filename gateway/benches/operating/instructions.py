@@ -2,7 +2,6 @@
 
 import re
 
-import programs
 from harness import text
 from harness.command import say
 from harness.process import Failure
@@ -34,9 +33,9 @@ def measure(place, requests):
 
 def _run(place, name, requests):
     out = place.folder / f"{name}.out"
-    before = [programs.find("valgrind"), "--tool=callgrind", "--quiet", f"--callgrind-out-file={out}"]
+    before = [place.find("valgrind"), "--tool=callgrind", "--quiet", f"--callgrind-out-file={out}"]
     with place.start_gateway(name, '[log]\nfile = "access.log"', before=before) as gateway:
-        [cookie] = place.sign_in(gateway, 1, 1)
+        [cookie] = place.sign_in(gateway)
         request = text.request(text.FORWARDED, Cookie=cookie, **BROWSER)
         place.load(gateway, request, "204", requests)
         gateway.process.terminate()

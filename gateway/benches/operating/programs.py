@@ -1,27 +1,20 @@
-"""The programs that take part: found, built, and asked for their versions."""
+"""The programs that take part, and their versions."""
 
 from pathlib import Path
 
 from harness import client, system
+from harness.programs import Programs
 from harness.system import commit, said
 
-# Each program, and the Debian package that has it.
-PACKAGES = {"nginx": "nginx", "valgrind": "valgrind", "taskset": "util-linux", "setpriv": "util-linux",
-            "cc": "gcc libc6-dev", "cargo": "(rustup.rs)"}
-
-
-def find(name):
-    """Where the program `name` is."""
-    return system.find(name, f"{PACKAGES[name]} (or: make bench-operating)")
+PROGRAMS = Programs("make bench-operating", valgrind="valgrind")
 
 
 def build(folder):
     """Builds what is this repository's: name to path. The gateway keeps its symbols, for functions to be
     told apart."""
-    for name in PACKAGES:
-        find(name)
+    PROGRAMS.check()
     gateway = system.release("rustc", "--bin", "influx-gateway", "--", "-C", "strip=none")
-    return {"influx-gateway": Path(gateway), "client": client.build(find("cc"), folder)}
+    return {"influx-gateway": Path(gateway), "client": client.build(PROGRAMS.find("cc"), folder)}
 
 
 def versions():
@@ -29,6 +22,6 @@ def versions():
     return {
         "influx-gateway": commit(),
         "rustc": said(["rustc", "--version"], r"rustc (\S+)"),
-        "valgrind": said([find("valgrind"), "--version"], r"valgrind-(\S+)"),
-        "nginx": said([find("nginx"), "-v"], r"nginx/(\S+)"),
+        "valgrind": said([PROGRAMS.find("valgrind"), "--version"], r"valgrind-(\S+)"),
+        "nginx": said([PROGRAMS.find("nginx"), "-v"], r"nginx/(\S+)"),
     }

@@ -7,6 +7,7 @@
 """
 
 import argparse
+import os
 import sys
 import time
 from datetime import date
@@ -22,7 +23,7 @@ import programs
 import report
 import sessions
 from bench import Bench
-from harness import command
+from harness import command, system
 from layout import layout
 from place import Place
 
@@ -55,10 +56,10 @@ def _numbers(value):
 
 def measure(options):
     """Builds, and takes all measurements that are asked for."""
-    machine = programs.machine()
+    machine = {**system.machine(), "busy": os.getloadavg()[0]}
     command.say(f"load average {machine['busy']:.1f}; builds the gateway, the limit and the load")
     with command.workplace("signin") as folder:
-        place = Place(folder, programs.build(folder))
+        place = Place(folder, programs.PROGRAMS.build(folder, "argon2_limit"), programs.PROGRAMS.find)
         began = time.monotonic()
         bench = Bench(place, options.rounds, options.seconds, options.workers, options.storm,
                       options.pause, layout(options.pinning), options.sessions)

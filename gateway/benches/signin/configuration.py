@@ -3,7 +3,7 @@
 import secrets
 
 from harness.text import (
-    CHEAPEST_HASH, FORWARDED, ME, PASSWORD, SIGN_IN, basic, name, request, upstream, users)
+    CHEAPEST_HASH, FORWARDED, ME, PASSWORD, SIGN_IN, SIGNED_IN, basic, name, request, users)
 
 # What makes the cheapest hash that of new passwords, too: signing in a million times is not a measurement of Argon2.
 CHEAPEST = {"hash_memory_kib": 8, "hash_passes": 1, "hash_lanes": 1}

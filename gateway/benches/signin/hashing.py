@@ -46,7 +46,7 @@ def _both(bench, workers, gateway):
 
 def _sign_ins(bench, gateway, seconds):
     requests = text.right_sign_ins(USERS)
-    result = load.client(bench.place, gateway.port, requests, [load.SIGNED_IN], IN_FLIGHT,
+    result = load.client(bench.place, gateway.port, requests, [text.SIGNED_IN], IN_FLIGHT,
                          seconds=seconds)
     load.settle()
     return result["per_second"]

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from harness import client as program
 from harness.process import Failure, all_cores
 
-# Kinds of answers: a status, and what must be in it.
-SIGNED_IN = "204 set-cookie: influxdb-oss-session="
+# Kinds of answers: a status, and what must be in it. One more is `text.SIGNED_IN`.
 EMPTY = "204"
 REFUSED = "401 unauthorized access"
 BANNED = "429 too many sign-ins have failed"

@@ -27,7 +27,7 @@ def measure(bench):
             found["full"].append(_one_more(bench, full))
             say(f"  round {number + 1} of {bench.rounds}: " + ", ".join(
                 f"{name} p99 {rounds[-1]['p99']} µs" for name, rounds in found.items()))
-        _check_that_all_are_there(bench)
+        _check_that_all_are_there(bench, full)
     return {"sessions": count, "users": _users(bench), **filled,
             **{name: _quantiles(rounds) for name, rounds in found.items()}}
 
@@ -51,16 +51,16 @@ def _fill(bench, gateway):
     """Signs in until the table is full: bytes for each session, and how long it took."""
     before = gateway.resident()
     result = load.client(bench.place, gateway.port, text.right_sign_ins(_users(bench)),
-                         [load.SIGNED_IN], CONNECTIONS, count=bench.sessions, seconds=3600)
+                         [text.SIGNED_IN], CONNECTIONS, count=bench.sessions, seconds=3600)
     grown = gateway.resident() - before
     say(f"  signed in in {result['seconds']:.1f} s, {grown / bench.sessions:.0f} bytes a session")
     return {"bytes_per_session": grown / bench.sessions, "seconds": result["seconds"],
             "resident": before + grown}
 
 
-def _check_that_all_are_there(bench):
+def _check_that_all_are_there(bench, gateway):
     """Fails if a session has ended: the table would hold fewer than are told of."""
-    with (bench.place.of("full") / "audit.jsonl").open() as trail:
+    with (gateway.folder / "audit.jsonl").open() as trail:
         events = Counter(line.split('"event":"', 1)[1].split('"', 1)[0] for line in trail)
     if events["signed_in"] < bench.sessions or len(events) > 1:
         raise Failure(f"the full table: {dict(events)}")
@@ -69,7 +69,7 @@ def _check_that_all_are_there(bench):
 def _one_more(bench, gateway):
     """Sign-ins one after another."""
     return load.client(bench.place, gateway.port, text.right_sign_ins(_users(bench)),
-                       [load.SIGNED_IN], 1, count=ONE_MORE, seconds=60)
+                       [text.SIGNED_IN], 1, count=ONE_MORE, seconds=60)
 
 
 def _quantiles(rounds):

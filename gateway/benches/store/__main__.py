@@ -46,7 +46,7 @@ def measure(options):
     busy = os.getloadavg()[0]
     command.say(f"load average {busy:.1f}; builds the gateway and the load")
     with command.workplace("store") as folder:
-        place = Place(folder, programs.build(folder))
+        place = Place(folder, programs.PROGRAMS.build(folder), programs.PROGRAMS.find)
         bench = Bench(place, options.rounds, options.requests, options.times, options.sessions)
         began = time.monotonic()
         with place.start_upstream():

@@ -1,7 +1,7 @@
 """Configurations and requests, as text."""
 
 from harness import text
-from harness.text import FORWARDED, ME, SIGN_IN, basic, name, request, upstream
+from harness.text import FORWARDED, ME, SIGN_IN, basic, name, request
 
 SIGN_OUT = "/api/v2/signout"
 

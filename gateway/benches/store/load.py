@@ -1,33 +1,18 @@
 """Load by `client.c`, and single requests that are timed."""
 
-import itertools
 import socket
-import subprocess
 import time
 
-import configuration as text
-from harness import client as program
 from harness.process import Failure
-from place import OF_OTHERS
 
 CONNECTIONS = 64
 
-# Kinds of answers: a status, and what must be in it.
-SIGNED_IN = "204 set-cookie: influxdb-oss-session="
 FORWARDED = "204"
 
-_files = itertools.count()
 
-
-def client(place, gateway, requests, kind, count, connections=CONNECTIONS, cookies=None):
+def client(place, gateway, requests, kind, count):
     """Sends the text `requests` again and again, `count` in all: what came of it."""
-    file = place.folder / f"requests-{next(_files)}"
-    file.write_text(requests)
-    command = program.command(place.built["client"], gateway.port, file, [kind], connections, OF_OTHERS,
-                              count, seconds=3600, cookies=cookies)
-    done = subprocess.run(command, text=True, capture_output=True)
-    file.unlink()
-    found = program.result(done.stdout, done.stderr, done.returncode)
+    found = place.load(gateway, requests, kind, count, CONNECTIONS)
     # Lets what the gateway does after its last answer come to its end.
     time.sleep(0.1)
     return found
@@ -35,11 +20,7 @@ def client(place, gateway, requests, kind, count, connections=CONNECTIONS, cooki
 
 def sign_in(place, gateway, users, count):
     """So many sign-ins, of `users` users in turn: the cookies."""
-    file = place.folder / f"cookies-{next(_files)}"
-    requests = "".join(text.sign_in(number) for number in range(users))
-    client(place, gateway, requests, SIGNED_IN, count, cookies=file)
-    cookies = file.read_text().split()
-    file.unlink()
+    cookies = place.sign_in(gateway, users, count)
     if len(cookies) != count:
         raise Failure(f"{count} sign-ins, but {len(cookies)} cookies")
     return cookies

@@ -201,14 +201,17 @@ fn the_shipped_file_holds_every_default() {
 
 #[test]
 fn the_shipped_file_holds_every_key() {
-    let tables = "listen upstream session cookie users identity forward ui limits server tracing";
+    let tables = "listen upstream session cookie users identity forward ui limits server tracing signin audit log \
+                  metrics admin page";
     for table in tables.split(' ') {
         let faults = parse(&format!("[{table}]\nunheard = 1\n")).err().unwrap();
         let (_, known) = faults[0].split_once("known here: ").unwrap();
         let (_, rest) = SHIPPED.split_once(&format!("[{table}]")).unwrap();
         let of_section = rest.split("\n[").next().unwrap();
-        for key in known.split(", ") {
-            if key == "https" {
+        let known: Vec<_> = known.split(", ").collect();
+        for (number, key) in known.iter().enumerate() {
+            assert!(!known[..number].contains(key), "{table}.{key} is told of twice");
+            if *key == "https" {
                 assert!(of_section.contains("[[listen.https]]"));
                 continue;
             }

@@ -237,7 +237,10 @@ impl<'d> Table<'d> {
     }
 
     fn value(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
-        self.known.push(key);
+        // A key may be looked at twice, as a file's name and as what is in the file.
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.content?.get(key)
     }
 
