@@ -16,6 +16,7 @@ mod http2;
 mod local_response;
 mod measured;
 mod missing_tokens;
+mod outcome;
 mod page_answer;
 pub mod phases;
 mod receive;
@@ -52,6 +53,7 @@ use crate::net::open_requests::OpenRequests;
 use crate::spans::Spans;
 use context::Context;
 use missing_tokens::MissingTokens;
+use outcome::Outcome;
 use upstream::Upstream;
 use upstream_client::OwnRequests;
 use upstream_rewrite::UpstreamRewrite;
@@ -161,13 +163,13 @@ impl Proxy {
     // By itself, for `make bench-operating` to see it.
     #[inline(never)]
     fn conclude(&self, downstream: &Downstream, context: &Context) {
-        let took = context.measured.took(context.started);
-        counted::count(downstream, context, &took);
+        let outcome = Outcome::of(downstream, context);
+        counted::count(downstream, context, &outcome);
         if access_log::is_wanted() {
-            access_line::log(downstream, context, &took, self.spans.is_some());
+            access_line::log(downstream, context, &outcome, self.spans.is_some());
         }
         if let Some(spans) = &self.spans {
-            span::leave(spans, downstream, context, took.whole);
+            span::leave(spans, downstream, context, &outcome);
         }
     }
 

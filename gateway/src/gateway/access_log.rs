@@ -44,7 +44,7 @@ pub struct Entry<'a> {
     /// The status of a call of gRPC, if there is one.
     pub grpc_status: Option<u8>,
     /// Bytes of the answer's body.
-    pub bytes: usize,
+    pub bytes: u64,
     /// When the answer ended.
     pub at: Instant,
     /// How long the request took, from its head to the end of the answer.
@@ -62,7 +62,7 @@ pub struct Entry<'a> {
     /// The version of TLS that the client speaks with the gateway, if it does.
     pub tls: Option<&'static str>,
     /// Bytes of the request's body.
-    pub received: usize,
+    pub received: u64,
 }
 
 /// Where a thread's lines are put together. How one begins serves for the others of its second.
@@ -137,7 +137,7 @@ impl Entry<'_> {
         if let Some(status) = self.grpc_status {
             fields.number(&name!("grpc_status"), status.into());
         }
-        fields.number(&name!("bytes"), self.bytes as u64);
+        fields.number(&name!("bytes"), self.bytes);
         fields.millis(&name!("ms"), Some(self.took));
         fields.word(&name!("request_id"), Some(self.request_id));
         if self.trace_id.is_some() {
@@ -149,7 +149,7 @@ impl Entry<'_> {
         fields.address(&name!("upstream"), self.upstream);
         fields.millis(&name!("upstream_ms"), self.upstream_time);
         fields.word(&name!("tls"), self.tls.map(str::as_bytes));
-        fields.number(&name!("received"), self.received as u64);
+        fields.number(&name!("received"), self.received);
         out.extend_from_slice(if JSON { b"}\n" } else { b"\n" });
     }
 }

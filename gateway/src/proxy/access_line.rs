@@ -6,18 +6,17 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::context::Context;
-use super::held::WebSocket;
-use super::measured::Took;
+use super::outcome::Outcome;
 use super::{Downstream, downstream};
 use crate::api::forward::Forward;
 use crate::gateway::access_log::{self, Compared, Entry};
 use crate::session::Session;
 use crate::user::User;
 
-/// Logs the request, which is over and took so long. Where it `has_span`, that is of the trace whose id is logged.
+/// Logs the request, which is over. Where it `has_span`, that is of the trace whose id is logged.
 // By itself, for `make bench-operating` to see it.
 #[inline(never)]
-pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bool) {
+pub fn log(downstream: &Downstream, context: &Context, outcome: &Outcome, has_span: bool) {
     let request = downstream.req_header();
     let session = context.session.as_deref();
     let of_session = session.map(Session::user_for_now);
@@ -26,8 +25,7 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
     let begun = || context.trace.as_ref().map(|trace| Cow::Borrowed(trace.trace_id()));
     let brought = || access_log::trace_id(&request.headers);
     let trace_id = if has_span { begun().or_else(brought) } else { brought().or_else(begun) };
-    let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
-    let (received, sent) = moved(downstream, context);
+    let Outcome { took, status, received, sent } = outcome;
     Entry {
         client: is_known(context).then(|| context.client.client.as_bytes()),
         user: user.map(|user| user.name.as_str()),
@@ -36,9 +34,9 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         token: context.forward.as_ref().and_then(Forward::gateway_token),
         method: Some(request.method.as_str()),
         path: Some(request.uri.path()),
-        status,
+        status: *status,
         grpc_status: context.grpc_status,
-        bytes: sent,
+        bytes: *sent,
         at: took.ended,
         took: took.whole,
         request_id: context.client.request_id.as_bytes(),
@@ -46,8 +44,8 @@ pub fn log(downstream: &Downstream, context: &Context, took: &Took, has_span: bo
         upstream: context.upstream,
         upstream_time: took.upstream,
         tls: downstream::tls_version(downstream),
-        received,
-        compared: (context.is_cross_site && status == StatusCode::FORBIDDEN.as_u16())
+        received: *received,
+        compared: (context.is_cross_site && *status == StatusCode::FORBIDDEN.as_u16())
             .then(|| Compared { headers: &request.headers, host: context.client.host.as_ref() }),
     }
     .log();
@@ -66,13 +64,4 @@ fn is_known(context: &Context) -> bool {
 pub fn user(context: &Context) -> Option<Arc<User>> {
     let by_token = || context.forward.as_ref().and_then(Forward::user);
     context.session.as_deref().map(Session::user).or_else(by_token)
-}
-
-/// How many bytes came from the client after the head of its request, and went to it after that of the answer.
-pub fn moved(downstream: &Downstream, context: &Context) -> (usize, usize) {
-    let whole = |count| usize::try_from(count).unwrap_or(usize::MAX);
-    match context.websocket.as_deref().map(WebSocket::moved) {
-        Some((received @ 1.., sent) | (received, sent @ 1..)) => (whole(received), whole(sent)),
-        _ => (downstream.as_downstream().body_bytes_read(), downstream.body_bytes_sent()),
-    }
 }

@@ -1,27 +1,25 @@
 //! Counts a request when it is over.
 
 use super::context::Context;
-use super::measured::Took;
+use super::outcome::Outcome;
 use super::{Downstream, access_line};
 use crate::metrics::label::{GrpcStatus, Method, StatusClass};
 use crate::metrics::{Answered, METRICS};
 
-/// Counts the request, which is over and took so long.
+/// Counts the request, which is over.
 // By itself, for `make bench-operating` to see it.
 #[inline(never)]
-pub fn count(downstream: &Downstream, context: &Context, took: &Took) {
-    let status = downstream.response_written().map_or(0, |response| response.status.as_u16());
-    let (received, sent) = access_line::moved(downstream, context);
-    let (received, sent) = (received as u64, sent as u64);
+pub fn count(downstream: &Downstream, context: &Context, outcome: &Outcome) {
+    let Outcome { took, received, sent, .. } = outcome;
     METRICS.answered(&Answered {
         route: context.measured.route,
         method: Method::of(downstream.req_header().method.as_str()),
-        status: StatusClass::of(status),
+        status: StatusClass::of(outcome.status),
         whole: took.whole,
         own: took.own,
         upstream: took.upstream,
-        received,
-        sent,
+        received: *received,
+        sent: *sent,
     });
     if context.is_call {
         METRICS.grpc_calls.count(GrpcStatus::of(context.grpc_status));
@@ -29,6 +27,6 @@ pub fn count(downstream: &Downstream, context: &Context, took: &Took) {
     if context.policy.counts_users
         && let Some(user) = access_line::user(context)
     {
-        METRICS.users.count(user.name.as_str(), received, sent);
+        METRICS.users.count(user.name.as_str(), *received, *sent);
     }
 }

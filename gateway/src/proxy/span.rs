@@ -1,11 +1,12 @@
 //! The span of a request.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::HeaderMap;
 
 use super::context::Context;
+use super::outcome::Outcome;
 use super::{Downstream, access_line};
 use crate::clock;
 use crate::gateway::access_log;
@@ -18,8 +19,8 @@ pub fn trace(spans: Option<&Arc<Spans>>, headers: &HeaderMap) -> Option<TracePar
     spans.map(|spans| TraceParent::continued_or_begun(headers, |id| spans.wants(id)))
 }
 
-/// Leaves the span of the request, which is over now and `took` so long, if its trace is recorded.
-pub fn leave(spans: &Spans, downstream: &Downstream, context: &Context, took: Duration) {
+/// Leaves the span of the request, which is over now, if its trace is recorded.
+pub fn leave(spans: &Spans, downstream: &Downstream, context: &Context, outcome: &Outcome) {
     let Some(trace) = context.trace.filter(TraceParent::is_recorded) else { return };
     let request = downstream.req_header();
     let method = Method::of(request.method.as_str());
@@ -34,15 +35,15 @@ pub fn leave(spans: &Spans, downstream: &Downstream, context: &Context, took: Du
         route: RouteClass::WORDS[context.measured.route.index()],
         path: access_log::escaped(request.uri.path()).into_owned(),
         over_tls: context.client.over_tls,
-        status: downstream.response_written().map_or(0, |response| response.status.as_u16()),
+        status: outcome.status,
         client: access_line::client(context).map(str::to_owned),
         user: access_line::user(context).map(|user| user.name.as_str().to_owned()),
         request_id: context.client.request_id.as_str().to_owned(),
         upstream: context.upstream,
-        received: downstream.body_bytes_read() as u64,
-        sent: downstream.body_bytes_sent() as u64,
-        started: clock::wall() - took,
-        took,
+        received: outcome.received,
+        sent: outcome.sent,
+        started: clock::wall() - outcome.took.whole,
+        took: outcome.took.whole,
         phases: context.measured.phases().into_iter().filter_map(phase).collect(),
     });
 }

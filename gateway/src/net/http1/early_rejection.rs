@@ -101,7 +101,7 @@ impl EarlyRejection {
             method: None,
             path: None,
             status: status.as_u16(),
-            bytes: self.body_bytes,
+            bytes: self.body_bytes as u64,
             at: now,
             took: time,
             request_id: self.id.as_bytes(),
