@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
+use crate::programs::javascript;
 use crate::secure::Authority;
 use crate::support::*;
 use crate::tls::SecureUpstream;
@@ -432,4 +433,32 @@ fn explain_says_where_a_page_comes_from() {
     assert!(text.contains("401"), "{text}");
     let text = explain(apart, &["GET", "/tables", "--user", "reader"]);
     assert!(text.contains("403") && text.contains("access = \"full\""), "{text}");
+}
+
+#[test]
+fn in_chromium_pages_and_their_websocket_are_for_who_is_signed_in() {
+    let (upstream, port) = (Upstream::start(), closed_port().port());
+    let config = format!("[ui]\nurl = \"http://127.0.0.1:{port}\"\n[page]\nenabled = true\n");
+    let gateway = start(&upstream, &config);
+    let output = javascript("explorer.mjs")
+        .env("EXPLORER_PORT", port.to_string())
+        .env("GATEWAY_URL", format!("http://{}", gateway.address))
+        .env("GATEWAY_USER", "ada")
+        .env("GATEWAY_PASSWORD", PASSWORD)
+        .output()
+        .unwrap();
+    let seen = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    assert!(output.status.success(), "{seen}\n{}", String::from_utf8_lossy(&output.stderr));
+    let wanted = "\
+without a session: /gateway/?return_to=/tables%3Fdb%3Da
+signed in: /tables?db=a, echo: hello
+a form: 200
+a stranger's socket: refused
+a stranger's form: sent, 0 came
+another tab: echo: hello
+sign out: 204, closed
+afterwards: /gateway/?return_to=/tables%3Fdb%3Da
+seen: GET /tables?db=a nobody, POST /save nobody, GET / nobody";
+    assert_eq!(seen, wanted, "{seen}");
+    assert!(upstream.saw_nothing());
 }
