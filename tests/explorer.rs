@@ -462,3 +462,22 @@ seen: GET /tables?db=a nobody, POST /save nobody, GET / nobody";
     assert_eq!(seen, wanted, "{seen}");
     assert!(upstream.saw_nothing());
 }
+
+#[test]
+fn the_configuration_in_the_documentation_is_good() {
+    let page = fs::read_to_string(repository().join("docs/influxdb3.md")).unwrap();
+    let (_, section) = page.split_once("## The Explorer\n").unwrap();
+    let block = section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(block.contains("ui = \"session\"") && block.contains("[ui]"), "{block}");
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("gateway.toml");
+    for (name, text) in [
+        ("gateway.toml", block),
+        ("users.toml", &*fs::read_to_string(repository().join("conf/users.toml")).unwrap()),
+        ("influxdb.token", "a-token"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let output = output_of(program().args(["check", "--config"]).arg(&config), "");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}

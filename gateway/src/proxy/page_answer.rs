@@ -60,6 +60,8 @@ fn private(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -110,6 +112,35 @@ mod tests {
         ] {
             let headers = said.iter().map(|it| (CACHE_CONTROL, HeaderValue::from_static(it)));
             assert_eq!(private(&headers.collect()), expected, "{said:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever a server says of where to go, a browser that is sent elsewhere than the server said stays on this site.
+        #[test]
+        fn a_place_that_is_changed_is_here(
+            to in "(http|https|HTTP)?:?(//|/\\\\)?(explorer:8080|evil.test|a@)?[/\\\\?#:@.a-z\t%]{0,12}",
+        ) {
+            let authority = HeaderValue::from_static("explorer:8080");
+            let here = HeaderValue::from_str(&to).ok().and_then(|to| here(&to, &authority));
+            if let Some(place) = here {
+                let second = place[1..].chars().next();
+                prop_assert!(place.starts_with('/'), "{to:?} {place:?}");
+                prop_assert!(!matches!(second, Some('/' | '\\' | '\t')), "{to:?} {place:?}");
+            }
+        }
+
+        /// Whatever is said of keeping it, no cache but the browser's may.
+        #[test]
+        fn an_answer_is_always_private(said in "[a-z=0-9, \"-]{0,30}(public|Public|s-maxage=1)?[, ]{0,2}[a-z=]{0,9}") {
+            let headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_str(&said).unwrap())]);
+            let private = private(&headers);
+            prop_assert!(private.starts_with("private"), "{said:?} {private:?}");
+            let mut names = private.split(',').map(|word| word.split('=').next().unwrap().trim());
+            let is_for_others = |name: &str| {
+                ["public", "s-maxage"].iter().any(|it| name.eq_ignore_ascii_case(it))
+            };
+            prop_assert!(!names.any(is_for_others), "{said:?} {private:?}");
         }
     }
 }
