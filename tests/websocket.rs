@@ -436,6 +436,11 @@ fn over_tls_there_are_websockets_and_over_http_2_there_are_none() {
     let stream = connection.send(&fields.concat(), None);
     assert!(connection.finish(stream).is_refusal());
     assert!(explorer.saw_nothing());
+    // Pages there are.
+    let mut connection = Connection::open(&secure, &[]);
+    assert_eq!(connection.ask("GET", "/", &[]).status, 401);
+    assert_eq!(connection.ask("POST", "/save", &[("cookie", &session)]).text(), "a page");
+    assert_eq!(explorer.next().header("cookie"), None);
 }
 
 #[test]
