@@ -3,7 +3,7 @@
 use super::*;
 
 /// So many wrong signatures are looked at, in ten seconds.
-const MOST: usize = 20;
+const MOST: usize = 500;
 
 #[test]
 fn a_client_that_forges_jwts_is_turned_away_and_nobody_else() {
@@ -21,9 +21,10 @@ fn a_client_that_forges_jwts_is_turned_away_and_nobody_else() {
     std::fs::write(file, text).unwrap();
     let gateway = Gateway::start_in(folder);
     wait_for_keys(&gateway, &idp.issuer);
-    let from = |client: &str, token: &str| {
+    let mut connection = gateway.connect();
+    let mut from = |client: &str, token: &str| {
         let of = format!("X-Forwarded-For: {client}");
-        gateway.connect().send(&get("/api/v2/buckets", &[&bearer(token), &of]))
+        connection.send(&get("/api/v2/buckets", &[&bearer(token), &of]))
     };
     let [evil, other] = ["203.0.113.7", "203.0.113.8"];
     let session = gateway.sign_in("ada");

@@ -9,9 +9,6 @@ use moka::sync::Cache;
 
 use crate::request_meta::ClientKey;
 
-/// How often a client may fail, in [`WINDOW`].
-const MOST: u32 = 20;
-
 /// How long that counts.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
@@ -19,7 +16,10 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 const CLIENTS: u64 = 10_000;
 
 /// Counts failures, by client.
-pub(super) struct Failures(Cache<[u8; 16], Arc<AtomicU32>>);
+pub(super) struct Failures {
+    counts: Cache<[u8; 16], Arc<AtomicU32>>,
+    most: u32,
+}
 
 /// Whether a client has failed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,27 +33,27 @@ pub(super) enum Standing {
     },
 }
 
-impl Default for Failures {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(CLIENTS).time_to_live(WINDOW).build())
-    }
-}
-
 impl Failures {
+    /// Of clients that may fail so often in [`WINDOW`].
+    pub(super) fn up_to(most: u32) -> Self {
+        let counts = Cache::builder().max_capacity(CLIENTS).time_to_live(WINDOW).build();
+        Self { counts, most }
+    }
+
     /// Whether `client` has failed too often.
     pub(super) fn standing(&self, client: ClientKey) -> Standing {
-        let Some(count) = self.0.get(&client.octets()) else { return Standing::Fine };
-        if count.load(Ordering::Relaxed) < MOST {
+        let Some(count) = self.counts.get(&client.octets()) else { return Standing::Fine };
+        if count.load(Ordering::Relaxed) < self.most {
             return Standing::Fine;
         }
         // From here on those are counted that are turned away.
-        Standing::TooMany { is_new: count.fetch_add(1, Ordering::Relaxed) == MOST }
+        Standing::TooMany { is_new: count.fetch_add(1, Ordering::Relaxed) == self.most }
     }
 
     /// `client` has failed.
     pub(super) fn note(&self, client: ClientKey) {
-        let count = self.0.get_with(client.octets(), Arc::default);
-        let counted = |count| (count < MOST).then_some(count + 1);
+        let count = self.counts.get_with(client.octets(), Arc::default);
+        let counted = |count| (count < self.most).then_some(count + 1);
         let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
     }
 }
@@ -64,9 +64,9 @@ mod tests {
 
     #[test]
     fn a_client_that_fails_too_often_is_turned_away_and_no_other_is() {
-        let failures = Failures::default();
+        let failures = Failures::up_to(3);
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|it| ClientKey::of(it.parse().ok()));
-        for _ in 0..MOST {
+        for _ in 0..3 {
             assert_eq!(failures.standing(one), Standing::Fine);
             failures.note(one);
         }

@@ -107,6 +107,9 @@ const WAS_GOOD_FOR: Duration = Duration::from_secs(3600);
 /// How long a bad one is.
 const BAD_FOR: Duration = Duration::from_secs(5);
 
+/// How many with a wrong signature a client may bring in ten seconds: far more than anybody has, and little to verify.
+const FORGED: u32 = 500;
+
 impl Jwts {
     /// Judges tokens of `providers`, whose users `admission` lets in.
     pub fn new(providers: Vec<Provider>, admission: Arc<Admission>) -> Self {
@@ -115,7 +118,7 @@ impl Jwts {
             cache.time_to_live(time).build()
         }
         let (known, refused) = (cache(WAS_GOOD_FOR), cache(BAD_FOR));
-        Self { providers, admission, known, refused, failures: Failures::default() }
+        Self { providers, admission, known, refused, failures: Failures::up_to(FORGED) }
     }
 
     /// Whether there is a JWT of one of the providers in `authorization`, good or bad.

@@ -24,6 +24,9 @@ use crate::user::name::Username;
 pub use failure::Failure;
 use provider::Provider;
 
+/// How many log-out tokens that are no good a client may send in ten seconds. Only providers have any.
+const LOG_OUTS: u32 = 100;
+
 /// The providers that sign users in.
 pub struct Oidc {
     providers: Vec<Arc<Provider>>,
@@ -34,7 +37,7 @@ pub struct Oidc {
 impl Oidc {
     /// These `providers`, whose users `admission` lets in.
     pub fn new(providers: Vec<Arc<Provider>>, admission: Arc<Admission>) -> Self {
-        Self { providers, admission, failures: Failures::default() }
+        Self { providers, admission, failures: Failures::up_to(LOG_OUTS) }
     }
 
     /// The provider that is called so here.
