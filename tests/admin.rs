@@ -412,7 +412,6 @@ fn a_value_that_follows_from_others_is_shown_as_it_is() {
         "admin.token_file",
         "identity.id_header",
         "identity.token_prefix",
-        "listen.h2c",
         "log.file",
         "page.logo",
         "server.error_log",

@@ -202,7 +202,8 @@ impl Config {
                 .and_of(ui.as_ref());
             return Err(Refused { faults, files: Box::new(files) });
         }
-        effective::complete(&mut effective, &server, &signin, lifetime.idle, page.is_some());
+        let follows = (page.is_some(), listen.speaks_h2c(upstream.grpc));
+        effective::complete(&mut effective, &server, &signin, lifetime.idle, follows);
         Ok(Self {
             listen,
             upstream,

@@ -123,7 +123,7 @@ pub fn of(config: &Config, doors: &Doors, shared: Arc<Shared>) -> Policy {
         origins: AllowedOrigins::new(listen.allowed_origins.clone()),
         counts_users: config.metrics.per_user,
         password_by_session: config.users.password_by_session,
-        h2c: listen.h2c.unwrap_or(config.upstream.grpc),
+        h2c: listen.speaks_h2c(config.upstream.grpc),
         page: page.map(Arc::new),
         hsts: hsts.and_then(|text| HeaderValue::from_str(&text).ok()),
     }

@@ -30,15 +30,16 @@ pub(super) fn of(document: &Document<'_>) -> Value {
 }
 
 /// Adds to `effective` what is not what the file says, but what other keys or this machine make of it. Sessions end after
-/// `idle`; whether there is a page may follow from other tables.
+/// `idle`; whether there is a page, and HTTP/2 without TLS, may follow from other tables.
 pub(super) fn complete(
     effective: &mut Value,
     server: &ServerConf,
     signin: &SignIn,
     idle: Duration,
-    has_page: bool,
+    (has_page, h2c): (bool, bool),
 ) {
     effective["page"]["enabled"] = has_page.into();
+    effective["listen"]["h2c"] = if h2c { "grpc" } else { "off" }.into();
     effective["server"]["threads"] = server.threads.into();
     effective["server"]["client_bind_to_ipv4"] = server.client_bind_to_ipv4.clone().into();
     let blocking = server.max_blocking_threads.unwrap_or(BLOCKING_THREADS);

@@ -57,6 +57,13 @@ impl Listen {
     }
 }
 
+impl Listen {
+    /// Whether HTTP/2 is spoken without TLS, where there is `grpc` or not.
+    pub fn speaks_h2c(&self, grpc: bool) -> bool {
+        self.h2c.unwrap_or(grpc)
+    }
+}
+
 /// Reads the table; certificates and keys are looked for in `folder`.
 pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Listen {
     let mut https: Vec<Https> = Vec::new();
