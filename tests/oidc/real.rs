@@ -148,6 +148,10 @@ fn a_certified_provider_signs_in_refreshes_and_signs_out() {
         answer.header("location").unwrap().starts_with(&format!("http://{port}/gateway/")),
         "{answer:?}"
     );
+    // By the provider's word, and not because it does not refresh it any more.
+    wait_until("the provider has said so", || {
+        gateway.has_logged("oidc: real has ended 1 sessions")
+    });
     wait_until("the session has ended", || {
         let line = cookie(&format!("influxdb-oss-session={}", browser.session()));
         gateway.connect().send(&get("/api/v2/me", &[&line])).status == 401

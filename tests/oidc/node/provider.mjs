@@ -59,6 +59,8 @@ server.listen(0, '127.0.0.1', () => {
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: true },
     },
+    // It tells nobody on this machine that somebody has signed out, unless it is let: the gateway of a test is there.
+    fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
     findAccount: account,
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     issueRefreshToken: async () => true,
