@@ -51,7 +51,7 @@ fn main() {
         panic!("{file}: `influx-gateway check --config {file}` says what is wrong")
     };
     let listener = bind(config.listen.http[0]).expect("the address is free");
-    let upstream = Upstream::new(&config.upstream.authority, None, config.limits, Vec::new());
+    let upstream = Upstream::new(&config.upstream.authority, None, &config.limits, Vec::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let peer = runtime.expect("a runtime of one thread").block_on(upstream.peer());
     let peer = *peer.expect("upstream.url has an IP address");

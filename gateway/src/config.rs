@@ -187,7 +187,7 @@ impl Config {
         let mut forwarding =
             forward::read(root.table("forward"), &upstream, page.as_ref(), &cookie);
         let ui = ui::read(root.table("ui"), folder, forwarding.ui.is_by_session());
-        forwarding.ui = forwarding.ui.from_elsewhere(ui.is_some());
+        forwarding.ui = forwarding.ui.of_elsewhere(ui.is_some());
         let page = page.map(|page| Page { ui: forwarding.ui.is_open(), ..page });
         let limits = limits::read(root.table("limits"));
         let (stop, server) = server::read(root.table("server"));

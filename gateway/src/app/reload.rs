@@ -84,7 +84,7 @@ impl InForce {
         self.gateway.auth().set_capacity(config.capacity);
         process_log::set_level(config.log.level, config.log.access);
         let mut policy = policy::of(config, &self.doors.load(), Arc::clone(&self.shared));
-        policy.forwarding.ui = policy.forwarding.ui.from_elsewhere(self.is_ui_apart);
+        policy.forwarding.ui = policy.forwarding.ui.of_elsewhere(self.is_ui_apart);
         self.gateway.set_policy(policy);
     }
 }

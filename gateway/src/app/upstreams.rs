@@ -25,9 +25,9 @@ pub(super) fn of(config: &Config, tls: Option<UpstreamTls>, ui: Known) -> Made {
     let sources: Vec<_> = sources.collect();
     let (files, ui_tls) = ui.unzip();
     let at = &config.upstream.authority;
-    let influxdb = Upstream::new(at, tls, config.limits, sources.clone());
+    let influxdb = Upstream::new(at, tls, &config.limits, sources.clone());
     let ui = config.ui.as_ref();
-    let ui = ui.map(|ui| Upstream::new(&ui.authority, ui_tls, config.limits, sources));
+    let ui = ui.map(|ui| Upstream::new(&ui.authority, ui_tls, &config.limits, sources));
     let ui_files = files.zip(ui.clone()).map(|(files, ui)| files.watched(ui));
     let own_requests = Arc::new(OwnRequests::new(Arc::clone(&influxdb)));
     Made { upstreams: Upstreams { influxdb, ui }, own_requests, ui_files }

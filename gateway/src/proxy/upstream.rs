@@ -74,7 +74,7 @@ impl Upstream {
     pub fn new(
         authority: &Authority,
         tls: Option<UpstreamTls>,
-        limits: Limits,
+        limits: &Limits,
         sources: Vec<Ipv4Addr>,
     ) -> Arc<Self> {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -87,7 +87,7 @@ impl Upstream {
             host,
             port,
             peer_identity,
-            limits,
+            limits: *limits,
             sources,
             next_source: AtomicUsize::new(0),
             is_name: literal.is_none(),

@@ -37,7 +37,7 @@ impl Ui {
 
     /// The same pages, from another server than InfluxDB or not.
     #[must_use]
-    pub fn from_elsewhere(self, is_apart: bool) -> Self {
+    pub fn of_elsewhere(self, is_apart: bool) -> Self {
         if self.is_by_session() { Self::Sessions { is_apart } } else { self }
     }
 
