@@ -1013,7 +1013,7 @@ fn what_is_no_log_out_token_ends_nothing() {
     assert_eq!(log_out(&gateway, &good).status, 400);
     assert_eq!(browser.get("/api/v2/me").status, 200);
     // Whoever sends too much of it, has to wait; nothing is looked at then.
-    let flooded = (0..140).map(|_| log_out(&gateway, "a.b.c").status).collect::<Vec<_>>();
+    let flooded = (0..40).map(|_| log_out(&gateway, "a.b.c").status).collect::<Vec<_>>();
     assert_eq!((flooded.first(), flooded.last()), (Some(&400), Some(&429)), "{flooded:?}");
 }
 

@@ -39,10 +39,10 @@ pub(super) fn of(
         let keys = Arc::new(Keys::of_provider());
         fetch.add(place(configured), Arc::clone(&keys));
         let line = Arc::new(Line::new(configured.ca_file.as_ref().map(|file| file.path.clone())));
-        let provider = Arc::new(make(config, configured, keys, Arc::clone(&line)));
+        let sealing = Sealing::of(config, configured);
+        let provider = Arc::new(make(configured, keys, Arc::clone(&line), &sealing));
         let secret = configured.secret_file.clone();
-        let seal = Sealing::of(config, configured);
-        watched.extend(secret.map(|file| seen_to(file, Secret(Arc::clone(&provider), seal))));
+        watched.extend(secret.map(|file| seen_to(file, Secret(Arc::clone(&provider), sealing))));
         watched.extend(configured.ca_file.clone().map(|file| seen_to(file, Authorities(line))));
         provider
     };
@@ -50,9 +50,13 @@ pub(super) fn of(
     (!providers.is_empty()).then(|| Oidc::new(providers, Arc::clone(admission)))
 }
 
-fn make(config: &Config, configured: &OidcProvider, keys: Arc<Keys>, line: Arc<Line>) -> Provider {
+fn make(
+    configured: &OidcProvider,
+    keys: Arc<Keys>,
+    line: Arc<Line>,
+    sealing: &Sealing,
+) -> Provider {
     let client_secret = configured.client_secret.clone();
-    let sealing = Sealing::of(config, configured);
     let seal = sealing.seal(client_secret.as_ref());
     let seal = seal.unwrap_or_else(|| Seal::random(PURPOSE, sealing.about));
     Provider {

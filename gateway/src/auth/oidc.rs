@@ -25,7 +25,7 @@ pub use failure::Failure;
 use provider::Provider;
 
 /// How many log-out tokens that are no good a client may send in ten seconds. Only providers have any.
-const LOG_OUTS: u32 = 100;
+const LOG_OUTS: u32 = 20;
 
 /// The providers that sign users in.
 pub struct Oidc {

@@ -73,15 +73,7 @@ impl UpstreamRewrite<'_> {
     /// Rewrites `response`, the upstream's: removes what is of this hop only (RFC 9110 section
     /// 7.6.1), the identity should it be echoed, and any cookie that is the gateway's to set.
     pub fn clear(&self, response: &mut ResponseHeader) -> pingora::Result<()> {
-        let connection = response.headers.get_all(CONNECTION);
-        let nominated: Vec<HeaderName> = connection
-            .iter()
-            .filter(|value| !is_of_the_connection(value))
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
-            .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
-            .collect();
+        let nominated = nominated(&response.headers);
         let is_gone = |name: &&HeaderName| {
             is_of_one_hop(name.as_str())
                 || **name == self.headers.name
@@ -140,6 +132,16 @@ impl UpstreamRewrite<'_> {
             }
         }
     }
+}
+
+/// The headers that `Connection` names, which are of this hop only; but for the framing, which is nobody's to name.
+pub(super) fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter().filter(|value| !is_of_the_connection(value));
+    let words = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    words
+        .filter_map(|word| HeaderName::from_bytes(word.trim_ascii()).ok())
+        .filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING)
+        .collect()
 }
 
 /// What says nothing but whether the connection stays: no header's name.

@@ -8,24 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use http::StatusCode;
 use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderName, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use super::context::Context;
+use super::upstream_rewrite::nominated;
 use super::{Downstream, Proxy, downstream, vigil};
 use crate::api::websocket::{UPGRADE_IT, WEBSOCKET, is_begun};
 use crate::net::http1::tunnel::Tunnel;
 
 /// Removes from a question for one what `Connection` names: it is for the gateway only.
 pub fn remove_nominated(request: &mut RequestHeader) {
-    let values = request.headers.get_all(CONNECTION).iter();
-    let words = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    let named: Vec<HeaderName> =
-        words.filter_map(|word| HeaderName::from_bytes(word.trim_ascii()).ok()).collect();
-    for name in named {
+    for name in nominated(&request.headers) {
         request.remove_header(&name);
     }
 }
