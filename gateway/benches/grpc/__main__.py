@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 # What all benchmarks use is beside them.
@@ -20,7 +19,7 @@ import idle
 import programs
 import queries
 import report
-from harness import command, system
+from harness import command
 from place import Bench, Place
 
 PARTS = {"rate": queries.rate, "small": queries.small, "idle": idle.measure}
@@ -46,15 +45,12 @@ def measure(options):
     busy = os.getloadavg()[0]
     command.say(f"load average {busy:.1f}; builds the gateway")
     with command.workplace("grpc") as folder:
-        place = Place(folder, programs.build(folder, options.program))
+        place = Place(folder, programs.PROGRAMS.build(folder, gateway=options.program), programs.PROGRAMS.find)
         bench = Bench(place, options.rounds, options.queries, options.calls, options.idle)
         began = time.monotonic()
         results = {part: PARTS[part](bench) for part in PARTS if part in options.parts}
-    return results | {
-        "date": date.today().isoformat(), "machine": {**system.machine(), "busy": busy},
-        "versions": programs.versions(), "command": command.typed("grpc", options.write),
-        "rounds": options.rounds, "minutes": (time.monotonic() - began) / 60,
-    }
+    told = command.circumstances("grpc", options, programs.versions(), busy, began)
+    return results | told | {"rounds": options.rounds}
 
 
 command.main("grpc", arguments(), measure, report)

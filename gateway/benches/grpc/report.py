@@ -1,16 +1,12 @@
 """The report: the results between two marks of `docs/influxdb3.md`."""
 
-from harness.markdown import put, table
+from harness.markdown import met, put, sections, table
 from harness.system import REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs/influxdb3.md"
 
 # Of the rate direct to the server; of nginx' CPU.
 RATE, SMALL = 0.9, 1.15
-
-
-def _met(is_met):
-    return "met" if is_met else "missed"
 
 
 def rate(found):
@@ -27,7 +23,7 @@ rows a second:
             rows) + f"""
 
 The goal of {RATE} is for a server that has to make what it sends, as InfluxDB does: it is \
-{_met(found['made']['ratio'] >= RATE)}."""
+{met(found['made']['ratio'] >= RATE)}."""
 
 
 def small(found):
@@ -35,7 +31,7 @@ def small(found):
     cpu = found["cpu"]
     return f"""A query of one row, {found['calls']:,} in each round, {found['threads']} at once: {cpu['gateway']:.0f} µs of the \
 gateway's CPU, {cpu['nginx']:.0f} of nginx' (`grpc_pass`, which asks nobody who it is); {found['ratio']:.2f} \
-({found['least']:.2f}–{found['most']:.2f}) of that, and the goal of {SMALL} is {_met(found['ratio'] <= SMALL)}."""
+({found['least']:.2f}–{found['most']:.2f}) of that, and the goal of {SMALL} is {met(found['ratio'] <= SMALL)}."""
 
 
 def idle(found):
@@ -50,16 +46,7 @@ SECTIONS = [("rate", "Long queries", rate), ("small", "Small queries", small), (
 
 def markdown(results):
     """Everything that was measured, as Markdown."""
-    machine = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    parts = [f"""{results['date']}, `{results['command']}`, {results['rounds']} rounds, {results['minutes']:.1f} minutes.
-{machine['processor']}, {machine['cores']} cores, {machine['system']}, Linux {machine['kernel']}, load average before it \
-{machine['busy']:.1f}; {versions}.
-The gateway has one thread and a core of its own, and so has nginx; everything else has the others."""]
-    for key, heading, section in SECTIONS:
-        if results.get(key):
-            parts += [f"### {heading}", section(results[key])]
-    return "\n\n".join(parts)
+    return sections(results, SECTIONS, "The gateway has one thread and a core of its own, and so has nginx; everything else has the others.")
 
 
 def write(results):

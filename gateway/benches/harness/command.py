@@ -6,9 +6,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
+from . import system
 from .process import Failure
 
 
@@ -46,6 +49,14 @@ def typed(name, is_written):
     if not is_written:
         return " ".join([f"python3 gateway/benches/{name}", *given])
     return f"make bench-{name} OPTIONS='{' '.join(given)}'" if given else f"make bench-{name}"
+
+
+def circumstances(name, options, versions, busy, began):
+    """When and where the benchmark `name` took place, which began at `began` with the load average `busy`."""
+    return {
+        "date": date.today().isoformat(), "machine": {**system.machine(), "busy": busy}, "versions": versions,
+        "command": typed(name, options.write), "minutes": (time.monotonic() - began) / 60,
+    }
 
 
 @contextmanager

@@ -35,14 +35,22 @@ class Place:
     def start_upstream(self, on=None):
         """nginx, which answers at once."""
         folder, self.upstream = self.of("upstream"), free_port()
-        (folder / "nginx.conf").write_text(text.upstream(self.upstream))
+        return self.nginx(folder, self.upstream, text.upstream(self.upstream), on or OF_OTHERS)
+
+    def nginx(self, folder, port, configuration, on):
+        """An nginx with this `configuration`, by which it listens on `port`."""
+        (folder / "nginx.conf").write_text(configuration)
         command = [self.find("nginx"), "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
-        return Server("nginx", command, self.upstream, on or OF_OTHERS, folder / "log")
+        return Server("nginx", command, port, on, folder / "log")
+
+    def client(self, gateway, requests, kinds, count=None, connections=1, **options):
+        """What sends the text `requests` again and again; `harness.client` has the options."""
+        return client.command(self.built["client"], gateway.port, self.file(requests), kinds, connections, OF_OTHERS,
+                              count, **options)
 
     def load(self, gateway, requests, kind, count, connections=1, cookies=None, rate=None):
         """Sends the text `requests` again and again, `count` in all: what came of it."""
-        command = client.command(self.built["client"], gateway.port, self.file(requests), [kind], connections,
-                                 OF_OTHERS, count, seconds=3600, cookies=cookies, rate=rate)
+        command = self.client(gateway, requests, [kind], count, connections, seconds=3600, cookies=cookies, rate=rate)
         done = subprocess.run(command, text=True, capture_output=True)
         return client.result(done.stdout, done.stderr, done.returncode)
 
@@ -54,9 +62,10 @@ class Place:
         self.load(gateway, requests, text.SIGNED_IN, count, min(count, 16), file)
         return file.read_text().split()
 
-    def write_gateway(self, folder, configuration, users):
-        """The files of a gateway, and how it is run."""
+    def write_gateway(self, folder, configuration, users, secrets=()):
+        """The files of a gateway, pairs of names and `secrets` among them, and how it is run."""
         (folder / "gateway.toml").write_text(configuration)
-        (folder / "users.toml").write_text(users)
-        (folder / "users.toml").chmod(0o600)
+        for name, content in [("users.toml", users), *secrets]:
+            (folder / name).write_text(content)
+            (folder / name).chmod(0o600)
         return [self.built["influx-gateway"], "run", "--config", folder / "gateway.toml"]

@@ -24,13 +24,15 @@ class Programs:
         for name in self._packages:
             self.find(name)
 
-    def build(self, folder, *examples):
-        """Builds the gateway, the load and `examples` into `folder`: name to path.
+    def build(self, folder, *examples, gateway=None):
+        """Builds the load, `examples`, and the gateway unless that is given, into `folder`: name to path.
 
         Copies, so that whoever builds meanwhile changes nothing.
         """
         self.check()
         built = {"client": client.build(self.find("cc"), folder)}
-        for kind, name in [("--bin", "influx-gateway"), *(("--example", name) for name in examples)]:
-            built[name] = shutil.copy(system.release("build", kind, name), folder / name)
+        made = gateway or system.release("build", "--bin", "influx-gateway")
+        built["influx-gateway"] = shutil.copy(made, folder / "influx-gateway")
+        for name in examples:
+            built[name] = shutil.copy(system.release("build", "--example", name), folder / name)
         return built

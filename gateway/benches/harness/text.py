@@ -44,8 +44,8 @@ def name(number):
     return f"user{number}"
 
 
-def upstream(port):
-    """nginx, which answers everything with an empty 204."""
+def nginx(http):
+    """nginx, with `http` in its block of that name."""
     user = "user root;" if os.geteuid() == 0 else ""
     return f"""daemon off;
 {user}
@@ -62,12 +62,17 @@ http {{
     fastcgi_temp_path temp;
     scgi_temp_path temp;
     uwsgi_temp_path temp;
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{ return 204; }}
-    }}
+{http}
 }}
 """
+
+
+def upstream(port):
+    """nginx, which answers everything with an empty 204."""
+    return nginx(f"""    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{ return 204; }}
+    }}""")
 
 
 def request(path, method="GET", **headers):

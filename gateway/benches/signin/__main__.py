@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 # What both benchmarks use is beside them.
@@ -23,7 +22,7 @@ import programs
 import report
 import sessions
 from bench import Bench
-from harness import command, system
+from harness import command
 from layout import layout
 from place import Place
 
@@ -56,8 +55,8 @@ def _numbers(value):
 
 def measure(options):
     """Builds, and takes all measurements that are asked for."""
-    machine = {**system.machine(), "busy": os.getloadavg()[0]}
-    command.say(f"load average {machine['busy']:.1f}; builds the gateway, the limit and the load")
+    busy = os.getloadavg()[0]
+    command.say(f"load average {busy:.1f}; builds the gateway, the limit and the load")
     with command.workplace("signin") as folder:
         place = Place(folder, programs.PROGRAMS.build(folder, "argon2_limit"), programs.PROGRAMS.find)
         began = time.monotonic()
@@ -65,12 +64,8 @@ def measure(options):
                       options.pause, layout(options.pinning), options.sessions)
         with place.start_upstream(bench.layout.others):
             results = {part: PARTS[part].measure(bench) for part in PARTS if part in options.parts}
-    return results | {
-        "date": date.today().isoformat(), "machine": machine,
-        "versions": programs.versions(), "command": command.typed("signin", options.write),
-        "rounds": options.rounds, "seconds": options.seconds,
-        "minutes": (time.monotonic() - began) / 60,
-    }
+    told = command.circumstances("signin", options, programs.versions(), busy, began)
+    return results | told | {"rounds": options.rounds, "seconds": options.seconds}
 
 
 command.main("signin", arguments(), measure, report)

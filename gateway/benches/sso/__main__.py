@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 # What all benchmarks use is beside them.
@@ -22,7 +21,7 @@ import programs
 import report
 import signins
 import storms
-from harness import command, system
+from harness import command
 from issuer import Issuer
 from place import Bench, Place
 from provider import Provider
@@ -52,17 +51,14 @@ def measure(options):
     busy = os.getloadavg()[0]
     command.say(f"load average {busy:.1f}; builds the gateway and the load")
     with command.workplace("sso") as folder:
-        place = Place(folder, programs.build(folder, options.program))
+        place = Place(folder, programs.PROGRAMS.build(folder, gateway=options.program), programs.PROGRAMS.find)
         with Provider(Issuer(folder)) as provider, place.start_upstream():
             bench = Bench(place, provider, options.rounds, options.seconds, options.requests, options.times,
                           options.storm, options.rate)
             began = time.monotonic()
             results = {part: PARTS[part].measure(bench) for part in PARTS if part in options.parts}
-    return results | {
-        "date": date.today().isoformat(), "machine": {**system.machine(), "busy": busy},
-        "versions": programs.versions(), "command": command.typed("sso", options.write),
-        "rounds": options.rounds, "minutes": (time.monotonic() - began) / 60,
-    }
+    told = command.circumstances("sso", options, programs.versions(), busy, began)
+    return results | told | {"rounds": options.rounds}
 
 
 command.main("sso", arguments(), measure, report)

@@ -38,7 +38,7 @@ def measure(bench):
 def credential(bench, gateway, kind):
     """The header that says who it is: a session, or a new token."""
     if kind == "session":
-        return {"Cookie": bench.place.sign_in(gateway)}
+        return {"Cookie": bench.place.sign_in(gateway)[0]}
     return {"Authorization": f"Token {bench.provider.issuer.sign(kind, bench.provider.issuer.claims())}"}
 
 

@@ -26,7 +26,7 @@ class Issuer:
     """An RSA key of 2048 bits and one on P-256, in `folder`."""
 
     def __init__(self, folder):
-        self.openssl, self.name = programs.find("openssl"), None
+        self.openssl, self.name = programs.PROGRAMS.find("openssl"), None
         self.keys = {name: folder / f"{name}.pem" for name in ALGORITHMS}
         options = {"RS256": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
                    "ES256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}

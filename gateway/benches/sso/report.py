@@ -1,6 +1,6 @@
 """The report: the results between two marks of `docs/single-sign-on.md`."""
 
-from harness.markdown import put, table
+from harness.markdown import met, put, sections, table
 from harness.system import REPOSITORY
 from issuer import ALGORITHMS
 from storms import CALM, FORGED, NOBODY, name_of
@@ -11,18 +11,14 @@ DOCUMENT = REPOSITORY / "docs/single-sign-on.md"
 REMEMBERED, COLD, STORM, SIGN_IN, BACK_CHANNEL = 1.05, 150, 1.2, 5, 50
 
 
-def _met(is_met):
-    return "met" if is_met else "missed"
-
-
 def cpu(found):
     """CPU of a request."""
     rows = []
     for name in ALGORITHMS:
         each = found[name]
         rows.append([name, *(f"{each[key]:.1f}" for key in ("session", "remembered")), f"{each['ratio']:.2f}",
-                     _met(each["ratio"] <= REMEMBERED), *(f"{each[key]:.1f}" for key in ("cold", "verification")),
-                     _met(each["verification"] <= COLD)])
+                     met(each["ratio"] <= REMEMBERED), *(f"{each[key]:.1f}" for key in ("cold", "verification")),
+                     met(each["verification"] <= COLD)])
     return f"""Microseconds of CPU of a forwarded request, {found['requests']:,} in each round:
 
 """ + table(["", ":with a session", ":with a JWT that is remembered", ":of one with a session", f"goal {REMEMBERED}",
@@ -39,7 +35,7 @@ def storms(found):
         is_forged = name not in (CALM, NOBODY)
         rows.append([titles[name], f"{each['p50_us'] / 1e3:.2f}", f"{each['p99_us'] / 1e3:.2f}",
                      f"{each['ratio']:.2f} ({each['least']:.2f}–{each['most']:.2f})" if is_forged else "",
-                     _met(each["ratio"] <= STORM) if is_forged else "", f"{100 * each['cpu']:.0f} %"])
+                     met(each["ratio"] <= STORM) if is_forged else "", f"{100 * each['cpu']:.0f} %"])
     return f"""{found['rate']:,} forwarded requests a second, each due at its own moment and timed from then, beside \
 {found['storm']:,} others a second, all of them refused:
 
@@ -51,7 +47,7 @@ def signins(found):
     """What a sign-in takes."""
     return f"""Of a sign-in by a provider, from its button to the session, the gateway takes {found['cpu_ms']:.2f} ms of CPU \
 (at most {found['most_ms']:.2f} in a round of {found['times']}); the goal of {SIGN_IN} ms is \
-{_met(found['cpu_ms'] <= SIGN_IN)}. With a provider that signs with OpenSSL's command and asks nobody, all takes \
+{met(found['cpu_ms'] <= SIGN_IN)}. With a provider that signs with OpenSSL's command and asks nobody, all takes \
 {found['median_ms']:.1f} ms."""
 
 
@@ -59,7 +55,7 @@ def backchannel(found):
     """How soon a sign-out counts elsewhere."""
     return f"""From a provider's POST to one gateway until another, with the same Redis, refuses the session: \
 {found['median_ms']:.1f} ms, p99 {found['p99_ms']:.1f}, at worst {found['worst_ms']:.1f} of {found['times']}; the goal of \
-{BACK_CHANNEL} ms is {_met(found['worst_ms'] <= BACK_CHANNEL)}."""
+{BACK_CHANNEL} ms is {met(found['worst_ms'] <= BACK_CHANNEL)}."""
 
 
 # Each measurement: its key in the results, its heading, its text.
@@ -70,16 +66,7 @@ SECTIONS = [("cpu", "A request with a JWT", cpu), ("storms", "Forged JWTs", stor
 
 def markdown(results):
     """Everything that was measured, as Markdown."""
-    machine = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    parts = [f"""{results['date']}, `{results['command']}`, {results['rounds']} rounds, {results['minutes']:.1f} minutes.
-{machine['processor']}, {machine['cores']} cores, {machine['system']}, Linux {machine['kernel']}, load average before it \
-{machine['busy']:.1f}; {versions}.
-The gateway has one thread and a core of its own; everything else has the others."""]
-    for key, heading, section in SECTIONS:
-        if results.get(key):
-            parts += [f"### {heading}", section(results[key])]
-    return "\n\n".join(parts)
+    return sections(results, SECTIONS, "The gateway has one thread and a core of its own; everything else has the others.")
 
 
 def write(results):

@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 # What all benchmarks use is beside them.
@@ -20,7 +19,7 @@ import elsewhere
 import forwarding
 import programs
 import report
-from harness import command, system
+from harness import command
 from place import Bench, Place
 
 PARTS = {"forwarding": forwarding, "elsewhere": elsewhere, "crowd": crowd}
@@ -51,11 +50,8 @@ def measure(options):
         began = time.monotonic()
         with place.start_upstream():
             results = {part: PARTS[part].measure(bench) for part in PARTS if part in options.parts}
-    return results | {
-        "date": date.today().isoformat(), "machine": {**system.machine(), "busy": busy},
-        "busy_after": os.getloadavg()[0], "versions": programs.versions(),
-        "command": command.typed("store", options.write), "minutes": (time.monotonic() - began) / 60,
-    }
+    told = command.circumstances("store", options, programs.versions(), busy, began)
+    return results | told | {"busy_after": os.getloadavg()[0]}
 
 
 command.main("store", arguments(), measure, report)
