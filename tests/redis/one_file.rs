@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File};
 
 use super::server::Server;
 use super::stage::*;
@@ -19,20 +19,22 @@ impl Shared {
     fn start(passes: u32) -> Self {
         let (redis, upstream) = (Server::start(), Upstream::start());
         let config = config(&redis.url(), "");
-        let start = |config: &str| {
-            let url = format!("http://{}", upstream.address);
-            let folder = Gateway::prepare(&url, config, &users(&["ada", "bob"]));
-            let path = folder.path().join("gateway.toml");
-            let text = fs::read_to_string(&path).unwrap();
-            fs::write(path, text.replace("hash_passes = 1", &format!("hash_passes = {passes}")))
-                .unwrap();
-            Gateway::start_in(folder)
-        };
+        let start = |config: &str| start(&upstream, config, passes);
         let a = start(&config);
         let file = a.folder().join("users.toml");
         let b = start(&format!("{config}\n[users]\nfile = \"{}\"\n", file.display()));
         Self { gateways: [a, b], _upstream: upstream, _redis: redis }
     }
+}
+
+/// A gateway that hashes with so many passes; the passwords of its users are hashed with one.
+fn start(upstream: &Upstream, config: &str, passes: u32) -> Gateway {
+    let url = format!("http://{}", upstream.address);
+    let folder = Gateway::prepare(&url, config, &users(&["ada", "bob"]));
+    let path = folder.path().join("gateway.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, text.replace("hash_passes = 1", &format!("hash_passes = {passes}"))).unwrap();
+    Gateway::start_in(folder)
 }
 
 /// Has `gateway` read its users file now.
@@ -68,6 +70,28 @@ fn a_password_that_is_hashed_anew_ends_no_session_anywhere() {
     let [at_b, at_a] = [b.sign_in("ada"), a.sign_in("ada")];
     wait_until("it was hashed anew", || fs::read_to_string(&file).unwrap() != before);
     for gateway in [b, a] {
+        read_again(gateway);
+        assert_eq!([&at_a, &at_b].map(|it| status(gateway, it)), [200; 2]);
+    }
+}
+
+#[test]
+fn a_password_that_two_gateways_hash_anew_at_once_ends_no_session() {
+    let (redis, upstream) = (Server::start(), Upstream::start());
+    let config = config(&redis.url(), "");
+    let [a, b] = [(); 2].map(|()| start(&upstream, &config, 2));
+    let files = [&a, &b].map(|gateway| gateway.folder().join("users.toml"));
+    let before = fs::read_to_string(&files[1]).unwrap();
+    // So it has hashed anew and cannot store that yet.
+    let locked = File::open(&files[0]).unwrap();
+    locked.lock().unwrap();
+    let at_a = a.sign_in("ada");
+    wait_until("the store is told", || !redis.ask(&["KEYS", "igw:*same:*"]).texts().is_empty());
+    let at_b = b.sign_in("ada");
+    wait_until("it was hashed anew", || fs::read_to_string(&files[1]).unwrap() != before);
+    // The other was quicker.
+    fs::write(&files[0], fs::read_to_string(&files[1]).unwrap()).unwrap();
+    for gateway in [&a, &b] {
         read_again(gateway);
         assert_eq!([&at_a, &at_b].map(|it| status(gateway, it)), [200; 2]);
     }

@@ -16,13 +16,12 @@ pub(super) fn begin(auth: &Auth, file: &Arc<FileDirectory>, verified: Verified, 
     tokio::spawn(async move {
         let user = verified.account.user.id();
         let Some(rehashed) = file.hash_again(verified, claim).await else { return };
-        // Other gateways must not take it for another password.
-        let (before, after) = rehashed.marks();
-        if sessions.carry_over(user, (before, after), None).await.is_ok()
-            && !file.store_again(rehashed).await
-            && let Err(error) = sessions.carry_over(user, (after, before), None).await
-        {
-            log::warn!("sessions of the user {user} end when a users file is read: {error}");
+        // Other gateways must not take it for another password. Sessions stay as they are until it is stored: another
+        // gateway may be about to store one of its own.
+        let marks = rehashed.marks();
+        if sessions.note_same(marks).await.is_ok() && file.store_again(rehashed).await {
+            // If that fails, what was said before goes on for a day.
+            let _ = sessions.carry_over(user, marks, None).await;
         }
     });
 }

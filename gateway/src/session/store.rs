@@ -160,8 +160,16 @@ impl SessionStore {
         count
     }
 
-    /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only`
-    /// one, or all. To be said before other gateways can find it in the users file.
+    /// Says that the password `after` is the same as `before`, hashed anew: whoever reads it in a users file, ends no
+    /// session for it. To be said before that can be.
+    pub async fn note_same(
+        &self,
+        (before, after): (PasswordMark, PasswordMark),
+    ) -> Result<(), StoreError> {
+        ask!(self, _memory => (), redis => redis.note_same((before, after)))
+    }
+
+    /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only` one, or all.
     pub async fn carry_over(
         &self,
         user: UserId,

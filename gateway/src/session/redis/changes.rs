@@ -135,6 +135,16 @@ impl RedisStore {
         Ok(found.len())
     }
 
+    /// Says that the password `after` is the same as `before`, hashed anew.
+    pub async fn note_same(
+        &self,
+        (before, after): (PasswordMark, PasswordMark),
+    ) -> Result<(), StoreError> {
+        let mut run = self.script(&scripts::SAME, self.shared.keys.same_as(after), None);
+        run.arg(before.to_string());
+        self.link.ask(&run).await
+    }
+
     /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only` one, or all.
     pub async fn carry_over(
         &self,
@@ -142,9 +152,9 @@ impl RedisStore {
         (before, after): (PasswordMark, PasswordMark),
         only: Option<&SessionId>,
     ) -> Result<(), StoreError> {
-        let hex = user.to_string();
-        let mut run = self.script(&scripts::PASSWORD, self.shared.keys.user(&hex), None);
-        run.arg(hex).arg(before.to_string()).arg(after.to_string());
+        let key = self.shared.keys.user(&user.to_string());
+        let mut run = self.script(&scripts::PASSWORD, key, None);
+        run.arg(before.to_string()).arg(after.to_string());
         run.arg(only.map(SessionId::hex).unwrap_or_default());
         self.link.ask(&run).await
     }

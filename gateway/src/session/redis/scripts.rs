@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use redis::{Script, ScriptInvocation};
 
 use crate::session::origin::Named;
+use crate::user::password::PasswordMark;
 
 /// A script of this name, behind what every script begins with.
 macro_rules! script {
@@ -30,6 +31,7 @@ script!(ONCE, "once.lua");
 script!(PASSWORD, "password.lua");
 script!(PROVIDER, "provider.lua");
 script!(REFRESH, "refresh.lua");
+script!(SAME, "same.lua");
 script!(SETTLE, "halves/settle.lua");
 script!(SWEEP, "sweep.lua");
 script!(TAKE, "halves/take.lua");
@@ -75,6 +77,11 @@ impl Keys {
     /// That of the index of a user's sessions; `user` in hex digits.
     pub(super) fn user(&self, user: &str) -> String {
         format!("{}u:{user}", self.prefix)
+    }
+
+    /// That of what is kept of a password.
+    pub(super) fn same_as(&self, password: PasswordMark) -> String {
+        format!("{}same:{password}", self.prefix)
     }
 
     /// That of the index of sessions that a sign-in provider calls so.
