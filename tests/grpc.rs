@@ -97,7 +97,8 @@ fn the_official_client_queries_over_tls_on_both_sides() {
     let config = format!(
         "[listen]\nhttp = [\"127.0.0.1:0\"]\n[[listen.https]]\naddress = \"127.0.0.1:0\"\n\
          certificate = \"gateway.crt\"\nkey = \"gateway.key\"\n[upstream]\nurl = \"https://{}\"\n\
-         kind = \"influxdb3\"\ngrpc = true\nca_file = \"ca.pem\"\n[server]\ndrain_delay = \"0s\"\n",
+         kind = \"influxdb3\"\ngrpc = true\nca_file = \"ca.pem\"\n[limits]\n\
+         upstream_ping = \"100ms\"\n[server]\ndrain_delay = \"0s\"\n",
         server.address
     );
     fs::write(folder.path().join("gateway.toml"), config).unwrap();
@@ -109,6 +110,7 @@ fn the_official_client_queries_over_tls_on_both_sides() {
     client.env("GATEWAY_URL", format!("https://{https}")).env("TOKEN", &token).env("CA", &ca);
     assert_eq!(says(client), OFFICIAL);
     assert_eq!(server.next()["headers"]["x-forwarded-proto"], json!(["https"]));
+    assert_eq!(says(flight(gateway.address, &token, &["get", "wait 1.5"])), "1");
 }
 
 #[test]
@@ -322,8 +324,8 @@ fn nobody_is_told_another_user_by_metadata() {
 #[test]
 fn a_query_may_be_silent_for_longer_than_upstream_read_and_a_deadline_holds() {
     let server = FlightServer::start(&[]);
-    // This server ends connections on which it is asked often whether it lives.
-    let tables = "[limits]\nupstream_read = \"100ms\"\nupstream_ping = \"off\"\n";
+    // This server ends connections on which it is asked often whether it lives: that is not done there.
+    let tables = "[limits]\nupstream_read = \"100ms\"\nupstream_ping = \"100ms\"\n";
     let (gateway, [token]) = start(server.address, tables, ["ada"]);
     assert_eq!(says(flight(gateway.address, &token, &["get", "wait 1.5"])), "1");
     assert_eq!(refused(flight(gateway.address, &token, &["deadline"])), "FlightTimedOutError");

@@ -45,7 +45,7 @@ fn ask(connection: &mut Connection, authorization: &str, what: &str) -> (String,
 }
 
 #[test]
-fn pings_keep_a_silent_call_and_end_it_when_nobody_answers_them() {
+fn a_silent_call_goes_on_while_the_upstream_lives_and_ends_when_it_does_not() {
     let upstream = H2Upstream::start();
     let tables = "[limits]\nupstream_read = \"100ms\"\nupstream_ping = \"100ms\"\n";
     let (secure, token) = start(upstream.address, tables);
@@ -53,11 +53,12 @@ fn pings_keep_a_silent_call_and_end_it_when_nobody_answers_them() {
     let (status, time) = ask(&mut connection, &token, "wait 1500");
     assert_eq!(status, "0");
     assert!(time > Duration::from_millis(1500), "{time:?}");
-    // Pingora waits five seconds for the answer to a ping.
+    // It has five seconds to answer a ping.
     let (status, time) = ask(&mut connection, &token, "hang");
     assert_eq!(status, "14");
     assert!((5 * SECOND..9 * SECOND).contains(&time), "{time:?}");
-    // The next one has another connection.
+    assert!(secure.gateway.has_logged("a new connection does not answer a ping"));
+    upstream.revive();
     assert_eq!(ask(&mut connection, &token, "").0, "0");
 }
 

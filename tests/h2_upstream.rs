@@ -1,5 +1,7 @@
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -35,10 +37,11 @@ impl Told {
 /// An upstream that speaks HTTP/2 as InfluxDB 3 does: by the library under its own server (tonic).
 ///
 /// It answers a call with one message, or does what its `x-do` says: `wait MILLISECONDS` before that, `open` (a message,
-/// and no end), `hang` (nothing more on this connection, not even the answer to a ping).
+/// and no end), `hang` (nothing more on any connection, not even the answer to a ping, until it is revived).
 pub(crate) struct H2Upstream {
     pub(crate) address: SocketAddr,
     told: Receiver<Told>,
+    hangs: Arc<AtomicBool>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -48,17 +51,24 @@ impl H2Upstream {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, told) = channel();
+        let hangs = Arc::<AtomicBool>::default();
+        let hanging = Arc::clone(&hangs);
         let (stop, stopped) = oneshot::channel::<()>();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(TcpListener::from_std(listener).unwrap(), tell) => {}
+                    () = accept(TcpListener::from_std(listener).unwrap(), tell, hanging) => {}
                 }
             });
         });
-        Self { address, told, _stop: stop }
+        Self { address, told, hangs, _stop: stop }
+    }
+
+    /// Has it answer again, on new connections.
+    pub(crate) fn revive(&self) {
+        self.hangs.store(false, Ordering::Relaxed);
     }
 
     /// The next thing that it is told.
@@ -72,23 +82,26 @@ impl H2Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, tell: Sender<Told>) {
+async fn accept(listener: TcpListener, tell: Sender<Told>, hangs: Arc<AtomicBool>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, tell.clone()));
+        tokio::spawn(serve(stream, tell.clone(), Arc::clone(&hangs)));
     }
 }
 
-async fn serve(stream: TcpStream, tell: Sender<Told>) {
+async fn serve(stream: TcpStream, tell: Sender<Told>, hangs: Arc<AtomicBool>) {
+    if hangs.load(Ordering::Relaxed) {
+        return pending().await;
+    }
     let Ok(mut connection): Result<Connection<_, bytes::Bytes>, _> = handshake(stream).await else {
         return;
     };
     while let Some(Ok((request, respond))) = connection.accept().await {
-        let hangs = request.headers().get("x-do").is_some_and(|it| it == "hang");
-        tokio::spawn(answer(request, respond, tell.clone()));
-        if hangs {
+        if request.headers().get("x-do").is_some_and(|it| it == "hang") {
+            hangs.store(true, Ordering::Relaxed);
             // Whoever polls the connection is this loop.
             return pending().await;
         }
+        tokio::spawn(answer(request, respond, tell.clone()));
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Limits {
     /// How long a connection to the upstream is kept for the next request. Less than the
     /// upstream's own limit (InfluxDB: three minutes), or a write could meet a closing one.
     pub upstream_idle: Duration,
-    /// How often a connection of HTTP/2 to the upstream is asked whether it lives; `None`: never.
+    /// After how much silence on a connection with gRPC calls the upstream is asked whether it lives; `None`: never.
     pub upstream_ping: Option<Duration>,
     /// Time to wait for the next bytes of a request's body, and for the client to take those of a response.
     pub body: Duration,

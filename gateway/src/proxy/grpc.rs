@@ -15,7 +15,6 @@ use crate::api::Response;
 use crate::api::grpc::{self, GRPC_STATUS};
 use crate::api::identity::IdentityHeaders;
 use crate::api::rejection::Rejection;
-use crate::limits::Limits;
 
 /// The error when the upstream speaks HTTP/1 only.
 const NO_HTTP_2: ErrorType = ErrorType::Custom("the upstream does not speak HTTP/2");
@@ -46,13 +45,11 @@ const OF_ONE_HOP: [HeaderName; 6] = [
     UPGRADE,
 ];
 
-/// `peer`, for a call. Whether it lives, pings and probes tell, and not how long it is silent: a query may compute for as
-/// long as it likes.
-pub fn peer(mut peer: Box<HttpPeer>, limits: &Limits) -> Box<HttpPeer> {
+/// `peer`, for a call. How long it is silent, is nothing to go by: a query may compute for as long as it likes.
+pub fn peer(mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
     let options = &mut peer.options;
     options.set_http_version(2, 2);
     options.read_timeout = None;
-    options.h2_ping_interval = limits.upstream_ping;
     options.tcp_keepalive = Some(PROBES);
     options.max_h2_streams = STREAMS as usize;
     options.h2_stream_window_size = Some(WINDOW);

@@ -13,7 +13,7 @@ use pingora::{Error, ErrorSource};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::context::Context;
-use super::upstream::{self, Upstream};
+use super::upstream;
 use super::{
     Downstream, Proxy, answer, downstream, grpc, head, http2, http10, measured, page_answer,
     receive, request_body, small_answers, span, websocket,
@@ -114,8 +114,9 @@ impl ProxyHttp for Proxy {
         _downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
-        let peer = self.upstream(context).peer().await?;
-        Ok(if context.is_call { grpc::peer(peer, &context.policy.limits) } else { peer })
+        let upstream = self.upstream(context);
+        let peer = upstream.peer().await?;
+        Ok(if context.is_call { grpc::peer(upstream.watched(peer)) } else { peer })
     }
 
     /// Nothing was sent, so another address may be tried, whatever the method.
@@ -156,7 +157,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
         reused: bool,
     ) -> Box<Error> {
-        if Upstream::is_not_sent(&error) {
+        if upstream::is_not_sent(&error) {
             return self.fail_to_connect(downstream, peer, context, error);
         }
         upstream::counted(upstream::retried_by_itself(error, peer, downstream, reused))
@@ -270,7 +271,7 @@ impl ProxyHttp for Proxy {
         error: &Error,
         _: ProxyWarnLogContext,
     ) -> bool {
-        Upstream::is_overtaken(error)
+        upstream::is_overtaken(error)
     }
 
     /// For Pingora's error lines: without the query, which may hold credentials.

@@ -5,6 +5,7 @@ mod lookup;
 mod order;
 mod peer_identity;
 mod race;
+mod silence;
 pub mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,19 +25,16 @@ use pingora::{Error, ErrorType};
 use tokio::sync::Notify;
 
 use crate::limits::Limits;
-use failure::failed_to_connect;
-pub use failure::{count_connection, counted, rejection, retried_by_itself};
+use failure::{NO_ADDRESS, failed_to_connect};
+pub use failure::{
+    TOO_LARGE, count_connection, counted, is_not_sent, is_overtaken, rejection, retried_by_itself,
+};
 use lookup::LookUps;
 use order::Order;
 use peer_identity::{NOT_ITS_OWN, PeerIdentity};
 use race::{Connector, OVERTAKEN};
+use silence::Watched;
 use tls::UpstreamTls;
-
-/// The error when nothing is known of where the upstream is.
-const NO_ADDRESS: ErrorType = ErrorType::Custom("upstream has no address");
-
-/// The error when a client sends more than it may.
-pub const TOO_LARGE: ErrorType = ErrorType::Custom("body too large");
 
 /// The upstream of all requests.
 pub struct Upstream {
@@ -56,6 +54,8 @@ pub struct Upstream {
     peers: ArcSwap<Peers>,
     /// How a connection is opened where there may be several addresses.
     connector: Option<Arc<Connector>>,
+    /// How one for calls is opened, whose upstream may be silent for long.
+    watched: Option<Watched>,
     failures: Arc<Notify>,
 }
 
@@ -95,6 +95,7 @@ impl Upstream {
             order: Mutex::default(),
             peers: ArcSwap::default(),
             connector: literal.is_none().then(|| Arc::new(Connector(this.clone()))),
+            watched: limits.upstream_ping.map(|interval| Watched::new(this.clone(), interval)),
             failures: Arc::default(),
         });
         if let Some(address) = literal {
@@ -187,14 +188,12 @@ impl Upstream {
         is_new
     }
 
-    /// Whether nothing was sent because the other end is not the upstream.
-    pub fn is_not_sent(error: &Error) -> bool {
-        *error.etype() == NOT_ITS_OWN
-    }
-
-    /// Whether `error` only says that another address is the one to begin with.
-    pub fn is_overtaken(error: &Error) -> bool {
-        *error.etype() == OVERTAKEN
+    /// `peer`, with connections that are looked after while they are silent.
+    pub fn watched(&self, mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
+        if let Some(watched) = &self.watched {
+            peer.options.custom_l4 = Some(Arc::new(watched.clone()));
+        }
+        peer
     }
 
     /// Notified when a connection has failed.

@@ -5,11 +5,16 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use super::peer_identity::NOT_ITS_OWN;
 use super::race::{LATE, OVERTAKEN};
-use super::{NO_ADDRESS, TOO_LARGE};
 use crate::api::rejection::{Rejection, Step};
 use crate::metrics::METRICS;
 use crate::metrics::label::Connection;
 use crate::proxy::Downstream;
+
+/// The error when nothing is known of where the upstream is.
+pub(super) const NO_ADDRESS: ErrorType = ErrorType::Custom("upstream has no address");
+
+/// The error when a client sends more than it may.
+pub const TOO_LARGE: ErrorType = ErrorType::Custom("body too large");
 
 /// `error`, tried again where Pingora by itself does so.
 #[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
@@ -27,6 +32,16 @@ pub fn retried_by_itself(
         error.set_retry(false);
     }
     error
+}
+
+/// Whether nothing was sent because the other end is not the upstream.
+pub fn is_not_sent(error: &Error) -> bool {
+    *error.etype() == NOT_ITS_OWN
+}
+
+/// Whether `error` only says that another address is the one to begin with.
+pub fn is_overtaken(error: &Error) -> bool {
+    *error.etype() == OVERTAKEN
 }
 
 /// `error`, counted if the request is tried again.

@@ -42,10 +42,19 @@ pub struct Connector(pub Weak<Upstream>);
 impl L4Connect for Connector {
     async fn connect(&self, target: &Target) -> pingora::Result<Stream> {
         match (self.0.upgrade(), target.as_inet()) {
-            (Some(upstream), Some(address)) => Race::new(upstream).run(*address).await,
+            (Some(upstream), Some(address)) => Ok(open(upstream, *address).await?.into()),
             _ => Error::e_explain(ErrorType::InternalError, "there is no upstream"),
         }
     }
+}
+
+/// A connection to `address` of `upstream`.
+pub async fn open(upstream: Arc<Upstream>, address: SocketAddr) -> pingora::Result<TcpStream> {
+    if upstream.is_name {
+        return Race::new(upstream).run(address).await;
+    }
+    let source = upstream.source_for(address);
+    ext::connect(&address, source.as_ref()).await
 }
 
 /// What has happened.
@@ -81,7 +90,7 @@ impl Race {
         }
     }
 
-    async fn run(mut self, first: SocketAddr) -> pingora::Result<Stream> {
+    async fn run(mut self, first: SocketAddr) -> pingora::Result<TcpStream> {
         let time = self.upstream.limits.upstream_connect;
         let (mut pause, mut end) = (pin!(sleep(DELAY)), pin!(ended(time)));
         self.start(first);
@@ -105,7 +114,7 @@ impl Race {
                     self.settle(address);
                     self.upstream.note_connected(address);
                     if address == first {
-                        return Ok(stream.into());
+                        return Ok(stream);
                     }
                     self.upstream.note_failed(first);
                     let what = format!("{address} answered before {first}");
