@@ -77,6 +77,7 @@ const DOORS: [(&str, &[&str]); 18] = [
             "tasks/upgrade",
             "clock",
             "directory/hash_pool",
+            "auth/apart",
             "metrics/process",
             "session/redis/roster",
         ],

@@ -1,5 +1,6 @@
 //! Authentication: sign in, authenticate a request, sign out.
 
+mod apart;
 mod audited_ends;
 mod changes;
 pub mod credential;

@@ -17,7 +17,7 @@ pub use crate::directory::parse::parse as parse_users;
 pub use crate::directory::users::Users;
 pub use crate::gateway::client_info::{ClientInfo, TrustedProxies};
 pub use crate::gateway::request_id::{RequestId, X_REQUEST_ID};
-pub use crate::jwt::{claims::ClaimPath, form, keys::KeySet, rules, verify::verify as verify_jwt};
+pub use crate::jwt::{claims::ClaimPath, form, keys::KeySet, rules, verify::judge as judge_jwt};
 pub use crate::limits::Limits;
 pub use crate::net::listener::Bound;
 pub use crate::proxy::head;

@@ -58,3 +58,29 @@ fn a_client_that_forges_jwts_is_turned_away_and_nobody_else() {
     assert_eq!(lines.matches("\"jwt_signature\"").count(), MOST);
     assert_eq!(lines.matches("\"jwt_throttled\"").count(), 1, "{lines}");
 }
+
+/// The priority of a thread of the gateway, and for how many hundredths of a second it has run.
+fn thread(gateway: &Gateway, name: &str) -> Option<(i32, u64)> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
+    let stats =
+        tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+    let stat = stats.into_iter().find(|stat| stat.contains(&format!("({name})")))?;
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let number = |index: usize| fields[index].parse::<u64>().unwrap();
+    Some((fields[16].parse().unwrap(), number(11) + number(12)))
+}
+
+#[test]
+fn forged_jwts_cost_a_thread_that_matters_less_than_those_that_forward() {
+    let (idp, upstream) = (Idp::start(), Upstream::start());
+    let gateway = start_for(&idp, &upstream, "");
+    let forger = Signer::new("P-256");
+    let mut connection = gateway.connect();
+    for number in 0..MOST {
+        let token = forger.sign(&idp.header(), &idp.with("jti", json!(number)));
+        assert_eq!(connection.send(&get("/api/v2/buckets", &[&bearer(&token)])).status, 401);
+    }
+    let (nice, time) = thread(&gateway, "signatures").expect("there is such a thread");
+    assert_eq!(nice, 10);
+    assert!(time > 0, "it has done nothing");
+}

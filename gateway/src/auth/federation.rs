@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::Auth;
 use super::credential::JwtCaller;
-use super::jwt::{JwtError, Jwts, Supposed};
+use super::jwt::error::JwtError;
+use super::jwt::{Jwts, Supposed};
 use super::oidc::Oidc;
 use super::oidc::provider::Provider;
 use crate::audit::{Event, EventKind};

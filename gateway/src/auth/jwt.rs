@@ -1,6 +1,7 @@
 //! Requests with a JWT: verified by the keys of its issuer, and remembered for a while.
 
 pub mod admission;
+pub mod error;
 pub mod keys;
 
 use std::sync::Arc;
@@ -11,21 +12,21 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::apart::{Busy, apart};
 use super::credential::JwtCaller;
 use super::failures::{Failures, Standing, WINDOW};
-use crate::audit::Reason;
 use crate::clock::{self, Moment};
 use crate::jwt::form::{self, Unverified};
-use crate::jwt::keys::KeySet;
 use crate::jwt::refusal::Refusal;
 use crate::jwt::rules::Rules;
-use crate::jwt::verify::{Identity, suppose, verify};
+use crate::jwt::verify::{Identity, judge};
 use crate::metrics::METRICS;
 use crate::metrics::label::JwtOutcome;
 use crate::request_meta::ClientKey;
 use crate::user::name::Username;
 use crate::user::{Status, User};
 use admission::{Admission, Denied};
+use error::{JwtError, Refused};
 use keys::Keys;
 
 /// An identity provider whose tokens are taken.
@@ -62,29 +63,6 @@ struct Asking {
     client: ClientKey,
     /// Whether the token was good a while ago.
     was_good: bool,
-}
-
-/// Why a JWT is refused.
-#[derive(Clone, Debug)]
-pub enum JwtError {
-    /// It is no good.
-    Refused(Refusal),
-    /// It is good, and there is no grant for its user.
-    NoGrant(Username),
-    /// It is good, and the name of its user is somebody else's here.
-    NameTaken(Username),
-    /// There are no keys to verify it with.
-    Unavailable,
-    /// Too many of its client's had not the right signature: it was not looked at. Come back after so long.
-    Throttled(Duration),
-}
-
-/// A JWT that is refused.
-pub struct Refused {
-    /// Why.
-    pub error: JwtError,
-    /// False if the same token was refused just now: that need not be said again.
-    pub is_new: bool,
 }
 
 /// What a JWT would be worth.
@@ -140,10 +118,10 @@ impl Jwts {
         let token = Unverified::parse(&bytes)?;
         let (provider, now) = (self.provider_of(&token)?, clock::unix_seconds());
         let keys = provider.keys.get();
-        let judged = match &keys {
-            Some(keys) => verify(&token, &provider.rules, keys, now),
-            None => suppose(&token, &provider.rules, now),
-        };
+        let judged = judge(&token, &provider.rules, now).and_then(|unsigned| match &keys {
+            Some(keys) => unsigned.verify(keys),
+            None => Ok(unsigned.suppose()),
+        });
         let judged = judged.map_err(JwtError::Refused);
         let admitted = judged.and_then(|identity| self.admit(identity, provider, is_taken));
         let caller = admitted.map(|known| {
@@ -171,7 +149,7 @@ impl Jwts {
         }
         let client = Asking { client: client(), was_good };
         let judged = Box::pin(self.judge(&token, (key, client), now, is_taken)).await?;
-        METRICS.jwts.count(outcome(&judged));
+        METRICS.jwts.count(error::outcome(&judged));
         Some(judged)
     }
 
@@ -190,7 +168,7 @@ impl Jwts {
         if !was_good && let Standing::TooMany { is_new } = self.failures.standing(client) {
             return Some(Err(Refused { error: JwtError::Throttled(WINDOW), is_new }));
         }
-        let admitted = match provider.verify(&token, now).await {
+        let admitted = match provider.verify(&token, was_good, now).await {
             Ok(identity) => self.admit(identity, provider, is_taken),
             Err(error) => Err(error),
         };
@@ -247,51 +225,26 @@ impl Known {
 }
 
 impl Provider {
-    /// Verifies `token`; the provider is asked for its keys if it is signed with one that is not known.
-    async fn verify(&self, token: &Unverified<'_>, now: u64) -> Result<Identity, JwtError> {
-        let judge = |keys: &KeySet| verify(token, &self.rules, keys, now);
-        let keys = self.keys.get().ok_or(JwtError::Unavailable)?;
-        let judged = match judge(&keys) {
-            Err(Refusal::UnknownKey) => {
-                self.keys.ask(Moment::now()).await;
-                let keys = self.keys.get().ok_or(JwtError::Unavailable)?;
-                judge(&keys)
-            }
-            judged => judged,
+    /// Verifies `token`; the provider is asked for its keys if it is signed with one that is not known. That of one that
+    /// `was_good` is verified here and now: nobody forges it.
+    async fn verify(
+        &self,
+        token: &Unverified<'_>,
+        was_good: bool,
+        now: u64,
+    ) -> Result<Identity, JwtError> {
+        let mut keys = self.keys.get().ok_or(JwtError::Unavailable)?;
+        let unsigned = judge(token, &self.rules, now).map_err(JwtError::Refused)?;
+        if !unsigned.has_key(&keys) {
+            self.keys.ask(Moment::now()).await;
+            keys = self.keys.get().ok_or(JwtError::Unavailable)?;
+        }
+        let verified = if was_good {
+            unsigned.verify(&keys)
+        } else {
+            let verified = apart(move || unsigned.verify(&keys)).await;
+            verified.map_err(|Busy| JwtError::Unavailable)?
         };
-        judged.map_err(JwtError::Refused)
-    }
-}
-
-impl JwtError {
-    /// What the audit trail is told, and whose the token was if that has been verified. Nothing of one that nobody could
-    /// judge.
-    pub(super) fn reason(&self) -> Option<(Reason, Option<&Username>)> {
-        Some(match self {
-            Self::Refused(Refusal::Expired) => (Reason::JwtExpired, None),
-            Self::Refused(Refusal::Signature(_)) => (Reason::JwtSignature, None),
-            Self::Refused(Refusal::Audience) => (Reason::JwtAudience, None),
-            Self::Refused(Refusal::UnknownKey) => (Reason::JwtUnknownKey, None),
-            Self::Refused(Refusal::Claims(_)) => (Reason::JwtClaims, None),
-            Self::NoGrant(name) => (Reason::NoGrant, Some(name)),
-            Self::NameTaken(name) => (Reason::NameTaken, Some(name)),
-            Self::Throttled(_) => (Reason::JwtThrottled, None),
-            Self::Unavailable => return None,
-        })
-    }
-}
-
-fn outcome(judged: &Result<Arc<JwtCaller>, Refused>) -> JwtOutcome {
-    match judged.as_ref().map_err(|refused| &refused.error) {
-        Ok(_) => JwtOutcome::Verified,
-        Err(JwtError::Refused(Refusal::Expired)) => JwtOutcome::Expired,
-        Err(JwtError::Refused(Refusal::Signature(_))) => JwtOutcome::Signature,
-        Err(JwtError::Refused(Refusal::Audience)) => JwtOutcome::Audience,
-        Err(JwtError::Refused(Refusal::UnknownKey)) => JwtOutcome::UnknownKey,
-        Err(JwtError::Refused(Refusal::Claims(_))) => JwtOutcome::Claims,
-        Err(JwtError::NoGrant(_)) => JwtOutcome::NoGrant,
-        Err(JwtError::NameTaken(_)) => JwtOutcome::NameTaken,
-        Err(JwtError::Throttled(_)) => JwtOutcome::Throttled,
-        Err(JwtError::Unavailable) => JwtOutcome::Unavailable,
+        verified.map_err(JwtError::Refused)
     }
 }

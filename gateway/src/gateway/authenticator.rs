@@ -13,7 +13,7 @@ use crate::api::{authorization, compatible};
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::auth::gateway_tokens::{self, Refusal, Worthless};
-use crate::auth::jwt::JwtError;
+use crate::auth::jwt::error::JwtError;
 use crate::auth::oidc::refresh;
 use crate::auth::tokens::{TokenError, Tokens};
 use crate::session::Session;

@@ -45,19 +45,38 @@ impl TokenMark {
     }
 }
 
-/// Judges `token` by the `rules` for its issuer, whose `keys` are these, at `now`: seconds since 1970.
-pub fn verify(
-    token: &Unverified<'_>,
-    rules: &Rules,
-    keys: &KeySet,
-    now: u64,
-) -> Result<Identity, Refusal> {
+/// A token of which all has been judged but the signature.
+pub struct Unsigned {
+    token: String,
+    header: Header,
+    identity: Identity,
+}
+
+/// Judges `token` by the `rules` for its issuer at `now`: seconds since 1970. The signature comes last: it is what a flood of
+/// tokens would have the gateway verify, and the rest costs next to nothing.
+pub fn judge(token: &Unverified<'_>, rules: &Rules, now: u64) -> Result<Unsigned, Refusal> {
     let header = header(token)?;
     check_header(&header, rules)?;
-    // First, as it costs next to nothing: a signature is what a flood of tokens would have the gateway verify.
-    let identity = judge(&token.claims, rules, now)?;
-    verify_signature(token, &header, keys)?;
-    Ok(identity)
+    let identity = judge_claims(&token.claims, rules, now)?;
+    Ok(Unsigned { token: token.token.to_owned(), header, identity })
+}
+
+impl Unsigned {
+    /// Whether there is a key in `keys` that it may be signed with.
+    pub fn has_key(&self, keys: &KeySet) -> bool {
+        keys.find(self.header.kid.as_deref(), self.header.alg).is_some()
+    }
+
+    /// Whom the token is of, if it is signed with one of `keys`.
+    pub fn verify(self, keys: &KeySet) -> Result<Identity, Refusal> {
+        verify_signature(&self.token, &self.header, keys)?;
+        Ok(self.identity)
+    }
+
+    /// Whom it is of if its signature is right, which nobody looks at: for explanations only.
+    pub fn suppose(self) -> Identity {
+        self.identity
+    }
 }
 
 /// Makes sure that the issuer has signed `token`; says by which algorithm. Nothing that it claims has been judged then.
@@ -68,25 +87,19 @@ pub(super) fn check_signature(
 ) -> Result<Algorithm, Refusal> {
     let header = header(token)?;
     check_header(&header, rules)?;
-    verify_signature(token, &header, keys)?;
+    verify_signature(token.token, &header, keys)?;
     Ok(header.alg)
 }
 
-fn verify_signature(token: &Unverified<'_>, header: &Header, keys: &KeySet) -> Result<(), Refusal> {
+fn verify_signature(token: &str, header: &Header, keys: &KeySet) -> Result<(), Refusal> {
     let key = keys.find(header.kid.as_deref(), header.alg).ok_or(Refusal::UnknownKey)?;
     let forged = Refusal::Signature("it is not that of the key");
-    let (message, signature) = token.token.rsplit_once('.').ok_or(forged)?;
+    let (message, signature) = token.rsplit_once('.').ok_or(forged)?;
     ring_provider::install();
     match crypto::verify(signature, message.as_bytes(), key, header.alg) {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(forged),
     }
-}
-
-/// What `token` is worth if its signature is right, which nobody looks at: for explanations only.
-pub fn suppose(token: &Unverified<'_>, rules: &Rules, now: u64) -> Result<Identity, Refusal> {
-    check_header(&header(token)?, rules)?;
-    judge(&token.claims, rules, now)
 }
 
 fn header(token: &Unverified<'_>) -> Result<Header, Refusal> {
@@ -115,7 +128,7 @@ fn check_header(header: &Header, rules: &Rules) -> Result<(), Refusal> {
     if is_right { Ok(()) } else { Err(Refusal::Claims("typ is not one of jwt.types")) }
 }
 
-fn judge(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<Identity, Refusal> {
+fn judge_claims(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<Identity, Refusal> {
     let (until, subject) = judge_common(claims, rules, now)?;
     check_purpose(claims)?;
     let jti = claims.get("jti").and_then(Value::as_str).map(TokenMark::of);

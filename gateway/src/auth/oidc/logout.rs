@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::Oidc;
 use super::provider::Provider;
 use crate::auth::Auth;
+use crate::auth::apart::apart;
 use crate::auth::failures::Standing;
 use crate::clock::{self, Moment};
 use crate::jwt::form::Unverified;
@@ -90,20 +91,31 @@ async fn end(
     }
 }
 
-/// `None` if there are no keys to judge it by.
+/// `None` if nobody can say now: there are no keys to judge it by, or too many wait to be judged.
 async fn judge(provider: &Provider, token: &str) -> Option<Result<LoggedOut, Refusal>> {
-    let unreadable = Refusal::Claims("it has not the form of a JWT, or its claims cannot be read");
-    let Some(token) = Unverified::parse(token.as_bytes()) else { return Some(Err(unreadable)) };
-    let (rules, now) = (logout_token::rules(&provider.rules), clock::unix_seconds());
-    let judge = |keys: &KeySet| logout_token::verify(&token, &rules, keys, now);
     let keys = provider.keys.get()?;
-    Some(match judge(&keys) {
+    Some(match judge_by(keys, provider, token).await? {
         Err(Refusal::UnknownKey) => {
             provider.keys.ask(Moment::now()).await;
-            judge(&*provider.keys.get()?)
+            judge_by(provider.keys.get()?, provider, token).await?
         }
         judged => judged,
     })
+}
+
+async fn judge_by(
+    keys: Arc<KeySet>,
+    provider: &Provider,
+    token: &str,
+) -> Option<Result<LoggedOut, Refusal>> {
+    let unreadable = Refusal::Claims("it has not the form of a JWT, or its claims cannot be read");
+    let (rules, now) = (logout_token::rules(&provider.rules), clock::unix_seconds());
+    let token = token.to_owned();
+    let judged = apart(move || {
+        let token = Unverified::parse(token.as_bytes()).ok_or(unreadable)?;
+        logout_token::verify(&token, &rules, &keys, now)
+    });
+    judged.await.ok()
 }
 
 impl Provider {

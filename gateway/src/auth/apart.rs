@@ -1,0 +1,119 @@
+//! Signatures that may be forged are verified on a thread of their own, which matters less than those that forward: whoever
+//! floods the gateway with tokens slows down other tokens that nobody knows yet, and no request of a session.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::process::setpriority_process;
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// How many may wait. The slowest algorithm has verified so many within a second.
+const WAITING: usize = 4096;
+
+/// How much less a signature matters than a request that is forwarded, as the `nice` of its thread.
+const NICE: i32 = 10;
+
+/// A thread, started with the first signature: threads do not survive a process going to the background.
+#[derive(Default)]
+struct Apart {
+    jobs: OnceLock<Sender<Job>>,
+    opening: Mutex<()>,
+}
+
+static APART: Apart = Apart { jobs: OnceLock::new(), opening: Mutex::new(()) };
+
+/// Too many wait, or there is no thread.
+#[derive(Debug)]
+pub struct Busy;
+
+/// Does `work` there.
+pub async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Busy> {
+    APART.run(work).await
+}
+
+impl Apart {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            // A client that has left does not want it.
+            let _ = answer.send(work());
+        });
+        self.jobs()?.try_send(job).map_err(|_full| Busy)?;
+        answered.await.map_err(|_panicked| Busy)
+    }
+
+    fn jobs(&self) -> Result<&Sender<Job>, Busy> {
+        if let Some(jobs) = self.jobs.get() {
+            return Ok(jobs);
+        }
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = self.jobs.get() {
+            return Ok(jobs);
+        }
+        let (jobs, queue) = bounded(WAITING);
+        match thread::Builder::new().name("signatures".to_owned()).spawn(move || serve(&queue)) {
+            Ok(_thread) => Ok(self.jobs.get_or_init(|| jobs)),
+            Err(error) => {
+                log::error!("no thread could be started to verify signatures: {error}");
+                Err(Busy)
+            }
+        }
+    }
+}
+
+fn serve(queue: &Receiver<Job>) {
+    // Of this thread alone, on Linux. Where it is not allowed, it goes on as before.
+    if let Err(error) = setpriority_process(None, NICE) {
+        log::debug!("verifying signatures at the usual priority: {error}");
+    }
+    for job in queue {
+        // Whoever waits for it is told by the answer that never comes.
+        let _ = catch_unwind(AssertUnwindSafe(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{Future, poll_fn};
+    use std::task::Poll;
+
+    #[test]
+    fn a_panic_costs_one_answer_and_so_many_may_wait() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let room: &'static Apart = Box::leak(Box::default());
+            let panicked = room.run(|| -> u8 { panic!("on purpose") }).await;
+            assert!(matches!(panicked, Err(Busy)));
+            // Nothing else is done while this waits.
+            let (go_on, goes_on) = std::sync::mpsc::channel();
+            let (begun, has_begun) = oneshot::channel();
+            let first = tokio::spawn(room.run(move || {
+                begun.send(()).unwrap();
+                goes_on.recv().unwrap();
+            }));
+            has_begun.await.unwrap();
+            let waiting = (0..WAITING).map(|number| Box::pin(room.run(move || number)));
+            let mut waiting: Vec<_> = waiting.collect();
+            for one in &mut waiting {
+                let begun = poll_fn(|context| Poll::Ready(one.as_mut().poll(context).is_pending()));
+                assert!(begun.await);
+            }
+            assert!(matches!(room.run(|| ()).await, Err(Busy)));
+            go_on.send(()).unwrap();
+            first.await.unwrap().unwrap();
+            for (number, answer) in waiting.into_iter().enumerate() {
+                assert_eq!(answer.await.unwrap(), number);
+            }
+        });
+    }
+}
