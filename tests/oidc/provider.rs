@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -60,6 +61,8 @@ struct Inside {
     count: Mutex<usize>,
     /// What the gateway has to know.
     secret: Mutex<String>,
+    /// Whether nobody gets the keys.
+    hides_keys: AtomicBool,
 }
 
 pub(super) struct Provider {
@@ -94,6 +97,7 @@ impl Provider {
             refreshable: Mutex::default(),
             count: Mutex::new(0),
             secret: Mutex::new(SECRET.to_owned()),
+            hides_keys: AtomicBool::new(false),
         });
         let answering = Arc::clone(&inside);
         let behaviour = move |seen: &Seen, stream: &mut TcpStream| answering.answer(seen, stream);
@@ -103,6 +107,11 @@ impl Provider {
 
     pub(super) fn say(&self, says: Says) {
         *self.inside.says.lock().unwrap() = says;
+    }
+
+    /// Gives nobody its keys from now on.
+    pub(super) fn hide_keys(&self) {
+        self.inside.hides_keys.store(true, Ordering::Relaxed);
     }
 
     /// Knows the gateway by another secret from now on.
@@ -226,6 +235,9 @@ impl Inside {
             "/realm/.well-known/openid-configuration" => {
                 let document = self.document.lock().unwrap().to_string();
                 answer(stream, "200 OK", &document)
+            }
+            "/keys" if self.hides_keys.load(Ordering::Relaxed) => {
+                answer(stream, "503 Service Unavailable", "")
             }
             "/keys" => {
                 let keys = json!({ "keys": *self.keys.lock().unwrap() });

@@ -71,6 +71,7 @@ fn make(
         is_told: AtomicBool::new(false),
         has_failed: AtomicBool::new(false),
         rest: Mutex::default(),
+        unjudged: Mutex::default(),
     }
 }
 

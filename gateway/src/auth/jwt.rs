@@ -27,7 +27,7 @@ use crate::user::name::Username;
 use crate::user::{Status, User};
 use admission::{Admission, Denied};
 use error::{JwtError, Refused};
-use keys::Keys;
+use keys::{Bringer, Keys};
 
 /// An identity provider whose tokens are taken.
 pub struct Provider {
@@ -236,7 +236,7 @@ impl Provider {
         let mut keys = self.keys.get().ok_or(JwtError::Unavailable)?;
         let unsigned = judge(token, &self.rules, now).map_err(JwtError::Refused)?;
         if !unsigned.has_key(&keys) {
-            self.keys.ask(Moment::now()).await;
+            self.keys.ask(Bringer::Anybody, Moment::now()).await;
             keys = self.keys.get().ok_or(JwtError::Unavailable)?;
         }
         let verified = if was_good {

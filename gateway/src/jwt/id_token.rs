@@ -11,7 +11,7 @@ use super::form::Unverified;
 use super::keys::KeySet;
 use super::refusal::Refusal;
 use super::rules::Rules;
-use super::verify::{check_signature, id_of, judge_common, name_of};
+use super::verify::{check_issuer, check_signature, id_of, judge_common, name_of, subject};
 use crate::user::UserId;
 use crate::user::name::Username;
 
@@ -30,11 +30,20 @@ pub struct SignedIn {
     pub groups: Groups,
 }
 
+/// Who is signed in still, all of it verified.
+#[derive(Debug)]
+pub struct StillSignedIn {
+    /// What the provider calls the user.
+    pub subject: String,
+    /// The user's groups now.
+    pub groups: Groups,
+}
+
 /// What an ID token has to fit to.
 #[derive(Clone, Copy)]
 pub struct Expected<'a> {
-    /// What the sign-in was begun with; `None`: it is a refreshed one, which has none.
-    pub nonce: Option<&'a str>,
+    /// What the sign-in was begun with.
+    pub nonce: &'a str,
     /// The access token that came along.
     pub access_token: Option<&'a str>,
 }
@@ -51,14 +60,9 @@ pub fn verify(
     let algorithm = check_signature(token, rules, keys)?;
     let claims = &token.claims;
     let (_, subject) = judge_common(claims, rules, now)?;
-    check_party(claims, rules)?;
+    check_purpose(claims, rules)?;
     let text = |name| claims.get(name).and_then(Value::as_str);
-    // Keycloak says of each token what it is.
-    let is_other = text("typ").is_some_and(|typ| typ != "ID");
-    if is_other || claims.contains_key("events") {
-        return Err(Refusal::Claims("it is no ID token"));
-    }
-    if expected.nonce.is_some_and(|nonce| text("nonce") != Some(nonce)) {
+    if text("nonce") != Some(expected.nonce) {
         return Err(Refusal::Claims("nonce is that of another sign-in, or missing"));
     }
     check_access_token(claims, algorithm, expected.access_token)?;
@@ -69,6 +73,35 @@ pub fn verify(
         id: id_of(&rules.issuer, subject),
         groups: Groups::of(&rules.groups, claims),
     })
+}
+
+/// Judges one that came for a refresh token, beside this access token. It has no nonce, and need not name the user (OpenID
+/// Connect Core 1.0, section 12.2). Its times do not count: it comes from the provider itself, in this moment, and a clock
+/// that goes wrong there is no reason to end sessions.
+pub fn verify_refreshed(
+    token: &Unverified<'_>,
+    rules: &Rules,
+    keys: &KeySet,
+    access_token: Option<&str>,
+) -> Result<StillSignedIn, Refusal> {
+    let algorithm = check_signature(token, rules, keys)?;
+    let claims = &token.claims;
+    check_issuer(claims, rules)?;
+    let subject = subject(claims, rules)?.to_owned();
+    check_purpose(claims, rules)?;
+    check_access_token(claims, algorithm, access_token)?;
+    Ok(StillSignedIn { subject, groups: Groups::of(&rules.groups, claims) })
+}
+
+/// Makes sure that it is an ID token, and one for us.
+fn check_purpose(claims: &Map<String, Value>, rules: &Rules) -> Result<(), Refusal> {
+    check_party(claims, rules)?;
+    // Keycloak says of each token what it is.
+    let is_other = claims.get("typ").and_then(Value::as_str).is_some_and(|typ| typ != "ID");
+    if is_other || claims.contains_key("events") {
+        return Err(Refusal::Claims("it is no ID token"));
+    }
+    Ok(())
 }
 
 /// Of several for whom a token is, one is named who has asked for it: that must be us.

@@ -21,10 +21,10 @@ pub(super) fn check(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Res
     }
     let latest = now.saturating_add(leeway);
     if issued > latest {
-        return Err(Refusal::Claims("iat is in the future"));
+        return Err(Refusal::Early("iat is in the future"));
     }
     if seconds("nbf")?.is_some_and(|from| from > latest) {
-        return Err(Refusal::Claims("nbf is in the future"));
+        return Err(Refusal::Early("nbf is in the future"));
     }
     Ok(until)
 }

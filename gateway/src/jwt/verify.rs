@@ -142,19 +142,30 @@ pub(super) fn judge_common<'c>(
     rules: &Rules,
     now: u64,
 ) -> Result<(u64, &'c str), Refusal> {
-    let text = |name| claims.get(name).and_then(Value::as_str);
-    if text("iss") != Some(&*rules.issuer) {
-        return Err(Refusal::Claims("iss is another"));
-    }
+    check_issuer(claims, rules)?;
     let until = times::check(claims, rules, now)?;
+    Ok((until, subject(claims, rules)?))
+}
+
+/// Makes sure that the token says to be of the issuer of `rules`.
+pub(super) fn check_issuer(claims: &Map<String, Value>, rules: &Rules) -> Result<(), Refusal> {
+    let is_right = claims.get("iss").and_then(Value::as_str) == Some(&*rules.issuer);
+    if is_right { Ok(()) } else { Err(Refusal::Claims("iss is another")) }
+}
+
+/// The subject of a token that is for us and claims what it has to.
+pub(super) fn subject<'c>(
+    claims: &'c Map<String, Value>,
+    rules: &Rules,
+) -> Result<&'c str, Refusal> {
     if !is_for(claims, rules) {
         return Err(Refusal::Audience);
     }
     if !rules.require.iter().all(|(path, value)| has(path.find(claims), value)) {
         return Err(Refusal::Claims("it does not claim what jwt.require has"));
     }
-    let subject = text("sub").filter(|it| !it.is_empty());
-    Ok((until, subject.ok_or(Refusal::Claims("sub is missing"))?))
+    let subject = claims.get("sub").and_then(Value::as_str).filter(|it| !it.is_empty());
+    subject.ok_or(Refusal::Claims("sub is missing"))
 }
 
 /// Whether one of the audience of `rules` is in `aud`.

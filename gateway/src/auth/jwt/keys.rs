@@ -28,8 +28,21 @@ pub struct Keys {
     /// Grows with each answer, and with each that does not come.
     answers: watch::Sender<u64>,
     is_asking: AtomicBool,
-    /// When a request has last had the provider asked: one more than the milliseconds of the [`Moment`]; 0: never.
-    asked: AtomicU64,
+    /// Whether the provider has answered when it was last asked.
+    has_answered: AtomicBool,
+    /// When the provider was last asked for a token that came from anybody, and for one that came from itself: one more
+    /// than the milliseconds of the [`Moment`]; 0: never.
+    asked: [AtomicU64; 2],
+}
+
+/// From whom a token comes whose key is missing. Whoever brings many with made-up keys does not keep those of the provider
+/// itself from being looked up.
+#[derive(Clone, Copy, Debug)]
+pub enum Bringer {
+    /// Anybody.
+    Anybody,
+    /// The provider.
+    Provider,
 }
 
 impl Keys {
@@ -51,7 +64,8 @@ impl Keys {
             wanted: Notify::new(),
             answers: watch::Sender::new(0),
             is_asking: AtomicBool::new(false),
-            asked: AtomicU64::new(0),
+            has_answered: AtomicBool::new(true),
+            asked: [const { AtomicU64::new(0) }; 2],
         }
     }
 
@@ -75,14 +89,19 @@ impl Keys {
         self.set.store(Some(Arc::new(set)));
     }
 
-    /// Has the provider asked again, and waits for the answer; returns at once if that was done in the last half minute.
-    /// Many who ask at the same time ask once.
-    pub async fn ask(&self, now: Moment) {
+    /// Whether the provider has answered when it was last asked: a key that is missing is not there then.
+    pub fn are_of_now(&self) -> bool {
+        self.has_answered.load(Ordering::SeqCst)
+    }
+
+    /// Has the provider asked again for a token of `bringer`'s, and waits for the answer; returns at once if that was done
+    /// in the last half minute. Many who ask at the same time ask once.
+    pub async fn ask(&self, bringer: Bringer, now: Moment) {
         if !self.is_remote {
             return;
         }
         let mut answers = self.answers.subscribe();
-        if self.may_ask(now) {
+        if self.may_ask(bringer, now) {
             self.is_asking.store(true, Ordering::SeqCst);
             self.wanted.notify_one();
         } else if !self.is_asking.load(Ordering::SeqCst) {
@@ -93,13 +112,14 @@ impl Keys {
     }
 
     /// Whether it is long enough ago; if so, it is now.
-    fn may_ask(&self, now: Moment) -> bool {
+    fn may_ask(&self, bringer: Bringer, now: Moment) -> bool {
         let may = |asked: u64| {
             let asked = asked.checked_sub(1).map(Moment::from_millis);
             let is_long_ago = asked.is_none_or(|asked| now.since(asked) >= SELDOM);
             is_long_ago.then(|| now.millis().saturating_add(1))
         };
-        self.asked.fetch_update(Ordering::SeqCst, Ordering::SeqCst, may).is_ok()
+        let asked = &self.asked[bringer as usize];
+        asked.fetch_update(Ordering::SeqCst, Ordering::SeqCst, may).is_ok()
     }
 
     /// Returns when a request wants the provider to be asked.
@@ -109,6 +129,7 @@ impl Keys {
 
     /// The provider has been asked, with this result; without one, the old keys stay.
     pub fn answered(&self, set: Option<KeySet>) {
+        self.has_answered.store(set.is_some(), Ordering::SeqCst);
         if let Some(set) = set {
             self.replace(set);
         }
@@ -126,7 +147,7 @@ mod tests {
         let mut asking = tokio::task::JoinSet::new();
         for _ in 0..count {
             let keys = Arc::clone(keys);
-            asking.spawn(async move { keys.ask(at).await });
+            asking.spawn(async move { keys.ask(Bringer::Anybody, at).await });
         }
         let mut rounds = 0;
         loop {

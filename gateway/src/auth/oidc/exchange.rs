@@ -26,8 +26,10 @@ pub(super) struct Tokens {
 /// Why it gives nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoTokens {
-    /// What it was shown is worth nothing: `invalid_grant`.
+    /// What it was shown is worth nothing: `invalid_grant`, or the user has to do something there first.
     Refused,
+    /// It does not like something else about this question. That says nothing of others.
+    Unfit,
     /// It cannot be asked, or will not answer this gateway.
     Unavailable,
 }
@@ -43,11 +45,15 @@ impl Provider {
         self.ask_for_tokens(form).await
     }
 
-    /// Exchanges a refresh token.
+    /// Exchanges a refresh token. If it cannot, the provider rests: of a code that is no reason, for anybody may bring one.
     pub(super) async fn refresh(&self, token: &str) -> Result<Tokens, NoTokens> {
         let form =
             Parameters::default().with("grant_type", "refresh_token").with("refresh_token", token);
-        self.ask_for_tokens(form).await
+        let given = self.ask_for_tokens(form).await;
+        if matches!(given, Err(NoTokens::Unavailable)) {
+            self.rest(Moment::now());
+        }
+        given
     }
 
     /// Gives a refresh token back (RFC 7009). The error is for people to read.
@@ -65,28 +71,39 @@ impl Provider {
         let endpoints = self.keys.endpoints().ok_or(NoTokens::Unavailable)?;
         let (form, authorization) = self.prove(form, &endpoints);
         let answer = self.client.post(&endpoints.token, authorization, form.form()).await;
-        let judged = answer.and_then(|(status, body)| read(status, body));
+        let judged = answer.map_err(Failed::Silent).and_then(|(status, body)| read(status, body));
+        let place = &endpoints.token;
         match judged {
             Ok(tokens) => {
-                self.go_on();
-                if self.has_failed.swap(false, Ordering::Relaxed) {
-                    log::info!("oidc: {} answers again", self.id);
-                }
-                tokens.ok_or(NoTokens::Refused)
+                self.note_answer();
+                Ok(tokens)
             }
-            Err(what) => {
-                self.rest(Moment::now());
+            Err(Failed::Refused) => {
+                self.note_answer();
+                Err(NoTokens::Refused)
+            }
+            Err(Failed::Unfit(what)) => {
+                log::info!("oidc: {} gives no tokens: {place}: {what}", self.id);
+                Err(NoTokens::Unfit)
+            }
+            Err(Failed::Silent(what)) => {
                 // Said once, not with every attempt.
                 if !self.has_failed.swap(true, Ordering::Relaxed) {
                     log::warn!(
-                        "oidc: {} gives no tokens: {}: {what}; nobody can sign in by it until it does, and its \
+                        "oidc: {} gives no tokens: {place}: {what}; nobody can sign in by it until it does, and its \
                          sessions live on for oidc.grace",
-                        self.id,
-                        endpoints.token
+                        self.id
                     );
                 }
                 Err(NoTokens::Unavailable)
             }
+        }
+    }
+
+    fn note_answer(&self) {
+        self.go_on();
+        if self.has_failed.swap(false, Ordering::Relaxed) {
+            log::info!("oidc: {} answers again", self.id);
         }
     }
 
@@ -112,31 +129,62 @@ impl Provider {
     }
 }
 
-/// An answer of the token endpoint; `None` if what it was shown is worth nothing. The error is for people to read.
-fn read(status: StatusCode, body: Bytes) -> Result<Option<Tokens>, String> {
+/// Why there are no tokens in an answer, or there is none; for people to read, where that helps.
+#[derive(Debug, PartialEq, Eq)]
+enum Failed {
+    Refused,
+    Unfit(String),
+    Silent(String),
+}
+
+/// What is wrong with the user or the grant (RFC 6749, section 5.2; OpenID Connect Core 1.0, section 3.1.2.6; RFC 6750).
+const OF_USERS: [&str; 6] = [
+    "invalid_grant",
+    "access_denied",
+    "account_selection_required",
+    "consent_required",
+    "interaction_required",
+    "login_required",
+];
+
+/// What is wrong with the gateway's own account there, whoever the user is.
+const OF_US: [&str; 2] = ["invalid_client", "unauthorized_client"];
+
+/// What is wrong with the provider, whoever the user is.
+const OF_IT: [&str; 2] = ["server_error", "temporarily_unavailable"];
+
+/// An answer of the token endpoint.
+fn read(status: StatusCode, body: Bytes) -> Result<Tokens, Failed> {
     #[derive(Deserialize)]
     struct Refused {
         error: String,
     }
     if status == StatusCode::OK {
-        let tokens =
-            serde_json::from_slice(&body).map_err(|_| "no tokens in its answer".to_owned());
+        let tokens = serde_json::from_slice(&body);
         // Nobody else has it, so it can be wiped.
         if let Ok(mut bytes) = body.try_into_mut() {
             bytes.zeroize();
         }
-        return tokens.map(Some);
+        return tokens.map_err(|_| Failed::Silent("no tokens in its answer".to_owned()));
     }
-    match serde_json::from_slice::<Refused>(&body) {
-        Ok(Refused { error }) if error == "invalid_grant" => Ok(None),
-        Ok(Refused { error }) => {
-            let error: String = error.chars().take(64).collect();
-            Err(format!(
-                "it answers {status} and {error:?}; see oidc.client_id and oidc.client_secret_file"
-            ))
-        }
-        Err(_) => Err(format!("it answers {status}")),
+    let refused = serde_json::from_slice::<Refused>(&body);
+    let Ok(Refused { error }) = refused else {
+        return Err(Failed::Silent(format!("it answers {status}")));
+    };
+    if OF_USERS.contains(&&*error) {
+        return Err(Failed::Refused);
     }
+    let (is_of_us, is_of_it) = (OF_US.contains(&&*error), OF_IT.contains(&&*error));
+    let error: String = error.chars().take(64).collect();
+    let what = format!("it answers {status} and {error:?}");
+    if is_of_us {
+        let advice = "see oidc.client_id and oidc.client_secret_file";
+        return Err(Failed::Silent(format!("{what}; {advice}")));
+    }
+    if is_of_it || !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(Failed::Silent(what));
+    }
+    Err(Failed::Unfit(what))
 }
 
 #[cfg(test)]
@@ -144,23 +192,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invalid_grant_is_a_refusal_and_all_else_is_the_providers_fault() {
+    fn what_is_wrong_with_one_user_is_told_from_what_is_wrong_with_the_provider() {
         let of = |status: u16, body: &'static str| {
             let status = StatusCode::from_u16(status).unwrap();
-            read(status, Bytes::from_static(body.as_bytes())).map(|tokens| tokens.is_some())
+            match read(status, Bytes::from_static(body.as_bytes())) {
+                Ok(_) => "tokens",
+                Err(Failed::Refused) => "refused",
+                Err(Failed::Unfit(_)) => "unfit",
+                Err(Failed::Silent(_)) => "silent",
+            }
         };
-        assert_eq!(of(200, r#"{"id_token":"a.b.c","token_type":"Bearer"}"#), Ok(true));
-        assert_eq!(of(400, r#"{"error":"invalid_grant","error_description":"x"}"#), Ok(false));
-        for (status, body) in [
-            (200, ""),
-            (200, "[]"),
-            (302, ""),
-            (400, r#"{"error":"invalid_request"}"#),
-            (401, r#"{"error":"invalid_client"}"#),
-            (500, "<html>"),
-            (204, ""),
+        for (status, body, expected) in [
+            (200, r#"{"id_token":"a.b.c","token_type":"Bearer"}"#, "tokens"),
+            (400, r#"{"error":"invalid_grant","error_description":"x"}"#, "refused"),
+            (400, r#"{"error":"interaction_required"}"#, "refused"),
+            (403, r#"{"error":"access_denied"}"#, "refused"),
+            (400, r#"{"error":"invalid_request"}"#, "unfit"),
+            (400, r#"{"error":"invalid_scope"}"#, "unfit"),
+            (401, r#"{"error":"invalid_token"}"#, "unfit"),
+            (200, "", "silent"),
+            (200, "[]", "silent"),
+            (302, "", "silent"),
+            (400, r#"{"error":"invalid_client"}"#, "silent"),
+            (401, r#"{"error":"invalid_client"}"#, "silent"),
+            (429, r#"{"error":"slow_down"}"#, "silent"),
+            (429, "", "silent"),
+            (500, "<html>", "silent"),
+            (503, r#"{"error":"temporarily_unavailable"}"#, "silent"),
+            (204, "", "silent"),
         ] {
-            assert!(of(status, body).is_err(), "{status} {body}");
+            assert_eq!(of(status, body), expected, "{status} {body}");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::provider::Provider;
 use crate::auth::Auth;
 use crate::auth::apart::apart;
 use crate::auth::failures::Standing;
+use crate::auth::jwt::keys::Bringer;
 use crate::clock::{self, Moment};
 use crate::jwt::form::Unverified;
 use crate::jwt::keys::KeySet;
@@ -96,7 +97,7 @@ async fn judge(provider: &Provider, token: &str) -> Option<Result<LoggedOut, Ref
     let keys = provider.keys.get()?;
     Some(match judge_by(keys, provider, token).await? {
         Err(Refusal::UnknownKey) => {
-            provider.keys.ask(Moment::now()).await;
+            provider.keys.ask(Bringer::Anybody, Moment::now()).await;
             judge_by(provider.keys.get()?, provider, token).await?
         }
         judged => judged,

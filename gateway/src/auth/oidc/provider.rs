@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use super::client::ProviderClient;
 use super::secrets::Secrets;
 use super::state::State;
-use crate::auth::jwt::keys::Keys;
+use crate::auth::jwt::keys::{Bringer, Keys};
 use crate::clock::{self, Moment};
 use crate::jwt::form::Unverified;
-use crate::jwt::id_token::{self, Expected, SignedIn};
+use crate::jwt::id_token::{self, Expected, SignedIn, StillSignedIn};
 use crate::jwt::keys::KeySet;
 use crate::jwt::parameters::Parameters;
 use crate::jwt::refusal::Refusal;
@@ -44,6 +44,8 @@ pub struct Provider {
     pub has_failed: AtomicBool,
     /// When it is asked again about sessions, and how long it rests after that; it has not answered.
     pub rest: Mutex<Rest>,
+    /// Since when nobody can say what its ID tokens are worth.
+    pub unjudged: Mutex<Option<Moment>>,
 }
 
 /// What of a provider may change while the gateway serves.
@@ -124,25 +126,52 @@ impl Provider {
         self.redirect.scheme_str() == Some("https")
     }
 
-    /// Judges an ID token; the provider is asked for its keys if it is signed with one that is not known. `None` if there are
-    /// none to judge it by.
+    /// Judges an ID token of somebody who signs in. `None` if nobody can say what it is worth now.
     pub(super) async fn verify(
         &self,
         token: &str,
         expected: Expected<'_>,
     ) -> Option<Result<SignedIn, Refusal>> {
+        let now = clock::unix_seconds();
+        self.judge(token, |token, keys| id_token::verify(token, &self.rules, keys, expected, now))
+            .await
+    }
+
+    /// The same of one that came for a refresh token, beside this access token.
+    pub(super) async fn verify_refreshed(
+        &self,
+        token: &str,
+        access_token: Option<&str>,
+    ) -> Option<Result<StillSignedIn, Refusal>> {
+        self.judge(token, |token, keys| {
+            id_token::verify_refreshed(token, &self.rules, keys, access_token)
+        })
+        .await
+    }
+
+    /// The provider is asked for its keys if the token is signed with one that is not known. `None` if there are no keys to
+    /// judge it by, or it does not say which it has by now.
+    async fn judge<T>(
+        &self,
+        token: &str,
+        judge: impl Fn(&Unverified<'_>, &KeySet) -> Result<T, Refusal>,
+    ) -> Option<Result<T, Refusal>> {
         let unreadable =
             Refusal::Claims("it has not the form of a JWT, or its claims cannot be read");
         let Some(token) = Unverified::parse(token.as_bytes()) else { return Some(Err(unreadable)) };
-        let now = clock::unix_seconds();
-        let judge = |keys: &KeySet| id_token::verify(&token, &self.rules, keys, expected, now);
-        let keys = self.keys.get()?;
-        Some(match judge(&keys) {
-            Err(Refusal::UnknownKey) => {
-                self.keys.ask(Moment::now()).await;
-                judge(&*self.keys.get()?)
-            }
-            judged => judged,
-        })
+        let mut judged = judge(&token, &*self.keys.get()?);
+        if matches!(judged, Err(Refusal::UnknownKey)) {
+            self.keys.ask(Bringer::Provider, Moment::now()).await;
+            judged = judge(&token, &*self.keys.get()?);
+        }
+        let is_unknown = matches!(judged, Err(Refusal::UnknownKey)) && !self.keys.are_of_now();
+        (!is_unknown).then_some(judged)
+    }
+
+    /// Whether the tokens of sessions could be judged at `now`; returns for how long they could not.
+    pub(super) fn note_judged(&self, is_judged: bool, now: Moment) -> Duration {
+        let mut since = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = (!is_judged).then(|| since.unwrap_or(now));
+        since.map_or(Duration::ZERO, |since| now.since(since))
     }
 }

@@ -9,7 +9,7 @@ use super::provider::Provider;
 use crate::auth::Auth;
 use crate::clock::Moment;
 use crate::jwt::claims::Groups;
-use crate::jwt::id_token::Expected;
+use crate::jwt::refusal::Refusal;
 use crate::session::origin::Named;
 use crate::session::provider::{Confirmed, Kept, Right};
 use crate::session::store::{SessionStore, StoreError};
@@ -106,7 +106,7 @@ impl Asking {
                 log::info!("oidc: {id} says that {name} is not signed in any more");
                 end(&self.sessions, &self.session, EndReason::Revoked).await
             }
-            Err(NoTokens::Unavailable) => self.fall_silent(now).await,
+            Err(NoTokens::Unfit | NoTokens::Unavailable) => self.fall_silent(now).await,
         }
     }
 
@@ -115,12 +115,21 @@ impl Asking {
         let issuer = &self.provider.rules.issuer;
         let access_token = tokens.access_token.as_ref().map(|token| token.as_str());
         if let Some(id_token) = &tokens.id_token {
-            let expected = Expected { nonce: None, access_token };
-            match self.provider.verify(id_token, expected).await {
-                // Who it is about is known from before; who could not be judged, is who they were.
-                None => {}
+            match self.provider.verify_refreshed(id_token, access_token).await {
                 Some(Ok(it)) if kept.subject == Some(Named::subject(issuer, &it.subject)) => {
+                    self.provider.note_judged(true, Moment::now());
                     kept.groups = self.oidc.admission.relevant(issuer, &it.groups);
+                }
+                // Who it is about is known from before; who could not be judged, is who they were. Not for ever.
+                None | Some(Err(Refusal::UnknownKey)) => {
+                    let unjudged = self.provider.note_judged(false, Moment::now());
+                    if unjudged >= self.provider.settings.load().grace {
+                        let (name, id) = (&self.session.user().name, &self.provider.id);
+                        log::warn!(
+                            "oidc: a session of {name} ends, as {id} has not published the key of its ID tokens for oidc.grace"
+                        );
+                        return end(&self.sessions, &self.session, EndReason::Revoked).await;
+                    }
                 }
                 Some(judged) => {
                     let why =

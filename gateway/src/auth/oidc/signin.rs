@@ -17,6 +17,7 @@ use crate::directory::file::FileDirectory;
 use crate::directory::users::Account;
 use crate::hex;
 use crate::jwt::id_token::{Expected, SignedIn};
+use crate::jwt::refusal::Refusal;
 use crate::metrics::METRICS;
 use crate::metrics::label::SignIn;
 use crate::request_meta::RequestMeta;
@@ -138,16 +139,18 @@ async fn exchange(
     }
     let code = callback.code.filter(|code| !code.is_empty()).ok_or(Failure::State)?;
     let tokens = provider.exchange(code, state.verifier()).await.map_err(|none| match none {
-        NoTokens::Refused => Failure::Code,
+        NoTokens::Refused | NoTokens::Unfit => Failure::Code,
         NoTokens::Unavailable => Failure::Unavailable,
     })?;
     let access_token = tokens.access_token.as_ref().map(|token| token.as_str());
-    let expected = Expected { nonce: Some(state.nonce()), access_token };
+    let expected = Expected { nonce: state.nonce(), access_token };
     let id_token = tokens.id_token.as_ref().ok_or(Failure::Token)?;
     let verified = provider.verify(id_token, expected).await.ok_or(Failure::Unavailable)?;
     let signed_in = verified.map_err(|refusal| {
         log::info!("oidc: an ID token of {} is refused: {refusal}", provider.id);
-        Failure::Token
+        // Of a clock that goes wrong there, no client is guilty.
+        let is_early = matches!(refusal, Refusal::Early(_));
+        if is_early { Failure::Unavailable } else { Failure::Token }
     })?;
     let settings = provider.settings.load_full();
     let kept = Kept {
