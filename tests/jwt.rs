@@ -22,6 +22,8 @@ fn jwt(issuer: &str, keys: &str) -> String {
     format!("[[jwt]]\nissuer = \"{issuer}\"\naudience = [\"influx-api\"]\n{keys}\n")
 }
 
+const GROUP: &str =
+    "[[grant]]\ngroup = \"writers\"\naccess = \"write\"\ntoken_file = \"writers.token\"\n";
 const GRANTS: &str = "[[grant]]\ngroup = \"writers\"\naccess = \"write\"\ntoken_file = \"writers.token\"\n\
                       [[grant]]\nuser = \"rita\"\n";
 
@@ -321,7 +323,7 @@ fn a_jwt_never_goes_upstream_and_one_of_others_does_as_any_token() {
 #[test]
 fn a_name_is_one_users_alone() {
     let (one, two, upstream) = (Idp::start(), Idp::start(), Upstream::start());
-    let tables = jwt(&one.issuer, "") + &jwt(&two.issuer, "") + GRANTS;
+    let tables = jwt(&one.issuer, "") + &jwt(&two.issuer, "") + GROUP;
     let gateway = start(&upstream, &(tables + "[identity]\ntoken_prefix = \"influxdb/\"\n"));
     wait_for_keys(&gateway, &one.issuer);
     wait_for_keys(&gateway, &two.issuer);
@@ -339,6 +341,21 @@ fn a_name_is_one_users_alone() {
     }
     assert!(upstream.saw_nothing());
     assert_eq!(ask(&gateway, &named(&two, "tom")).text(), "tom");
+}
+
+#[test]
+fn a_name_is_nobodys_who_is_granted_nothing_and_not_another_in_other_letter_case() {
+    let (one, two, upstream) = (Idp::start(), Idp::start(), Upstream::start());
+    let gateway = start(&upstream, &(jwt(&one.issuer, "") + &jwt(&two.issuer, "") + GROUP));
+    wait_for_keys(&gateway, &one.issuer);
+    wait_for_keys(&gateway, &two.issuer);
+    assert_eq!(ask(&gateway, &two.token(&two.with("groups", json!([])))).status, 403);
+    assert_eq!(ask(&gateway, &one.token(&one.claims())).text(), "eva");
+    for (number, name) in ["eva", "EVA", "ADA"].into_iter().enumerate() {
+        let token = two.token(&two.with("preferred_username", json!(name)));
+        assert_eq!(ask(&gateway, &token).status, 403, "{name}");
+        assert_eq!(gateway.audited(number + 2)[number + 1]["reason"], "name_taken", "{name}");
+    }
 }
 
 #[test]
@@ -414,7 +431,7 @@ fn a_document_of_keys_that_is_not_right_is_refused_and_others_work() {
     let tables: String = hostile.iter().map(|(idp, _)| jwt(&idp.issuer, "")).collect();
     // It says that it is another.
     let elsewhere = format!("http://{}/other/..", honest.server.address);
-    let tables = tables + &jwt(&honest.issuer, "") + &jwt(&elsewhere, "") + GRANTS;
+    let tables = tables + &jwt(&honest.issuer, "") + &jwt(&elsewhere, "") + GROUP;
     let gateway = start(&upstream, &tables);
     wait_for_keys(&gateway, &honest.issuer);
     assert_eq!(ask(&gateway, &honest.token(&honest.claims())).text(), "eva");

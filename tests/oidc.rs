@@ -3,6 +3,7 @@
 mod browser;
 mod chromium;
 mod cookies;
+mod names;
 mod provider;
 mod real;
 mod reload;
@@ -18,6 +19,8 @@ use crate::support::*;
 use browser::Browser;
 use provider::{CLIENT, Provider, SECRET, Says, now, parameter};
 
+const GROUP: &str =
+    "[[grant]]\ngroup = \"writers\"\naccess = \"write\"\ntoken_file = \"writers.token\"\n";
 const GRANTS: &str = "[[grant]]\ngroup = \"writers\"\naccess = \"write\"\ntoken_file = \"writers.token\"\n\
                       [[grant]]\nuser = \"eva-rita\"\n";
 
@@ -251,7 +254,7 @@ fn a_state_is_good_once() {
 fn a_code_of_one_provider_is_nothing_at_another() {
     let [honest, evil] = [Provider::start(), Provider::start()];
     let upstream = Upstream::start();
-    let tables = table("keycloak", &honest, "") + &table("evil", &evil, "") + GRANTS;
+    let tables = table("keycloak", &honest, "") + &table("evil", &evil, "") + GROUP;
     let gateway = start(&upstream, &tables, &[&honest, &evil]);
     let mut browser = Browser::new(&gateway);
     let location = browser.get(LOGIN).header("location").unwrap().to_owned();
@@ -478,7 +481,7 @@ fn an_address_names_somebody_only_if_it_is_one_and_verified() {
 fn a_name_of_the_users_file_or_of_another_provider_is_taken() {
     let [first, second] = [Provider::start(), Provider::start()];
     let upstream = Upstream::start();
-    let tables = table("keycloak", &first, "") + &table("other", &second, "") + GRANTS;
+    let tables = table("keycloak", &first, "") + &table("other", &second, "") + GROUP;
     let gateway = start(&upstream, &tables, &[&first, &second]);
     first.tamper(|minted| minted.claims["preferred_username"] = json!("ada"));
     let answer = Browser::new(&gateway).try_sign_in(&first, LOGIN);
@@ -613,7 +616,7 @@ fn without_the_provider_signing_in_waits_and_others_go_on() {
         + &table("evil", &evil, "")
         + &table("insecure", &insecure, "")
         + &table("long", &long, "")
-        + GRANTS;
+        + GROUP;
     let gateway = start(&upstream, &tables, &[&good]);
     for (id, provider) in [("evil", &evil), ("insecure", &insecure), ("long", &long)] {
         let told = format!("oidc: the keys of {} cannot be read", provider.issuer);

@@ -40,7 +40,7 @@ fn a_provider_has_the_right_certificate_or_is_off_and_others_work() {
     for ((_, issuer), keys) in &wrong {
         tables += &jwt(issuer, keys);
     }
-    tables += &(jwt(&down, "ca_file = \"ca.crt\"") + GRANTS);
+    tables += &(jwt(&down, "ca_file = \"ca.crt\"") + GROUP);
     let config = format!("token_file = \"shared.token\"\n{tables}");
     let folder =
         Gateway::prepare(&format!("http://{}", upstream.address), &config, &users(&["ada"]));

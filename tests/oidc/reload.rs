@@ -4,7 +4,7 @@ use std::fs;
 
 use super::browser::Browser;
 use super::provider::{CLIENT, Provider, SECRET, parameter};
-use super::{LOGIN, start_asking, table};
+use super::{GROUP, LOGIN, start, start_asking, table};
 use crate::support::*;
 
 /// Puts `text` into the place of a file of the gateway's, whole.
@@ -51,7 +51,7 @@ fn another_secret_of_the_client_counts_without_a_restart() {
 #[test]
 fn a_provider_that_needs_a_restart_has_no_button_before_it() {
     let (provider, other, upstream) = (Provider::start(), Provider::start(), Upstream::start());
-    let gateway = start_asking(&provider, &upstream, "");
+    let gateway = start(&upstream, &(table("keycloak", &provider, "") + GROUP), &[&provider]);
     let text = fs::read_to_string(gateway.folder().join("gateway.toml")).unwrap();
     write(&gateway, "gateway.toml", &(text + &table("other", &other, "")));
     wait_until("it is read again", || gateway.has_logged("but for what needs a restart: oidc"));

@@ -104,10 +104,10 @@ impl Auth {
         Some((Arc::clone(file), file.linked(provider, subject)?))
     }
 
-    /// Whether somebody in the users file is called so.
+    /// Whether somebody in the users file is called so, or so in another letter case.
     pub(super) fn has_account(&self, name: &Username) -> bool {
         match &self.directory {
-            Directory::File(file) => file.knows(Some(name)),
+            Directory::File(file) => file.knows_like(name),
             Directory::Influxdb(_) => false,
         }
     }

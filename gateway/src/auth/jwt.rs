@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod error;
 pub mod keys;
+mod names;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +85,9 @@ const WAS_GOOD_FOR: Duration = Duration::from_secs(3600);
 
 /// How long a bad one is.
 const BAD_FOR: Duration = Duration::from_secs(5);
+
+/// How long a name is the issuer's that somebody comes by with a JWT, after the last one that was verified.
+const NAME_FOR: Duration = Duration::from_secs(3600);
 
 /// How many with a wrong signature a client may bring in ten seconds: far more than anybody has, and little to verify.
 const FORGED: u32 = 500;
@@ -205,7 +209,11 @@ impl Jwts {
         is_taken: impl Fn(&Username) -> bool,
     ) -> Result<Known, JwtError> {
         let Identity { name, id, groups, until, jti } = identity;
-        let admitted = self.admission.admit(&provider.rules.issuer, &name, &groups, is_taken);
+        let issuer = &provider.rules.issuer;
+        let admitted = self.admission.admit(issuer, &name, &groups, is_taken).and_then(|grant| {
+            self.admission.hold(issuer, &name, NAME_FOR)?;
+            Ok(grant)
+        });
         let grant = admitted.map_err(|denied| match denied {
             Denied::NameTaken => JwtError::NameTaken(name.clone()),
             Denied::NoGrant => JwtError::NoGrant(name.clone()),

@@ -56,8 +56,11 @@ impl Oidc {
 
 impl Granting for Oidc {
     fn granted(&self, provider: &str, name: &Username, groups: &[String]) -> Option<Granted> {
-        let issuer = &self.find(provider)?.rules.issuer;
+        let provider = self.find(provider)?;
+        let issuer = &provider.rules.issuer;
         let grant = self.admission.grant(issuer, name, &Groups::Of(groups.to_vec()))?;
+        // Whoever let them in has judged whose the name is; from here on it is known to be in use.
+        let _ = self.admission.hold(issuer, name, provider.settings.load().lifetime);
         Some(Granted { access: grant.access, token: grant.token.clone() })
     }
 }

@@ -29,6 +29,14 @@ pub(super) fn read(
     if group.is_some() && table.has("user") {
         table.fault("user", "a grant is for a group or for a user, not for both");
     }
+    let are_several = issuers.iter().any(|other| *other != issuers[0]);
+    if table.has("user") && issuer.is_none() && are_several {
+        table.fault(
+            "user",
+            "expected an issuer beside it: there are several, each may have a user of this name, and all of them would \
+             get this; add issuer = \"…\", and a [[grant]] for each issuer if all are meant",
+        );
+    }
     let who = match (group, user) {
         (Some(group), _) => Who::Group(group),
         (None, Some(user)) => Who::User(user),

@@ -155,6 +155,11 @@ impl FileDirectory {
         name.is_some_and(|name| self.users.load().account(name).is_some())
     }
 
+    /// Whether `name` is somebody's, or another that differs from it in letter case alone.
+    pub fn knows_like(&self, name: &Username) -> bool {
+        self.users.load().has_like(name)
+    }
+
     /// The account of `user` as it is now; `None` if the name is nobody's, or somebody else's.
     pub fn account(&self, user: &User) -> Option<Account> {
         let users = self.users.load();

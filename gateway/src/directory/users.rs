@@ -1,6 +1,6 @@
 //! The users of a users file, replaced as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
@@ -96,6 +96,7 @@ impl Account {
 /// All accounts, by name.
 pub struct Users {
     by_name: HashMap<Username, Account>,
+    in_small_letters: HashSet<Username>,
     by_id: HashMap<UserId, Arc<User>>,
     by_link: HashMap<Link, Username>,
     tokens: Holders,
@@ -125,9 +126,11 @@ impl Users {
         let link = |it: &Account| Some((it.link.clone()?, it.user.name.clone()));
         let by_link = accounts.iter().filter_map(link).collect();
         let tokens = Holders::of(accounts.iter().map(|it| (&it.user, &*it.tokens)));
+        let in_small_letters =
+            accounts.iter().map(|account| account.user.name.in_small_letters()).collect();
         let by_name =
             accounts.into_iter().map(|account| (account.user.name.clone(), account)).collect();
-        Self { by_name, by_id, by_link, tokens, decoy, digest: OnceLock::new() }
+        Self { by_name, in_small_letters, by_id, by_link, tokens, decoy, digest: OnceLock::new() }
     }
 
     /// Nobody.
@@ -178,6 +181,11 @@ impl Users {
     /// The account of `name`.
     pub(super) fn account(&self, name: &Username) -> Option<&Account> {
         self.by_name.get(name)
+    }
+
+    /// Whether somebody is called `name`, or so in another letter case.
+    pub(super) fn has_like(&self, name: &Username) -> bool {
+        self.in_small_letters.contains(&name.in_small_letters())
     }
 
     /// The account of whom a sign-in provider calls so.

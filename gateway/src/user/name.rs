@@ -33,6 +33,15 @@ impl Username {
         (!text.is_empty() && is_right).then(|| Self(Arc::from(text)))
     }
 
+    /// The name with small letters for the capitals of ASCII: the same for names that differ in letter case alone.
+    pub fn in_small_letters(&self) -> Self {
+        if self.0.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Self(Arc::from(self.0.to_ascii_lowercase()))
+        } else {
+            self.clone()
+        }
+    }
+
     /// The name as the value of the identity header: visible ASCII but comma and `%` stands for
     /// itself, every other byte is `%` and two hex digits. Different names stay different.
     pub fn header_value(&self) -> HeaderValue {

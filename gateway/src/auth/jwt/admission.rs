@@ -1,9 +1,10 @@
 //! Who of the users of identity providers is let in, by whatever they come: whose a name is, and what is granted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use moka::sync::Cache;
-
+use super::names::Names;
+use crate::clock::Moment;
 use crate::jwt::claims::Groups;
 use crate::jwt::grants::{Grant, Grants};
 use crate::user::name::{TokenPrefix, Username};
@@ -13,8 +14,8 @@ pub struct Admission {
     grants: Grants,
     /// What the names of API tokens' owners begin with, which no other name may.
     prefix: Option<TokenPrefix>,
-    /// Which issuer a name is of, where there are several: a name is nobody else's as long as the process lives.
-    owners: Option<Cache<Username, Arc<str>>>,
+    /// Whose names are, where there are several issuers.
+    names: Option<Names>,
 }
 
 /// Why somebody is not let in whom the provider knows.
@@ -26,17 +27,14 @@ pub enum Denied {
     NoGrant,
 }
 
-/// How many names are remembered.
-const MOST_NAMES: u64 = 100_000;
-
 impl Admission {
     /// Users may do what is in `grants`; there are `several` issuers.
     pub fn new(grants: Grants, prefix: Option<TokenPrefix>, several: bool) -> Self {
-        Self { grants, prefix, owners: several.then(|| Cache::new(MOST_NAMES)) }
+        Self { grants, prefix, names: several.then(Names::new) }
     }
 
     /// What the user `name` of `issuer` may do, who is in these `groups`. `is_taken` says whether a user of the users file
-    /// has a name.
+    /// has a name. Whoever is let in has to [hold](Self::hold) the name.
     pub fn admit(
         &self,
         issuer: &str,
@@ -45,12 +43,7 @@ impl Admission {
         is_taken: impl Fn(&Username) -> bool,
     ) -> Result<Arc<Grant>, Denied> {
         let is_like_owners = self.prefix.as_ref().is_some_and(|prefix| prefix.could_begin(name));
-        let is_anothers = || {
-            let owner =
-                self.owners.as_ref().map(|all| all.get_with(name.clone(), || issuer.into()));
-            owner.is_some_and(|owner| *owner != *issuer)
-        };
-        if is_like_owners || is_taken(name) || is_anothers() {
+        if is_like_owners || is_taken(name) {
             return Err(Denied::NameTaken);
         }
         let Some(grant) = self.grants.find(issuer, name, groups) else {
@@ -60,6 +53,12 @@ impl Admission {
             return Err(Denied::NoGrant);
         };
         Ok(Arc::clone(grant))
+    }
+
+    /// The name of somebody to whom something is granted is no other issuer's for so `long`, at least.
+    pub fn hold(&self, issuer: &str, name: &Username, long: Duration) -> Result<(), Denied> {
+        let Some(names) = &self.names else { return Ok(()) };
+        if names.hold(name, issuer, long, Moment::now()) { Ok(()) } else { Err(Denied::NameTaken) }
     }
 
     /// The grant of somebody who was let in before.

@@ -165,6 +165,12 @@ impl Asking {
                 );
                 return end(&self.sessions, &self.session, EndReason::Revoked).await;
             };
+            let lifetime = self.provider.settings.load().lifetime;
+            if self.oidc.admission.hold(issuer, &before.name, lifetime).is_err() {
+                let (name, id) = (&before.name, &self.provider.id);
+                log::info!("oidc: {name}, of {id}, is somebody of another provider here by now");
+                return end(&self.sessions, &self.session, EndReason::Revoked).await;
+            }
             let (access, token) = (grant.access, grant.token.clone());
             let user = if before.access == access {
                 before

@@ -242,14 +242,17 @@ fn recognise(
     }
     let issuer = &provider.rules.issuer;
     let admitted = oidc.admission.admit(issuer, name, groups, |name| auth.has_account(name));
-    let grant = admitted.map_err(|denied| match denied {
+    let refused = |denied| match denied {
         Denied::NameTaken => Failure::NameTaken(name.clone()),
         Denied::NoGrant => Failure::NoGrant(name.clone()),
-    })?;
+    };
+    let grant = admitted.map_err(refused)?;
     if grant.token.is_none() && !shared.has_token() {
         log::info!("oidc: {name} has a grant, and there is no token that could go upstream by it");
         return Err(Failure::NoGrant(name.clone()));
     }
+    // For as long as the session may live; while it is used, this is said again.
+    oidc.admission.hold(issuer, name, provider.settings.load().lifetime).map_err(refused)?;
     let (name, id, status) = (name.clone(), *id, Status::Active);
     let user = Arc::new(User { name, id, status, access: grant.access, token: None });
     Ok(Known { user, granted: grant.token.clone(), linked: None })
