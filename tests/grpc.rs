@@ -1,9 +1,11 @@
 //! gRPC for InfluxDB 3: Arrow's own Flight server behind the gateway, and real clients before it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -266,6 +268,35 @@ fn what_is_not_there_is_14() {
     let mut connection = Connection::open(&secure, &[]);
     let fields = [GRPC, ("authorization", &*format!("Bearer {token}"))];
     assert_eq!(self::call(&mut connection, DO_GET, &fields), (200, "14".to_owned()));
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_is_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let config = "kind = \"influxdb3\"\ngrpc = true\n[limits]\nupstream_connect = \"300ms\"\n\
+                  upstream_ping = \"1h\"\n";
+    let folder = Gateway::prepare(&url, config, &list());
+    let token = gateway_tokens::add(folder.path(), &["ada"]);
+    let gateway = Gateway::start_in(folder);
+    // It never answers, and sees what comes until the gateway closes the connection.
+    let (ended, connections) = channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let ended = ended.clone();
+            thread::spawn(move || {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let mut seen = Vec::new();
+                let end = stream.read_to_end(&mut seen);
+                let _ = ended.send((seen, end.is_ok()));
+            });
+        }
+    });
+    let client = flight(gateway.address, &token, &["get", "rows 1"]);
+    assert_eq!(refused(client), "FlightUnavailableError");
+    let speaks_http_2 = |seen: &[u8]| seen.windows(4).any(|it| it == b"\x03\x02h2");
+    let (_, is_closed) = connections.iter().find(|(seen, _)| speaks_http_2(seen)).unwrap();
+    assert!(is_closed);
 }
 
 #[test]

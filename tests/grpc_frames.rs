@@ -62,6 +62,43 @@ fn a_silent_call_goes_on_while_the_upstream_lives_and_ends_when_it_does_not() {
     assert_eq!(ask(&mut connection, &token, "").0, "0");
 }
 
+#[test]
+fn what_comes_while_the_upstream_is_asked_keeps_its_calls() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "[limits]\nupstream_ping = \"1s\"\n");
+    let mut connection = Connection::open(&secure, &[]);
+    assert_eq!(ask(&mut connection, &token, "").0, "0");
+    upstream.deafen();
+    assert_eq!(ask(&mut connection, &token, "wait 3000 5000").0, "0");
+}
+
+#[test]
+fn an_upstream_that_takes_no_connection_may_finish_what_it_has_begun() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "[limits]\nupstream_ping = \"100ms\"\n");
+    let mut connection = Connection::open(&secure, &[]);
+    let stream = connection.send(&call(&token, "wait 7000"), Some(&[0; 5]));
+    upstream.next().call();
+    upstream.close();
+    assert_eq!(connection.finish(stream).answer().header("grpc-status"), Some("0"));
+}
+
+#[test]
+fn nobody_is_asked_while_there_is_no_call() {
+    let [idle, busy] = [H2Upstream::start(), H2Upstream::start()];
+    let tables = "[limits]\nupstream_ping = \"50ms\"\n";
+    let [(of_idle, its), (of_busy, others)] =
+        [&idle, &busy].map(|upstream| start(upstream.address, tables));
+    let mut connection = Connection::open(&of_idle, &[]);
+    assert_eq!(ask(&mut connection, &its, "").0, "0");
+    let before = idle.accepted();
+    // For as long as this lasts.
+    let mut clock = Connection::open(&of_busy, &[]);
+    assert_eq!(ask(&mut clock, &others, "wait 1500").0, "0");
+    assert!(busy.accepted() > 5);
+    assert_eq!(idle.accepted(), before);
+}
+
 /// The timers of this process' connections to `port`, as Linux numbers them.
 fn timers(port: u16) -> Vec<String> {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();

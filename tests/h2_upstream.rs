@@ -1,7 +1,7 @@
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use h2::server::{Connection, SendResponse, handshake};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, wait_until};
 
 /// What the upstream was told.
 #[derive(Debug)]
@@ -36,12 +36,15 @@ impl Told {
 
 /// An upstream that speaks HTTP/2 as InfluxDB 3 does: by the library under its own server (tonic).
 ///
-/// It answers a call with one message, or does what its `x-do` says: `wait MILLISECONDS` before that, `open` (a message,
+/// It answers a call with one message, or does what its `x-do` says: `wait MILLISECONDS` before that, and perhaps so many
+/// once more between message and end, `open` (a message,
 /// and no end), `hang` (nothing more on any connection, not even the answer to a ping, until it is revived).
 pub(crate) struct H2Upstream {
     pub(crate) address: SocketAddr,
     told: Receiver<Told>,
     hangs: Arc<AtomicBool>,
+    closing: Arc<Notify>,
+    accepted: Arc<AtomicUsize>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -53,17 +56,35 @@ impl H2Upstream {
         let (tell, told) = channel();
         let hangs = Arc::<AtomicBool>::default();
         let hanging = Arc::clone(&hangs);
+        let (closing, accepted) = (Arc::<Notify>::default(), Arc::<AtomicUsize>::default());
+        let (closed, counted) = (Arc::clone(&closing), Arc::clone(&accepted));
         let (stop, stopped) = oneshot::channel::<()>();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(TcpListener::from_std(listener).unwrap(), tell, hanging) => {}
+                    () = accept(TcpListener::from_std(listener).unwrap(), tell, hanging, (closed, counted)) => {}
                 }
             });
         });
-        Self { address, told, hangs, _stop: stop }
+        Self { address, told, hangs, closing, accepted, _stop: stop }
+    }
+
+    /// Has it say nothing on new connections.
+    pub(crate) fn deafen(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
+    }
+
+    /// Has it take no new connections.
+    pub(crate) fn close(&self) {
+        self.closing.notify_one();
+        wait_until("nobody listens", || std::net::TcpStream::connect(self.address).is_err());
+    }
+
+    /// How many connections of HTTP/2 there were.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Has it answer again, on new connections.
@@ -82,19 +103,35 @@ impl H2Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, tell: Sender<Told>, hangs: Arc<AtomicBool>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, tell.clone(), Arc::clone(&hangs)));
+async fn accept(
+    listener: TcpListener,
+    tell: Sender<Told>,
+    hangs: Arc<AtomicBool>,
+    (closed, counted): (Arc<Notify>, Arc<AtomicUsize>),
+) {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap().0,
+            () = closed.notified() => break,
+        };
+        tokio::spawn(serve(stream, tell.clone(), (Arc::clone(&hangs), Arc::clone(&counted))));
     }
+    drop(listener);
+    pending().await
 }
 
-async fn serve(stream: TcpStream, tell: Sender<Told>, hangs: Arc<AtomicBool>) {
+async fn serve(
+    stream: TcpStream,
+    tell: Sender<Told>,
+    (hangs, counted): (Arc<AtomicBool>, Arc<AtomicUsize>),
+) {
     if hangs.load(Ordering::Relaxed) {
         return pending().await;
     }
     let Ok(mut connection): Result<Connection<_, bytes::Bytes>, _> = handshake(stream).await else {
         return;
     };
+    counted.fetch_add(1, Ordering::Relaxed);
     while let Some(Ok((request, respond))) = connection.accept().await {
         if request.headers().get("x-do").is_some_and(|it| it == "hang") {
             hangs.store(true, Ordering::Relaxed);
@@ -116,8 +153,11 @@ async fn answer(
     // Whoever does not listen any more has seen enough.
     let _ = tell.send(Told::Call(head.uri.path().to_owned(), head.headers));
     tokio::spawn(read(body, tell.clone()));
-    if let Some(time) = what.strip_prefix("wait ") {
-        tokio::time::sleep(Duration::from_millis(time.parse().unwrap())).await;
+    let mut times = what.strip_prefix("wait ").unwrap_or_default().split_whitespace();
+    let mut next = || times.next().map(|time| Duration::from_millis(time.parse().unwrap()));
+    let (before, after) = (next(), next());
+    if let Some(time) = before {
+        tokio::time::sleep(time).await;
     }
     let mut response = Response::new(());
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
@@ -134,6 +174,9 @@ async fn answer(
             let _ = tell.send(Told::Cancelled(reason));
         }
         return;
+    }
+    if let Some(time) = after {
+        tokio::time::sleep(time).await;
     }
     let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from(0))]);
     let _ = stream.send_trailers(status);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::held::WebSocket;
 use super::measured::Measured;
+use super::upstream::OpenCall;
 use crate::api::forward::Forward;
 use crate::gateway::client_info::ClientInfo;
 use crate::gateway::policy::Policy;
@@ -45,6 +46,8 @@ pub struct Context {
     pub(super) slot: Option<UpstreamSlot>,
     /// Whether it is a call of gRPC.
     pub(super) is_call: bool,
+    /// The call, as those count it who look after silent connections.
+    pub(super) open_call: Option<OpenCall>,
     /// The status of the call, once there is one.
     pub(super) grpc_status: Option<u8>,
     /// Bytes of the body forwarded so far.
@@ -75,6 +78,7 @@ impl Context {
             permit: None,
             slot: None,
             is_call: false,
+            open_call: None,
             grpc_status: None,
             body_bytes: 0,
             trace: None,

@@ -1,5 +1,6 @@
 //! Calls of gRPC on their way: over HTTP/2 to the upstream, with their status in trailers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{PROXY_AUTHORIZATION, TE, TRAILER, UPGRADE};
@@ -11,6 +12,7 @@ use pingora::{Error, ErrorType};
 
 use super::Downstream;
 use super::context::Context;
+use super::upstream::Watched;
 use crate::api::Response;
 use crate::api::grpc::{self, GRPC_STATUS};
 use crate::api::identity::IdentityHeaders;
@@ -46,8 +48,16 @@ const OF_ONE_HOP: [HeaderName; 6] = [
 ];
 
 /// `peer`, for a call. How long it is silent, is nothing to go by: a query may compute for as long as it likes.
-pub fn peer(mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
+pub fn peer(
+    mut peer: Box<HttpPeer>,
+    watched: Option<&Watched>,
+    context: &mut Context,
+) -> Box<HttpPeer> {
     let options = &mut peer.options;
+    if let Some(watched) = watched {
+        context.open_call = Some(watched.call());
+        options.custom_l4 = Some(Arc::new(watched.clone()));
+    }
     options.set_http_version(2, 2);
     options.read_timeout = None;
     options.tcp_keepalive = Some(PROBES);

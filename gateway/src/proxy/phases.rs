@@ -116,7 +116,7 @@ impl ProxyHttp for Proxy {
     ) -> pingora::Result<Box<HttpPeer>> {
         let upstream = self.upstream(context);
         let peer = upstream.peer().await?;
-        Ok(if context.is_call { grpc::peer(upstream.watched(peer)) } else { peer })
+        Ok(if context.is_call { grpc::peer(peer, upstream.watched(), context) } else { peer })
     }
 
     /// Nothing was sent, so another address may be tried, whatever the method.

@@ -33,7 +33,7 @@ use lookup::LookUps;
 use order::Order;
 use peer_identity::{NOT_ITS_OWN, PeerIdentity};
 use race::{Connector, OVERTAKEN};
-use silence::Watched;
+pub use silence::{OpenCall, Watched};
 use tls::UpstreamTls;
 
 /// The upstream of all requests.
@@ -188,12 +188,9 @@ impl Upstream {
         is_new
     }
 
-    /// `peer`, with connections that are looked after while they are silent.
-    pub fn watched(&self, mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
-        if let Some(watched) = &self.watched {
-            peer.options.custom_l4 = Some(Arc::new(watched.clone()));
-        }
-        peer
+    /// How connections for calls are opened, if they are looked after while they are silent.
+    pub fn watched(&self) -> Option<&Watched> {
+        self.watched.as_ref()
     }
 
     /// Notified when a connection has failed.
