@@ -615,6 +615,35 @@ fn check_asks_providers_if_it_is_to() {
 }
 
 #[test]
+fn keys_that_are_for_none_of_the_algorithms_are_a_fault() {
+    let idp = Idp::start();
+    let prepare = |keys: &str| {
+        let jwt = jwt(&idp.issuer, &format!("algorithms = [\"RS256\", \"EdDSA\"]\n{keys}"));
+        let config = format!("token_file = \"shared.token\"\n{jwt}[[grant]]\n");
+        let folder = Gateway::prepare("http://127.0.0.1:1", &config, &users(&["ada"]));
+        std::fs::write(folder.path().join("shared.token"), "shared").unwrap();
+        let keys = json!({ "keys": [idp.signer.jwk()] }).to_string();
+        std::fs::write(folder.path().join("keys.json"), keys).unwrap();
+        folder
+    };
+    let told = "its keys are for ES256, and none of them for what algorithms names: RS256, EdDSA";
+    let folder = prepare("");
+    let (code, said) = say(&folder, "check", &["--online"]);
+    assert_eq!(code, Some(69), "{said}");
+    assert!(said.contains(told) && !said.contains("good; keys"), "{said}");
+    // Whoever does not ask is told when the gateway does.
+    let gateway = Gateway::start_in(folder);
+    wait_until("it is said", || gateway.has_logged(told));
+    // In a file, it is a fault of the configuration.
+    let folder = prepare("keys = \"keys.json\"");
+    let (code, said) = say(&folder, "check", &[]);
+    let text = std::fs::read_to_string(folder.path().join("gateway.toml")).unwrap();
+    let line = text.lines().position(|line| line.starts_with("keys = ")).unwrap() + 1;
+    let told = format!("gateway.toml:{line}: jwt.keys: {told}");
+    assert!(code == Some(78) && said.contains(&told), "{said}");
+}
+
+#[test]
 fn check_warns_of_a_grant_without_any_token() {
     for source in ["file", "influxdb"] {
         let warned = |upstream: &str| {

@@ -133,3 +133,59 @@ fn a_jwt_is_nobodys_password() {
     let seen = influxdb.upstream.seen_by_clients();
     assert!(!seen.iter().any(|seen| seen.head.contains("Basic")), "{seen:?}");
 }
+
+#[test]
+fn a_jwt_by_another_scheme_is_refused_and_goes_nowhere() {
+    let (idp, upstream) = (Idp::start(), Upstream::start());
+    for forward in UPSTREAMS {
+        let gateway = start_before(&idp, &upstream, forward);
+        let good = idp.token(&idp.claims());
+        for (method, target) in PATHS {
+            for header in ["Foo ", "Foo x:", "Digest  ", "Bearer\t", "Foo\t", ""] {
+                let header = format!("Authorization: {header}{good}");
+                let request = request(method, target, &[&header, "Content-Length: 0"]);
+                let answer = gateway.connect().send(&request);
+                assert_eq!((answer.status, &*answer.text()), (401, COMPACT), "{target} {header}");
+            }
+        }
+        let header = format!("Authorization: Foo {good}");
+        gateway.connect().send(&get("/health", &[&header]));
+        let seen = upstream.seen_by_clients();
+        assert!(seen.iter().all(|seen| !seen.head.contains(&good)), "{seen:?}");
+    }
+}
+
+#[test]
+fn explain_finds_a_jwt_where_the_gateway_does() {
+    let (idp, upstream) = (Idp::start(), Upstream::start());
+    for forward in UPSTREAMS {
+        let gateway = start_before(&idp, &upstream, forward);
+        let good = idp.token(&idp.claims());
+        for (method, target) in PATHS {
+            for header in [
+                format!("Authorization: Bearer {good}"),
+                format!("Authorization: Token x:{good}"),
+                in_basic(&good),
+                format!("Authorization: Foo {good}"),
+                format!("Authorization: Basic {good}"),
+                format!("Authorization: {good}"),
+            ] {
+                let request = request(method, target, &[&header, "Content-Length: 0"]);
+                let status = gateway.connect().send(&request).status;
+                let mut command = program();
+                command.args(["explain", "--json", "--header", &header, method, target]);
+                command.arg("--config").arg(gateway.folder().join("gateway.toml"));
+                let told = String::from_utf8(output_of(&mut command, "").stdout).unwrap();
+                let told: Value = serde_json::from_str(&told).unwrap();
+                let (decision, caller) = ["decision", "caller"]
+                    .map(|name| told[name].as_str().unwrap_or_default())
+                    .into();
+                let is_forwarded = decision.starts_with("forwarded");
+                assert_eq!(status == 200, is_forwarded, "{target} {header}: {status} {told}");
+                assert!(is_forwarded || decision.contains(&status.to_string()), "{header}: {told}");
+                assert_eq!(is_forwarded, caller.starts_with("eva, by a JWT"), "{header}: {told}");
+            }
+        }
+        upstream.seen_by_clients();
+    }
+}

@@ -182,9 +182,8 @@ impl Dry {
         };
         told.route = words::of_route(&route);
         let request = Request { route, head, body: &[], client: &client, now: Moment::now() };
-        let token = authorization::token(&head.headers);
         let auth = self.gateway.auth();
-        let supposed = token.and_then(|token| auth.suppose_jwt(token));
+        let supposed = bearing(&route, head).and_then(|header| auth.suppose_jwt(header));
         let presented = presented(&route, head);
         let of_token = presented.map(|presented| gateway_tokens::holder(auth, presented));
         let Outcome { decision, session } = self.gateway.handle(&self.policy, request).await;
@@ -252,6 +251,12 @@ impl Dry {
         rewrite.apply(&mut sent, forward, client);
         told.compare(&head.headers, &sent.headers, &credential);
     }
+}
+
+/// The `Authorization` of a request in which a JWT counts on its route.
+fn bearing<'h>(route: &Route<'_>, head: &'h Parts) -> Option<&'h HeaderValue> {
+    let ways = matches!(route, Route::OnItsOwn(_) | Route::OnItsOwnOrApi(_));
+    head.headers.get(AUTHORIZATION).filter(|header| ways || authorization::is_token(header))
 }
 
 /// The gateway token that a request brings on its route, if it brings one.

@@ -13,6 +13,7 @@ use crate::config::{Config, JwtProvider, KeySource};
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::jwt::keys::KeySet;
+use crate::jwt::rules::Algorithm;
 use crate::tasks::jwt_keys::{FetchKeys, Place};
 use crate::toml_reader::Named;
 
@@ -33,8 +34,8 @@ fn place(provider: &JwtProvider) -> Option<Place> {
         KeySource::File(_) => return None,
     };
     let ca_file = provider.ca_file.as_ref().map(|file| file.path.clone());
-    let issuer = provider.rules.issuer.clone();
-    Some(Place { issuer, keys, ca_file, signs_in: false })
+    let (issuer, algorithms) = (provider.rules.issuer.clone(), provider.rules.algorithms.clone());
+    Some(Place { issuer, keys, algorithms, ca_file, signs_in: false })
 }
 
 /// How many keys each identity provider has, by its issuer, which is asked now; or what is wrong, for people to read.
@@ -68,10 +69,11 @@ pub(super) fn of(config: &Config) -> Made {
         let keys = match &provider.keys {
             KeySource::File(file) => {
                 // It was good when the configuration was read.
-                let keys = read(file, &Files::default());
+                let algorithms = provider.rules.algorithms.clone();
+                let keys = read(file, &algorithms, &Files::default());
                 let keys = keys.map_or_else(|_| Keys::of_provider(), Keys::of_file);
                 let keys = Arc::new(keys);
-                let source = KeyFile { file: file.clone(), keys: Arc::clone(&keys) };
+                let source = KeyFile { file: file.clone(), algorithms, keys: Arc::clone(&keys) };
                 made.watched.push(Watched::new(Box::new(source), [file.path.clone()]));
                 keys
             }
@@ -102,17 +104,18 @@ fn are_several(config: &Config) -> bool {
 /// A file of keys, read again when it changes.
 struct KeyFile {
     file: Named,
+    algorithms: Vec<Algorithm>,
     keys: Arc<Keys>,
 }
 
-fn read(file: &Named, files: &Files) -> Result<KeySet, String> {
-    KeySet::parse(read_file(&file.path, files)?.as_bytes())
+fn read(file: &Named, algorithms: &[Algorithm], files: &Files) -> Result<KeySet, String> {
+    KeySet::parse(read_file(&file.path, files)?.as_bytes())?.for_some_of(algorithms)
 }
 
 impl Source for KeyFile {
     fn take(&self, files: &Files, _occasion: Occasion) -> Result<(), Vec<String>> {
-        let set =
-            read(&self.file, files).map_err(|what| vec![self.file.fault(what).to_string()])?;
+        let set = read(&self.file, &self.algorithms, files);
+        let set = set.map_err(|what| vec![self.file.fault(what).to_string()])?;
         self.keys.replace(set);
         Ok(())
     }

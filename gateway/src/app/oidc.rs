@@ -204,5 +204,6 @@ impl<C: Content> Source for Changing<C> {
 pub(super) fn place(provider: &OidcProvider) -> Place {
     let ca_file = provider.ca_file.as_ref().map(|file| file.path.clone());
     let (issuer, keys) = (provider.rules.issuer.clone(), provider.keys.clone());
-    Place { issuer, keys, ca_file, signs_in: true }
+    let algorithms = provider.rules.algorithms.clone();
+    Place { issuer, keys, algorithms, ca_file, signs_in: true }
 }

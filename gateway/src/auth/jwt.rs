@@ -103,9 +103,9 @@ impl Jwts {
         Self { providers, admission, known, refused, failures: Failures::up_to(FORGED) }
     }
 
-    /// Whether there is a JWT of one of the providers in `authorization`, good or bad.
+    /// Whether there is a JWT of one of the providers in `authorization`, good or bad, whether it counts there or not.
     pub fn is_for_us(&self, authorization: &HeaderValue) -> bool {
-        form::in_authorization(authorization.as_bytes()).is_some_and(|token| {
+        form::within(authorization.as_bytes()).is_some_and(|token| {
             let unverified = Unverified::parse(&token);
             unverified.is_some_and(|token| self.provider_of(&token).is_some())
         })

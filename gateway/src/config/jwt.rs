@@ -67,9 +67,10 @@ pub(super) fn read(
         );
         table.fault("audience", &what);
     }
-    let keys = keys(&mut table, folder);
-    let ca_file = table.file("ca_file", folder);
     let claims = claims(&mut table);
+    let algorithms = claims.as_ref().map(|claims| &*claims.algorithms);
+    let keys = keys(&mut table, folder, algorithms);
+    let ca_file = table.file("ca_file", folder);
     let types = table.texts("types").unwrap_or_else(|| texts(&["JWT", "at+jwt"]));
     if types.is_empty() {
         table.fault("types", "at least one");
@@ -160,8 +161,9 @@ pub(super) fn claims(table: &mut Table<'_>) -> Option<Claims> {
     Some(Claims { algorithms, user: user?, groups: groups?, require, leeway })
 }
 
-/// A URL has a scheme, and no file has one. The file is read, so that its faults are told with the others.
-fn keys(table: &mut Table<'_>, folder: &Path) -> KeySource {
+/// A URL has a scheme, and no file has one. The file is read, so that its faults are told with the others; it has a key for
+/// one of `algorithms`, if it is known what those are.
+fn keys(table: &mut Table<'_>, folder: &Path, algorithms: Option<&[Algorithm]>) -> KeySource {
     let is_url = |text: &String| text.contains("://");
     match table.text("keys") {
         None => KeySource::Discover,
@@ -172,7 +174,10 @@ fn keys(table: &mut Table<'_>, folder: &Path) -> KeySource {
         }
         Some(path) => {
             let files = table.environment().file;
-            table.parsed("keys", |_| KeySet::parse(files(&folder.join(&path))?.as_bytes()));
+            table.parsed("keys", |_| {
+                let keys = KeySet::parse(files(&folder.join(&path))?.as_bytes())?;
+                algorithms.map_or(Ok(()), |it| keys.for_some_of(it).map(drop))
+            });
             KeySource::File(Named { path: folder.join(path), place: table.place("keys") })
         }
     }

@@ -163,10 +163,13 @@ impl<'a> Authenticator<'a> {
         }
     }
 
-    /// Who asks with a JWT, by which alone that is decided: where it fails, neither cookie nor upstream is asked. `None` if
-    /// `authorization` is none of an identity provider's.
+    /// Who asks with a JWT, by which alone that is decided: where it fails, or stands where none counts, neither cookie nor
+    /// upstream is asked. `None` if `authorization` is none of an identity provider's.
     async fn by_jwt(&self, authorization: &HeaderValue) -> Option<Result<Caller, Rejection>> {
-        let by_jwt = self.auth.by_jwt(authorization, || self.request.client.meta()).await?;
+        let by_jwt = self.auth.by_jwt(authorization, || self.request.client.meta()).await;
+        let Some(by_jwt) = by_jwt else {
+            return self.auth.is_jwt(authorization).then_some(Err(Rejection::Unauthorized));
+        };
         Some(match by_jwt {
             Ok(jwt) if jwt.has_token(&self.policy.shared) => Ok(Caller::Jwt(jwt)),
             Ok(_) => Err(Rejection::NotGranted),

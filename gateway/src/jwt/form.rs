@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter};
 use serde_json::{Map, Value};
 
 /// A token of a JWT's form, and what it claims; nothing of that has been verified.
@@ -30,22 +30,32 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// What of an `Authorization` has a JWT's form, wherever it stands: behind a scheme, and behind a name as with clients of
-/// InfluxDB 1, which write `Token name:token` or both as `Basic`.
+/// What of an `Authorization` has a JWT's form, where a token may stand: behind `Token` or `Bearer`, and behind a name as with
+/// clients of InfluxDB 1, which write `Token name:token` or both as `Basic`.
 pub fn in_authorization(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (scheme, rest) = value.split_at(memchr(b' ', value)?);
     let rest = rest.trim_ascii();
-    let whole = if scheme.eq_ignore_ascii_case(b"Basic") {
-        Cow::Owned(STANDARD.decode(rest).ok()?)
+    let is = |word: &[u8]| scheme.eq_ignore_ascii_case(word);
+    let token = if is(b"Basic") {
+        Cow::Owned(behind(b":", &STANDARD.decode(rest).ok()?).to_vec())
+    } else if is(b"Token") || is(b"Bearer") {
+        Cow::Borrowed(behind(b":", rest))
     } else {
-        Cow::Borrowed(rest)
-    };
-    let start = memrchr(b':', &whole).map_or(0, |colon| colon + 1);
-    let token = match whole {
-        Cow::Borrowed(whole) => Cow::Borrowed(&whole[start..]),
-        Cow::Owned(whole) => Cow::Owned(whole[start..].to_vec()),
+        return None;
     };
     is_jwt(&token).then_some(token)
+}
+
+/// The same, wherever it stands at the end of an `Authorization`: by whatever scheme, or by none.
+pub fn within(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let end = behind(b": \t", value.trim_ascii());
+    in_authorization(value).or_else(|| is_jwt(end).then_some(Cow::Borrowed(end)))
+}
+
+/// What stands behind the last of these bytes.
+fn behind<'a>(bytes: &[u8], text: &'a [u8]) -> &'a [u8] {
+    let last = text.iter().rposition(|byte| bytes.contains(byte));
+    &text[last.map_or(0, |at| at + 1)..]
 }
 
 /// Whether `token` is three parts of base64url, of which the last may be empty. Tokens of InfluxDB's have no point, which
@@ -91,7 +101,8 @@ mod tests {
         for (authorization, expected) in [
             ("Bearer a.b.c", Some("a.b.c")),
             ("token  a.b.c ", Some("a.b.c")),
-            ("Digest a.b.c", Some("a.b.c")),
+            ("Digest a.b.c", None),
+            ("Bearer\ta.b.c", None),
             ("Token x:a.b.c", Some("a.b.c")),
             ("Token x:y:a.b.c", Some("a.b.c")),
             ("Basic eDphLmIuYw==", Some("a.b.c")),
@@ -109,6 +120,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_jwt_is_noticed_where_it_does_not_count() {
+        for text in [
+            "Digest a.b.c",
+            "Bearer\ta.b.c",
+            "Token x a.b.c",
+            "a.b.c",
+            "Basic a.b.c",
+            "Basic eDphLmIuYw==",
+        ] {
+            assert_eq!(within(text.as_bytes()).as_deref(), Some(&b"a.b.c"[..]), "{text}");
+        }
+        for other in ["Token abc==", "Basic eDp5", "a.b.c x", "Token a.b", ""] {
+            assert!(within(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_jwt_behind_any_name_is_found(name in proptest::collection::vec(any::<u8>(), 0..20)) {
@@ -120,6 +148,7 @@ mod tests {
         #[test]
         fn looking_for_one_is_total(value in proptest::collection::vec(any::<u8>(), 0..60)) {
             prop_assert!(in_authorization(&value).is_none_or(|token| is_jwt(&token)));
+            prop_assert!(within(&value).is_none_or(|token| is_jwt(&token)));
         }
     }
 }

@@ -7,6 +7,8 @@ use jsonwebtoken::jwk::{
 };
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 
+use super::rules::names;
+
 /// So many keys may be in one document.
 pub const MOST_KEYS: usize = 100;
 
@@ -51,6 +53,19 @@ impl KeySet {
             return Err("no key in it that signatures could be verified with".to_owned());
         }
         Ok(Self(keys))
+    }
+
+    /// These keys, if one at least verifies one of `algorithms`: by others no token can be judged.
+    pub fn for_some_of(self, algorithms: &[Algorithm]) -> Result<Self, String> {
+        let verifies = |algorithm| self.0.iter().any(|key| key.algorithms.contains(&algorithm));
+        if algorithms.iter().any(|algorithm| verifies(*algorithm)) {
+            return Ok(self);
+        }
+        Err(format!(
+            "its keys are for {}, and none of them for what algorithms names: {}",
+            names(verifies),
+            names(|algorithm| algorithms.contains(&algorithm))
+        ))
     }
 
     /// How many keys there are.

@@ -40,6 +40,12 @@ pub const ALGORITHMS: [(&str, Algorithm); 7] = [
     ("EdDSA", Algorithm::EdDSA),
 ];
 
+/// What those are called that are `meant`, one behind the other.
+pub(super) fn names(meant: impl Fn(Algorithm) -> bool) -> String {
+    let named = ALGORITHMS.iter().filter(|(_, algorithm)| meant(*algorithm));
+    named.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// The algorithm of this name.
 pub fn algorithm(name: &str) -> Result<Algorithm, String> {
     let found = ALGORITHMS.iter().find(|(known, _)| *known == name);

@@ -17,6 +17,7 @@ use super::remote::Remote;
 use crate::auth::jwt::keys::Keys;
 use crate::jwt::discovery::{self, Endpoints, Found};
 use crate::jwt::keys::{KeySet, MOST_BYTES};
+use crate::jwt::rules::Algorithm;
 
 /// How often a provider is asked.
 const REFRESH: Duration = Duration::from_secs(15 * 60);
@@ -33,6 +34,8 @@ pub struct Place {
     pub issuer: String,
     /// The address of its keys, if that is not where it says itself.
     pub keys: Option<Uri>,
+    /// How its tokens may be signed.
+    pub algorithms: Vec<Algorithm>,
     /// Certificates that may have signed that of its server; `None`: those of the system.
     pub ca_file: Option<std::path::PathBuf>,
     /// Whether it is to sign users in.
@@ -58,7 +61,8 @@ impl Place {
             }
         };
         let document = self.get(&place).await.map_err(|what| format!("{place}: {what}"))?;
-        let keys = KeySet::parse(&document).map_err(|what| format!("{place}: {what}"))?;
+        let keys = KeySet::parse(&document).and_then(|keys| keys.for_some_of(&self.algorithms));
+        let keys = keys.map_err(|what| format!("{place}: {what}"))?;
         Ok(Answer { keys, endpoints })
     }
 
