@@ -3,6 +3,7 @@
 mod browser;
 mod chromium;
 mod cookies;
+mod elsewhere;
 mod names;
 mod provider;
 mod real;
@@ -10,7 +11,7 @@ mod reload;
 mod shared;
 mod trouble;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use serde_json::{Value, json};
 
@@ -39,9 +40,12 @@ fn table(id: &str, provider: &Provider, keys: &str) -> String {
 }
 
 fn prepare(upstream: &Upstream, tables: &str) -> tempfile::TempDir {
+    prepare_before(upstream.address, tables)
+}
+
+fn prepare_before(upstream: SocketAddr, tables: &str) -> tempfile::TempDir {
     let config = format!("token_file = \"shared.token\"\n{tables}");
-    let folder =
-        Gateway::prepare(&format!("http://{}", upstream.address), &config, &users(&["ada"]));
+    let folder = Gateway::prepare(&format!("http://{upstream}"), &config, &users(&["ada"]));
     for (name, text) in
         [("writers.token", "granted"), ("shared.token", "shared"), ("oidc.secret", SECRET)]
     {

@@ -1,5 +1,6 @@
 //! Sessions of providers that several gateways share, and those that one process takes over from another.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,23 +9,36 @@ use serde_json::json;
 
 use super::browser::Browser;
 use super::provider::{Provider, Says};
-use super::{GRANTS, LOGIN, log_out, prepare, table, wait_for};
+use super::{GRANTS, LOGIN, log_out, prepare, prepare_before, table, wait_for};
 use crate::redis::server::Server;
 use crate::support::*;
 
 /// Two gateways that share a Redis, and ask about a session so often.
 fn two(provider: &Provider, upstream: &Upstream, redis: &Server, refresh: &str) -> [Gateway; 2] {
+    sharing(provider, upstream.address, &redis.url(), refresh)
+}
+
+/// Gateways that share the Redis at `url`, and ask about a session so often. What they have at hand is so for longer than a
+/// test waits.
+pub(super) fn sharing<const COUNT: usize>(
+    provider: &Provider,
+    upstream: SocketAddr,
+    url: &str,
+    refresh: &str,
+) -> [Gateway; COUNT] {
     let keys = format!("refresh = \"{refresh}\"");
-    let store = format!("[session]\nstore = \"{}\"\nstore_timeout = \"10s\"\n", redis.url());
+    let store = format!(
+        "[session]\nstore = \"{url}\"\nstore_timeout = \"10s\"\ntouch_interval = \"30s\"\n"
+    );
     let tables = table("keycloak", provider, &keys) + GRANTS + &store;
-    [(); 2].map(|()| {
-        let gateway = Gateway::start_in(prepare(upstream, &tables));
+    [(); COUNT].map(|()| {
+        let gateway = Gateway::start_in(prepare_before(upstream, &tables));
         wait_for(&gateway, provider);
         gateway
     })
 }
 
-fn ask(
+pub(super) fn ask(
     gateway: &Gateway,
     session: &str,
     request: fn(&str, &[&str]) -> String,

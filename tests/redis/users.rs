@@ -124,3 +124,19 @@ fn who_is_unknown_at_one_gateway_has_no_session_there_and_keeps_it_elsewhere() {
     let b = Gateway::start_with(upstream.address, &config, &users(&["ada"]));
     assert_eq!((status(&b, &session), status(&a, &session)), (401, 200));
 }
+
+/// The gateway at which it is set writes the record itself, of which Redis does not tell it.
+#[test]
+fn a_session_whose_user_has_set_a_new_password_can_be_ended_elsewhere() {
+    let stage = Stage::start_with("touch_interval = \"30s\"");
+    let [a, b] = &stage.gateways;
+    let session = a.sign_in("ada");
+    assert_eq!((status(a, &session), status(a, &session)), (200, 200));
+    let headers = [&*cookie(&session), &*basic("ada", PASSWORD)];
+    let body = "{\"password\":\"battery staple\"}";
+    let request = with_body("PUT", "/api/v2/me/password", &headers, body);
+    assert_eq!(a.connect().send(&request).status, 204);
+    assert_eq!(status(a, &session), 200);
+    assert_eq!(sign_out(b, &session).status, 204);
+    wait_until("it has ended", || status(a, &session) == 401);
+}

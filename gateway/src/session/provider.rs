@@ -53,6 +53,24 @@ pub struct Confirmed {
     pub token: Option<Arc<Shared>>,
     /// What is kept.
     pub kept: Kept,
+    /// By which right it was asked.
+    pub lease: Lease,
+}
+
+/// By this a store knows who of many gateways has the right to ask a provider about a session: each who asks has another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease(u64);
+
+impl Lease {
+    /// One that nobody has had.
+    pub fn fresh() -> Self {
+        Self(getrandom::u64().expect("the operating system provides randomness"))
+    }
+
+    /// In hex digits.
+    pub fn hex(self) -> String {
+        format!("{:016x}", self.0)
+    }
 }
 
 /// The right to ask a provider about a session.

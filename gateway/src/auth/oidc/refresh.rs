@@ -11,7 +11,7 @@ use crate::clock::Moment;
 use crate::jwt::claims::Groups;
 use crate::jwt::refusal::Refusal;
 use crate::session::origin::Named;
-use crate::session::provider::{Confirmed, Kept, Right};
+use crate::session::provider::{Confirmed, Kept, Lease, Right};
 use crate::session::store::{SessionStore, StoreError};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Session};
@@ -47,6 +47,7 @@ pub async fn goes_on(
         sessions: Arc::clone(sessions),
         session: Arc::clone(session),
         token: token.clone(),
+        lease: Lease::fresh(),
     };
     // By itself: a refresh token is good once, whether the client waits for it or not.
     tokio::spawn(asking.ask()).await.unwrap_or(Ok(true))
@@ -68,6 +69,8 @@ struct Asking {
     sessions: Arc<SessionStore>,
     session: Arc<Session>,
     token: SessionToken,
+    /// By which nobody else asks at the same time.
+    lease: Lease,
 }
 
 impl Asking {
@@ -87,13 +90,15 @@ impl Asking {
             return Ok(true);
         }
         if self.provider.rests(now) {
-            return self.fall_silent(now).await;
+            // Nobody was asked: another gateway may be asking.
+            return self.fall_silent(None, now).await;
         }
-        let right = self.sessions.begin_refresh(&self.session, &self.token, every, now).await?;
+        let turn = (every, self.lease);
+        let right = self.sessions.begin_refresh(&self.session, &self.token, turn, now).await?;
         let kept = match right {
             Right::Mine(kept) => kept,
             Right::Others => return Ok(true),
-            Right::Over => return Ok(false),
+            Right::Over => return Ok(self.over()),
         };
         let Some(refresh) = &kept.refresh else {
             // It has given nothing to ask by: the session lives as long as it may.
@@ -106,7 +111,9 @@ impl Asking {
                 log::info!("oidc: {id} says that {name} is not signed in any more");
                 end(&self.sessions, &self.session, EndReason::Revoked).await
             }
-            Err(NoTokens::Unfit | NoTokens::Unavailable) => self.fall_silent(now).await,
+            Err(NoTokens::Unfit | NoTokens::Unavailable) => {
+                self.fall_silent(Some(self.lease), now).await
+            }
         }
     }
 
@@ -180,19 +187,25 @@ impl Asking {
             };
             (user, token)
         };
-        let confirmed = Confirmed { user, token, kept };
-        self.sessions.confirm(&self.session, &self.token, confirmed, Moment::now()).await?;
-        Ok(true)
+        let confirmed = Confirmed { user, token, kept, lease: self.lease };
+        self.sessions.confirm(&self.session, &self.token, confirmed, Moment::now()).await
     }
 
     /// The provider cannot be asked: the session lives on for a while.
-    async fn fall_silent(&self, now: Moment) -> Result<bool, StoreError> {
-        let since = self.sessions.fall_silent(&self.session, now).await?;
+    async fn fall_silent(&self, lease: Option<Lease>, now: Moment) -> Result<bool, StoreError> {
+        let since = self.sessions.fall_silent(&self.session, lease, now).await?;
+        let Some(since) = since else { return Ok(self.over()) };
         if now.since(since) < self.provider.settings.load().grace {
             return Ok(true);
         }
         let (name, id) = (&self.session.user().name, &self.provider.id);
         log::info!("oidc: a session of {name} ends, as {id} has not answered for oidc.grace");
         end(&self.sessions, &self.session, EndReason::Revoked).await
+    }
+
+    /// Somebody else has ended the session: so it is for all who wait for their turn. Returns that it does not go on.
+    fn over(&self) -> bool {
+        self.session.end();
+        false
     }
 }

@@ -9,4 +9,5 @@ if record.user ~= user then
 end
 redis.call('HSET', key, 'user', user, 'name', ARGV[7], 'status', ARGV[8], 'access', ARGV[9])
 expire(id, user, record, expiry(record, idle, lifetime), time())
+watch()
 return true

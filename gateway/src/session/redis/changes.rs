@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use redis::ScriptInvocation;
-
 use super::fields::{self, Fields, Flat};
 use super::seal::Seal;
 use super::{RedisStore, halves, of_provider, scripts};
@@ -16,6 +14,9 @@ use crate::session::token::{SessionId, SessionToken};
 use crate::session::{EndReason, Session};
 use crate::user::password::PasswordMark;
 use crate::user::{User, UserId};
+
+/// Ids of sessions, as Redis has them.
+type Ids = Vec<Vec<u8>>;
 
 impl RedisStore {
     /// Lets there be so many sessions from now on. Where there are more, nobody is signed out for it.
@@ -115,24 +116,33 @@ impl RedisStore {
         let hex = user.to_string();
         let mut run = self.script(&scripts::USER, self.shared.keys.user(&hex), None);
         run.arg(hex).arg(how).arg(keep);
-        self.revoke_by(&run).await
+        let (found, written): (Vec<(Vec<u8>, Flat)>, Ids) = self.link.ask(&run).await?;
+        self.have_written(written);
+        Ok(self.revoked(&found))
+    }
+
+    /// This gateway has written into the records of sessions of these ids.
+    fn have_written(&self, ids: Ids) {
+        for id in ids.iter().filter_map(|id| SessionId::of_hex(id)) {
+            self.shared.doubt(id);
+        }
     }
 
     /// Revokes sessions that a sign-in provider calls so: `all`, or those without a session there; returns how many.
     pub async fn revoke_named(&self, named: &Named, all: bool) -> Result<usize, StoreError> {
         let mut run = self.script(&scripts::PROVIDER, self.shared.keys.named(named), None);
         run.arg(if all { "all" } else { "without" });
-        self.revoke_by(&run).await
+        let found: Vec<(Vec<u8>, Flat)> = self.link.ask(&run).await?;
+        Ok(self.revoked(&found))
     }
 
-    /// Has Redis end sessions by `run`; returns how many.
-    async fn revoke_by(&self, run: &ScriptInvocation<'_>) -> Result<usize, StoreError> {
-        let found: Vec<(Vec<u8>, Flat)> = self.link.ask(run).await?;
+    /// This gateway has revoked sessions; returns how many.
+    fn revoked(&self, found: &[(Vec<u8>, Flat)]) -> usize {
         let now = Moment::now();
-        for (id, flat) in &found {
+        for (id, flat) in found {
             self.ended(id, flat, EndReason::Revoked, now);
         }
-        Ok(found.len())
+        found.len()
     }
 
     /// Says that the password `after` is the same as `before`, hashed anew.
@@ -156,7 +166,8 @@ impl RedisStore {
         let mut run = self.script(&scripts::PASSWORD, key, None);
         run.arg(before.to_string()).arg(after.to_string());
         run.arg(only.map(SessionId::hex).unwrap_or_default());
-        self.link.ask(&run).await
+        self.have_written(self.link.ask(&run).await?);
+        Ok(())
     }
 
     /// Has all sessions of the user `with.id()` be of `with`; returns how many.
@@ -167,10 +178,9 @@ impl RedisStore {
         for (_, value) in fields::of_user(with) {
             run.arg(value);
         }
-        let found: Vec<(Vec<u8>, Flat)> = self.link.ask(&run).await?;
+        let (found, _written): (Vec<(Vec<u8>, Flat)>, Ids) = self.link.ask(&run).await?;
         for (id, _) in &found {
-            // Redis does not tell who has made the change.
-            let entry = SessionId::of_hex(id).and_then(|id| self.shared.near.changed(&id));
+            let entry = SessionId::of_hex(id).and_then(|id| self.shared.doubt(id));
             if let Some(entry) = entry {
                 entry.session.set_user(Arc::clone(with));
             }
@@ -197,7 +207,7 @@ impl RedisStore {
     }
 
     /// The session `id` is not there any more, also for requests that have it and wait for something.
-    fn gone(&self, id: &SessionId) {
+    pub(super) fn gone(&self, id: &SessionId) {
         if let Some(entry) = self.shared.near.changed(id) {
             entry.session.end();
         }

@@ -42,6 +42,5 @@ else
   say('wants:' .. me, public)
 end
 redis.call('PEXPIRE', KEYS[1], life)
--- Read last: with a write, Redis stops watching the key for whoever wrote.
-redis.call('HEXISTS', KEYS[1], me)
+watch()
 return { agreed, box, agreed == mine and wants or {} }

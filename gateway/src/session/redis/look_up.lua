@@ -54,8 +54,7 @@ if writes then
     drop(field)
   end
   expire(id, record.user, record, expiry(record, idle, lifetime), now)
-  -- Read last: with a write, Redis stops watching the key for whoever wrote.
-  redis.call('HEXISTS', key, 'v')
+  watch()
 end
 local ends = expiry(record, idle, lifetime)
 return { ends - now, covered - now, writes and 1 or 0, now - tonumber(record.started), flatten(record) }

@@ -17,6 +17,11 @@ local function half_of(id) return prefix .. 'h:' .. id end
 local function dues_of(key) return prefix .. 'due:' .. key end
 local function whole(number) return string.format('%.0f', number) end
 
+-- Has Redis go on watching the first of KEYS for the gateway that asks: with a write, it stops watching a key for whoever
+-- wrote. So it is called after the last write to a key that a gateway watches. What a script writes that is not in KEYS, Redis
+-- before 7.2 watches for nobody: that it answers, for the gateway to look at again.
+local function watch() redis.call('HEXISTS', KEYS[1], 'v') end
+
 -- The record of a session as a table; nil if there is none.
 local function read(key)
   local flat = redis.call('HGETALL', key)

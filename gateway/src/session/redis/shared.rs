@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::agreement::Agreed;
 use super::link::Changes;
-use super::near_cache::NearCache;
+use super::near_cache::{Entry, NearCache};
 use super::scripts::Keys;
 use crate::session::Watch;
 use crate::session::in_flight::InFlight;
@@ -36,11 +36,13 @@ impl Shared {
         }
     }
 
-    /// The same for one that Redis says has changed.
-    fn doubt(&self, id: SessionId) {
+    /// The same for one that has changed: as Redis says, or by what this gateway has written itself, of which Redis does not
+    /// tell it, nor of what others do after that. Returns it as it was at hand.
+    pub(super) fn doubt(&self, id: SessionId) -> Option<Arc<Entry>> {
         let entry = self.near.changed(&id);
         // A request may have it that waits for something, and will look then whether it has ended.
-        let watch = entry.filter(|entry| Arc::strong_count(&entry.session) > 1).map(|entry| {
+        let needed = entry.as_ref().filter(|entry| Arc::strong_count(&entry.session) > 1);
+        let watch = needed.map(|entry| {
             let watch = Watch::over(&entry.session, &self.underway);
             self.underway.lives(&id, entry.cover().ends);
             watch
@@ -48,6 +50,7 @@ impl Shared {
         if watch.is_some() || self.underway.has(&id) {
             let _ = self.doubt.send((id, watch));
         }
+        entry
     }
 }
 

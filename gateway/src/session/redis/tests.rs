@@ -7,6 +7,7 @@ mod held;
 mod idle;
 mod origin;
 pub(super) mod simulation;
+mod watched;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -7,7 +7,7 @@ use super::{SessionStore, StoreError};
 use crate::clock::{self, Moment};
 use crate::session::Session;
 use crate::session::once::Single;
-use crate::session::provider::{Confirmed, Granting, Kept, Right};
+use crate::session::provider::{Confirmed, Granting, Kept, Lease, Right};
 use crate::session::redis::{come, provider_asked};
 use crate::session::token::SessionToken;
 
@@ -37,32 +37,36 @@ impl SessionStore {
         matches!(self, Self::Memory(memory) if memory.is_followed())
     }
 
-    /// The right to ask the provider of `session`, that of `token`, at `now`, which is done `every` so often.
+    /// The right to ask the provider of `session`, that of `token`, at `now`, which is done `every` so often; with this
+    /// `lease`, if others could ask as well.
     pub async fn begin_refresh(
         &self,
         session: &Session,
         token: &SessionToken,
-        every: Duration,
+        (every, lease): (Duration, Lease),
         now: Moment,
     ) -> Result<Right, StoreError> {
         if let Self::Redis(redis) = self {
-            return Box::pin(provider_asked::begin(redis, token, every, now)).await;
+            return Box::pin(provider_asked::begin(redis, token, (every, lease), now)).await;
         }
         Ok(session.provider().map_or(Right::Over, |half| Right::Mine(half.kept())))
     }
 
-    /// The provider of `session`, that of `token`, has confirmed it at `now`.
+    /// The provider of `session`, that of `token`, has confirmed it at `now`; false if the session has ended meanwhile.
     pub async fn confirm(
         &self,
         session: &Arc<Session>,
         token: &SessionToken,
         confirmed: Confirmed,
         now: Moment,
-    ) -> Result<(), StoreError> {
-        if let Self::Redis(redis) = self {
-            Box::pin(provider_asked::confirm(redis, token, &confirmed, now)).await?;
+    ) -> Result<bool, StoreError> {
+        if let Self::Redis(redis) = self
+            && !Box::pin(provider_asked::confirm(redis, token, &confirmed, now)).await?
+        {
+            session.end();
+            return Ok(false);
         }
-        let Confirmed { user, token, kept } = confirmed;
+        let Confirmed { user, token, kept, .. } = confirmed;
         if let Some(half) = session.provider() {
             half.confirm(token, kept, now);
         }
@@ -71,15 +75,22 @@ impl SessionStore {
             memory.has_changed(session);
         }
         self.settled().await;
-        Ok(())
+        Ok(!session.has_ended())
     }
 
-    /// The provider of `session` does not answer at `now`; returns since when that is so.
-    pub async fn fall_silent(&self, session: &Session, now: Moment) -> Result<Moment, StoreError> {
+    /// The provider of `session` does not answer at `now`: whoever has asked by this `lease`, or nobody if somebody else has a
+    /// moment ago. Returns since when that is so; `None` if the session has ended meanwhile.
+    pub async fn fall_silent(
+        &self,
+        session: &Session,
+        lease: Option<Lease>,
+        now: Moment,
+    ) -> Result<Option<Moment>, StoreError> {
         if let Self::Redis(redis) = self {
-            return Box::pin(provider_asked::fall_silent(redis, session, now)).await;
+            return Box::pin(provider_asked::fall_silent(redis, session, lease, now)).await;
         }
-        Ok(session.provider().map_or(now, |half| half.fall_silent(now)))
+        let half = session.provider().filter(|_| !session.has_ended());
+        Ok(half.map(|half| half.fall_silent(now)))
     }
 
     /// What is kept of the provider of `session`, that of `token`.
