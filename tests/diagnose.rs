@@ -26,6 +26,7 @@ fn diagnose_collects_what_a_report_needs_and_no_secret() {
         "system      Linux ",
         "open files  ",
         "ready       true",
+        "uptime_seconds ",
         "answers     204 No Content to GET /ping, v2.9.1, in ",
         "users.toml, 1 users",
         "\"max_sessions_per_user\": 256",

@@ -1,3 +1,4 @@
+mod background;
 mod others;
 
 use std::collections::BTreeMap;

@@ -190,7 +190,7 @@ impl Config {
         forwarding.ui = forwarding.ui.of_elsewhere(ui.is_some());
         let page = page.map(|page| Page { ui: forwarding.ui.is_open(), ..page });
         let limits = limits::read(root.table("limits"));
-        let (stop, server) = server::read(root.table("server"));
+        let (stop, server) = server::read(root.table("server"), folder);
         root.close();
 
         let written = document.written();

@@ -56,7 +56,7 @@ impl Report {
 
     fn line(&mut self, name: &str, value: &str) {
         let plain: String = value.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-        let _ = writeln!(self.0, "{name:<12}{plain}");
+        let _ = writeln!(self.0, "{name:<11} {plain}");
     }
 
     fn machine(&mut self) {

@@ -76,7 +76,11 @@ fn write_pid_file(path: &Path, is_wanted: bool) {
     /// Held up to the end of the process.
     static FILE: OnceLock<PidFile> = OnceLock::new();
     match PidFile::write(path) {
-        Ok(file) => drop(FILE.set(file)),
+        Ok(file) => {
+            drop(FILE.set(file));
+            // What Pingora leaves of the process before, in the background.
+            let _ = std::fs::remove_file(format!("{}.old", path.display()));
+        }
         Err(error) if is_wanted => log::warn!("{}: {error} (server.pid_file)", path.display()),
         Err(error) => log::debug!("{}: {error} (server.pid_file)", path.display()),
     }

@@ -1,6 +1,6 @@
 //! `[server]`: how the process ends, and Pingora's own keys.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
@@ -30,8 +30,9 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("max_retries", "4"),
 ];
 
-/// Reads the table: our own keys, and any that Pingora's configuration has, under Pingora's name.
-pub(super) fn read(mut table: Table<'_>) -> (Stop, ServerConf) {
+/// Reads the table: our own keys, and any that Pingora's configuration has, under Pingora's name. Paths are relative to
+/// `folder`.
+pub(super) fn read(mut table: Table<'_>, folder: &Path) -> (Stop, ServerConf) {
     let stop = stop(&mut table);
     let mut conf =
         serde_json::to_value(ServerConf::default()).expect("Pingora's configuration is plain data");
@@ -66,7 +67,35 @@ pub(super) fn read(mut table: Table<'_>) -> (Stop, ServerConf) {
     }
     // The limit, should the end not come by itself.
     conf["grace_period_seconds"] = (stop.grace.as_secs() + MARGIN).into();
-    (stop, serde_json::from_value(conf).expect("each value was checked on its own"))
+    let conf: ServerConf = serde_json::from_value(conf).expect("each value was checked on its own");
+    let conf = located(conf, folder);
+    if conf.daemon && !has_folder(Path::new(&conf.pid_file)) {
+        table.fault(
+            "daemon",
+            &format!(
+                "in the background there has to be a server.pid_file, and {} has no folder: make it, or set another file",
+                conf.pid_file
+            ),
+        );
+    }
+    (stop, conf)
+}
+
+/// `conf` with its paths, which Pingora opens from another folder in the background, relative to `folder`.
+fn located(conf: ServerConf, folder: &Path) -> ServerConf {
+    // A folder whose name is no text is left to the working folder, as Pingora has texts.
+    let file = |name: String| folder.join(&name).into_os_string().into_string().unwrap_or(name);
+    ServerConf {
+        pid_file: file(conf.pid_file),
+        error_log: conf.error_log.map(file),
+        working_directory: conf.working_directory.map(|path| folder.join(path)),
+        ..conf
+    }
+}
+
+/// Whether there is a folder to put `file` in.
+fn has_folder(file: &Path) -> bool {
+    file.parent().is_some_and(|folder| folder == Path::new("") || folder.is_dir())
 }
 
 /// How long the end takes at most once everything is answered or cut off, in seconds.
