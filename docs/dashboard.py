@@ -146,7 +146,7 @@ def use(client, number, end):
         return {"Cookie": (headers.get("Set-Cookie") or "").split(";")[0]}
 
     while time.time() < end:
-        if random.random() < 0.2:
+        if random.random() < 0.05:  # too few for a ban
             sign_in("wrong")
         session = sign_in("password")
         for _ in range(random.randrange(20, 120)):

@@ -199,6 +199,7 @@ fn f_52_the_readmes_first_example_works_as_pasted() {
     assert!(said.contains("HTTP/1.1 204 No Content"), "signed in: {said}");
     assert!(said.contains("HTTP/1.1 200 OK"), "forwarded: {said}");
     assert!(!said.contains("no upstream token"), "{said}");
+    assert!(!said.contains("(server."), "a default that is of no use here is no fault: {said}");
     let mode = fs::metadata(at("conf/ada.token")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
 }

@@ -50,7 +50,7 @@ pub use metrics::Metrics;
 pub use oidc::{OidcProvider, OidcTimes};
 pub use page::buttons;
 pub use providers::Providers;
-pub use server::Stop;
+pub use server::{PID_FILE, Stop, UPGRADE_SOCKET};
 pub use session::Store;
 pub use signin::SignIn;
 pub use tracing::Tracing;

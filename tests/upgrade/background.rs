@@ -37,8 +37,7 @@ impl Drop for InBackground {
 /// A folder with a configuration that has such keys of `[server]`.
 fn folder(upstream: SocketAddr, server: &str) -> tempfile::TempDir {
     let server = format!("[server]\ndaemon = true\ndrain_delay = \"1s\"\n{server}");
-    let folder =
-        Gateway::prepare(&format!("http://{upstream}"), &server, &users(&["ada", "bob"]));
+    let folder = Gateway::prepare(&format!("http://{upstream}"), &server, &users(&["ada", "bob"]));
     let path = folder.path().join("gateway.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("127.0.0.1:0", &closed_port().to_string())).unwrap();
@@ -72,7 +71,9 @@ fn an_upgrade_in_the_background_refuses_nobody_and_signs_nobody_out() {
         command.arg(program().get_program()).arg(&path);
         let new = new.insert(Gateway::start_by(command, tempfile::tempdir().unwrap()));
         assert_eq!(new.address, old.address);
-        wait_until("the old one has ended", || in_background.id().is_some_and(|id| Some(id) != before));
+        wait_until("the old one has ended", || {
+            in_background.id().is_some_and(|id| Some(id) != before)
+        });
         load.wait_for(50);
     });
     assert_eq!(*load.failures.lock().unwrap(), [""; 0]);
@@ -89,5 +90,8 @@ fn without_a_folder_for_its_id_nothing_is_started_in_the_background() {
     let mut command = program();
     command.args(["run", "--config"]).arg(folder.path().join("gateway.toml"));
     let told = fail(command, 78);
-    assert!(told.contains("server.daemon: ") && told.contains("nowhere/pid has no folder"), "{told}");
+    assert!(
+        told.contains("server.daemon: ") && told.contains("nowhere/pid has no folder"),
+        "{told}"
+    );
 }

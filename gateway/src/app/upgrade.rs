@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process;
 
-use crate::config::Config;
+use crate::config::{Config, UPGRADE_SOCKET};
 use crate::tasks::upgrade::{Handover, Takeover};
 
-/// Where the process waits that serves by this configuration, and whether that was written there.
+/// Where the process waits that serves by this configuration, and whether that is a place of somebody's choice.
 pub(super) struct Place {
     path: PathBuf,
     is_wanted: bool,
@@ -16,8 +16,9 @@ impl Place {
     /// The place of `config`, which was read from `path`.
     pub(super) fn of(path: &Path, config: &Config) -> Self {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let is_wanted = config.written.has("server.upgrade_socket");
-        Self { path: folder.join(&config.stop.upgrade_socket), is_wanted }
+        let path = folder.join(&config.stop.upgrade_socket);
+        let is_wanted = path != Path::new(UPGRADE_SOCKET);
+        Self { path, is_wanted }
     }
 }
 

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::{ConfigFile, Failure, say};
 use crate::app::pid_file::PidFile;
 use crate::app::{self, warnings};
+use crate::config::PID_FILE;
 use crate::limits::Limits;
 use crate::process_log;
 use crate::service_manager::{self, State};
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let takeover = arguments.upgrade.then(|| app::upgrade::begin(path, config));
     let takeover = takeover.transpose().map_err(Failure::Unavailable)?;
     let pid_file = config.server.pid_file.clone();
-    let is_wanted = config.written.has("server.pid_file");
+    let is_wanted = pid_file != PID_FILE;
     let ready = move |urls: &[String]| {
         announce(urls);
         write_pid_file(pid_file.as_ref(), is_wanted);

@@ -8,6 +8,12 @@ use pingora::server::configuration::ServerConf;
 use super::duration;
 use crate::toml_reader::Table;
 
+/// Where the process id is by default. There need not be such a folder.
+pub const PID_FILE: &str = "/run/influx-gateway/gateway.pid";
+
+/// Where another process can take over by default. There need not be such a folder.
+pub const UPGRADE_SOCKET: &str = "/run/influx-gateway/upgrade.sock";
+
 /// How the process ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
@@ -22,9 +28,8 @@ pub struct Stop {
 /// The keys that have another default here than in Pingora.
 ///
 /// Pingora's sixteen attempts at one request are too many. Its own socket for handing over listeners is not used.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 4] = [
     ("threads", "0"),
-    ("pid_file", "\"/run/influx-gateway/gateway.pid\""),
     ("upgrade_sock", "\"\""),
     ("graceful_shutdown_timeout_seconds", "5"),
     ("max_retries", "4"),
@@ -39,6 +44,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> (Stop, ServerConf) {
     for (key, value) in DEFAULTS {
         conf[key] = serde_json::from_str(value).expect("the defaults are JSON");
     }
+    conf["pid_file"] = PID_FILE.into();
     for key in table.other_keys() {
         if let Some((retired, why)) = RETIRED.iter().find(|(retired, _)| *retired == key) {
             let _ = table.json(retired);
@@ -117,7 +123,7 @@ fn stop(table: &mut Table<'_>) -> Stop {
     Stop {
         drain_delay,
         grace: grace.or(former).unwrap_or(Duration::from_secs(30)),
-        upgrade_socket: upgrade_socket.unwrap_or_else(|| "/run/influx-gateway/upgrade.sock".into()),
+        upgrade_socket: upgrade_socket.unwrap_or_else(|| UPGRADE_SOCKET.into()),
     }
 }
 

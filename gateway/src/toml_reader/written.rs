@@ -17,11 +17,6 @@ impl Written {
         Self(keys)
     }
 
-    /// Whether the key is there, written with its tables.
-    pub fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
-    }
-
     /// The keys that `other` has otherwise, or that only one of the two has.
     pub fn differences(&self, other: &Self) -> BTreeSet<String> {
         let keys = self.0.keys().chain(other.0.keys());
