@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use pipe::Pipe;
 
-/// How long the other side may go on when one has said its last.
+/// How long the other side may be silent when one has said its last.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How many bytes have gone through.
