@@ -353,7 +353,7 @@ fn an_explorer_that_is_down_is_no_trouble_of_influxdbs() {
     let answer = gateway.connect().send(&get("/", &[&session]));
     assert_eq!((answer.status, &answer.json()["code"]), (502, &"unavailable".into()));
     assert_eq!(gateway.connect().send(&get("/api/v3/query_sql", &[&session])).status, 200);
-    // A refusal of its own is no doubt about the session, and nothing is counted as InfluxDB's.
+    // Nothing is counted as InfluxDB's.
     let token = "Authorization: Bearer an-admin-token-of-enough-length";
     wait_until("it is ready", || {
         Client::connect(admin).send(&get("/health/ready", &[])).status == 200

@@ -5,6 +5,7 @@ mod chromium;
 mod cookies;
 mod elsewhere;
 mod names;
+mod over_tls;
 mod provider;
 mod real;
 mod reload;
@@ -425,7 +426,8 @@ fn an_id_token_that_brings_its_key_or_has_none_is_refused() {
 
 #[test]
 fn groups_that_cannot_be_read_grant_nothing() {
-    let many: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    let mut many: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    many.push("writers".to_owned());
     let overage: Change = (
         "_claim_names",
         Box::new(|minted| {
@@ -635,7 +637,8 @@ fn without_the_provider_signing_in_waits_and_others_go_on() {
         Says::Status("500 Internal Server Error", "<html>".to_owned()),
         Says::Status("302 Found", String::new()),
         Says::Status("401 Unauthorized", "{\"error\":\"invalid_client\"}".to_owned()),
-        Says::Status("200 OK", "x".repeat(300 << 10)),
+        // It could be read, and has no ID token: that would be 401.
+        Says::Status("200 OK", json!({ "padding": "x".repeat(300 << 10) }).to_string()),
         Says::Drip,
     ] {
         good.say(says);
@@ -669,13 +672,17 @@ fn who_fails_too_often_has_to_wait_and_nobody_else() {
         + GRANTS
         + "[signin]\nfailures_per_client = 3\nfailures = 3\n";
     let gateway = start(&upstream, &keys, &[&provider]);
+    // Whoever has not begun a sign-in is refused, and that counts for nothing.
+    let nothing = || Browser::new(&gateway).get("/gateway/oidc/keycloak/callback?state=x").status;
+    assert_eq!([(); 5].map(|()| nothing()), [400; 5]);
     provider.tamper(|minted| minted.claims["nonce"] = json!("x"));
     for status in [401, 401, 401, 429, 429] {
         let answer = Browser::new(&gateway).try_sign_in(&provider, LOGIN);
         assert_eq!(answer.status, status, "{answer:?}");
+        // While it has to wait, no code of it is exchanged.
+        assert_eq!(provider.asked("POST /token").len(), usize::from(status == 401));
     }
-    // Whoever has not begun a sign-in is refused, and that counts for nothing.
-    assert_eq!(Browser::new(&gateway).get("/gateway/oidc/keycloak/callback?state=x").status, 400);
+    assert_eq!(nothing(), 400);
 }
 
 #[test]
@@ -701,7 +708,7 @@ fn a_session_cookie_beside_a_jwt_does_not_count() {
     for token in [provider.sign(json!({}), &claims), good + "A"] {
         assert_eq!(browser.send(&line(&token)).status, 401);
     }
-    claims["nonce"] = Value::Null;
+    claims.as_object_mut().unwrap().remove("nonce");
     claims["aud"] = json!(CLIENT);
     assert_eq!(browser.send(&line(&provider.sign(json!({}), &claims))).status, 401);
 }
@@ -984,8 +991,12 @@ fn what_is_no_log_out_token_ends_nothing() {
     let plain = provider.sign(json!({}), &bearer);
     bearer["nonce"] = json!("n");
     let id_token = provider.sign(json!({}), &bearer);
+    // What only has to be signed by the provider, as what it is.
+    let right = json!({ "iss": issuer, "sub": "0815", "aud": CLIENT, "iat": time, "exp": time + 60, "jti": "own",
+        "events": { "http://schemas.openid.net/event/backchannel-logout": {} } });
     let forged = Signer::new("P-256")
-        .sign(&json!({ "alg": "ES256", "kid": "first", "typ": "logout+jwt" }), &json!({}));
+        .sign(&json!({ "alg": "ES256", "kid": "first", "typ": "logout+jwt" }), &right);
+    let access_token = provider.sign(json!({ "typ": "at+jwt" }), &right);
     for (number, wrong) in [
         token(json!({ "aud": "other" })),
         token(json!({ "iss": "https://evil.test" })),
@@ -999,6 +1010,7 @@ fn what_is_no_log_out_token_ends_nothing() {
         plain,
         id_token,
         forged,
+        access_token,
         "x".to_owned(),
         String::new(),
     ]

@@ -1,5 +1,6 @@
 mod background;
 mod others;
+mod websockets;
 
 use std::collections::BTreeMap;
 use std::fs;

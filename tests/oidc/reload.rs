@@ -8,7 +8,7 @@ use super::{GROUP, LOGIN, start, start_asking, table};
 use crate::support::*;
 
 /// Puts `text` into the place of a file of the gateway's, whole.
-fn write(gateway: &Gateway, name: &str, text: &str) {
+pub(super) fn write(gateway: &Gateway, name: &str, text: &str) {
     let folder = gateway.folder();
     fs::write(folder.join("new"), text).unwrap();
     fs::rename(folder.join("new"), folder.join(name)).unwrap();

@@ -165,6 +165,37 @@ fn without_redis_no_state_and_no_log_out_token_counts_and_both_do_afterwards() {
     assert_eq!(browser.get("/api/v2/me").status, 401);
 }
 
+#[test]
+fn while_redis_knows_sessions_and_not_what_has_come_no_state_and_no_log_out_token_counts() {
+    let (provider, upstream, redis) = (Provider::start(), Upstream::start(), Server::start());
+    let [gateway, _] = &two(&provider, &upstream, &redis, "1h");
+    let mut browser = Browser::new(gateway);
+    browser.sign_in(&provider, LOGIN);
+    let session = format!("influxdb-oss-session={}", browser.session());
+    assert_eq!(log_out(gateway, &provider.logout_token(json!({ "sub": "nobody" }))).status, 200);
+    let location = browser.get(LOGIN).header("location").unwrap().to_owned();
+    let begun = browser.jar.clone();
+    let (code, token) =
+        (provider.authorize(&location), provider.logout_token(json!({ "sub": "0815" })));
+    let kept = redis.ask(&["KEYS", "igw:once:*"]).texts();
+    assert_eq!(kept.len(), 2, "of states, and of log-out tokens: {kept:?}");
+    for key in &kept {
+        redis.tell(&["SET", key, "what nobody can read"]);
+    }
+    provider.asked("");
+    assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 503);
+    assert!(provider.asked("POST /token").is_empty());
+    assert_eq!(log_out(gateway, &token).status, 503);
+    assert_eq!(ask(gateway, &session, get, "/api/v2/me").status, 200);
+    for key in &kept {
+        redis.ask(&["DEL", key]);
+    }
+    browser.jar.clone_from(&begun);
+    assert_eq!(browser.come_back(&location, &code, &provider.issuer).status, 303);
+    assert_eq!(log_out(gateway, &token).status, 200);
+    assert_eq!(ask(gateway, &session, get, "/api/v2/me").status, 401);
+}
+
 /// A gateway that another process can take over from.
 fn start_to_be_taken_over(provider: &Provider, upstream: &Upstream) -> Gateway {
     let keys = "refresh = \"1ms\"";
