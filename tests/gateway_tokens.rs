@@ -157,6 +157,31 @@ fn tokens_work_where_clients_of_influxdb_1_put_them_and_do_not_stay_there() {
 }
 
 #[test]
+fn a_token_that_stands_where_nobody_looks_for_it_goes_nowhere() {
+    let upstream = Upstream::start();
+    let (gateway, [token]) = start(&upstream, "", ["ada"]);
+    let escaped = token.replacen("igw", "i%67w", 1);
+    for (target, headers) in [
+        (format!("/api/v2/buckets?token={token}"), vec![bearer(&token)]),
+        (format!("/api/v2/buckets?p={token}"), vec![bearer(&token)]),
+        (format!("/api/v2/buckets?{token}"), vec![bearer(&token)]),
+        (format!("/api/v2/buckets?p={escaped}"), vec![bearer(&token)]),
+        (format!("/health?token={token}"), vec![]),
+        (format!("/query?q=select%20'{token}'"), vec![bearer(&token)]),
+        ("/api/v2/buckets".to_owned(), vec![format!("Authorization: Bearer token={token}")]),
+        ("/api/v2/buckets".to_owned(), vec![format!("Authorization: Token a/{token}")]),
+    ] {
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let answer = gateway.connect().send(&get(&target, &headers));
+        assert_eq!(answer.status, 401, "{target} {headers:?}");
+    }
+    assert!(upstream.saw_nothing());
+    // What is only called so is no token.
+    let target = "/api/v2/buckets?name=igw_measurements_of_which_the_name_is_rather_long";
+    assert_eq!(gateway.connect().send(&get(target, &[&bearer(&token)])).status, 200);
+}
+
+#[test]
 fn tokens_work_with_influxdb_3() {
     let upstream = Upstream::start();
     let (gateway, [of_ada, of_rita]) = start(&upstream, "kind = \"influxdb3\"", ["ada", "rita"]);

@@ -229,10 +229,15 @@ impl Gateway {
         ui::check_protocol(policy, request)
     }
 
-    /// Rejects a JWT in the query, which would go upstream with it, and which others write down.
+    /// Rejects a JWT or a gateway token in the query, which would go upstream with it, and which others write down.
     fn check_query(&self, head: &Parts) -> Result<(), Rejection> {
+        let is_compatible = route::is_compatible(head.uri.path());
         let has_jwt = || compatible::in_query(head).any(|token| self.auth.is_jwt(&token));
-        if self.auth.takes_jwts() && has_jwt() { Err(Rejection::Unauthorized) } else { Ok(()) }
+        let has_ours = compatible::leaks_gateway_token(head, is_compatible);
+        if has_ours || self.auth.takes_jwts() && has_jwt() {
+            return Err(Rejection::Unauthorized);
+        }
+        Ok(())
     }
 
     /// Whether the process serves and goes on doing so.

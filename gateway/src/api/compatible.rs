@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
+use memchr::memchr2;
 use zeroize::Zeroizing;
 
 use super::authorization;
-use crate::user::gateway_token::Presented;
+use crate::user::gateway_token::{self, Presented};
 
 /// More than one credential, or one that could be read in two ways: which of them the upstream goes by
 /// is not ours to guess.
@@ -57,6 +58,17 @@ pub fn gateway_token(request: &Parts) -> Result<Option<Presented>, Ambiguous> {
         found = found.or(presented);
     }
     if found.is_some() && count > 1 { Err(Ambiguous) } else { Ok(found) }
+}
+
+/// Whether a gateway token is in the query, where it would go upstream: names and tokens do not, where they are `read`.
+pub fn leaks_gateway_token(request: &Parts, are_read: bool) -> bool {
+    let query = request.uri.query().unwrap_or_default();
+    // Without one of these there is none in it, which is soon seen.
+    memchr2(b'_', b'%', query.as_bytes()).is_some()
+        && pairs(query).any(|(name, value)| {
+            let is_read = are_read && matches!(&*name, b"u" | b"p");
+            !is_read && [name, value].iter().any(|text| gateway_token::holds_token(text))
+        })
 }
 
 /// `target` without names and tokens in its query.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::hex;
 pub use entry::{ClientToken, Expiry, Label};
-pub use presented::Presented;
+pub use presented::{Presented, holds_token};
 
 /// What every token begins with, and nothing else of a client's does.
 pub const PREFIX: &str = "igw_";

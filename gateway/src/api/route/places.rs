@@ -16,7 +16,15 @@ pub fn is_below(path: &str, folder: &str) -> bool {
 /// Whether InfluxDB's own pages have `path`: not what is an API of some version, and not what
 /// tells of the server's insides.
 pub(super) fn is_page(path: &str) -> bool {
-    const NO_PAGES: [&str; 6] = ["/api", "/debug", "/metrics", "/private", "/query", "/write"];
+    const NO_PAGES: [&str; 7] = [
+        "/api",
+        "/arrow.flight.protocol.FlightService",
+        "/debug",
+        "/metrics",
+        "/private",
+        "/query",
+        "/write",
+    ];
     // InfluxDB reads everything that begins with /v1 as an API.
     path.starts_with('/')
         && !path.starts_with("/v1")

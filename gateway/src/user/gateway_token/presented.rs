@@ -44,15 +44,25 @@ impl Presented {
     }
 }
 
+/// Whether a token of the right form stands somewhere in `text`, which may be about something else.
+pub fn holds_token(text: &[u8]) -> bool {
+    memmem::find_iter(text, PREFIX).any(|place| {
+        let (before, rest) = text.split_at(place);
+        let ends = before.last().is_none_or(|&byte| !is_of_base64(byte));
+        let ends = ends && rest.get(LENGTH).is_none_or(|&byte| !is_of_base64(byte));
+        ends && rest.get(PREFIX.len()..LENGTH).is_some_and(is_key)
+    })
+}
+
 /// Whether it is what 32 bytes are written as.
 fn is_key(text: &[u8]) -> bool {
     let mut bytes = Zeroizing::new([0; 33]);
     URL_SAFE_NO_PAD.decode_slice(text, &mut *bytes).is_ok_and(|written| written == 32)
 }
 
-/// Of a JWT too, whose signature may begin with anything.
+/// Of base64url: of a JWT too, whose signature may begin with anything.
 fn is_of_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'/' | b'=' | b'.')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 #[cfg(test)]
@@ -83,6 +93,7 @@ mod tests {
             (&format!("igw_{}+", "A".repeat(42)), Some(Presented::Malformed)),
             (&format!("ada:igw_{key}"), Some(Presented::Malformed)),
             (&format!("\"igw_{key}\""), Some(Presented::Malformed)),
+            (&format!("token=igw_{key}"), Some(Presented::Malformed)),
         ] {
             assert_eq!(Presented::in_credential(text.as_bytes()), expected, "{text}");
         }
@@ -90,11 +101,28 @@ mod tests {
         assert!(matches!(whole, Some(Presented::Whole(_))), "{whole:?}");
     }
 
+    #[test]
+    fn a_token_is_found_in_whatever_it_stands() {
+        let token = format!("igw_{}", "A".repeat(43));
+        for (text, expected) in [
+            (token.clone(), true),
+            (format!("Bearer {token}"), true),
+            (format!("select \"{token}\""), true),
+            (format!("igw_x={token};"), true),
+            (format!("x{token}"), false),
+            (format!("{token}x"), false),
+            ("select * from igw_measurements_of_which_the_name_is_rather_long".to_owned(), false),
+            ("igw_".to_owned(), false),
+        ] {
+            assert_eq!(holds_token(text.as_bytes()), expected, "{text}");
+        }
+    }
+
     proptest! {
         /// Every token is recognised, and whatever else holds one is refused: with anything before it that is no token
         /// of another kind, and anything behind it.
         #[test]
-        fn no_token_gets_by(before in "([ -~]{0,20}[ -*,:;<>?@\\[\\]^`{|}~])?", after in "[ -~]{0,20}") {
+        fn no_token_gets_by(before in "([ -~]{0,20}[ -,/:-@\\[\\\\\\]^`{|}~])?", after in "[ -~]{0,20}") {
             let token = GatewayToken::generate();
             let whole = Presented::in_credential(token.text().as_bytes());
             prop_assert_eq!(whole, Some(Presented::Whole(token.digest())));
