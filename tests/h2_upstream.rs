@@ -32,6 +32,10 @@ impl Told {
             other => panic!("no call: {other:?}"),
         }
     }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled(_))
+    }
 }
 
 /// An upstream that speaks HTTP/2 as InfluxDB 3 does: by the library under its own server (tonic).

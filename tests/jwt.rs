@@ -1,5 +1,6 @@
 //! JWTs of identity providers: what good ones are worth, and that no other is worth anything.
 
+mod expiry;
 mod flood;
 mod idp;
 mod over_tls;

@@ -75,6 +75,8 @@ mod grpc_frames;
 mod guide;
 /// An upstream that speaks HTTP/2.
 mod h2_upstream;
+/// Requests whose client never says that they are whole, or is over before they are.
+mod half_open;
 /// Which hosts are answered.
 mod hosts;
 /// HTTP/2: the same answers, and attacks that HTTP/1 does not know.

@@ -38,7 +38,7 @@ const GROUND: [&str; 11] = [
 ];
 
 /// By which files a foreign crate comes in.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("pingora", &["net", "proxy", "tasks", "admin/service", "config/server", "config"]),
     ("pingora_proxy", &["proxy"]),
     (
@@ -52,6 +52,7 @@ const DOORS: [(&str, &[&str]); 18] = [
             "auth/tokens",
         ],
     ),
+    ("futures_core", &["proxy/http2/stream"]),
     ("h2", &["proxy/upstream/silence"]),
     ("redis", &["session/redis"]),
     ("jsonwebtoken", &["jwt"]),

@@ -21,6 +21,7 @@ mod page_answer;
 pub mod phases;
 mod receive;
 mod request_body;
+mod rest;
 mod revocation;
 mod small_answers;
 mod span;

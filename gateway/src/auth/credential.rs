@@ -33,6 +33,8 @@ pub struct JwtCaller {
     pub grant: Arc<Grant>,
     /// A digest of the JWT's own id, if it has one.
     pub jti: Option<TokenMark>,
+    /// Until when the JWT is good, in seconds since 1970.
+    pub until: u64,
 }
 
 /// Whether the request itself needs its `Authorization`.
@@ -98,6 +100,14 @@ impl Caller {
     pub fn jti(&self) -> Option<TokenMark> {
         match self {
             Self::Jwt(jwt) => jwt.jti,
+            Self::Session(_) | Self::Token(_) | Self::Holder(_) => None,
+        }
+    }
+
+    /// When what the caller comes with expires, in seconds since 1970, if it says so itself.
+    pub fn expires(&self) -> Option<u64> {
+        match self {
+            Self::Jwt(jwt) => Some(jwt.until),
             Self::Session(_) | Self::Token(_) | Self::Holder(_) => None,
         }
     }

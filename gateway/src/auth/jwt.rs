@@ -54,8 +54,6 @@ type Key = [u8; 32];
 #[derive(Clone)]
 struct Known {
     caller: Arc<JwtCaller>,
-    /// In seconds since 1970.
-    until: u64,
     verified: Moment,
 }
 
@@ -220,15 +218,15 @@ impl Jwts {
         })?;
         let (status, access) = (Status::Active, grant.access);
         let user = Arc::new(User { name, id, status, access, token: None });
-        let caller = Arc::new(JwtCaller { user, grant, jti });
-        Ok(Known { caller, until, verified: Moment::now() })
+        let caller = Arc::new(JwtCaller { user, grant, jti, until });
+        Ok(Known { caller, verified: Moment::now() })
     }
 }
 
 impl Known {
     /// Whether it need not be verified again.
     fn is_still(&self, now: u64, moment: Moment) -> bool {
-        now < self.until && moment.since(self.verified) < GOOD_FOR
+        now < self.caller.until && moment.since(self.verified) < GOOD_FOR
     }
 }
 

@@ -39,6 +39,10 @@ pub struct Context {
     pub(super) websocket: Option<Box<WebSocket>>,
     /// Whether whoever asks came with a gateway token, and more of the request is to come.
     pub(super) has_holder: bool,
+    /// When the JWT that it came with expires, in seconds since 1970, while more of the request is to come.
+    pub(super) expires: Option<u64>,
+    /// Until when the rest of it may come, if its answer is over.
+    pub(super) last: Option<tokio::time::Instant>,
     pub(super) attempts: usize,
     /// The permit of a request without a session on its connection.
     pub(super) permit: Option<AnonymousPermit>,
@@ -74,6 +78,8 @@ impl Context {
             watch: None,
             websocket: None,
             has_holder: false,
+            expires: None,
+            last: None,
             attempts: 0,
             permit: None,
             slot: None,

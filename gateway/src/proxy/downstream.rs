@@ -15,9 +15,15 @@ pub fn connection(downstream: &Downstream) -> Option<&Connection> {
     (**stream).as_any().downcast_ref()
 }
 
+/// Whether it is HTTP/2, as far as its first phase has [told](super::http2::translate).
+pub fn is_http_2(downstream: &Downstream) -> bool {
+    downstream.as_downstream().is_custom()
+}
+
 /// What is known of the socket of a connection of HTTP/2, which all its requests have in common.
 pub fn http_2(downstream: &Downstream) -> Option<Arc<SocketDigest>> {
-    downstream.as_downstream().as_http2()?.digest()?.socket_digest.clone()
+    let digest = is_http_2(downstream).then(|| downstream.digest()).flatten();
+    digest?.socket_digest.clone()
 }
 
 /// What is known of the socket.

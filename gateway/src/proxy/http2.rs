@@ -4,23 +4,29 @@
 //! it would have refused in a head, a host for example that is none, is refused here by the very
 //! same rules.
 
+mod stream;
+
+use std::mem;
+
 use bytes::{BufMut, BytesMut};
 use http::header::{COOKIE, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
 use pingora::http::RequestHeader;
+use pingora::protocols::http::ServerSession;
 
-use super::Downstream;
+use super::{Downstream, downstream};
 use crate::api::framing::{self, HeadLimits};
 use crate::api::grpc;
 use crate::api::rejection::Rejection;
 use crate::api::target::Target;
 use crate::net::http1::fields;
+use stream::Http2Stream;
 
 /// Says in HTTP/1's words what HTTP/2 says in its own: the host, and all cookies in one field
 /// (RFC 9113 sections 8.3.1 and 8.2.3); and what a query holds raw, encoded. Returns whether it is a call of gRPC.
 pub fn translate(downstream: &mut Downstream) -> pingora::Result<bool> {
-    if !is_http_2(downstream) {
+    if !take_over(downstream) {
         return Ok(false);
     }
     let request = downstream.req_header_mut();
@@ -40,6 +46,20 @@ pub fn translate(downstream: &mut Downstream) -> pingora::Result<bool> {
     Ok(grpc::is_call(&request.headers))
 }
 
+/// Has a request of HTTP/2 be one of our own [streams](stream). Returns whether it is one.
+fn take_over(downstream: &mut Downstream) -> bool {
+    let client = downstream.as_downstream_mut();
+    if !client.is_http2() {
+        return false;
+    }
+    // Stands there for as long as the next line takes.
+    let nothing = ServerSession::new_custom(Box::new(()));
+    if let ServerSession::H2(inner) = mem::replace(client, nothing) {
+        *client = ServerSession::new_custom(Box::new(Http2Stream::new(inner)));
+    }
+    true
+}
+
 /// The same URI, if its query has to be encoded for HTTP/1.
 fn with_encoded_query(uri: &Uri) -> Option<Uri> {
     let target = Target::parse(uri.path_and_query()?.as_str().as_bytes()).ok()?;
@@ -53,17 +73,13 @@ fn with_encoded_query(uri: &Uri) -> Option<Uri> {
 
 /// Refuses what would be refused in an HTTP/1 head. Returns whether it is HTTP/2.
 pub fn check(downstream: &Downstream, limits: &HeadLimits) -> Result<bool, Rejection> {
-    if !is_http_2(downstream) {
+    if !downstream::is_http_2(downstream) {
         return Ok(false);
     }
     let head = written_out(downstream.req_header());
     // What could not be encoded is too long.
     let is_plain = framing::check(&head, limits)?.target.is_plain();
     if is_plain { Ok(true) } else { Err(Rejection::TargetTooLong) }
-}
-
-fn is_http_2(downstream: &Downstream) -> bool {
-    downstream.as_downstream().is_http2()
 }
 
 /// The head as HTTP/1 would write it.

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{Method, StatusCode};
 use pingora::http::ResponseHeader;
-use pingora::protocols::http::ServerSession;
 
 use super::Downstream;
 use super::downstream::keep_while_interim;
@@ -41,10 +40,10 @@ pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::
     }
     let is_head = downstream.req_header().method == Method::HEAD;
     let body = if is_head { Bytes::new() } else { body };
-    if is_call && let ServerSession::H2(http_2) = downstream.as_downstream_mut() {
+    if is_call && let Some(http_2) = downstream.as_downstream_mut().as_custom_mut() {
         // These headers are the end: clients of gRPC take nothing else for a status. By Pingora's `Session` an empty
         // piece of a body would be.
-        return http_2.write_response_header(Box::new(header), true);
+        return http_2.write_response_header(Box::new(header), true).await;
     }
     downstream.write_response_header(Box::new(header), body.is_empty()).await?;
     if !body.is_empty() {

@@ -1,10 +1,11 @@
 //! Pingora's phases of a request, in their order.
 
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -16,13 +17,12 @@ use super::context::Context;
 use super::upstream;
 use super::{
     Downstream, Proxy, answer, downstream, grpc, head, http2, http10, measured, page_answer,
-    receive, request_body, small_answers, span, websocket,
+    receive, request_body, rest, small_answers, span, websocket,
 };
-use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;
+use crate::gateway::access_log;
 use crate::gateway::request::Decision;
 use crate::gateway::traceparent::TraceParent;
-use crate::gateway::{access_log, user_changes};
 use crate::net::socket;
 
 #[async_trait]
@@ -41,8 +41,7 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let auth = self.gateway.auth();
-        request_body::forward(auth, downstream.req_header(), body, end_of_stream, context)
+        request_body::forward(self.gateway.auth(), downstream, body, end_of_stream, context)
     }
 
     /// None: nothing is compressed or rewritten here.
@@ -221,25 +220,26 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let is_apart = context.is_apart();
-        context.measured.answer(response.status, is_apart);
+        answer::heed(self, response.status, context).await;
         http10::unchunk(downstream, response);
         downstream::keep_while_interim(downstream, response.status);
         if downstream.is_process_shutting_down() || self.gateway.readiness().is_leaving() {
             downstream.set_keepalive(None);
         }
-        if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && !is_apart
-            && let Some(session) = context.forward.as_ref().and_then(Forward::session)
-        {
-            self.gateway.auth().doubt(session);
-            self.missing_tokens.note(response.status, session, &context.policy.shared);
-        }
-        if let Some(forward) = &mut context.forward {
-            let (auth, status) = (self.gateway.auth(), response.status);
-            user_changes::conclude(auth, forward, status, &context.client).await;
-        }
+        rest::note_head(downstream, response, context);
         answer::complete(downstream, response, context)
+    }
+
+    /// Notes the end of the answer.
+    fn response_body_filter(
+        &self,
+        downstream: &mut Downstream,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut Context,
+    ) -> pingora::Result<Option<Duration>> {
+        rest::note_piece(downstream, end_of_stream, context);
+        Ok(None)
     }
 
     /// Says what went wrong, in the upstream's own way of saying so. The session lives on.

@@ -3,12 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::EXPECT;
-use http::request::Parts;
 use pingora::{Error, ErrorType};
 
 use super::Downstream;
 use super::context::Context;
 use super::downstream::keep_while_interim;
+use super::rest;
 use super::revocation::{self, CUT_OFF};
 use super::upstream::TOO_LARGE;
 use crate::api::framing;
@@ -19,12 +19,13 @@ use crate::limits::Limits;
 /// Counts a piece that is forwarded, and stops it where the request may not go on.
 pub fn forward(
     auth: &Auth,
-    request: &Parts,
+    downstream: &mut Downstream,
     body: &mut Option<Bytes>,
     end_of_stream: bool,
     context: &mut Context,
 ) -> pingora::Result<()> {
-    if revocation::cut_off(auth, request, context).is_some() {
+    rest::check(context)?;
+    if revocation::cut_off(auth, downstream.req_header(), context).is_some() {
         return Error::e_explain(CUT_OFF, "its session was ended while its body was coming")
             .map_err(|e: Box<Error>| e.into_down());
     }
@@ -32,6 +33,10 @@ pub fn forward(
         // What has been sent is sent.
         context.watch = None;
         context.has_holder = false;
+        context.expires = None;
+    } else if context.is_call && context.body_bytes == 0 {
+        // It has begun; how long it is silent then, is its own business.
+        downstream.as_downstream_mut().set_read_timeout(None);
     }
     context.body_bytes += body.as_ref().map_or(0, |piece| piece.len() as u64);
     if context.policy.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {

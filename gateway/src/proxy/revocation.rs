@@ -11,6 +11,7 @@ use crate::api::rejection::Rejection;
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
 use crate::auth::gateway_tokens;
+use crate::clock;
 use crate::directory::client_tokens::Holder;
 use crate::gateway::access;
 use crate::gateway::policy::Policy;
@@ -28,11 +29,14 @@ pub fn accompany(
     forward: &Forward,
     context: &mut Context,
 ) -> Result<(), Rejection> {
+    let is_whole = downstream.as_downstream_mut().is_body_done();
+    if !is_whole {
+        context.expires = forward.caller().and_then(Caller::expires);
+    }
     let Some(session) = forward.session() else {
         context.has_holder = forward.gateway_token().is_some();
         return Ok(());
     };
-    let is_whole = downstream.as_downstream_mut().is_body_done();
     let is_websocket = forward.visit().is_some_and(|visit| visit.is_websocket);
     context.websocket = is_websocket.then(Box::default);
     let watch = (!is_whole || is_websocket).then(|| auth.watch(session));
@@ -49,8 +53,8 @@ pub fn accompany(
     Ok(())
 }
 
-/// Why a request of which more is to come may not go on: its session was ended, or its user may
-/// do less than before. That a session has idled out meanwhile is no reason, but for a WebSocket.
+/// Why a request of which more is to come may not go on: its session was ended or has lived its time, its JWT has expired,
+/// or its user may do less than before. That a session has idled out meanwhile is no reason, but for a WebSocket.
 pub fn cut_off(auth: &Auth, request: &Parts, context: &Context) -> Option<Rejection> {
     if context.has_holder
         && let Some(Caller::Holder(holder)) = context.forward.as_ref()?.caller()
@@ -60,7 +64,12 @@ pub fn cut_off(auth: &Auth, request: &Parts, context: &Context) -> Option<Reject
     if context.websocket.as_deref().is_some_and(WebSocket::is_over) {
         return Some(Rejection::Unauthorized);
     }
-    match context.watch.as_ref()?.notice() {
+    if context.expires.is_some_and(|expires| expires <= clock::unix_seconds()) {
+        return Some(Rejection::Unauthorized);
+    }
+    let watch = context.watch.as_ref()?;
+    match watch.notice() {
+        Notice::Nothing if watch.has_outlived() => Some(Rejection::Unauthorized),
         Notice::Nothing => None,
         Notice::Revoked => Some(Rejection::Unauthorized),
         Notice::Changed => check_again(&context.policy, context.forward.as_ref()?, request).err(),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::token::{DigestHasher, SessionId};
-use super::{Session, lock};
+use super::{Lifetime, Session, lock};
 use crate::clock::Moment;
 use crate::user::{Status, User, UserId};
 
@@ -46,6 +46,8 @@ struct Request {
 pub struct Watch {
     request: Arc<Request>,
     underway: Arc<InFlight>,
+    /// When the session ends, however busy it is.
+    last: Option<Moment>,
 }
 
 impl Watch {
@@ -58,7 +60,14 @@ impl Watch {
             ends: AtomicU64::new(0),
         });
         underway.lock().entry(*session.id()).or_default().push(Arc::clone(&request));
-        Self { request, underway: Arc::clone(underway) }
+        Self { request, underway: Arc::clone(underway), last: None }
+    }
+
+    /// The same; the session lives for so long.
+    pub(super) fn within(mut self, lifetime: &Lifetime) -> Self {
+        let started = self.request.session.started();
+        self.last = lifetime.absolute.map(|absolute| started.after(absolute));
+        self
     }
 
     /// What has become of it.
@@ -68,6 +77,11 @@ impl Watch {
             changed if changed == Notice::Changed as u8 => Notice::Changed,
             _ => Notice::Revoked,
         }
+    }
+
+    /// Whether the session has lived its time by now. Reads the clock if that is bounded.
+    pub fn has_outlived(&self) -> bool {
+        self.last.is_some_and(|last| last <= Moment::now())
     }
 
     /// Whether somebody else has the session, too.

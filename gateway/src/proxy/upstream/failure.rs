@@ -67,7 +67,9 @@ pub fn rejection(error: &Error) -> Option<Rejection> {
         ErrorSource::Downstream => match kind {
             ErrorType::ReadTimedout => Some(Rejection::ClientTimedOut),
             kind if *kind == TOO_LARGE => Some(Rejection::TooLarge),
+            // What HTTP/2 says of a stream that is gone is the second.
             ErrorType::ReadError
+            | ErrorType::H2Error
             | ErrorType::WriteError
             | ErrorType::WriteTimedout
             | ErrorType::ConnectionClosed => None,
