@@ -369,6 +369,23 @@ fn an_explorer_that_is_down_is_no_trouble_of_influxdbs() {
 }
 
 #[test]
+fn a_refusal_of_an_explorers_own_is_no_word_of_influxdbs_about_the_user() {
+    let refuse = || Upstream::behaving(|_, stream| answer(stream, "401 Unauthorized", "{}"));
+    let (upstream, explorer) = (refuse(), refuse());
+    let config =
+        format!("kind = \"influxdb3\"\n{PAGES}[ui]\nurl = \"http://{}\"\n", explorer.address);
+    // There is no token that could go upstream.
+    let gateway = Gateway::start_with(upstream.address, &config, &users(&["ada"]));
+    let session = cookie(&gateway.sign_in("ada"));
+    let told = "the upstream answers 401";
+    assert_eq!(gateway.connect().send(&get("/page", &[&session])).status, 401);
+    wait_until("it is logged", || gateway.has_logged("path=/page status=401"));
+    assert!(!gateway.has_logged(told), "{}", gateway.log());
+    assert_eq!(gateway.connect().send(&get("/api/v3/query_sql", &[&session])).status, 401);
+    wait_until("it is told", || gateway.has_logged(told));
+}
+
+#[test]
 fn an_explorer_over_tls_is_verified() {
     let upstream = Upstream::start();
     let authority = Authority::new();
