@@ -63,6 +63,8 @@ struct Inside {
     secret: Mutex<String>,
     /// Whether nobody gets the keys.
     hides_keys: AtomicBool,
+    /// From which ports tokens were asked for.
+    ports: Mutex<Vec<u16>>,
 }
 
 pub(super) struct Provider {
@@ -98,6 +100,7 @@ impl Provider {
             count: Mutex::new(0),
             secret: Mutex::new(SECRET.to_owned()),
             hides_keys: AtomicBool::new(false),
+            ports: Mutex::default(),
         });
         let answering = Arc::clone(&inside);
         let behaviour = move |seen: &Seen, stream: &mut TcpStream| answering.answer(seen, stream);
@@ -112,6 +115,11 @@ impl Provider {
     /// Gives nobody its keys from now on.
     pub(super) fn hide_keys(&self) {
         self.inside.hides_keys.store(true, Ordering::Relaxed);
+    }
+
+    /// From which ports of the gateway's tokens were asked for.
+    pub(super) fn ports(&self) -> Vec<u16> {
+        self.inside.ports.lock().unwrap().clone()
     }
 
     /// Knows the gateway by another secret from now on.
@@ -244,6 +252,7 @@ impl Inside {
                 answer(stream, "200 OK", &keys.to_string())
             }
             "/token" => {
+                self.ports.lock().unwrap().push(stream.peer_addr().unwrap().port());
                 let says = self.says.lock().unwrap().clone();
                 match says {
                     Says::Tokens => self.give(seen, stream),

@@ -154,3 +154,20 @@ fn a_refreshed_token_need_not_name_the_user() {
     let me = gateway.connect().send(&get("/api/v2/me", &[&line]));
     assert_eq!(me.json()["name"], "eva-0815");
 }
+
+#[test]
+fn no_token_is_shown_twice_for_a_connection_that_breaks() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let gateway = start_asking(&provider, &upstream, "");
+    let session = signed_in(&gateway, &provider);
+    for _ in 0..3 {
+        assert_asked(&gateway, &session, &provider);
+    }
+    // One that was used before may break when the provider has read the question: it would be asked again.
+    let mut ports = provider.ports();
+    let count = ports.len();
+    ports.sort_unstable();
+    ports.dedup();
+    assert!(count >= 4);
+    assert_eq!(ports.len(), count);
+}

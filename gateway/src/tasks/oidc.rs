@@ -45,7 +45,9 @@ impl Line {
         if places.len() >= MOST_PLACES && !places.contains_key(to) {
             places.clear();
         }
-        let new = || Arc::new(Remote::new(to.clone(), TIMEOUT, self.ca_file.clone()));
+        // A code and a refresh token are good once.
+        let remote = || Remote::new(to.clone(), TIMEOUT, self.ca_file.clone());
+        let new = || Arc::new(remote().for_single_requests());
         Arc::clone(places.entry(to.clone()).or_insert_with(new))
     }
 }

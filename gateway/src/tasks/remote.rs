@@ -34,6 +34,8 @@ pub struct Remote {
     tls: bool,
     timeout: Duration,
     ca_file: Option<PathBuf>,
+    /// Whether a connection is kept for the next request.
+    is_kept: bool,
     /// Made when first used: over TLS, it reads certificates of authorities.
     connector: OnceLock<Connector<()>>,
 }
@@ -46,7 +48,13 @@ impl Remote {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Self { uri, host, port, tls, timeout, ca_file, connector: OnceLock::new() }
+        Self { uri, host, port, tls, timeout, ca_file, is_kept: true, connector: OnceLock::new() }
+    }
+
+    /// The same, for requests that must not be sent twice: each has a connection of its own. One that was used before may
+    /// turn out to be closed, and nobody knows then whether the request was read.
+    pub fn for_single_requests(self) -> Self {
+        Self { is_kept: false, ..self }
     }
 
     /// Its host and port, as they were written.
@@ -107,8 +115,10 @@ impl Remote {
         };
         let status = session.response_header().map(|head| head.status);
         let answer = own_request::read_body(&mut session, most_bytes).await?;
-        let connector = self.connector();
-        connector.release_http_session(session, &peer, peer.options.idle_timeout).await;
+        if self.is_kept {
+            let connector = self.connector();
+            connector.release_http_session(session, &peer, peer.options.idle_timeout).await;
+        }
         let status = status.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))?;
         Ok((status, answer))
     }
