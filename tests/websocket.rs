@@ -430,6 +430,11 @@ fn over_tls_there_are_websockets_and_over_http_2_there_are_none() {
     stream.read_exact(&mut back).unwrap();
     assert_eq!(back, frame);
     explorer.next();
+    // A page that came over HTTP may be anybody's who is on the way.
+    for (of_browser, status) in [("X-None: x", 403), ("Sec-Fetch-Site: cross-site", 403)] {
+        let headers = [&*cookie(&session), "Origin: http://gateway.test", of_browser];
+        assert_eq!(secure.connect().send(&ask("/ws", &headers)).status, status, "{of_browser}");
+    }
     // RFC 8441: browsers ask over HTTP/2 only where it is announced, and over HTTP/1 otherwise.
     let fields = [
         &head("CONNECT", "/ws")[..],

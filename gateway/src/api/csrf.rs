@@ -52,16 +52,21 @@ impl AllowedOrigins {
     /// only a page of this site, by the browser's word or by `Origin`, may have one.
     ///
     /// Of the two, either is enough: some browsers say of a WebSocket that it comes from another site because its
-    /// scheme is another.
+    /// scheme is another. Of one that comes `over_tls`, no page has come over HTTP: that may be anybody's who is on the
+    /// way.
     pub fn check_websocket(
         &self,
         headers: &HeaderMap,
         host: Option<&HeaderValue>,
+        over_tls: bool,
     ) -> Result<(), Rejection> {
         let own = host.or_else(|| headers.get(HOST)).map(HeaderValue::as_bytes);
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {
-            (Some(origin), None) if is_of(origin.as_bytes(), own) => Ok(()),
+            (Some(origin), None) if is_of(origin.as_bytes(), own) => {
+                let is_plain = !origin.as_bytes().to_ascii_lowercase().starts_with(b"https://");
+                if is_plain && over_tls { Err(Rejection::CrossSite) } else { Ok(()) }
+            }
             _ => self.check_page(headers, host, |site| site == "same-origin"),
         }
     }
@@ -167,7 +172,7 @@ mod tests {
             };
             let headers: HeaderMap =
                 headers.iter().chain(&[("host", "gateway.test:8086")]).map(header).collect();
-            assert_eq!(own.check_websocket(&headers, None).is_ok(), fine, "{headers:?}");
+            assert_eq!(own.check_websocket(&headers, None, false).is_ok(), fine, "{headers:?}");
         };
         let origin = ("origin", "http://gateway.test:8086");
         check(&[], true);

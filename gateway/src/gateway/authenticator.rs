@@ -94,7 +94,8 @@ impl<'a> Authenticator<'a> {
     pub async fn visitor(&mut self, is_websocket: bool) -> Result<Authenticated, Rejection> {
         let Request { head, client, .. } = self.request;
         let site = if is_websocket {
-            self.policy.origins.check_websocket(&head.headers, client.host.as_ref())
+            let (host, over_tls) = (client.host.as_ref(), client.over_tls);
+            self.policy.origins.check_websocket(&head.headers, host, over_tls)
         } else {
             self.check_site()
         };
