@@ -4,6 +4,7 @@ mod browser;
 mod chromium;
 mod cookies;
 mod elsewhere;
+mod life;
 mod names;
 mod over_tls;
 mod provider;

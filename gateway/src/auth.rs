@@ -138,7 +138,7 @@ impl Auth {
 
     /// Watches over `session` while the rest of a request on its behalf is still coming.
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
-        self.sessions.watch(session)
+        self.sessions.watch(session).within(self.life_by_provider(session))
     }
 
     /// Whose API token is in this `Authorization`, as far as that is asked.

@@ -1,6 +1,7 @@
 //! Users whom identity providers know: they come with a JWT, or by signing in there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use zeroize::Zeroizing;
@@ -17,6 +18,7 @@ use crate::directory::Directory;
 use crate::directory::file::FileDirectory;
 use crate::directory::users::Account;
 use crate::request_meta::RequestMeta;
+use crate::session::Session;
 use crate::session::provider::Granting;
 use crate::session::store::StoreError;
 use crate::session::token::SessionToken;
@@ -55,6 +57,12 @@ impl Auth {
         let refresh = kept.and_then(|kept| kept.refresh);
         let provider = session.provider().and_then(|half| oidc.find(half.provider()));
         Ok(provider.cloned().zip(refresh))
+    }
+
+    /// How long `session` lives at most for the provider that has signed its user in, if one has.
+    pub(super) fn life_by_provider(&self, session: &Session) -> Option<Duration> {
+        let provider = self.oidc()?.find(session.provider()?.provider())?;
+        Some(provider.settings.load().lifetime)
     }
 
     /// Whether JWTs of identity providers are taken.

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::token::{DigestHasher, SessionId};
-use super::{Lifetime, Session, lock};
+use super::{Session, lock};
 use crate::clock::Moment;
 use crate::user::{Status, User, UserId};
 
@@ -63,10 +64,12 @@ impl Watch {
         Self { request, underway: Arc::clone(underway), last: None }
     }
 
-    /// The same; the session lives for so long.
-    pub(super) fn within(mut self, lifetime: &Lifetime) -> Self {
-        let started = self.request.session.started();
-        self.last = lifetime.absolute.map(|absolute| started.after(absolute));
+    /// The same; the session lives for so long at most, if that is bounded.
+    pub fn within(mut self, life: Option<Duration>) -> Self {
+        if let Some(life) = life {
+            let last = self.request.session.started().after(life);
+            self.last = Some(self.last.map_or(last, |other| other.min(last)));
+        }
         self
     }
 

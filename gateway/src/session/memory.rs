@@ -204,7 +204,7 @@ impl MemoryStore {
     /// Watches over `session` for a request that has not come in whole. What has become of the
     /// session before that is to be looked at after it.
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
-        Watch::over(session, &self.underway).within(&self.lifetime)
+        Watch::over(session, &self.underway).within(self.lifetime.absolute)
     }
 
     /// Whether `session` still holds. Does not renew it.

@@ -253,7 +253,7 @@ impl RedisStore {
 
     /// Watches over `session` for a request that has not come in whole.
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
-        let watch = Watch::over(session, &self.shared.underway).within(&self.lifetime);
+        let watch = Watch::over(session, &self.shared.underway).within(self.lifetime.absolute);
         let at_hand = self.shared.near.ends(session.id());
         if at_hand.is_none() {
             let _ = self.shared.doubt.send((*session.id(), None));
