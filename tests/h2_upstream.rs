@@ -121,7 +121,7 @@ async fn accept(
         tokio::spawn(serve(stream, tell.clone(), (Arc::clone(&hangs), Arc::clone(&counted))));
     }
     drop(listener);
-    pending().await
+    pending::<()>().await;
 }
 
 async fn serve(
