@@ -5,6 +5,8 @@ mod chromium;
 mod cookies;
 mod elsewhere;
 mod life;
+mod links;
+mod meanwhile;
 mod names;
 mod over_tls;
 mod provider;

@@ -45,6 +45,7 @@ const DOORS: [(&str, &[&str]); 19] = [
         "moka",
         &[
             "session/memory",
+            "session/logged_out",
             "session/redis/near_cache",
             "session/redis/halves_at_hand",
             "auth/failures",

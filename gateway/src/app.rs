@@ -138,7 +138,7 @@ fn store(
         return SessionStore::Memory(MemoryStore::new(lifetime, capacity, told));
     };
     let whose = if let Some(file) = file {
-        Whose::Known(Arc::new(UsersHere(Arc::clone(file))))
+        Whose::Known(Arc::new(UsersHere::of(Arc::clone(file), config)))
     } else {
         Whose::Influxdb(Halves { key: key.clone(), renew: config.users.pace.renew })
     };

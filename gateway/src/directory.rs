@@ -7,6 +7,7 @@ mod fair_queue;
 pub mod file;
 pub mod hash_pool;
 pub mod influxdb;
+pub mod link;
 pub mod parse;
 pub mod users;
 

@@ -6,6 +6,7 @@ pub mod entry;
 mod error;
 mod in_flight;
 mod index;
+pub mod logged_out;
 pub mod memory;
 pub mod once;
 pub mod origin;

@@ -14,7 +14,12 @@ use crate::redis::server::Server;
 use crate::support::*;
 
 /// Two gateways that share a Redis, and ask about a session so often.
-fn two(provider: &Provider, upstream: &Upstream, redis: &Server, refresh: &str) -> [Gateway; 2] {
+pub(super) fn two(
+    provider: &Provider,
+    upstream: &Upstream,
+    redis: &Server,
+    refresh: &str,
+) -> [Gateway; 2] {
     sharing(provider, upstream.address, &redis.url(), refresh)
 }
 
@@ -198,9 +203,19 @@ fn while_redis_knows_sessions_and_not_what_has_come_no_state_and_no_log_out_toke
 
 /// A gateway that another process can take over from.
 fn start_to_be_taken_over(provider: &Provider, upstream: &Upstream) -> Gateway {
+    start_to_be_taken_over_with(provider, upstream, &users(&["ada"]))
+}
+
+/// The same, with this users file.
+pub(super) fn start_to_be_taken_over_with(
+    provider: &Provider,
+    upstream: &Upstream,
+    users: &str,
+) -> Gateway {
     let keys = "refresh = \"1ms\"";
     let server = "[server]\ndrain_delay = \"0s\"\nupgrade_socket = \"upgrade.sock\"\n";
     let folder = prepare(upstream, &(table("keycloak", provider, keys) + GRANTS + server));
+    std::fs::write(folder.path().join("users.toml"), users).unwrap();
     let file = folder.path().join("gateway.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("127.0.0.1:0", &closed_port().to_string())).unwrap();

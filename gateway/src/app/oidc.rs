@@ -12,6 +12,7 @@ use crate::auth::jwt::keys::Keys;
 use crate::auth::oidc::Oidc;
 use crate::auth::oidc::provider::{Provider, Settings};
 use crate::auth::oidc::secrets::Secrets;
+use crate::clock;
 use crate::config::{Config, OidcProvider, OidcTimes, Store};
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
@@ -162,7 +163,7 @@ impl Content for Secret {
         let read = ApiToken::of_file(&file.path, |path| read_file(path, files));
         let secret = read.map_err(|what| file.place.fault(what).to_string())?;
         let seal = sealing.seal(Some(&secret));
-        if provider.secrets.replace(secret, seal) {
+        if provider.secrets.replace(secret, seal, clock::unix_seconds()) {
             // It may have been left alone because of the old one.
             provider.go_on();
             log::info!("{}: the new secret of oidc {} is in use", file.path.display(), provider.id);

@@ -19,9 +19,11 @@ use crate::directory::file::FileDirectory;
 use crate::directory::users::Account;
 use crate::request_meta::RequestMeta;
 use crate::session::Session;
+use crate::session::origin::Named;
 use crate::session::provider::Granting;
 use crate::session::store::StoreError;
 use crate::session::token::SessionToken;
+use crate::user::UserId;
 use crate::user::name::Username;
 
 impl Auth {
@@ -110,6 +112,27 @@ impl Auth {
     ) -> Option<(Arc<FileDirectory>, Account)> {
         let Directory::File(file) = &self.directory else { return None };
         Some((Arc::clone(file), file.linked(provider, subject)?))
+    }
+
+    /// Whether somebody whom the sign-in provider `provider` calls so is the user `id` of the users file; or, if that has no
+    /// such user, may be called `name` beside it.
+    pub(super) fn still_is(
+        &self,
+        (id, name): (UserId, &Username),
+        provider: &str,
+        subject: impl FnOnce() -> Option<Named>,
+    ) -> bool {
+        let Directory::File(file) = &self.directory else { return true };
+        if file.user(id).is_none() {
+            return !file.knows_like(name);
+        }
+        // Where nothing is at hand of it, whoever looked the session up has looked at it.
+        let Some(subject) = subject() else { return true };
+        let provider = self.oidc.as_ref().and_then(|oidc| oidc.find(provider));
+        provider.is_some_and(|it| {
+            let is_it = |called: &str| Named::subject(&it.rules.issuer, called) == subject;
+            file.is_linked(id, &it.id, is_it)
+        })
     }
 
     /// Whether somebody in the users file is called so, or so in another letter case.

@@ -46,8 +46,13 @@ fn known(auth: &Auth, entry: &Entry, user: User) -> Option<KnownHere> {
     };
     let here = file.and_then(|file| file.user(user.id));
     let of_user = |user| KnownHere { user, token: None };
+    if let Some((provider, _)) = entry.came_by()
+        && !auth.still_is((user.id, &user.name), provider, || entry.subject())
+    {
+        return None;
+    }
     match (entry.came_by(), here) {
-        (Some((provider, groups)), None) => {
+        (Some((provider, groups)), None) if !entry.is_linked() => {
             let granted = auth.oidc()?.granted(provider, &user.name, groups)?;
             let user = Arc::new(User { access: granted.access, ..user });
             Some(KnownHere { user, token: granted.token })
@@ -57,6 +62,7 @@ fn known(auth: &Auth, entry: &Entry, user: User) -> Option<KnownHere> {
             let is_same = marked.is_some() && mark(auth, &here).as_deref() == marked;
             is_same.then(|| of_user(here))
         }
+        (Some(_), None) => None,
         (None, None) => {
             let is_of_influxdb = file.is_none() && entry.mark().is_none();
             is_of_influxdb.then(|| of_user(Arc::new(user)))

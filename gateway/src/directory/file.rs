@@ -14,7 +14,8 @@ use super::Claim;
 use super::client_tokens::{Holder, TokenChange};
 use super::edit::{self, Change, EditError, Locked};
 use super::hash_pool::{HashPool, Overloaded};
-use super::users::{Account, Link, UserChange, Users};
+use super::link::Link;
+use super::users::{Account, UserChange, Users};
 use crate::file_identity::Files;
 use crate::toml_reader::Diagnostic;
 use crate::user::gateway_token::TokenDigest;
@@ -143,6 +144,12 @@ impl FileDirectory {
     /// The account of whom the sign-in provider `provider` calls `subject`.
     pub fn linked(&self, provider: &str, subject: &str) -> Option<Account> {
         self.users.load().linked(&Link::new(provider, subject)).cloned()
+    }
+
+    /// Whether the user of this id comes by the sign-in provider `provider`, and `is_it` who is called so there.
+    pub fn is_linked(&self, id: UserId, provider: &str, is_it: impl Fn(&str) -> bool) -> bool {
+        let users = self.users.load();
+        users.link_of(id).is_some_and(|link| link.is_of(provider).is_some_and(is_it))
     }
 
     /// The gateway token of this digest, and whose it is now.

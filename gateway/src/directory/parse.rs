@@ -5,7 +5,8 @@ mod client_tokens;
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::users::{Account, Link, Users};
+use super::link::Link;
+use super::users::{Account, Users};
 use crate::toml_reader::{Diagnostic, Document, Environment, Table};
 use crate::user::access::Access;
 use crate::user::login_name::CanonicalName;

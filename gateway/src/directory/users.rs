@@ -1,12 +1,12 @@
 //! The users of a users file, replaced as a whole.
 
 use std::collections::{HashMap, HashSet};
-use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
 use super::client_tokens::{Holder, Holders, TokenChange};
+use super::link::Link;
 use crate::hex;
 use crate::user::gateway_token::{ClientToken, Expiry, TokenDigest};
 use crate::user::name::Username;
@@ -27,38 +27,6 @@ pub struct Account {
     link: Option<Link>,
     /// The user's gateway tokens.
     tokens: Arc<[ClientToken]>,
-}
-
-/// A user of a sign-in provider who is a user of the file too.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Link {
-    /// What the provider is called here.
-    provider: String,
-    /// What it calls the user.
-    subject: String,
-}
-
-impl Link {
-    /// The user whom this provider calls so.
-    pub fn new(provider: &str, subject: &str) -> Self {
-        Self { provider: provider.to_owned(), subject: subject.to_owned() }
-    }
-}
-
-/// Written `provider:subject`.
-impl FromStr for Link {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some((provider, subject)) if !provider.is_empty() && !subject.is_empty() => {
-                Ok(Self::new(provider, subject))
-            }
-            _ => Err("expected the id of an [[oidc]], a colon and the `sub` by which that knows the user; write for \
-                      example \"keycloak:0d5f4c3a-8a1b-4b6f-9d57-6f1f7c1e8a21\""
-                .to_owned()),
-        }
-    }
 }
 
 struct Secret;
@@ -126,8 +94,8 @@ impl Users {
         let link = |it: &Account| Some((it.link.clone()?, it.user.name.clone()));
         let by_link = accounts.iter().filter_map(link).collect();
         let tokens = Holders::of(accounts.iter().map(|it| (&it.user, &*it.tokens)));
-        let in_small_letters =
-            accounts.iter().map(|account| account.user.name.in_small_letters()).collect();
+        let small = |account: &Account| account.user.name.in_small_letters();
+        let in_small_letters = accounts.iter().map(small).collect();
         let by_name =
             accounts.into_iter().map(|account| (account.user.name.clone(), account)).collect();
         Self { by_name, in_small_letters, by_id, by_link, tokens, decoy, digest: OnceLock::new() }
@@ -181,6 +149,11 @@ impl Users {
     /// The account of `name`.
     pub(super) fn account(&self, name: &Username) -> Option<&Account> {
         self.by_name.get(name)
+    }
+
+    /// Who the user of this id is at a sign-in provider.
+    pub(super) fn link_of(&self, id: UserId) -> Option<&Link> {
+        self.account(&self.with_id(id)?.name)?.link.as_ref()
     }
 
     /// Whether somebody is called `name`, or so in another letter case.

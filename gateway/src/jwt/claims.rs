@@ -84,6 +84,14 @@ impl Groups {
         }
     }
 
+    /// Why there are none, if they could not be read.
+    pub fn why_unread(&self) -> Option<&'static str> {
+        match self {
+            Self::Of(_) => None,
+            Self::Unread(why) => Some(why),
+        }
+    }
+
     /// Whether `group` is one of them.
     pub fn has(&self, group: &str) -> bool {
         matches!(self, Self::Of(groups) if groups.iter().any(|it| it == group))

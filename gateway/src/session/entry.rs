@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Session;
-use super::origin::Origin;
+use super::origin::{Named, Origin};
 use super::provider::{Kept, ProviderHalf};
 use super::token::SessionId;
 use crate::clock::Moment;
@@ -91,6 +91,16 @@ impl Entry {
     /// The sign-in provider that the user came by, as it is called here, and the groups of the user that grants are for.
     pub fn came_by(&self) -> Option<(&str, &[String])> {
         self.provider.as_ref().map(|it| (it.provider.as_str(), it.kept.groups.as_slice()))
+    }
+
+    /// Whether the user is one of the users file, who came by that provider.
+    pub fn is_linked(&self) -> bool {
+        self.provider.as_ref().is_some_and(|it| it.kept.is_linked)
+    }
+
+    /// What that provider calls the user.
+    pub fn subject(&self) -> Option<Named> {
+        self.provider.as_ref()?.kept.subject
     }
 
     /// The mark of the user's password, where there is a users file.

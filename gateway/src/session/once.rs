@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
 use super::lock;
+use super::logged_out::LoggedOut;
 
 /// So many things of a kind are remembered. Beyond them, the one that came first is forgotten.
 pub const MOST: usize = 100_000;
@@ -43,6 +44,8 @@ impl Kind {
 pub(super) struct Once {
     sign_ins: Mutex<Come>,
     log_outs: Mutex<Come>,
+    /// Whom those log-out tokens were about.
+    pub(super) logged_out: LoggedOut,
 }
 
 #[derive(Default)]

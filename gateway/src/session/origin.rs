@@ -56,6 +56,11 @@ impl Origin {
         Self { subject: Named::subject(provider, subject), session }
     }
 
+    /// The user, if the provider has not said of which of its sessions this comes.
+    pub(super) fn without_session(&self) -> Option<Named> {
+        self.session.is_none().then_some(self.subject)
+    }
+
     /// All of them.
     pub(super) fn named(&self) -> impl Iterator<Item = Named> {
         [self.subject].into_iter().chain(self.session)

@@ -19,6 +19,7 @@ use crate::jwt::logout_token::{self, LoggedOut};
 use crate::jwt::parameters::Parameters;
 use crate::jwt::refusal::Refusal;
 use crate::request_meta::RequestMeta;
+use crate::session::logged_out::Whose;
 use crate::session::once::{Kind, Single};
 use crate::session::origin::Named;
 use crate::session::store::{SessionStore, StoreError};
@@ -76,6 +77,11 @@ async fn end(
     session: Option<&str>,
 ) -> Result<usize, StoreError> {
     let subject = subject.map(|subject| Named::subject(issuer, subject));
+    let of_session = session.map(|it| Whose { named: Named::session(issuer, it), all: true });
+    let of_user = subject.map(|named| Whose { named, all: session.is_none() });
+    let whose: Vec<_> = of_session.into_iter().chain(of_user).collect();
+    // First, or one that is about to be opened would be missed.
+    sessions.note_logged_out(&whose, Moment::now()).await?;
     match (session, subject) {
         (None, None) => Ok(0),
         (None, Some(subject)) => sessions.revoke_named(&subject, true).await,

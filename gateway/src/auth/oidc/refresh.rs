@@ -38,6 +38,16 @@ pub async fn goes_on(
         return end(sessions, session, EndReason::Expired).await;
     }
     let is_due = settings.refresh.is_some_and(|every| now.since(half.refreshed()) >= every);
+    let user = session.user();
+    // What names the user there is looked at now and then, whose name it is with every request.
+    let subject = || is_due.then(|| half.kept().subject).flatten();
+    if !auth.still_is((user.id(), &user.name), half.provider(), subject) {
+        let (name, id) = (&user.name, half.provider());
+        log::info!(
+            "oidc: a session of {name} ends, as the users file does not say so of whom {id} has signed in"
+        );
+        return end(sessions, session, EndReason::Revoked).await;
+    }
     if !is_due || sessions.is_handed_over() {
         return Ok(true);
     }
@@ -102,7 +112,7 @@ impl Asking {
         };
         let Some(refresh) = &kept.refresh else {
             // It has given nothing to ask by: the session lives as long as it may.
-            return self.confirm(kept).await;
+            return self.confirm(kept, None).await;
         };
         match self.provider.refresh(refresh).await {
             Ok(tokens) => self.take(kept, tokens).await,
@@ -121,11 +131,13 @@ impl Asking {
     async fn take(&self, mut kept: Kept, tokens: Tokens) -> Result<bool, StoreError> {
         let issuer = &self.provider.rules.issuer;
         let access_token = tokens.access_token.as_ref().map(|token| token.as_str());
+        let mut unread = None;
         if let Some(id_token) = &tokens.id_token {
             match self.provider.verify_refreshed(id_token, access_token).await {
                 Some(Ok(it)) if kept.subject == Some(Named::subject(issuer, &it.subject)) => {
                     self.provider.note_judged(true, Moment::now());
                     kept.groups = self.oidc.admission.relevant(issuer, &it.groups);
+                    unread = it.groups.why_unread();
                 }
                 // Who it is about is known from before; who could not be judged, is who they were. Not for ever.
                 None | Some(Err(Refusal::UnknownKey)) => {
@@ -155,11 +167,12 @@ impl Asking {
         if kept.id_token.is_some() && tokens.id_token.is_some() {
             kept.id_token = tokens.id_token;
         }
-        self.confirm(kept).await
+        self.confirm(kept, unread).await
     }
 
-    /// The session goes on with these groups, as far as something is granted to them.
-    async fn confirm(&self, kept: Kept) -> Result<bool, StoreError> {
+    /// The session goes on with these groups, as far as something is granted to them; `unread` says why they are none, if they
+    /// could not be read.
+    async fn confirm(&self, kept: Kept, unread: Option<&'static str>) -> Result<bool, StoreError> {
         let before = self.session.user();
         let (user, token) = if kept.is_linked {
             (before, None)
@@ -167,9 +180,14 @@ impl Asking {
             let (issuer, groups) = (&self.provider.rules.issuer, Groups::Of(kept.groups.clone()));
             let Some(grant) = self.oidc.admission.grant(issuer, &before.name, &groups) else {
                 let (name, id) = (&before.name, &self.provider.id);
-                log::info!(
-                    "oidc: {name}, of {id}, is in no group any more to which something is granted"
-                );
+                match unread {
+                    Some(why) => {
+                        log::info!("oidc: the groups of {name}, of {id}, cannot be read: {why}");
+                    }
+                    None => log::info!(
+                        "oidc: {name}, of {id}, is in no group any more to which something is granted"
+                    ),
+                }
                 return end(&self.sessions, &self.session, EndReason::Revoked).await;
             };
             let lifetime = self.provider.settings.load().lifetime;

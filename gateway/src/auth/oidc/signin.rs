@@ -21,11 +21,11 @@ use crate::jwt::refusal::Refusal;
 use crate::metrics::METRICS;
 use crate::metrics::label::SignIn;
 use crate::request_meta::RequestMeta;
-use crate::session::Session;
 use crate::session::once::{Kind, Single};
 use crate::session::origin::{Named, Origin};
 use crate::session::provider::{Kept, ProviderHalf};
 use crate::session::token::SessionToken;
+use crate::session::{EndReason, Session};
 use crate::user::login_name::LoginName;
 use crate::user::secret::Shared;
 use crate::user::{Status, User};
@@ -138,6 +138,7 @@ async fn exchange(
         return Err(said(error));
     }
     let code = callback.code.filter(|code| !code.is_empty()).ok_or(Failure::State)?;
+    let asked = Moment::now();
     let tokens = provider.exchange(code, state.verifier()).await.map_err(|none| match none {
         NoTokens::Refused | NoTokens::Unfit => Failure::Code,
         NoTokens::Unavailable => Failure::Unavailable,
@@ -168,7 +169,8 @@ async fn exchange(
             provider.id
         );
     }
-    let (token, session) = open(auth, oidc, provider, (signed_in, kept), (shared, meta)).await?;
+    let (token, session) =
+        open(auth, oidc, provider, (signed_in, kept, asked), (shared, meta)).await?;
     Ok(Arrived { token, session, return_to: state.return_to().to_owned() })
 }
 
@@ -197,12 +199,13 @@ struct Known {
     linked: Option<(Arc<FileDirectory>, Account)>,
 }
 
-/// Opens a session for somebody who has signed in at the provider, if something is granted to them.
+/// Opens a session for somebody who has signed in at the provider, which was asked at that moment, if something is granted to
+/// them.
 async fn open(
     auth: &Auth,
     oidc: &Oidc,
     provider: &Provider,
-    (signed_in, mut kept): (SignedIn, Kept),
+    (signed_in, mut kept, asked): (SignedIn, Kept, Moment),
     (shared, meta): (&Shared, &RequestMeta<'_>),
 ) -> Result<(SessionToken, Arc<Session>), Failure> {
     let Known { user, granted, linked } = recognise(auth, oidc, provider, &signed_in, shared)?;
@@ -210,13 +213,15 @@ async fn open(
     let SignedIn { subject, session, .. } = signed_in;
     let (token, now) = (SessionToken::generate(), Moment::now());
     let half = ProviderHalf::new(Arc::clone(&provider.id), granted, kept, now);
+    let origin = Origin::new(&provider.rules.issuer, &subject, session.as_deref());
     let session = Session::start(token.id(), user, None, now)
         .of_client(meta.client())
-        .with_origin(Origin::new(&provider.rules.issuer, &subject, session.as_deref()))
+        .with_origin(origin.clone())
         .with_provider(half);
     let mark = linked.as_ref().map(|(_, account)| account.mark());
     let created = auth.sessions().create(&token, session, mark, now).await;
     let session = created.map_err(|error| Failure::from(SignInError::from(error)))?;
+    end_if_logged_out(auth, &origin, asked, &session).await?;
     if let Some((file, account)) = linked {
         // The file may have been read anew in the meantime.
         let is_still = confirm(auth, &file, &account, &session).await;
@@ -225,6 +230,22 @@ async fn open(
         }
     }
     Ok((token, session))
+}
+
+/// Ends `session` if the provider has logged the user out since it was `asked`: it could not be found then.
+async fn end_if_logged_out(
+    auth: &Auth,
+    origin: &Origin,
+    asked: Moment,
+    session: &Session,
+) -> Result<(), Failure> {
+    let was_logged_out = auth.sessions().was_logged_out(origin, asked, Moment::now()).await;
+    if let Ok(false) = was_logged_out {
+        return Ok(());
+    }
+    // Nobody has its token, whether this is done or not.
+    let _ = auth.sessions().end(session.id(), EndReason::Revoked, Moment::now()).await;
+    Err(if was_logged_out.is_ok() { Failure::Denied } else { Failure::Unavailable })
 }
 
 /// Who somebody is here whom the provider has signed in, and what they may do: as the users file says, if it knows them; by

@@ -1,5 +1,7 @@
 //! What may come once, to whichever of the gateways that share a Redis.
 
+pub(in crate::session) mod logged_out;
+
 use std::time::Duration;
 
 use super::{RedisStore, millis, scripts};

@@ -15,6 +15,8 @@ use crate::session::token::SessionToken;
 pub(super) struct OfProvider {
     /// What it is called here.
     pub(super) id: String,
+    /// What it calls the user, as a digest.
+    pub(super) subject: Option<String>,
     /// The groups of the user that grants are for.
     pub(super) groups: Vec<String>,
     /// When it last said that the user is still signed in, by Redis' clock; `None`: when the session began.
@@ -26,7 +28,8 @@ pub(super) fn read(flat: &HashMap<String, Vec<u8>>) -> Option<OfProvider> {
     let text = |name| std::str::from_utf8(flat.get(name)?).ok();
     let groups = text("groups").and_then(|groups| serde_json::from_str(groups).ok());
     let refreshed = text("refreshed").and_then(|time| time.parse().ok()).map(UnixMillis);
-    Some(OfProvider { id: text("provider")?.to_owned(), groups: groups?, refreshed })
+    let subject = text("subject").map(str::to_owned);
+    Some(OfProvider { id: text("provider")?.to_owned(), subject, groups: groups?, refreshed })
 }
 
 /// What a record says of the provider of `session`, that of `token`, as field and value by turns.

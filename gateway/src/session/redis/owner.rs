@@ -21,8 +21,18 @@ pub(super) fn owner(
     };
     // Of a user of this gateway's own, the provider says no more than who it is.
     let (user, token) = if let Some(here) = store.whose.known(fields.user) {
+        // Somebody else may be that user by now: the file may have changed while no gateway ran.
+        if !store.whose.came_by(fields.user, of) {
+            return None;
+        }
         (fields.bound(&here), None)
     } else {
+        // Nor may somebody who was a user of the file be one of the provider's alone: their ids follow from what it calls them.
+        let is_by_grant =
+            of.subject.as_ref().is_some_and(|it| it.starts_with(&fields.user.to_string()));
+        if !is_by_grant || store.whose.is_taken(&fields.name) {
+            return None;
+        }
         let granted = store.granting.get()?.granted(&of.id, &fields.name, &of.groups)?;
         (fields.with_access(granted.access), granted.token)
     };

@@ -25,6 +25,7 @@ script!(HAND, "hand.lua");
 script!(KEY, "key.lua");
 script!(LIFT, "lift.lua");
 script!(LIST, "list.lua");
+script!(LOGGED_OUT, "logged_out.lua");
 script!(LOOK_UP, "look_up.lua");
 script!(OF_USER, "of_user.lua");
 script!(ONCE, "once.lua");

@@ -3,13 +3,21 @@
 use std::sync::Arc;
 
 use super::halves::Halves;
+use super::of_provider::OfProvider;
 use super::store_key::StoreKey;
+use crate::user::name::Username;
 use crate::user::{User, UserId};
 
 /// Users that this gateway knows by itself.
 pub trait Users: Send + Sync {
     /// The user of this id; `None` if the gateway does not know them.
     fn user(&self, id: UserId) -> Option<Arc<User>>;
+
+    /// Whether the user of this id is whom the sign-in `provider` calls so: a digest, as the record of a session has it.
+    fn came_by(&self, id: UserId, provider: &str, subject: &str) -> bool;
+
+    /// Whether somebody of a sign-in provider may not be called so, as a user here is.
+    fn is_taken(&self, name: &Username) -> bool;
 
     /// A digest of them all: the same at gateways that know the same users.
     fn digest(&self) -> String;
@@ -41,6 +49,22 @@ impl Whose {
         match self {
             Self::Known(users) => users.user(id),
             Self::Influxdb(_) => None,
+        }
+    }
+
+    /// Whether the user of this id, who is known here, still is whom the sign-in provider of a session calls so.
+    pub(super) fn came_by(&self, id: UserId, of: &OfProvider) -> bool {
+        match (self, &of.subject) {
+            (Self::Known(users), Some(subject)) => users.came_by(id, &of.id, subject),
+            _ => false,
+        }
+    }
+
+    /// Whether somebody of a sign-in provider may not be called so, as a user here is.
+    pub(super) fn is_taken(&self, name: &Username) -> bool {
+        match self {
+            Self::Known(users) => users.is_taken(name),
+            Self::Influxdb(_) => false,
         }
     }
 

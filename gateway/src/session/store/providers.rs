@@ -6,8 +6,11 @@ use std::time::Duration;
 use super::{SessionStore, StoreError};
 use crate::clock::{self, Moment};
 use crate::session::Session;
+use crate::session::logged_out::Whose;
 use crate::session::once::Single;
+use crate::session::origin::Origin;
 use crate::session::provider::{Confirmed, Granting, Kept, Lease, Right};
+use crate::session::redis::come::logged_out;
 use crate::session::redis::{come, provider_asked};
 use crate::session::token::SessionToken;
 
@@ -30,6 +33,22 @@ impl SessionStore {
     pub async fn note_come(&self, what: &Single) -> Result<bool, StoreError> {
         let now = clock::unix_seconds();
         ask!(self, memory => memory.once.note(what, now), redis => come::note(redis, what, Moment::now()))
+    }
+
+    /// A provider has logged these out at `now`. To be said before their sessions are ended.
+    pub async fn note_logged_out(&self, whose: &[Whose], now: Moment) -> Result<(), StoreError> {
+        ask!(self, memory => memory.once.logged_out.note(whose, now), redis => logged_out::note(redis, whose, now))
+    }
+
+    /// Whether a provider has logged somebody from `origin` out between `since` and `now`. To be asked when there is a
+    /// session: what comes later ends it.
+    pub async fn was_logged_out(
+        &self,
+        origin: &Origin,
+        since: Moment,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        ask!(self, memory => memory.once.logged_out.was(origin, since), redis => logged_out::was(redis, origin, since, now))
     }
 
     /// Whether another process has the sessions too, and may be about to serve them.
