@@ -11,6 +11,7 @@ mod names;
 mod over_tls;
 mod provider;
 mod real;
+mod refresh;
 mod reload;
 mod shared;
 mod trouble;

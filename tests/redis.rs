@@ -22,7 +22,7 @@ mod outages;
 /// A user's own sessions, at whichever gateway.
 mod own_sessions;
 /// A relay before Redis that does harm.
-mod relay;
+pub(crate) mod relay;
 /// Redis over TLS.
 mod secure;
 /// A primary that Sentinels watch over.

@@ -5,23 +5,12 @@ use std::thread;
 
 use serde_json::json;
 
-use super::browser::Browser;
+use super::log_out;
 use super::provider::{Provider, Says};
-use super::shared::{ask, sharing};
-use super::{LOGIN, log_out};
+use super::shared::{ask, me, sharing, sign_in};
 use crate::cut_off::{half_write, listener};
 use crate::redis::server::Server;
 use crate::support::*;
-
-fn sign_in(gateway: &Gateway, provider: &Provider) -> String {
-    let mut browser = Browser::new(gateway);
-    browser.sign_in(provider, LOGIN);
-    format!("influxdb-oss-session={}", browser.session())
-}
-
-fn me(gateway: &Gateway, session: &str) -> u16 {
-    ask(gateway, session, get, "/api/v2/me").status
-}
 
 /// Has the provider not answer any more, which `gateway` has found out with `session`.
 fn fall_silent(provider: &Provider, gateway: &Gateway, session: &str) {

@@ -65,6 +65,8 @@ struct Inside {
     hides_keys: AtomicBool,
     /// From which ports tokens were asked for.
     ports: Mutex<Vec<u16>>,
+    /// Who wants the keys gets them when this lock can be had.
+    keys_behind: Mutex<Option<Arc<Mutex<()>>>>,
 }
 
 pub(super) struct Provider {
@@ -101,6 +103,7 @@ impl Provider {
             secret: Mutex::new(SECRET.to_owned()),
             hides_keys: AtomicBool::new(false),
             ports: Mutex::default(),
+            keys_behind: Mutex::default(),
         });
         let answering = Arc::clone(&inside);
         let behaviour = move |seen: &Seen, stream: &mut TcpStream| answering.answer(seen, stream);
@@ -120,6 +123,16 @@ impl Provider {
     /// From which ports of the gateway's tokens were asked for.
     pub(super) fn ports(&self) -> Vec<u16> {
         self.inside.ports.lock().unwrap().clone()
+    }
+
+    /// Gives its keys when this lock can be had.
+    pub(super) fn hold_keys_back(&self, gate: &Arc<Mutex<()>>) {
+        *self.inside.keys_behind.lock().unwrap() = Some(Arc::clone(gate));
+    }
+
+    /// How many refresh tokens are good.
+    pub(super) fn refreshable(&self) -> usize {
+        self.inside.refreshable.lock().unwrap().len()
     }
 
     /// Knows the gateway by another secret from now on.
@@ -248,6 +261,8 @@ impl Inside {
                 answer(stream, "503 Service Unavailable", "")
             }
             "/keys" => {
+                let gate = self.keys_behind.lock().unwrap().clone();
+                drop(gate.as_ref().map(|gate| gate.lock()));
                 let keys = json!({ "keys": *self.keys.lock().unwrap() });
                 answer(stream, "200 OK", &keys.to_string())
             }
@@ -264,7 +279,14 @@ impl Inside {
                     Says::Drip => drip(stream),
                 }
             }
-            "/revoke" => answer(stream, "200 OK", ""),
+            "/revoke" => {
+                let form = String::from_utf8(seen.body.clone()).unwrap();
+                self.refreshable
+                    .lock()
+                    .unwrap()
+                    .retain(|token, _| !form.contains(&format!("token={token}&")));
+                answer(stream, "200 OK", "")
+            }
             _ if path.starts_with("/authorize?") || path.starts_with("/logout?") => {
                 self.browse(path, stream)
             }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -50,6 +51,19 @@ pub(super) fn ask(
     path: &str,
 ) -> Answer {
     gateway.connect().send(&request(path, &[&cookie(session)]))
+}
+
+/// Somebody has signed in, long enough ago for the provider to be asked every millisecond.
+pub(super) fn sign_in(gateway: &Gateway, provider: &Provider) -> String {
+    let mut browser = Browser::new(gateway);
+    browser.sign_in(provider, LOGIN);
+    let begun = Instant::now();
+    wait_until("it is due", || begun.elapsed() > Duration::from_millis(2));
+    format!("influxdb-oss-session={}", browser.session())
+}
+
+pub(super) fn me(gateway: &Gateway, session: &str) -> u16 {
+    ask(gateway, session, get, "/api/v2/me").status
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod refresh;
 pub mod secrets;
 pub mod signin;
 pub mod state;
+mod unsaid;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::session::provider::{Granted, Granting};
 use crate::user::name::Username;
 pub use failure::Failure;
 use provider::Provider;
+use unsaid::Unsaid;
 
 /// How many log-out tokens that are no good a client may send in ten seconds. Only providers have any.
 const LOG_OUTS: u32 = 20;
@@ -32,12 +34,18 @@ pub struct Oidc {
     providers: Vec<Arc<Provider>>,
     admission: Arc<Admission>,
     failures: Failures,
+    unsaid: Unsaid,
 }
 
 impl Oidc {
     /// These `providers`, whose users `admission` lets in.
     pub fn new(providers: Vec<Arc<Provider>>, admission: Arc<Admission>) -> Self {
-        Self { providers, admission, failures: Failures::up_to(LOG_OUTS) }
+        Self {
+            providers,
+            admission,
+            failures: Failures::up_to(LOG_OUTS),
+            unsaid: Unsaid::default(),
+        }
     }
 
     /// The provider that is called so here.

@@ -46,6 +46,7 @@ pub struct Kept {
 }
 
 /// What a provider has confirmed.
+#[derive(Clone)]
 pub struct Confirmed {
     /// The user, with what they may do now.
     pub user: Arc<User>,

@@ -50,8 +50,10 @@ impl Provider {
         let form =
             Parameters::default().with("grant_type", "refresh_token").with("refresh_token", token);
         let given = self.ask_for_tokens(form).await;
-        if matches!(given, Err(NoTokens::Unavailable)) {
-            self.rest(Moment::now());
+        match given {
+            Ok(_) | Err(NoTokens::Refused) => self.end_silence(),
+            Err(NoTokens::Unfit) => {}
+            Err(NoTokens::Unavailable) => self.rest(Moment::now()),
         }
         given
     }

@@ -66,7 +66,22 @@ pub struct Settings {
 
 /// For how long a provider is not asked about sessions that has not answered.
 #[derive(Clone, Copy, Default)]
-pub struct Rest(Option<(Moment, Duration)>);
+pub struct Rest {
+    until: Option<(Moment, Duration)>,
+    silence: Silence,
+}
+
+/// Since when a provider has not answered about sessions, as far as this process knows.
+#[derive(Clone, Copy, Default)]
+enum Silence {
+    /// It has not answered yet.
+    #[default]
+    Unknown,
+    /// It has answered.
+    Over,
+    /// Since then, after it had answered.
+    Since(Moment),
+}
 
 /// The first rest, and the longest.
 const REST: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
@@ -99,22 +114,37 @@ impl Provider {
 
     /// Whether it is not to be asked about sessions at `now`: it has not answered a moment ago.
     pub(super) fn rests(&self, now: Moment) -> bool {
-        self.lock_rest().0.is_some_and(|(until, _)| now < until)
+        self.lock_rest().until.is_some_and(|(until, _)| now < until)
     }
 
     /// It has not answered at `now`.
     pub(super) fn rest(&self, now: Moment) {
         let mut rest = self.lock_rest();
-        let (until, pause) = rest.0.unwrap_or((now, REST.0));
+        let (until, pause) = rest.until.unwrap_or((now, REST.0));
         // Of many that have asked at the same time, the first tells.
         if now >= until {
-            rest.0 = Some((now.after(pause), (2 * pause).min(REST.1)));
+            rest.until = Some((now.after(pause), (2 * pause).min(REST.1)));
         }
     }
 
     /// It has answered, or is to be asked by another secret.
     pub fn go_on(&self) {
-        self.lock_rest().0 = None;
+        self.lock_rest().until = None;
+    }
+
+    /// It has answered about a session.
+    pub(super) fn end_silence(&self) {
+        self.lock_rest().silence = Silence::Over;
+    }
+
+    /// It has not answered about a session at `now`; returns since when that is so, for whichever session: what was before it
+    /// has answered another is over. `None` if it has answered about none in this process.
+    pub(super) fn fall_silent(&self, now: Moment) -> Option<Moment> {
+        let mut rest = self.lock_rest();
+        if let Silence::Over = rest.silence {
+            rest.silence = Silence::Since(now);
+        }
+        if let Silence::Since(since) = rest.silence { Some(since) } else { None }
     }
 
     fn lock_rest(&self) -> MutexGuard<'_, Rest> {

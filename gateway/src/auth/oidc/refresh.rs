@@ -2,10 +2,13 @@
 //! and in which groups.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Oidc;
 use super::exchange::{NoTokens, Tokens};
+use super::logout::give_back;
 use super::provider::Provider;
+use super::unsaid::say_later;
 use crate::auth::Auth;
 use crate::clock::Moment;
 use crate::jwt::claims::Groups;
@@ -16,6 +19,9 @@ use crate::session::store::{SessionStore, StoreError};
 use crate::session::token::SessionToken;
 use crate::session::{EndReason, Session};
 use crate::user::User;
+
+/// How long a request waits for what a provider says. The provider has longer, so that nothing it gives is lost.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether `session`, that of `token`, goes on at `now`. Whoever asks waits for the provider if it has to be asked, so that
 /// what it says counts for this request already; not for long.
@@ -60,7 +66,12 @@ pub async fn goes_on(
         lease: Lease::fresh(),
     };
     // By itself: a refresh token is good once, whether the client waits for it or not.
-    tokio::spawn(asking.ask()).await.unwrap_or(Ok(true))
+    let asked = tokio::spawn(asking.clone().ask());
+    if let Ok(answer) = tokio::time::timeout(PATIENCE, asked).await {
+        return answer.unwrap_or(Err(StoreError::Unavailable));
+    }
+    let now = Moment::now();
+    asking.fall_silent(None, asking.provider.fall_silent(now), now).await
 }
 
 async fn end(
@@ -73,6 +84,7 @@ async fn end(
 }
 
 /// A question about a session.
+#[derive(Clone)]
 struct Asking {
     oidc: Arc<Oidc>,
     provider: Arc<Provider>,
@@ -101,7 +113,10 @@ impl Asking {
         }
         if self.provider.rests(now) {
             // Nobody was asked: another gateway may be asking.
-            return self.fall_silent(None, now).await;
+            return self.fall_silent(None, self.provider.fall_silent(now), now).await;
+        }
+        if self.oidc.unsaid.has(self.session.id()) {
+            return Ok(true);
         }
         let turn = (every, self.lease);
         let right = self.sessions.begin_refresh(&self.session, &self.token, turn, now).await?;
@@ -115,14 +130,24 @@ impl Asking {
             return self.confirm(kept, None).await;
         };
         match self.provider.refresh(refresh).await {
-            Ok(tokens) => self.take(kept, tokens).await,
+            Ok(tokens) => {
+                let fresh = tokens.refresh_token.clone();
+                let goes_on = self.take(kept, tokens).await;
+                // Whoever has ended the session meanwhile knew of the one before.
+                if let (Ok(false), Some(fresh)) = (&goes_on, fresh) {
+                    give_back(Arc::clone(&self.provider), fresh);
+                }
+                goes_on
+            }
             Err(NoTokens::Refused) => {
                 let (name, id) = (&self.session.user().name, &self.provider.id);
                 log::info!("oidc: {id} says that {name} is not signed in any more");
                 end(&self.sessions, &self.session, EndReason::Revoked).await
             }
-            Err(NoTokens::Unfit | NoTokens::Unavailable) => {
-                self.fall_silent(Some(self.lease), now).await
+            // What it answers about others says nothing of this one.
+            Err(NoTokens::Unfit) => self.fall_silent(Some(self.lease), None, now).await,
+            Err(NoTokens::Unavailable) => {
+                self.fall_silent(Some(self.lease), self.provider.fall_silent(now), now).await
             }
         }
     }
@@ -206,13 +231,27 @@ impl Asking {
             (user, token)
         };
         let confirmed = Confirmed { user, token, kept, lease: self.lease };
-        self.sessions.confirm(&self.session, &self.token, confirmed, Moment::now()).await
+        let now = Moment::now();
+        let goes_on = self.sessions.confirm(&self.session, &self.token, &confirmed, now).await;
+        if goes_on.is_err() {
+            let provider = (Arc::clone(&self.oidc), Arc::clone(&self.provider));
+            let session = (Arc::clone(&self.session), self.token.clone());
+            say_later(provider, Arc::clone(&self.sessions), session, confirmed);
+        }
+        goes_on
     }
 
-    /// The provider cannot be asked: the session lives on for a while.
-    async fn fall_silent(&self, lease: Option<Lease>, now: Moment) -> Result<bool, StoreError> {
+    /// The provider cannot be asked: the session lives on for a while. That is counted from when the provider has first not
+    /// answered about this session, or from when it has not answered `others` any more if that is later.
+    async fn fall_silent(
+        &self,
+        lease: Option<Lease>,
+        others: Option<Moment>,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
         let since = self.sessions.fall_silent(&self.session, lease, now).await?;
         let Some(since) = since else { return Ok(self.over()) };
+        let since = others.map_or(since, |others| others.max(since));
         if now.since(since) < self.provider.settings.load().grace {
             return Ok(true);
         }

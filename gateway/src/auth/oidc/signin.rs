@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::exchange::NoTokens;
 use super::provider::Provider;
+use super::refresh::PATIENCE;
 use super::state::{LIFE, State};
 use super::{Failure, Oidc};
 use crate::audit::{Event, EventKind};
@@ -146,7 +147,9 @@ async fn exchange(
     let access_token = tokens.access_token.as_ref().map(|token| token.as_str());
     let expected = Expected { nonce: state.nonce(), access_token };
     let id_token = tokens.id_token.as_ref().ok_or(Failure::Token)?;
-    let verified = provider.verify(id_token, expected).await.ok_or(Failure::Unavailable)?;
+    let left = PATIENCE.saturating_sub(Moment::now().since(asked));
+    let verified = tokio::time::timeout(left, provider.verify(id_token, expected)).await;
+    let verified = verified.ok().flatten().ok_or(Failure::Unavailable)?;
     let signed_in = verified.map_err(|refusal| {
         log::info!("oidc: an ID token of {} is refused: {refusal}", provider.id);
         // Of a clock that goes wrong there, no client is guilty.

@@ -76,16 +76,16 @@ impl SessionStore {
         &self,
         session: &Arc<Session>,
         token: &SessionToken,
-        confirmed: Confirmed,
+        confirmed: &Confirmed,
         now: Moment,
     ) -> Result<bool, StoreError> {
         if let Self::Redis(redis) = self
-            && !Box::pin(provider_asked::confirm(redis, token, &confirmed, now)).await?
+            && !Box::pin(provider_asked::confirm(redis, token, confirmed, now)).await?
         {
             session.end();
             return Ok(false);
         }
-        let Confirmed { user, token, kept, .. } = confirmed;
+        let Confirmed { user, token, kept, .. } = confirmed.clone();
         if let Some(half) = session.provider() {
             half.confirm(token, kept, now);
         }
