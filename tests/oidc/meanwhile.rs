@@ -93,7 +93,8 @@ fn the_log_says_why_groups_cannot_be_read_any_more() {
         });
         wait_for_the_end(&gateway, &browser);
         let told = format!("the groups of eva-0815, of keycloak, cannot be read: {why}");
-        assert!(gateway.has_logged(&told), "{why}: {}", gateway.log());
+        // The log is written in the background.
+        wait_until("it is said", || gateway.has_logged(&told));
     }
     assert!(!gateway.has_logged("is in no group any more"), "{}", gateway.log());
 }
