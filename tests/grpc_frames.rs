@@ -360,12 +360,8 @@ fn a_removed_token_ends_its_call_with_the_next_message() {
     connection.write(&frame(DATA, 0, stream, &[0; 5]));
     let answer = connection.finish(stream).answer();
     assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("16")));
-    loop {
-        // Before it was gone it may have made a call more.
-        if let Told::Cancelled(reason) = upstream.next() {
-            break assert_eq!(reason, h2::Reason::CANCEL);
-        }
-    }
+    // Before it was gone it may have made a call more, and may have lost that before its answer.
+    while !matches!(upstream.next(), Told::Cancelled(h2::Reason::CANCEL)) {}
 }
 
 #[test]
