@@ -2,6 +2,7 @@
 //! others do to the session.
 
 use super::*;
+use crate::session::origin::Origin;
 use crate::session::provider::{Confirmed, Kept, Lease, ProviderHalf, Right};
 use crate::session::redis::provider_asked;
 use crate::user::password::{Cost, Memory, Password, PasswordHash, PasswordMark};
@@ -72,7 +73,8 @@ fn a_gateway_hears_what_others_do_to_a_session_that_it_has_written_itself() {
             let (here, token) = (&stage.stores[0], SessionToken::generate());
             let half = ProviderHalf::new("corp".into(), None, Kept::default(), at(0));
             let session = Session::start(token.id(), Arc::new(user("ada")), None, at(0));
-            let session = session.with_provider(half);
+            let from = Origin::new("https://idp.test", "0815", None);
+            let session = session.with_origin(from).with_provider(half);
             here.create(&token, session, Some(marks.0), at(0)).await.unwrap();
             let session = stage.find(0, &token, at(1)).await.unwrap();
             let watch = here.watch(&session);
