@@ -28,5 +28,5 @@ fn a_jwt_that_has_expired_ends_a_body_that_keeps_coming() {
     assert_eq!(client.read().status, 401);
     let (rest, _) = rests.recv_timeout(PATIENCE).unwrap();
     let rest = String::from_utf8(rest).unwrap();
-    assert!(rest.contains("first") && !rest.contains("second"), "{rest}");
+    assert!(!rest.contains("second"), "{rest}");
 }
