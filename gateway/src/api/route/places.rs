@@ -16,18 +16,10 @@ pub fn is_below(path: &str, folder: &str) -> bool {
 /// Whether InfluxDB's own pages have `path`: not what is an API of some version, and not what
 /// tells of the server's insides.
 pub(super) fn is_page(path: &str) -> bool {
-    const NO_PAGES: [&str; 7] = [
-        "/api",
-        "/arrow.flight.protocol.FlightService",
-        "/debug",
-        "/metrics",
-        "/private",
-        "/query",
-        "/write",
-    ];
-    // InfluxDB reads everything that begins with /v1 as an API.
+    const NO_PAGES: [&str; 6] = ["/api", "/debug", "/metrics", "/private", "/query", "/write"];
+    // InfluxDB reads everything that begins with /v1 as an API, and gRPC of InfluxDB 3 is one.
     path.starts_with('/')
-        && !path.starts_with("/v1")
+        && !["/v1", "/arrow.flight."].iter().any(|head| path.starts_with(head))
         && !NO_PAGES.iter().any(|head| is_below(path, head))
 }
 

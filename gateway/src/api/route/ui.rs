@@ -16,9 +16,6 @@ pub enum Ui {
     },
 }
 
-/// gRPC of InfluxDB 3 is no page.
-const GRPC: &str = "/arrow.flight.";
-
 impl Ui {
     /// Whether there are any pages.
     pub fn is_open(self) -> bool {
@@ -45,7 +42,7 @@ impl Ui {
     /// those of a version, which are InfluxDB's.
     pub(super) fn has(self, path: &str) -> bool {
         let Self::Sessions { is_apart } = self else { return false };
-        !path.starts_with(GRPC) && (is_page(path) || (is_apart && is_of_its_own_api(path)))
+        is_page(path) || (is_apart && is_of_its_own_api(path))
     }
 }
 
