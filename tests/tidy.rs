@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 13] = [
 ];
 
 /// What everybody may use, and uses nothing.
-const GROUND: [&str; 11] = [
+const GROUND: [&str; 12] = [
     "clock",
     "metrics",
     "hex",
@@ -32,6 +32,7 @@ const GROUND: [&str; 11] = [
     "file_identity",
     "request_meta",
     "background_writer",
+    "quiet_threads",
     "service_manager",
     "seal",
     "seeds",
@@ -78,8 +79,7 @@ const DOORS: [(&str, &[&str]); 19] = [
             "net/handed",
             "tasks/upgrade",
             "clock",
-            "directory/hash_pool",
-            "auth/apart",
+            "quiet_threads",
             "metrics/process",
             "session/redis/roster",
         ],

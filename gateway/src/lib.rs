@@ -44,9 +44,9 @@
 //! - A module uses itself and the floors below it; modules on one floor are strangers:
 //!   `cli`, `app`, then `admin`, `config`, `proxy` and `tasks`, `net`, `gateway`, `api`, `auth`, `audit`,
 //!   `session`, `directory` and `jwt`, `user`, `process_log` and `spans`, then `clock`, `limits`, `metrics`, `toml_reader`,
-//!   `file_identity`, `request_meta`, `background_writer`, `seal`, `seeds` and `service_manager`. Files of one folder do not
-//!   use each other in circles. A test reads the sources and says so. Above `cli`, and not in the program:
-//!   `internals`.
+//!   `file_identity`, `request_meta`, `background_writer`, `quiet_threads`, `seal`, `seeds` and `service_manager`. Files of
+//!   one folder do not use each other in circles. A test reads the sources and says so. Above `cli`, and not in the
+//!   program: `internals`.
 //! - A request is forwarded for somebody, or because its path is public: the only way through takes
 //!   a [`Caller`](auth::credential::Caller).
 //! - A secret is not a key: stores take a [`SessionId`](session::token::SessionId), which only a
@@ -92,6 +92,7 @@ mod file_identity;
 mod hex;
 mod limits;
 mod metrics;
+mod quiet_threads;
 mod request_meta;
 mod seal;
 mod seeds;

@@ -2,29 +2,22 @@
 //! floods the gateway with tokens slows down other tokens that nobody knows yet, and no request of a session.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
+
+use crate::quiet_threads::{self, WayIn};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// How many may wait. The slowest algorithm has verified so many within a second.
 const WAITING: usize = 4096;
 
-/// How much less a signature matters than a request that is forwarded, as the `nice` of its thread.
-const NICE: i32 = 10;
+/// A thread.
+struct Apart(WayIn<Job>);
 
-/// A thread, started with the first signature: threads do not survive a process going to the background.
-#[derive(Default)]
-struct Apart {
-    jobs: OnceLock<Sender<Job>>,
-    opening: Mutex<()>,
-}
-
-static APART: Apart = Apart { jobs: OnceLock::new(), opening: Mutex::new(()) };
+static APART: Apart = Apart(WayIn::new());
 
 /// Too many wait, or there is no thread.
 #[derive(Debug)]
@@ -47,34 +40,24 @@ impl Apart {
             // A client that has left does not want it.
             let _ = answer.send(work());
         });
-        self.jobs()?.try_send(job).map_err(|_full| Busy)?;
+        self.0.open(start)?.try_send(job).map_err(|_full| Busy)?;
         answered.await.map_err(|_panicked| Busy)
     }
+}
 
-    fn jobs(&self) -> Result<&Sender<Job>, Busy> {
-        if let Some(jobs) = self.jobs.get() {
-            return Ok(jobs);
-        }
-        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(jobs) = self.jobs.get() {
-            return Ok(jobs);
-        }
-        let (jobs, queue) = bounded(WAITING);
-        match thread::Builder::new().name("signatures".to_owned()).spawn(move || serve(&queue)) {
-            Ok(_thread) => Ok(self.jobs.get_or_init(|| jobs)),
-            Err(error) => {
-                log::error!("no thread could be started to verify signatures: {error}");
-                Err(Busy)
-            }
+fn start() -> Result<Sender<Job>, Busy> {
+    let (jobs, queue) = bounded(WAITING);
+    match thread::Builder::new().name("signatures".to_owned()).spawn(move || serve(&queue)) {
+        Ok(_thread) => Ok(jobs),
+        Err(error) => {
+            log::error!("no thread could be started to verify signatures: {error}");
+            Err(Busy)
         }
     }
 }
 
 fn serve(queue: &Receiver<Job>) {
-    // Of this thread alone, on Linux. Where it is not allowed, it goes on as before.
-    if let Err(error) = setpriority_process(None, NICE) {
-        log::debug!("verifying signatures at the usual priority: {error}");
-    }
+    quiet_threads::matter_less();
     for job in queue {
         // Whoever waits for it is told by the answer that never comes.
         let _ = catch_unwind(AssertUnwindSafe(job));
@@ -91,7 +74,7 @@ mod tests {
     fn a_panic_costs_one_answer_and_so_many_may_wait() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let room: &'static Apart = Box::leak(Box::default());
+            let room: &'static Apart = Box::leak(Box::new(Apart(WayIn::new())));
             let panicked = room.run(|| -> u8 { panic!("on purpose") }).await;
             assert!(matches!(panicked, Err(Busy)));
             // Nothing else is done while this waits.

@@ -2,17 +2,16 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use super::Claim;
 use super::admission::Admission;
 pub use super::admission::{Overloaded, QueueLimits};
+use crate::quiet_threads::{self, WayIn};
 use crate::user::password::{Cost, Memory};
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
@@ -26,14 +25,8 @@ pub struct HashPool {
     admission: Admission,
     workers: usize,
     cost: Cost,
-    /// The way in. Opened at the first hash: threads do not survive a process going to the
-    /// background.
-    jobs: OnceLock<Sender<Job>>,
-    opening: Mutex<()>,
+    way_in: WayIn<Job>,
 }
-
-/// How much less a hash matters than a request that is forwarded, as the `nice` of its thread.
-const NICE: i32 = 10;
 
 /// How long a thread waits for the next hash before it wipes what the last one has left. Whoever is next in the queue is there
 /// sooner.
@@ -42,13 +35,8 @@ const SOON: Duration = Duration::from_millis(10);
 impl HashPool {
     /// A pool with a thread for each permit of `line`; new hashes are made at `cost`.
     pub fn new(line: QueueLimits, cost: Cost) -> Self {
-        Self {
-            admission: Admission::new(line),
-            workers: line.at_once,
-            cost,
-            jobs: OnceLock::new(),
-            opening: Mutex::default(),
-        }
+        let (admission, workers) = (Admission::new(line), line.at_once);
+        Self { admission, workers, cost, way_in: WayIn::new() }
     }
 
     /// What a new hash costs.
@@ -78,22 +66,11 @@ impl HashPool {
         Ok(answered.await.expect("hashing does not panic"))
     }
 
-    /// The way in. Where the system has no thread to give, whoever comes next tries again.
     fn jobs(&self) -> Result<&Sender<Job>, Overloaded> {
-        if let Some(jobs) = self.jobs.get() {
-            return Ok(jobs);
-        }
-        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(jobs) = self.jobs.get() {
-            return Ok(jobs);
-        }
-        match start(self.workers, self.cost) {
-            Ok(jobs) => Ok(self.jobs.get_or_init(|| jobs)),
-            Err(error) => {
-                log::error!("no thread could be started to hash passwords: {error}");
-                Err(Overloaded)
-            }
-        }
+        self.way_in.open(|| start(self.workers, self.cost)).map_err(|error| {
+            log::error!("no thread could be started to hash passwords: {error}");
+            Overloaded
+        })
     }
 }
 
@@ -117,10 +94,7 @@ fn start(workers: usize, cost: Cost) -> io::Result<Sender<Job>> {
 }
 
 fn serve(queue: &Receiver<Job>, cost: Cost) {
-    // Of this thread alone, on Linux. Where it is not allowed, hashing goes on as before.
-    if let Err(error) = setpriority_process(None, NICE) {
-        log::debug!("hashing at the usual priority: {error}");
-    }
+    quiet_threads::matter_less();
     let mut memory = Memory::new(cost);
     while let Some(job) = next(queue, &mut memory) {
         if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
