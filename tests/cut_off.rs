@@ -115,6 +115,15 @@ fn f_08_others_are_not_touched() {
     assert!(upstream.saw_nothing());
 }
 
+/// Sends the first half of a write over HTTP/2, by the cookie of `session`; on which stream.
+pub(crate) fn begin_write(connection: &mut Connection, session: &str) -> u32 {
+    let stream = connection.next_stream();
+    let fields = [&head("POST", "/api/v2/write")[..], &[("cookie", session)]].concat();
+    connection.write(&frame(HEADERS, END_HEADERS, stream, &block(&fields)));
+    connection.write(&frame(DATA, 0, stream, b"first"));
+    stream
+}
+
 #[test]
 fn f_08_over_http_2_it_is_cut_off_at_the_next_piece() {
     for (what, happens) in EVENTS {
@@ -124,10 +133,7 @@ fn f_08_over_http_2_it_is_cut_off_at_the_next_piece() {
         let secure = SecureGateway::start_with(upstream, "", config);
         let session = secure.gateway.sign_in("ada");
         let mut connection = Connection::open(&secure, &[]);
-        let stream = connection.next_stream();
-        let fields = [&head("POST", "/api/v2/write")[..], &[("cookie", &*session)]].concat();
-        connection.write(&frame(HEADERS, END_HEADERS, stream, &block(&fields)));
-        connection.write(&frame(DATA, 0, stream, b"first"));
+        let stream = begin_write(&mut connection, &session);
         heads.recv_timeout(PATIENCE).expect("the head has reached the upstream");
         happens(&secure.gateway, &session);
         connection.write(&frame(DATA, END_STREAM, stream, b"second"));

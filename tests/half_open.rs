@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::cut_off::{half_write, listener};
+use crate::cut_off::{begin_write, half_write, listener};
 use crate::frames::*;
 use crate::gateway_tokens;
 use crate::h2_upstream::{H2Upstream, Told};
@@ -122,10 +122,7 @@ fn a_body_that_stalls_is_cut_over_http_2_too() {
     let secure = SecureGateway::start_with(upstream, "", "[limits]\nbody = \"300ms\"\n");
     let session = secure.gateway.sign_in("ada");
     let mut connection = Connection::open(&secure, &[]);
-    let stream = connection.next_stream();
-    let fields = [&head("POST", "/api/v2/write")[..], &[("cookie", &*session)]].concat();
-    connection.write(&frame(HEADERS, END_HEADERS, stream, &block(&fields)));
-    connection.write(&frame(DATA, 0, stream, b"first"));
+    let stream = begin_write(&mut connection, &session);
     heads.recv_timeout(PATIENCE).unwrap();
     assert_eq!(connection.finish(stream).answer().status, 408);
     let (rest, _) = rests.recv_timeout(PATIENCE).expect("the upstream is left");
