@@ -245,6 +245,7 @@ fn f_18_identities_of_other_proxies_and_method_overrides_never_pass_from_clients
                 name.replace('-', "_"),
                 name.replace('-', ".").to_uppercase(),
                 name.to_lowercase().replacen('-', "_", 1),
+                name.replace('-', "~").replacen('~', "+", 1),
             ];
             let lines: Vec<_> = spelled.iter().map(|name| format!("{name}: mallory")).collect();
             let mut lines: Vec<_> = lines.iter().map(String::as_str).collect();
