@@ -61,7 +61,8 @@ fn a_busy_session_is_written_down_as_often_as_touch_interval_says() {
     }
     let intervals = u64::try_from(start.elapsed().as_millis() / 100).unwrap();
     eprintln!("{requests} requests in {intervals} intervals: {written} scripts");
-    assert!(written <= 2 * intervals + 10, "{written} in {intervals} intervals");
+    // Written down, and read again: twice where the word that it has changed comes after the first time.
+    assert!(written <= 3 * intervals + 10, "{written} in {intervals} intervals");
     assert!(written >= intervals / 4, "it would have idled out: {written}");
 }
 
