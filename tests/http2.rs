@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -62,6 +62,15 @@ fn an_answer_to_head_has_no_body() {
     ] {
         let answer = connection.ask("HEAD", path, &[("cookie", cookie)]);
         assert_eq!((answer.status, answer.body.len()), (status, 0), "{path}");
+    }
+    // Nor has one that says why there is no other.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let secure = SecureGateway::start(nobody);
+    let session = secure.gateway.sign_in("ada");
+    let mut connection = Connection::open(&secure, &[]);
+    for (path, cookie) in [("/api/v2/buckets", &*session), ("/health", "a=b")] {
+        let answer = connection.ask("HEAD", path, &[("cookie", cookie)]);
+        assert_eq!((answer.status, answer.body.len()), (502, 0), "{path}");
     }
 }
 

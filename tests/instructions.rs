@@ -8,7 +8,7 @@ use crate::support::*;
 /// What is counted, each with all that it calls: a name for people, and the function. An `async`
 /// function works in its `{{closure}}`.
 const COUNTED: [(&str, &str); 14] = [
-    ("request", "influx_gateway::net::server::Front<P>::serve::{{closure}}"),
+    ("request", "influx_gateway::net::server::Front<P,W>::serve::{{closure}}"),
     ("read-head", "influx_gateway::net::http1::framer::Framer::next"),
     ("request-id", "influx_gateway::gateway::request_id::RequestId::of"),
     ("client-info", "influx_gateway::gateway::client_info::TrustedProxies::client_info"),

@@ -435,3 +435,39 @@ fn f_41_so_is_what_pingora_cannot_hold() {
     assert_eq!(refused.each_ref().map(|answer| answer.status), [431, 414, 414, 431]);
     check_manners(gateway, &ordinary, &refused);
 }
+
+/// What an upstream says that is no good HTTP, and the status that the client gets.
+const UNCLEAR: [(&str, u16); 6] = [
+    ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", 200),
+    ("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", 200),
+    ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200),
+    ("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 204),
+    ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204),
+    ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 502),
+];
+
+#[test]
+fn an_answer_says_one_thing_of_its_body() {
+    for (said, status) in UNCLEAR {
+        let upstream = Upstream::behaving(move |_, stream| {
+            let _ = stream.write_all(said.as_bytes());
+            false
+        });
+        let gateway = Gateway::start(upstream.address);
+        let written = format!(
+            "POST /api/v2/write HTTP/1.1\r\nHost: gateway.test\r\n{TOKEN}\r\nContent-Length: 2\r\n\r\na="
+        );
+        for request in [get("/api/v2/buckets", &[TOKEN]), get("/health", &[]), written] {
+            let answer = gateway.connect().send(&request);
+            assert_eq!(answer.status, status, "{said}");
+            let coding = answer.header("transfer-encoding");
+            assert!(coding.is_none_or(|coding| coding == "chunked" && status == 200), "{said}");
+            if status != 502 {
+                // What came in chunks may be read whole first, and has a length then.
+                let is_said = coding.is_some() || status == 204;
+                assert_eq!(answer.header("content-length").is_none(), is_said, "{said}");
+                assert_eq!(answer.text(), if status == 204 { "" } else { "ok" }, "{said}");
+            }
+        }
+    }
+}

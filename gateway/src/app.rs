@@ -168,7 +168,8 @@ fn build(
 ) -> Built {
     counted::begin(&config, &listeners.clients);
     let (tls_files, tls) = upstream_tls.unzip();
-    let upstreams::Made { upstreams, own_requests, ui_files } = upstreams::of(&config, tls, ui);
+    let upstreams::Made { upstreams, own_requests, ui_requests, ui_files } =
+        upstreams::of(&config, tls, ui);
     let upstream = Arc::clone(&upstreams.influxdb);
     let client = Arc::clone(&own_requests) as Arc<dyn UpstreamClient>;
     let shared =
@@ -192,13 +193,13 @@ fn build(
     let concurrency = ConcurrencyLimits::new(limits);
     let open = OpenRequests::default();
     let (spans, send_spans) = tasks::spans(config.tracing.as_ref()).unzip();
-    let proxy = Proxy::new(
+    let proxy = Arc::new(Proxy::new(
         Arc::clone(&gateway),
         upstreams.clone(),
-        own_requests,
+        (own_requests, ui_requests),
         Arc::clone(&concurrency),
         (open.clone(), spans.clone()),
-    );
+    ));
 
     let effective = Arc::new(ArcSwap::from_pointee(config.effective.clone()));
     let in_force = InForce {
@@ -221,7 +222,8 @@ fn build(
     let Listeners { clients, admin, acceptance } = listeners;
     let in_use = admin::certificates(&clients, tls_files.as_ref());
     let front = Front {
-        proxy: Arc::new(proxy.into_service(server.conf(), &config.limits)),
+        proxy: Arc::new(proxy.service(server.conf(), &config.limits)),
+        whole: Some(proxy),
         gateway: Arc::clone(&gateway),
         connections: connections.clone(),
         concurrency,

@@ -6,8 +6,8 @@
 //!
 //! # Reading order
 //! [`gateway`] is the life of a request: [`Gateway::handle`](gateway::Gateway::handle) decides whether it
-//! is answered, rejected or forwarded. Around it: [`phases`](proxy::phases) calls it from Pingora's phases and
-//! forwards, [`net`] reads connections, [`tasks`] run beside, [`admin`] answers operators. Below it: [`api`] (HTTP without sockets),
+//! is answered, rejected or forwarded. Around it: [`proxy`] calls it and forwards, what has come whole by
+//! [itself](proxy::direct), and other requests in Pingora's [`phases`](proxy::phases); [`net`] reads connections, [`tasks`] run beside, [`admin`] answers operators. Below it: [`api`] (HTTP without sockets),
 //! [`auth`] (sign in, authenticate, sign out), [`session`] and [`directory`], [`user`].
 //! [`config`] reads what can be configured, [`app`] puts everything together, [`cli`] is the
 //! command line.

@@ -1,14 +1,18 @@
-//! Forwarding: what Pingora does with a request as [`gateway`](crate::gateway) decides.
+//! Forwarding: what is done with a request as [`gateway`](crate::gateway) decides.
 //!
-//! Start at [`phases`].
+//! Start at [`handle`]: a request that has come whole goes from there to [`exchange`], any other by Pingora's [`phases`].
 
 mod access_line;
 mod answer;
+mod answer_framing;
 mod context;
 mod cors;
 mod counted;
+pub mod direct;
 mod downstream;
+mod exchange;
 mod grpc;
+mod handle;
 pub mod head;
 mod held;
 mod http10;
@@ -18,6 +22,7 @@ mod measured;
 mod missing_tokens;
 mod outcome;
 mod page_answer;
+mod passing;
 pub mod phases;
 mod receive;
 mod request_body;
@@ -36,9 +41,10 @@ use std::sync::Arc;
 
 use pingora::Error;
 use pingora::apps::HttpServerOptions;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::configuration::ServerConf;
-use pingora_proxy::{HttpProxy, http_proxy};
+use pingora_proxy::http_proxy;
 
 use crate::api::Response;
 use crate::api::forward::Forward;
@@ -47,14 +53,17 @@ use crate::gateway::Gateway;
 use crate::gateway::access_log;
 use crate::gateway::policy::Policy;
 use crate::gateway::response_headers::Recipient;
+use crate::gateway::traceparent::TraceParent;
 use crate::limits::Limits;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::http1::connection::Connection;
 use crate::net::open_requests::OpenRequests;
 use crate::spans::Spans;
 use context::Context;
+use direct::Service;
 use missing_tokens::MissingTokens;
 use outcome::Outcome;
+use phases::Phases;
 use upstream::Upstream;
 use upstream_client::OwnRequests;
 use upstream_rewrite::UpstreamRewrite;
@@ -63,10 +72,14 @@ use upstreams::Upstreams;
 /// The client's side of a request. Pingora says `Session`, which is our word for something else.
 pub type Downstream = pingora_proxy::Session;
 
+/// How much of an answer waits to be sent, in bytes.
+const UNREAD: usize = 64 * 1024;
+
 /// Forwards requests as the gateway decides.
 pub struct Proxy {
     gateway: Arc<Gateway>,
     upstreams: Upstreams,
+    /// What the gateway sends to InfluxDB by itself.
     own_requests: Arc<OwnRequests>,
     /// The same to the server of the pages, if that is another.
     ui_requests: Option<OwnRequests>,
@@ -82,12 +95,11 @@ impl Proxy {
     pub fn new(
         gateway: Arc<Gateway>,
         upstreams: Upstreams,
-        own_requests: Arc<OwnRequests>,
+        (own_requests, ui_requests): (Arc<OwnRequests>, Option<OwnRequests>),
         concurrency: Arc<ConcurrencyLimits>,
         (open, spans): (OpenRequests, Option<Arc<Spans>>),
     ) -> Self {
         let missing_tokens = MissingTokens::default();
-        let ui_requests = upstreams.ui.clone().map(OwnRequests::new);
         Self {
             gateway,
             upstreams,
@@ -101,8 +113,8 @@ impl Proxy {
     }
 
     /// The same as Pingora runs it.
-    pub fn into_service(self, conf: &Arc<ServerConf>, limits: &Limits) -> HttpProxy<Self> {
-        let mut proxy = http_proxy(conf, self);
+    pub fn service(self: &Arc<Self>, conf: &Arc<ServerConf>, limits: &Limits) -> Service {
+        let mut proxy = http_proxy(conf, Phases(Arc::clone(self)));
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(limits.keepalive);
         proxy.server_options = Some(options);
@@ -110,8 +122,15 @@ impl Proxy {
         h2.max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
         h2.max_concurrent_streams(limits.http2_streams);
         h2.max_pending_accept_reset_streams(limits.http2_resets);
+        // Of an answer that its client does not read, so much is kept; 400 KiB by default.
+        h2.max_send_buffer_size(UNREAD);
         proxy.h2_options = Some(h2);
-        proxy
+        Service { proxy: Arc::clone(self), pingora: Arc::new(proxy) }
+    }
+
+    /// For a request that begins now.
+    fn context(&self) -> Context {
+        Context::new(self.gateway.policy(), self.open.begin())
     }
 
     /// Has `context` use a connection to the upstream, if there is one to be had and the session still
@@ -150,12 +169,59 @@ impl Proxy {
         }
     }
 
+    /// Makes of a `request`, without what is of this hop only, what goes upstream: sets the identity.
+    fn rewrite_request(&self, request: &mut RequestHeader, context: &mut Context) {
+        let forward = context.forward.as_ref().expect("nothing is forwarded without leave");
+        let rewrite = self.rewrite(context);
+        let trace = context.trace.or_else(|| TraceParent::of(&request.headers));
+        head::rewrite(request, |request| {
+            rewrite.apply(request, forward, &context.client);
+            trace.inspect(|trace| trace.put(&mut request.headers));
+        });
+        context.trace = trace;
+    }
+
+    /// Removes from the head of an answer what is the upstream's and the gateway's business only.
+    fn clear(&self, response: &mut ResponseHeader, context: &mut Context) -> pingora::Result<()> {
+        let begins = websocket::begins(response, context)?;
+        answer_framing::mend(response)?;
+        if context.is_call {
+            grpc::note(&response.headers, context);
+        }
+        self.rewrite(context).clear(response)?;
+        if begins {
+            websocket::agree(response)?;
+        }
+        if context.is_page() {
+            page_answer::adapt(response, self.upstream(context))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Completes the head of the upstream's answer, and acts on its status: a 401 or 403 has the session checked.
+    async fn complete(
+        &self,
+        downstream: &mut Downstream,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        answer::heed(self, response.status, context).await;
+        http10::unchunk(downstream, response);
+        downstream::keep_while_interim(downstream, response.status);
+        if downstream.is_process_shutting_down() || self.gateway.readiness().is_leaving() {
+            downstream.set_keepalive(None);
+        }
+        rest::note_head(downstream, response, context);
+        answer::complete(downstream, response, context)
+    }
+
     /// Where a request goes.
     fn upstream(&self, context: &Context) -> &Arc<Upstream> {
         self.upstreams.of(context.forward.as_ref())
     }
 
-    /// The same, for the gateway's own requests.
+    /// The same, for what the gateway sends by itself.
     fn server(&self, context: &Context) -> &OwnRequests {
         self.ui_requests.as_ref().filter(|_| context.is_apart()).unwrap_or(&self.own_requests)
     }
@@ -163,7 +229,9 @@ impl Proxy {
     /// Counts a request that is over, and tells of it.
     // By itself, for `make bench-operating` to see it.
     #[inline(never)]
-    fn conclude(&self, downstream: &Downstream, context: &Context) {
+    fn conclude(&self, downstream: &Downstream, context: &mut Context) {
+        // By now it has its connection back.
+        context.slot = None;
         let outcome = Outcome::of(downstream, context);
         counted::count(downstream, context, &outcome);
         if access_log::is_wanted() {

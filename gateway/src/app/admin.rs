@@ -24,6 +24,7 @@ use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::net::listener::{Bound, Listener, Open, bind_unix};
 use crate::net::server::{Front, Server};
+use crate::proxy::Proxy;
 use crate::proxy::upstream::tls::UpstreamFiles;
 use crate::session::store::SessionStore;
 use crate::tasks::upgrade::Takeover;
@@ -115,6 +116,7 @@ pub(super) fn add(
         reloads,
     };
     let front = Front {
+        whole: None::<Arc<Proxy>>,
         proxy: Arc::new(AdminService(Arc::new(admin))),
         gateway,
         connections: Connections::new(CONNECTIONS, CONNECTIONS),

@@ -13,8 +13,10 @@ use crate::proxy::upstreams::Upstreams;
 /// What is made of a configuration.
 pub(super) struct Made {
     pub(super) upstreams: Upstreams,
-    /// The gateway's own requests, which go to InfluxDB.
+    /// Requests that the gateway sends to InfluxDB by itself.
     pub(super) own_requests: Arc<OwnRequests>,
+    /// The same to the server of the pages, if that is another.
+    pub(super) ui_requests: Option<OwnRequests>,
     /// The files by which the server of the pages is known.
     pub(super) ui_files: Option<Watched>,
 }
@@ -29,6 +31,7 @@ pub(super) fn of(config: &Config, tls: Option<UpstreamTls>, ui: Known) -> Made {
     let ui = config.ui.as_ref();
     let ui = ui.map(|ui| Upstream::new(&ui.authority, ui_tls, &config.limits, sources));
     let ui_files = files.zip(ui.clone()).map(|(files, ui)| files.watched(ui));
-    let own_requests = Arc::new(OwnRequests::new(Arc::clone(&influxdb)));
-    Made { upstreams: Upstreams { influxdb, ui }, own_requests, ui_files }
+    let own_requests = Arc::new(OwnRequests::new(Arc::clone(&influxdb), &config.server));
+    let ui_requests = ui.clone().map(|ui| OwnRequests::new(ui, &config.server));
+    Made { upstreams: Upstreams { influxdb, ui }, own_requests, ui_requests, ui_files }
 }

@@ -15,7 +15,7 @@ use super::concurrency::ConcurrencyLimits;
 use super::connections::Connections;
 use super::http1::EarlyRejection;
 use super::http1::connection::Connection;
-use super::http1::keepalive::{self, KeepAlive};
+use super::http1::keepalive::{self, KeepAlive, Whole};
 use super::listener::Bound;
 use super::signals::Signals;
 use super::socket;
@@ -78,9 +78,11 @@ impl Server {
 }
 
 /// What happens to a connection before a proxy has its requests.
-pub struct Front<P> {
+pub struct Front<P, W> {
     /// Answers the requests.
     pub proxy: Arc<P>,
+    /// Answers those of HTTP/1 that have come whole, if they are not for `proxy` too.
+    pub whole: Option<Arc<W>>,
     /// Has the rules for connections.
     pub gateway: Arc<Gateway>,
     /// Counts connections.
@@ -97,7 +99,7 @@ pub struct Front<P> {
 const REJECTION: Duration = Duration::from_secs(1);
 
 #[async_trait]
-impl<P: HttpServerApp + Send + Sync + 'static> ServerApp for Front<P> {
+impl<P: HttpServerApp + Send + Sync + 'static, W: Whole> ServerApp for Front<P, W> {
     async fn process_new(
         self: &Arc<Self>,
         mut stream: Stream,
@@ -128,7 +130,7 @@ impl<P: HttpServerApp + Send + Sync + 'static> ServerApp for Front<P> {
     }
 }
 
-impl<P: HttpServerApp + Send + Sync + 'static> Front<P> {
+impl<P: HttpServerApp + Send + Sync + 'static, W: Whole> Front<P, W> {
     /// Serves a connection up to its end.
     async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let gateway = Arc::clone(&self.gateway);
@@ -139,7 +141,13 @@ impl<P: HttpServerApp + Send + Sync + 'static> Front<P> {
             let socket = stream.get_socket_digest();
             let client = self.concurrency.client(socket::peer_address(socket.as_deref()));
             let connection = Box::new(Connection::new(stream, gateway).of(client));
-            let other = keepalive::serve(&self.proxy, connection, self.keep_alive, shutdown).await;
+            let other = keepalive::serve(
+                (self.whole.as_ref(), &self.proxy),
+                connection,
+                self.keep_alive,
+                shutdown,
+            )
+            .await;
             if let Some(connection) = other {
                 self.proxy.process_new(connection, shutdown).await;
             }

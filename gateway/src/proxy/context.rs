@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use pingora::prelude::HttpPeer;
+
 use super::held::WebSocket;
 use super::measured::Measured;
 use super::upstream::OpenCall;
@@ -54,6 +57,8 @@ pub struct Context {
     pub(super) open_call: Option<OpenCall>,
     /// The status of the call, once there is one.
     pub(super) grpc_status: Option<u8>,
+    /// The whole body, if it was at hand: empty, or already here.
+    pub(super) body: Option<Bytes>,
     /// Bytes of the body forwarded so far.
     pub(super) body_bytes: u64,
     /// The trace that it is part of: from the start where there are spans, otherwise once it goes upstream, if the client
@@ -86,10 +91,17 @@ impl Context {
             is_call: false,
             open_call: None,
             grpc_status: None,
+            body: None,
             body_bytes: 0,
             trace: None,
             upstream: None,
         }
+    }
+
+    /// It has a connection to `target` now. The clock is read where there are spans.
+    pub(super) fn connected(&mut self, target: &HttpPeer, has_spans: bool) {
+        self.upstream = target._address.as_inet().copied();
+        self.measured.connect(has_spans);
     }
 
     /// Whether it is for one of InfluxDB's own pages.

@@ -40,9 +40,11 @@ pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::
     }
     let is_head = downstream.req_header().method == Method::HEAD;
     let body = if is_head { Bytes::new() } else { body };
-    if is_call && let Some(http_2) = downstream.as_downstream_mut().as_custom_mut() {
-        // These headers are the end: clients of gRPC take nothing else for a status. By Pingora's `Session` an empty
-        // piece of a body would be.
+    if body.is_empty()
+        && let Some(http_2) = downstream.as_downstream_mut().as_custom_mut()
+    {
+        // These headers are the end: clients of gRPC take nothing else for a status, and who asks for a head gets nothing
+        // else. By Pingora's `Session` an empty piece of a body would be, if the answer is finished at all.
         return http_2.write_response_header(Box::new(header), true).await;
     }
     downstream.write_response_header(Box::new(header), body.is_empty()).await?;

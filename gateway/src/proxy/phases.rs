@@ -1,6 +1,8 @@
 //! Pingora's phases of a request, in their order.
 
+use std::ops::Deref;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,23 +16,27 @@ use pingora::{Error, ErrorSource};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::context::Context;
+use super::handle::Next;
 use super::upstream;
-use super::{
-    Downstream, Proxy, answer, downstream, grpc, head, http2, http10, measured, page_answer,
-    receive, request_body, rest, small_answers, span, websocket,
-};
-use crate::api::rejection::Rejection;
-use crate::gateway::access_log;
-use crate::gateway::request::Decision;
-use crate::gateway::traceparent::TraceParent;
-use crate::net::socket;
+use super::{Downstream, Proxy, exchange, grpc, handle, request_body, rest};
+
+/// The proxy, as Pingora has it.
+pub struct Phases(pub Arc<Proxy>);
+
+impl Deref for Phases {
+    type Target = Proxy;
+
+    fn deref(&self) -> &Proxy {
+        &self.0
+    }
+}
 
 #[async_trait]
-impl ProxyHttp for Proxy {
+impl ProxyHttp for Phases {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new(self.gateway.policy(), self.open.begin())
+        self.context()
     }
 
     /// Counts what is forwarded, and stops it where it may not go on.
@@ -53,28 +59,7 @@ impl ProxyHttp for Proxy {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        context.is_call = http2::translate(downstream)?;
-        http10::expect_one_answer(downstream);
-        head::simplify(downstream.req_header_mut());
-        let headers = &downstream.req_header().headers;
-        let peer = socket::peer_address(downstream::socket(downstream));
-        let over_tls = downstream::is_over_tls(downstream);
-        let (trusted, limits) = (&context.policy.trusted, &context.policy.limits);
-        context.client = trusted.client_info(peer, over_tls, headers);
-        context.trace = span::trace(self.spans.as_ref(), headers);
-        let connection = downstream.as_downstream_mut();
-        if connection.get_keepalive().is_some() {
-            // Not so if the client wants the connection closed, as HTTP/1.0 does.
-            connection.set_keepalive(Some(limits.keepalive.as_secs().max(1)));
-        }
-        if self.gateway.readiness().is_leaving() {
-            // Clients that come again do so elsewhere, and nobody loses a request to the end.
-            connection.set_keepalive(None);
-        }
-        connection.set_read_timeout(Some(limits.body));
-        connection.set_write_timeout(Some(limits.body));
-        connection.set_total_drain_timeout(Some(limits.body));
-        Ok(())
+        handle::begin(self, downstream, context)
     }
 
     /// Decides. `Ok(true)` tells Pingora that the response has been written.
@@ -83,28 +68,14 @@ impl ProxyHttp for Proxy {
         downstream: &mut Downstream,
         context: &mut Context,
     ) -> pingora::Result<bool> {
-        let response = match receive::receive(&self.gateway, downstream, context).await {
-            Ok(Decision::Forward(forward)) => {
-                let leave = self.leave(downstream, &forward, context).await;
-                let is_small = leave.is_ok() && small_answers::is_small(downstream, &forward);
-                context.forward = Some(forward);
-                match leave {
-                    Ok(()) if is_small => {
-                        Box::pin(small_answers::fetch(self, downstream, context)).await?;
-                        return Ok(true);
-                    }
-                    Ok(()) => return Ok(false),
-                    Err(rejection) => grpc::refusal(rejection, context),
-                }
+        match handle::handle(self, downstream, context).await? {
+            Next::Nothing => Ok(true),
+            Next::Exchange => {
+                Box::pin(exchange::run(self, downstream, context)).await?;
+                Ok(true)
             }
-            Ok(Decision::Respond(response)) => response,
-            Err(rejection) => {
-                context.is_cross_site = rejection == Rejection::CrossSite;
-                grpc::refusal(rejection, context)
-            }
-        };
-        self.respond(downstream, response, context).await?;
-        Ok(true)
+            Next::Forward => Ok(false),
+        }
     }
 
     /// Where to.
@@ -114,7 +85,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
         let upstream = self.upstream(context);
-        let peer = upstream.peer().await?;
+        let peer = Box::new(upstream.target().await?.peer.clone());
         Ok(if context.is_call { grpc::peer(peer, upstream.watched(), context) } else { peer })
     }
 
@@ -141,8 +112,7 @@ impl ProxyHttp for Proxy {
         digest: Option<&Digest>,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        context.upstream = peer._address.as_inet().copied();
-        context.measured.connect(self.spans.is_some());
+        context.connected(peer, self.spans.is_some());
         upstream::count_connection(reused);
         self.upstream(context).check(peer, digest)
     }
@@ -169,14 +139,7 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let forward = context.forward.as_ref().expect("nothing is forwarded without leave");
-        let rewrite = self.rewrite(context);
-        let trace = context.trace.or_else(|| TraceParent::of(&request.headers));
-        head::rewrite(request, |request| {
-            rewrite.apply(request, forward, &context.client);
-            trace.inspect(|trace| trace.put(&mut request.headers));
-        });
-        context.trace = trace;
+        self.rewrite_request(request, context);
         if context.is_call { grpc::prepare(request, &context.policy.identity) } else { Ok(()) }
     }
 
@@ -187,19 +150,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let begins = websocket::begins(response, context)?;
-        if context.is_call {
-            grpc::note(&response.headers, context);
-        }
-        self.rewrite(context).clear(response)?;
-        if begins {
-            websocket::agree(response)?;
-        }
-        if context.is_page() {
-            page_answer::adapt(response, self.upstream(context))
-        } else {
-            Ok(())
-        }
+        self.clear(response, context)
     }
 
     /// Does the same with the trailers, which of a call have its status.
@@ -220,14 +171,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        answer::heed(self, response.status, context).await;
-        http10::unchunk(downstream, response);
-        downstream::keep_while_interim(downstream, response.status);
-        if downstream.is_process_shutting_down() || self.gateway.readiness().is_leaving() {
-            downstream.set_keepalive(None);
-        }
-        rest::note_head(downstream, response, context);
-        answer::complete(downstream, response, context)
+        self.complete(downstream, response, context).await
     }
 
     /// Notes the end of the answer.
@@ -249,12 +193,7 @@ impl ProxyHttp for Proxy {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
-        let rejection = self.why_failed(downstream, error, context);
-        if let Some(rejection) = rejection {
-            measured::note_failure(rejection, context.is_apart());
-            self.fail(downstream, rejection, context).await;
-        }
-        let error_code = rejection.map_or(0, |rejection| rejection.table().0.as_u16());
+        let error_code = handle::fail(self, downstream, error, context).await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
@@ -276,13 +215,7 @@ impl ProxyHttp for Proxy {
 
     /// For Pingora's error lines: without the query, which may hold credentials.
     fn request_summary(&self, downstream: &Downstream, context: &Context) -> String {
-        let request = downstream.req_header();
-        format!(
-            "{} {} request_id={}",
-            request.method,
-            access_log::escaped(request.uri.path()),
-            context.client.request_id.as_str()
-        )
+        handle::summary(downstream, context)
     }
 
     /// One line a request, also when it failed; and one more of its kind.
@@ -292,8 +225,6 @@ impl ProxyHttp for Proxy {
         _error: Option<&Error>,
         context: &mut Context,
     ) {
-        // By now it has its connection back.
-        context.slot = None;
         self.conclude(downstream, context);
     }
 }

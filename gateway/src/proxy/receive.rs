@@ -38,6 +38,8 @@ pub async fn receive(
     let body = request_body::read(downstream, &context.policy.limits, most).await?;
     let head = downstream.req_header();
     let route = route_of(is_http_2, head, &context.policy);
+    // If it goes upstream after all, it goes with this.
+    context.body = Some(body.clone());
     handle(gateway, context, route, head, &body).await
 }
 

@@ -5,16 +5,16 @@ use http::StatusCode;
 use http::header::EXPECT;
 use pingora::{Error, ErrorType};
 
-use super::Downstream;
 use super::context::Context;
-use super::downstream::keep_while_interim;
-use super::rest;
+use super::downstream::{self, keep_while_interim};
 use super::revocation::{self, CUT_OFF};
 use super::upstream::TOO_LARGE;
+use super::{Downstream, rest};
 use crate::api::framing;
 use crate::api::rejection::Rejection;
 use crate::auth::Auth;
 use crate::limits::Limits;
+use crate::net::http1::connection::Connection;
 
 /// Counts a piece that is forwarded, and stops it where the request may not go on.
 pub fn forward(
@@ -48,6 +48,31 @@ pub fn forward(
     if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
         *body = None;
     }
+    Ok(())
+}
+
+/// Takes the body of a request that is forwarded, if all of it is here: nobody is waited for.
+pub async fn take(downstream: &mut Downstream, context: &mut Context) -> Result<(), Rejection> {
+    if context.body.is_some() {
+        return Ok(());
+    }
+    if downstream.as_downstream_mut().is_body_done() {
+        context.body = Some(Bytes::new());
+        return Ok(());
+    }
+    if !downstream::connection(downstream).is_some_and(Connection::has_all) {
+        return Ok(());
+    }
+    let mut body = BytesMut::new();
+    let client = downstream.as_downstream_mut();
+    while let Some(piece) = client.read_request_body().await.map_err(|it| unreadable(&it))? {
+        body.extend_from_slice(&piece);
+    }
+    context.body_bytes = body.len() as u64;
+    if context.policy.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {
+        return Err(Rejection::TooLarge);
+    }
+    context.body = Some(body.freeze());
     Ok(())
 }
 

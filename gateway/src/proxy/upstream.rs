@@ -1,11 +1,13 @@
 //! The upstream: its addresses, timeouts and failures.
 
 mod failure;
+pub mod idle;
 mod lookup;
 mod order;
 mod peer_identity;
 mod race;
 mod silence;
+mod target;
 pub mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,6 +36,8 @@ use order::Order;
 use peer_identity::{NOT_ITS_OWN, PeerIdentity};
 use race::{Connector, OVERTAKEN};
 pub use silence::{OpenCall, Watched};
+pub use target::Target;
+use target::Targets;
 use tls::UpstreamTls;
 
 /// The upstream of all requests.
@@ -51,21 +55,12 @@ pub struct Upstream {
     look_ups: LookUps,
     /// What is known of its addresses; and what follows from it, for each request to read.
     order: Mutex<Order>,
-    peers: ArcSwap<Peers>,
+    targets: ArcSwap<Targets>,
     /// How a connection is opened where there may be several addresses.
     connector: Option<Arc<Connector>>,
     /// How one for calls is opened, whose upstream may be silent for long.
     watched: Option<Watched>,
     failures: Arc<Notify>,
-}
-
-/// One peer for each address that the host has, the one to be tried first in front; empty until it is
-/// known. The last good set stays when a look-up fails.
-#[derive(Default)]
-struct Peers {
-    in_order: Vec<HttpPeer>,
-    /// When that order is over.
-    until: Option<Instant>,
 }
 
 impl Upstream {
@@ -93,7 +88,7 @@ impl Upstream {
             is_name: literal.is_none(),
             look_ups: LookUps::default(),
             order: Mutex::default(),
-            peers: ArcSwap::default(),
+            targets: ArcSwap::default(),
             connector: literal.is_none().then(|| Arc::new(Connector(this.clone()))),
             watched: limits.upstream_ping.map(|interval| Watched::new(this.clone(), interval)),
             failures: Arc::default(),
@@ -104,22 +99,16 @@ impl Upstream {
         upstream
     }
 
-    /// The peer for the next attempt at a request.
-    pub async fn peer(&self) -> pingora::Result<Box<HttpPeer>> {
-        {
-            let peers = self.peers.load();
-            let is_over = |until: Instant| until <= Instant::now();
-            if let Some(peer) = peers.in_order.first()
-                && !peers.until.is_some_and(is_over)
-            {
-                return Ok(Box::new(peer.clone()));
-            }
+    /// Where the next attempt at a request goes.
+    pub async fn target(&self) -> pingora::Result<Arc<Target>> {
+        if let Some(target) = self.targets.load().first() {
+            return Ok(Arc::clone(target));
         }
-        Box::pin(self.peer_in_trouble()).await
+        Box::pin(self.target_in_trouble()).await
     }
 
     /// The same when there is no address, or when one that did not connect may be tried again.
-    async fn peer_in_trouble(&self) -> pingora::Result<Box<HttpPeer>> {
+    async fn target_in_trouble(&self) -> pingora::Result<Arc<Target>> {
         if self.addresses() == 0 {
             let time = self.limits.upstream_connect;
             // Whether it was found in time is seen below.
@@ -127,7 +116,7 @@ impl Upstream {
         }
         let due = self.change(|order| order.take_due(Instant::now()));
         match due.or_else(|| self.in_order().first().copied()) {
-            Some(address) => Ok(Box::new(self.peer_at(address))),
+            Some(address) => Ok(self.target_at(address)),
             None => Error::e_explain(NO_ADDRESS, "the look-up has not succeeded yet")
                 .map_err(|error: Box<Error>| error.into_up()),
         }
@@ -217,7 +206,7 @@ impl Upstream {
 
     /// How many addresses there are to try.
     fn addresses(&self) -> usize {
-        self.peers.load().in_order.len()
+        self.targets.load().in_order.len()
     }
 
     /// The addresses, the one to be tried first in front.
@@ -253,8 +242,9 @@ impl Upstream {
     fn change<T>(&self, change: impl FnOnce(&mut Order) -> T) -> T {
         let mut order = self.order();
         let result = change(&mut order);
-        let in_order = order.in_order().into_iter().map(|address| self.peer_at(address)).collect();
-        self.peers.store(Arc::new(Peers { in_order, until: order.until() }));
+        let in_order =
+            order.in_order().into_iter().map(|address| self.target_at(address)).collect();
+        self.targets.store(Arc::new(Targets { in_order, until: order.until() }));
         result
     }
 
@@ -272,6 +262,10 @@ impl Upstream {
         let mut bind = BindTo::default();
         bind.addr = Some(SocketAddr::new(source, 0));
         Some(bind)
+    }
+
+    fn target_at(&self, address: SocketAddr) -> Arc<Target> {
+        Arc::new(Target::from(self.peer_at(address)))
     }
 
     fn peer_at(&self, address: SocketAddr) -> HttpPeer {

@@ -1,4 +1,5 @@
-//! The gateway's own requests to the upstream: small ones, answered whole.
+//! Requests that the gateway sends to the upstream by itself: its own, small ones which are answered whole; and those that it
+//! [passes on](super::exchange) without Pingora's help.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,37 +7,60 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
-use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::Connector;
+use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::http::RequestHeader;
-use pingora::prelude::HttpPeer;
+use pingora::protocols::Stream;
 use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::http::v1::client::HttpSession as Http1Session;
+use pingora::server::configuration::ServerConf;
 use pingora::{Error, ErrorType};
 
-use super::upstream::{Upstream, count_connection};
+use super::upstream::idle::Idle;
+use super::upstream::{Target, Upstream, count_connection};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
 use crate::net::own_request::{self, AGENT};
 
 /// The longest answer that is read: enough for the longest name with each byte escaped.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// How often a request is sent at most: a connection that was kept may turn out to be closed.
-const MOST_ATTEMPTS: usize = 4;
-
-/// How many unused connections are kept.
-const KEPT: usize = 128;
-
-/// Sends the gateway's own requests to the upstream, on connections of their own.
+/// Sends requests to the upstream by itself, on connections of its own.
 pub struct OwnRequests {
     upstream: Arc<Upstream>,
+    options: ConnectorOptions,
+    /// How often one is tried to be sent, the first time included.
+    attempts: usize,
     /// Made when first used: it may read the system's certificates.
-    connector: OnceLock<Connector<()>>,
+    connector: OnceLock<TransportConnector>,
+    idle: Idle,
+}
+
+/// A connection to the upstream, on which nothing has been sent yet.
+pub struct Connected {
+    /// For one request and its answer.
+    pub session: HttpSession<()>,
+    /// Where it goes.
+    pub target: Arc<Target>,
+    /// Whether it was used before.
+    pub is_reused: bool,
 }
 
 impl OwnRequests {
-    /// Asks `upstream`.
-    pub fn new(upstream: Arc<Upstream>) -> Self {
-        Self { upstream, connector: OnceLock::new() }
+    /// Asks `upstream`, over connections as `conf` wants them.
+    pub fn new(upstream: Arc<Upstream>, conf: &ServerConf) -> Self {
+        let mut options = ConnectorOptions::from_server_conf(conf);
+        options.ca_file = upstream.authorities();
+        Self {
+            upstream,
+            attempts: conf.max_retries,
+            connector: OnceLock::new(),
+            idle: Idle::new(options.keepalive_pool_size),
+            options,
+        }
+    }
+
+    /// How often a request is tried to be sent, the first time included.
+    pub fn attempts(&self) -> usize {
+        self.attempts
     }
 
     /// Asks; why there is no answer, for people to read.
@@ -57,71 +81,87 @@ impl OwnRequests {
         for (name, value) in &parts.headers {
             head.insert_header(name, value)?;
         }
-        let (mut session, peer) = self.begin(&head, false).await?;
+        let Connected { mut session, target, .. } = self.connect(true).await?;
+        send(&mut session, head, Bytes::new()).await?;
+        own_request::read_head(&mut session).await?;
         let head = session.response_header();
         let head = head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))?;
         let mut response = http::Response::new(Bytes::new());
         *response.status_mut() = head.status;
         response.headers_mut().clone_from(&head.headers);
         *response.body_mut() = own_request::read_body(&mut session, MOST_BYTES).await?;
-        self.release(session, &peer).await;
+        self.release(session, &target).await;
         Ok(response)
     }
 
-    /// Sends a request that has no body, and reads as far as the head of the answer. One that
-    /// `may_repeat` is sent once more where a connection that was kept turns out to be closed.
-    pub async fn begin(
-        &self,
-        request: &RequestHeader,
-        may_repeat: bool,
-    ) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>)> {
+    /// A connection to whichever of the upstream's addresses has one: one that was used before, if there is one and it
+    /// `may_be_used`.
+    pub async fn connect(&self, may_be_used: bool) -> pingora::Result<Connected> {
         let mut attempts = 0;
         loop {
-            let (mut session, peer, is_reused) = self.connect().await?;
-            session.set_read_timeout(peer.options.read_timeout);
-            session.set_write_timeout(peer.options.write_timeout);
+            let target = self.upstream.target().await?;
+            let used = if may_be_used { self.idle.take(target.key) } else { None };
+            let is_reused = used.is_some();
+            let connected = match used {
+                Some(stream) => Ok(stream),
+                None => Box::pin(self.connector().new_stream(&target.peer)).await,
+            };
+            let error = match connected.map(|stream| session(stream, &target)) {
+                Ok(session) => {
+                    count_connection(is_reused);
+                    match self.upstream.check(&target.peer, session.digest()) {
+                        Ok(()) => return Ok(Connected { session, target, is_reused }),
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
             attempts += 1;
-            match send(&mut session, request.clone()).await {
-                Ok(()) => return Ok((session, peer)),
-                Err(_) if is_reused && may_repeat && attempts < MOST_ATTEMPTS => {}
-                Err(error) => return Err(error),
+            if !self.upstream.may_try_again(&target.peer, &error, attempts)
+                || attempts >= self.attempts
+            {
+                return Err(error);
             }
         }
     }
 
     /// Keeps the connection for the next request, if it may be.
-    pub async fn release(&self, session: HttpSession<()>, peer: &HttpPeer) {
-        self.connector().release_http_session(session, peer, peer.options.idle_timeout).await;
-    }
-
-    fn connector(&self) -> &Connector<()> {
-        self.connector.get_or_init(|| {
-            let mut options = ConnectorOptions::new(KEPT);
-            options.ca_file = self.upstream.authorities();
-            Connector::new(Some(options))
-        })
-    }
-
-    /// A connection to whichever of the upstream's addresses has one, to which, and whether it was
-    /// used before. Nothing has been sent by then.
-    async fn connect(&self) -> pingora::Result<(HttpSession<()>, Box<HttpPeer>, bool)> {
-        let mut attempts = 0;
-        loop {
-            let peer = self.upstream.peer().await?;
-            let connected = self.connector().get_http_session(&*peer).await;
-            let error = match connected.inspect(|(_, is_reused)| count_connection(*is_reused)) {
-                Ok((session, is_reused)) => match self.upstream.check(&peer, session.digest()) {
-                    Ok(()) => return Ok((session, peer, is_reused)),
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            };
-            attempts += 1;
-            if !self.upstream.may_try_again(&peer, &error, attempts) {
-                return Err(error);
-            }
+    pub async fn release(&self, session: HttpSession<()>, target: &Target) {
+        let HttpSession::H1(mut session) = session else { return };
+        session.respect_keepalive();
+        if !session.will_keepalive() {
+            Box::pin(session.shutdown()).await;
+        } else if let Some(stream) = session.reuse().await
+            && let Some(patience) = target.peer.options.idle_timeout
+        {
+            self.idle.put(stream, target.key, patience);
         }
     }
+
+    fn connector(&self) -> &TransportConnector {
+        self.connector.get_or_init(|| TransportConnector::new(Some(self.options.clone())))
+    }
+}
+
+/// For one request over `stream`.
+fn session(stream: Stream, target: &Target) -> HttpSession<()> {
+    let mut session = Http1Session::new_with_options(stream, &target.peer);
+    session.read_timeout = target.peer.options.read_timeout;
+    session.write_timeout = target.peer.options.write_timeout;
+    HttpSession::H1(session)
+}
+
+/// Sends a request with this `body`.
+pub async fn send(
+    session: &mut HttpSession<()>,
+    request: RequestHeader,
+    body: Bytes,
+) -> pingora::Result<()> {
+    session.write_request_header(Box::new(request)).await?;
+    if !body.is_empty() {
+        session.write_request_body(body, true).await?;
+    }
+    session.finish_request_body().await
 }
 
 #[async_trait]
@@ -133,11 +173,4 @@ impl UpstreamClient for OwnRequests {
             Unreachable
         })
     }
-}
-
-/// Sends a request that has no body, and waits for the head of its answer.
-async fn send(session: &mut HttpSession<()>, request: RequestHeader) -> pingora::Result<()> {
-    session.write_request_header(Box::new(request)).await?;
-    session.finish_request_body().await?;
-    own_request::read_head(session).await
 }

@@ -2,7 +2,7 @@
 //!
 //! It begins as a request for a page, of which [`gateway`](crate::gateway) has decided. When the other side agrees, nothing
 //! is read any more of what goes through. Pingora could do that too, but takes the end of a request without a body, if it is
-//! late to look at it, for the end of the WebSocket; so it is [asked for](super::small_answers) and held here.
+//! late to look at it, for the end of the WebSocket; so it is [asked for](super::exchange) and held here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,9 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use super::context::Context;
-use super::upstream_rewrite::nominated;
 use super::{Downstream, Proxy, downstream, vigil};
 use crate::api::websocket::{UPGRADE_IT, WEBSOCKET, is_begun};
 use crate::net::http1::tunnel::Tunnel;
-
-/// Removes from a question for one what `Connection` names: it is for the gateway only.
-pub fn remove_nominated(request: &mut RequestHeader) {
-    for name in nominated(&request.headers) {
-        request.remove_header(&name);
-    }
-}
 
 /// Has `request` ask for one.
 pub fn ask(request: &mut RequestHeader) -> pingora::Result<()> {

@@ -118,6 +118,11 @@ impl Connection {
         matches!(self.state, State::Http2(_))
     }
 
+    /// Whether all of the request that was passed on last has come.
+    pub fn has_all(&self) -> bool {
+        matches!(self.state, State::Open) && !self.framer.is_in_body()
+    }
+
     /// Interrupts the reading of the current request when `bell` rings, until the next request is
     /// waited for. Reading its body can go on after that.
     pub fn interrupt_at(&self, bell: Arc<Notify>) {

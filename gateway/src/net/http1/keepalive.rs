@@ -4,11 +4,13 @@
 //! request: it prepares for a request before there is one. Here the [`Connection`] waits, which takes
 //! next to nothing, and Pingora gets the connection with each request and gives it back after it.
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpPersistentSettings, HttpServerApp};
+use bytes::BytesMut;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
@@ -36,9 +38,46 @@ impl From<&Limits> for KeepAlive {
     }
 }
 
-/// Has `proxy` answer the requests of `connection`. Gives it back if its client speaks HTTP/2.
-pub async fn serve<P: HttpServerApp + Send + Sync + 'static>(
-    proxy: &Arc<P>,
+/// Answers requests by itself that have come whole.
+pub trait Whole: Send + Sync + 'static {
+    /// Answers the one that `start` has. Gives `connection` back if there may be another.
+    fn answer(
+        self: &Arc<Self>,
+        connection: Stream,
+        start: Start,
+    ) -> impl Future<Output = Option<ReusedHttpStream>> + Send;
+}
+
+/// What a request begins with.
+pub struct Start {
+    request: BytesMut,
+    /// Those of the request before, if there was one.
+    settings: Option<HttpPersistentSettings>,
+    keep_alive: KeepAlive,
+    is_shutting_down: bool,
+}
+
+impl Start {
+    /// Has Pingora's `session` begin with it.
+    pub fn apply(self, session: &mut ServerSession) {
+        if let Some(settings) = self.settings {
+            settings.apply_to_session(session);
+        } else {
+            session.set_keepalive(Some(FIRST.as_secs()));
+            session.set_keepalive_reuses_remaining(self.keep_alive.reuses);
+        }
+        if self.is_shutting_down {
+            session.set_keepalive(None);
+        }
+        // As if it had come along with the request before: nothing is read or copied again. It never
+        // has: of the next request the connection gives Pingora nothing to keep.
+        session.set_pipelined_prefix(self.request);
+    }
+}
+
+/// Has `whole` and `proxy` answer the requests of `connection`. Gives it back if its client speaks HTTP/2.
+pub async fn serve<P: HttpServerApp + Send + Sync + 'static, W: Whole>(
+    (whole, proxy): (Option<&Arc<W>>, &Arc<P>),
     mut connection: Box<Connection>,
     keep_alive: KeepAlive,
     shutdown: &ShutdownWatch,
@@ -58,11 +97,17 @@ pub async fn serve<P: HttpServerApp + Send + Sync + 'static>(
             () = &mut closing => None,
         };
         let Some(request) = request else { return connection.is_http_2().then_some(connection) };
-        let mut session = session(connection, settings.take(), keep_alive, shutdown);
-        // As if it had come along with the request before: nothing is read or copied again. It never
-        // has: of the next request the connection gives Pingora nothing to keep.
-        session.set_pipelined_prefix(request);
-        let reused = proxy.process_new_http(session, shutdown).await?;
+        let whole = whole.filter(|_| connection.has_all() && is_usual(&request));
+        let is_shutting_down = *shutdown.borrow();
+        let start = Start { request, settings: settings.take(), keep_alive, is_shutting_down };
+        let reused = if let Some(whole) = whole {
+            // By itself: what it needs it gives back when the connection is idle.
+            Box::pin(whole.answer(connection, start)).await?
+        } else {
+            let mut session = ServerSession::new_http1(connection);
+            start.apply(&mut session);
+            proxy.process_new_http(session, shutdown).await?
+        };
         let stream;
         (stream, settings) = reused.consume();
         connection = stream.into_any().downcast().ok()?;
@@ -70,20 +115,11 @@ pub async fn serve<P: HttpServerApp + Send + Sync + 'static>(
     }
 }
 
-/// What Pingora wants to have for a request: with the `settings` of the one before, if there was.
-fn session(
-    stream: Stream,
-    settings: Option<HttpPersistentSettings>,
-    keep_alive: KeepAlive,
-    shutdown: &ShutdownWatch,
-) -> ServerSession {
-    let mut session = ServerSession::new_http1(stream);
-    if let Some(settings) = settings {
-        settings.apply_to_session(&mut session);
-        return session;
-    }
-    let is_shutting_down = *shutdown.borrow();
-    session.set_keepalive((!is_shutting_down).then_some(FIRST.as_secs()));
-    session.set_keepalive_reuses_remaining(keep_alive.reuses);
-    session
+/// Whether the method of `request` is one that requests have. `CONNECT` makes it another thing.
+fn is_usual(request: &[u8]) -> bool {
+    METHODS.iter().any(|method| {
+        request.strip_prefix(method.as_bytes()).is_some_and(|rest| rest.starts_with(b" "))
+    })
 }
+
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];

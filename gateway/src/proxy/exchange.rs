@@ -1,0 +1,160 @@
+//! A request that has come whole, and its answer: those that read, and what is written in small pieces.
+//!
+//! Nothing more comes of the client, so one loop passes the answer on. Pingora has two for each request, one for either
+//! side, and channels between them: for those whose bodies are still to come.
+
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::client::HttpSession;
+use pingora::{Error, ErrorType};
+
+use super::context::Context;
+use super::passing::{complete, pass, unless_gone};
+use super::upstream_client::{Connected, OwnRequests, send};
+use super::upstream_rewrite::nominated;
+use super::{Downstream, Proxy, small_answers, upstream, websocket};
+use crate::api::forward::Forward;
+
+/// Headers of one hop: they say nothing of the next.
+const OF_ONE_HOP: [HeaderName; 12] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    EXPECT,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Whether a request is one of those, or asks for a [WebSocket](websocket).
+pub fn is_one(forward: &Forward, context: &Context) -> bool {
+    let is_websocket = forward.visit().is_some_and(|visit| visit.is_websocket);
+    is_websocket || (context.body.is_some() && !context.is_call)
+}
+
+/// Asks the upstream, and answers as it does.
+pub async fn run(
+    proxy: &Proxy,
+    downstream: &mut Downstream,
+    context: &mut Context,
+) -> pingora::Result<()> {
+    let server = proxy.server(context);
+    let mut may_be_used = true;
+    let Connected { mut session, target, .. } = loop {
+        let request = prepare(proxy, downstream, context)?;
+        let asked = ask(proxy, server, (request, may_be_used), context);
+        match unless_gone(downstream, asked).await {
+            // A connection that was kept was closed meanwhile, and nobody has answered.
+            Err(error) if may_be_used && error.retry() && server.attempts() > 1 => {
+                let error = upstream::counted(error);
+                log::debug!("once more, on a new connection: {error}");
+                may_be_used = false;
+            }
+            asked => break asked?,
+        }
+    };
+    let head = answer(proxy, downstream, &mut session, context).await?;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return websocket::hold(proxy, downstream, (head, session), context).await;
+    }
+    if small_answers::are_wanted(downstream, context) {
+        let answer = (head, session, &*target);
+        return small_answers::pass(proxy, downstream, answer, context).await;
+    }
+    let head = complete(proxy, downstream, (head, &mut session), context).await?;
+    pass(downstream, head, &mut session, None).await?;
+    server.release(session, &target).await;
+    Ok(())
+}
+
+/// What is asked.
+fn prepare(
+    proxy: &Proxy,
+    downstream: &Downstream,
+    context: &mut Context,
+) -> pingora::Result<RequestHeader> {
+    let mut request = downstream.req_header().clone();
+    request.set_version(Version::HTTP_11);
+    for name in of_this_hop(&request.headers) {
+        request.remove_header(&name);
+    }
+    proxy.rewrite_request(&mut request, context);
+    if context.websocket.is_some() {
+        websocket::ask(&mut request)?;
+    } else if let Some(length) = length(&request.method, context) {
+        request.insert_header(CONTENT_LENGTH, length)?;
+    }
+    Ok(request)
+}
+
+/// How long the body is, if that is to be said (RFC 9110 section 8.6).
+fn length(method: &Method, context: &Context) -> Option<usize> {
+    let length = context.body.as_ref().map_or(0, Bytes::len);
+    let is_meant = [Method::POST, Method::PUT, Method::PATCH].contains(method);
+    (length > 0 || is_meant).then_some(length)
+}
+
+/// The headers that say nothing of the next hop: those, and what `Connection` names.
+fn of_this_hop(headers: &HeaderMap) -> Vec<HeaderName> {
+    let mut all = nominated(headers);
+    all.extend(headers.keys().filter(|name| OF_ONE_HOP.contains(name)).cloned());
+    all
+}
+
+/// Asks, and reads the first head that comes.
+async fn ask(
+    proxy: &Proxy,
+    server: &OwnRequests,
+    (request, may_be_used): (RequestHeader, bool),
+    context: &mut Context,
+) -> pingora::Result<Connected> {
+    let mut connected = server.connect(may_be_used).await.map_err(Error::into_up)?;
+    context.connected(&connected.target.peer, proxy.spans.is_some());
+    let may_repeat = request.method.is_idempotent();
+    let body = context.body.clone().unwrap_or_default();
+    let session = &mut connected.session;
+    let asked = async {
+        send(session, request, body).await?;
+        session.read_response_header().await
+    };
+    match asked.await {
+        Ok(()) => Ok(connected),
+        Err(mut error) => {
+            error.retry.decide_reuse(connected.is_reused && may_repeat);
+            Err(error.into_up())
+        }
+    }
+}
+
+/// The head of the answer. Those before it, which say that it will come, are passed on.
+async fn answer(
+    proxy: &Proxy,
+    downstream: &mut Downstream,
+    session: &mut HttpSession<()>,
+    context: &mut Context,
+) -> pingora::Result<ResponseHeader> {
+    loop {
+        let head = session.response_header().cloned();
+        let mut head = head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))?;
+        proxy.clear(&mut head, context)?;
+        let is_interim = head.status.is_informational();
+        if !is_interim || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(head);
+        }
+        proxy.complete(downstream, &mut head, context).await?;
+        let written = downstream.write_response_header(Box::new(head), false).await;
+        written.map_err(Error::into_down)?;
+        let next = async { session.read_response_header().await.map_err(Error::into_up) };
+        unless_gone(downstream, next).await?;
+    }
+}
