@@ -53,8 +53,8 @@ fn main() {
     let listener = bind(config.listen.http[0]).expect("the address is free");
     let upstream = Upstream::new(&config.upstream.authority, None, &config.limits, Vec::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let peer = runtime.expect("a runtime of one thread").block_on(upstream.peer());
-    let peer = *peer.expect("upstream.url has an IP address");
+    let target = runtime.expect("a runtime of one thread").block_on(upstream.target());
+    let peer = target.expect("upstream.url has an IP address").peer.clone();
 
     let mut server = Server::new_with_opt_and_conf(None, config.server);
     server.bootstrap();

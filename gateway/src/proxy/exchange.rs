@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
-use pingora::{Error, ErrorType};
+use pingora::{Error, ErrorType, RetryType};
 
 use super::context::Context;
 use super::passing::{complete, pass, unless_gone};
@@ -130,6 +130,10 @@ async fn ask(
     match asked.await {
         Ok(()) => Ok(connected),
         Err(mut error) => {
+            if *error.etype() == ErrorType::WriteError {
+                // It was closed so lately that this is seen with the first word only.
+                error.retry = RetryType::ReusedOnly;
+            }
             error.retry.decide_reuse(connected.is_reused && may_repeat);
             Err(error.into_up())
         }

@@ -18,6 +18,7 @@ use pingora::{Error, ErrorType};
 use super::upstream::idle::Idle;
 use super::upstream::{Target, Upstream, count_connection};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
+use crate::metrics::METRICS;
 use crate::net::own_request::{self, AGENT};
 
 /// The longest answer that is read: enough for the longest name with each byte escaped.
@@ -81,7 +82,8 @@ impl OwnRequests {
         for (name, value) in &parts.headers {
             head.insert_header(name, value)?;
         }
-        let Connected { mut session, target, .. } = self.connect(true).await?;
+        let connected = self.connect_to_any(true, usize::MAX).await?;
+        let Connected { mut session, target, .. } = connected;
         send(&mut session, head, Bytes::new()).await?;
         own_request::read_head(&mut session).await?;
         let head = session.response_header();
@@ -94,9 +96,14 @@ impl OwnRequests {
         Ok(response)
     }
 
-    /// A connection to whichever of the upstream's addresses has one: one that was used before, if there is one and it
-    /// `may_be_used`.
+    /// A connection for a request that is forwarded, as often as those are tried to be sent: see [`Self::attempts`]. One that
+    /// was used before, if there is one and it `may_be_used`.
     pub async fn connect(&self, may_be_used: bool) -> pingora::Result<Connected> {
+        self.connect_to_any(may_be_used, self.attempts).await
+    }
+
+    /// A connection to whichever of the upstream's addresses has one, after so many attempts at `most`.
+    async fn connect_to_any(&self, may_be_used: bool, most: usize) -> pingora::Result<Connected> {
         let mut attempts = 0;
         loop {
             let target = self.upstream.target().await?;
@@ -117,11 +124,11 @@ impl OwnRequests {
                 Err(error) => error,
             };
             attempts += 1;
-            if !self.upstream.may_try_again(&target.peer, &error, attempts)
-                || attempts >= self.attempts
-            {
+            let may_try = self.upstream.may_try_again(&target.peer, &error, attempts);
+            if !may_try || attempts >= most {
                 return Err(error);
             }
+            METRICS.upstream_retries.count();
         }
     }
 
