@@ -48,9 +48,11 @@ mod cut_off;
 mod demo;
 /// What may be a dependency: licences, sources, versions.
 mod dependencies;
-/// One suite for both directories.
 mod diagnose;
+/// One suite for both directories.
 mod directories;
+/// Edits of the users file, by commands and by requests: what the gateway would refuse is not written.
+mod edits;
 /// Exchanges as data, which are asked of the gateway here and of a real InfluxDB elsewhere.
 #[expect(dead_code, reason = "what is said of InfluxDB is for its own tests")]
 mod exchanges;

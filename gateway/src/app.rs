@@ -10,6 +10,7 @@ mod listeners;
 mod names;
 mod oidc;
 mod output;
+mod outside;
 pub mod pid_file;
 pub mod policy;
 mod reload;
@@ -17,14 +18,16 @@ mod tasks;
 mod token_file;
 pub mod upgrade;
 mod upstreams;
+mod users_file;
 mod users_here;
 pub mod warnings;
 
 use files::Known;
-pub use files::{Loaded, Tls, UsersFile, load, load_config, load_users};
+pub use files::{Loaded, Tls, load, load_config};
 pub use jwt::ask_providers;
 pub use listeners::{BindError, bind};
 pub use output::{open_audit, open_log};
+pub use users_file::{UsersFile, UsersReader};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +46,6 @@ use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::{HashPool, QueueLimits};
 use crate::directory::influxdb::{self, InfluxdbDirectory, UpstreamClient};
 use crate::directory::users::Users;
-use crate::file_identity::Files;
 use crate::gateway::Gateway;
 use crate::gateway::readiness::Readiness;
 use crate::gateway::reloads;
@@ -82,13 +84,8 @@ pub fn serve(
     takeover: Option<Takeover>,
     ready: impl FnOnce(&[String]) + Send + 'static,
 ) -> Result<(), BindError> {
-    let prefix = config.identity.token_prefix.clone();
-    let users = users.map(|UsersFile { file, users }| {
-        let path = file.path.clone();
-        let read = move |files: &Files| {
-            names::apart(load_users(&file, files)?, prefix.as_ref(), &file.path)
-        };
-        (users, Some(Kept::new(path, Box::new(read))))
+    let users = users.map(|UsersFile { reader, users }| {
+        (users, Some(Kept::new(reader.file.path.clone(), Box::new(reader))))
     });
     // Where nobody has a password, each is as wrong as that of a name that nobody has.
     let users = users.or_else(|| config.users.are_of_providers().then(|| (Users::none(), None)));

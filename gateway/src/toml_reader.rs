@@ -4,6 +4,7 @@ mod location;
 mod pairs;
 mod table;
 mod values;
+pub mod variables;
 mod written;
 
 use std::cell::RefCell;
@@ -130,28 +131,9 @@ impl<'a> Document<'a> {
         1 + self.line_starts.partition_point(|start| *start <= span.start)
     }
 
-    /// Replaces each `${NAME}` by the environment variable, once; `$${` stands for `${`.
+    /// `text` with the environment's variables put in.
     fn expand(&self, text: &str) -> Result<String, String> {
-        let mut expanded = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(start) = rest.find("${") {
-            let (before, after) = rest.split_at(start);
-            if let Some(escaped) = before.strip_suffix('$') {
-                expanded.push_str(escaped);
-                expanded.push_str("${");
-                rest = &after[2..];
-                continue;
-            }
-            let end = after.find('}').ok_or("`${` without `}`; write `$${` for a plain `${`")?;
-            let name = &after[2..end];
-            let value = (self.environment.variable)(name)
-                .ok_or_else(|| format!("the environment variable {name:?} is not set"))?;
-            expanded.push_str(before);
-            expanded.push_str(&value);
-            rest = &after[end + 1..];
-        }
-        expanded.push_str(rest);
-        Ok(expanded)
+        variables::expand(text, self.environment.variable)
     }
 }
 

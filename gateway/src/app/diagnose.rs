@@ -141,7 +141,7 @@ impl Report {
         match &loaded.users {
             Some(file) => self.line(
                 "file",
-                &format!("{}, {} users", file.file.path.display(), file.users.count()),
+                &format!("{}, {} users", file.reader.file.path.display(), file.users.count()),
             ),
             None if loaded.config.users.are_of_providers() => {
                 self.line("source", "identity providers alone");

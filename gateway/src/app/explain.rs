@@ -14,7 +14,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, Request as HttpRequest};
 
-use super::files::read_file;
+use super::outside::read_file;
 use super::{Loaded, UsersFile, jwt, policy};
 use crate::api::forward::Forward;
 use crate::api::rejection::Rejection;

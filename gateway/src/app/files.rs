@@ -4,17 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::names;
+use super::outside::{environment, folder_of, read_file};
+use super::users_file::UsersFile;
 use crate::api::page::Logo;
 use crate::config::{Config, NamedFiles, Refused, Store, Tracing};
-use crate::directory::parse;
-use crate::directory::users::Users;
 use crate::file_identity::Files;
 use crate::metrics::Expiry;
 use crate::net::tls::{self, Certificate, Pair, pem};
 use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls, look_for_system_authorities};
-use crate::toml_reader::{Diagnostic, Environment, Named};
-use crate::user::name::TokenPrefix;
+use crate::toml_reader::{Diagnostic, Named};
 
 /// All that is read at the start.
 pub struct Loaded {
@@ -24,14 +22,6 @@ pub struct Loaded {
     pub users: Option<UsersFile>,
     /// Certificates.
     pub tls: Tls,
-}
-
-/// A users file and its users.
-pub struct UsersFile {
-    /// Where it is.
-    pub file: Named,
-    /// Who is in it.
-    pub users: Users,
 }
 
 /// What was read of certificates.
@@ -92,8 +82,8 @@ fn load_all(
         faults.push(fault);
         None
     });
-    let prefix = config.as_ref().and_then(|config| config.identity.token_prefix.as_ref());
-    let users = named.users.map(|file| load_users_file(file, prefix, others, least_users));
+    let prefix = config.as_ref().and_then(|config| config.identity.token_prefix.clone());
+    let users = named.users.map(|file| UsersFile::load(file, prefix, others, least_users));
     let users = users.transpose().unwrap_or_else(|more| {
         faults.extend(more);
         None
@@ -135,30 +125,6 @@ fn read_config(path: &Path, own: &Files, others: &Files) -> Result<Config, Refus
             Err(Refused { faults, files: Box::default() })
         }
     }
-}
-
-/// Reads the users file `file`, and the tokens it names, by `files`.
-pub fn load_users(file: &Named, files: &Files) -> Result<Users, Vec<Diagnostic>> {
-    let text = files.read_text(&file.path).map_err(|error| vec![file.fault(error)])?;
-    let read = |path: &Path| read_file(path, files);
-    let name = file.path.display().to_string();
-    parse::parse(&name, &text, folder_of(&file.path), environment(&read))
-}
-
-/// The same, with `least` users in it at least.
-fn load_users_file(
-    file: Named,
-    prefix: Option<&TokenPrefix>,
-    files: &Files,
-    least: usize,
-) -> Result<UsersFile, Vec<Diagnostic>> {
-    let users = load_users(&file, files)?;
-    if users.count() >= least {
-        let users = names::apart(users, prefix, &file.path)?;
-        return Ok(UsersFile { file, users });
-    }
-    let what = "no [[user]] in it, so nobody could sign in; add one with `influx-gateway user add`";
-    Err(vec![Diagnostic::of_file(&file.path.display().to_string(), what)])
 }
 
 /// Reads the certificates among `named`.
@@ -239,18 +205,4 @@ fn missing_authorities(config: &Config, path: &Path) -> Vec<Diagnostic> {
 pub(super) fn load_authorities(file: &Named, files: &Files) -> Result<Vec<u8>, Diagnostic> {
     let is_pem = |content: &[u8]| pem::authorities(content).map(|_| content.to_vec());
     tls::read(file, files, is_pem)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new(""))
-}
-
-/// The text of a file, or why there is none.
-pub(super) fn read_file(path: &Path, files: &Files) -> Result<String, String> {
-    files.read_text(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the environment is read here and in main only")]
-fn environment(file: &dyn Fn(&Path) -> Result<String, String>) -> Environment<'_> {
-    Environment { variable: &|name| std::env::var(name).ok(), file }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::files::read_file;
+use super::outside::read_file;
 use super::{oidc, token_file};
 use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
-use super::files::{load_authorities, read_file};
+use super::files::load_authorities;
+use super::outside::read_file;
 use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;
 use crate::auth::oidc::Oidc;

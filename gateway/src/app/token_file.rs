@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::files::read_file;
+use super::outside::read_file;
 use crate::admin::guard::Guard;
 use crate::auth::credential::Shared;
 use crate::config::admin_token;

@@ -22,13 +22,15 @@ use crate::clock::Moment;
 use crate::directory::Directory;
 use crate::directory::file::{FileDirectory, Kept};
 use crate::directory::hash_pool::tests::{CHEAP, room};
-use crate::directory::users::{Account, Users};
+use crate::directory::users::{Account, ReadUsers, Users};
+use crate::file_identity::Files;
 use crate::request_meta::Client;
 use crate::seeds::seeds;
 use crate::session::memory::{Capacity, MemoryStore};
 use crate::session::store::{EndListener, Ended, SessionStore, wait};
 use crate::session::token::SessionId;
 use crate::session::{EndReason, Lifetime};
+use crate::toml_reader::Diagnostic;
 use crate::user::access::Access;
 use crate::user::name::Username;
 use crate::user::password::{Memory, Password, PasswordHash};
@@ -74,6 +76,23 @@ fn users(file: &File) -> Users {
     Users::new(file.iter().enumerate().filter_map(account).collect())
 }
 
+/// Reads the file.
+struct Text(Arc<Mutex<File>>);
+
+impl ReadUsers for Text {
+    fn read(&self, _: &Files) -> Result<Users, Vec<Diagnostic>> {
+        Ok(users(&self.0.lock().unwrap()))
+    }
+
+    fn parse(&self, _: &str, files: &Files) -> Result<Users, Vec<Diagnostic>> {
+        self.read(files)
+    }
+
+    fn meant(&self, text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+}
+
 /// A file of users that can be changed, and everything that serves them.
 struct Stage {
     auth: Arc<Auth>,
@@ -96,7 +115,7 @@ impl Stage {
     fn new(audit: &Audit) -> Self {
         let text = Arc::new(Mutex::new([Some((0, Status::Active)); 3]));
         let (read, ends) = (Arc::clone(&text), Arc::new(Ends::default()));
-        let kept = Kept::new(PathBuf::new(), Box::new(move |_| Ok(users(&read.lock().unwrap()))));
+        let kept = Kept::new(PathBuf::new(), Box::new(Text(read)));
         let first = users(&text.lock().unwrap());
         let file = Arc::new(FileDirectory::new(first, Some(kept), room()));
         let told = [Arc::clone(&ends) as Arc<dyn EndListener>];

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     warn_of_few_open_files(&config.limits);
     let audit = app::open_audit(config)?;
     if let Some(users) = &loaded.users {
-        warn_of_readable(&users.file.path);
+        warn_of_readable(&users.reader.file.path);
     }
     for warning in warnings::of(config, loaded.users.as_ref().map(|file| &file.users)) {
         log::warn!("{warning}");

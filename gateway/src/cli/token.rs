@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::admin::Table;
 use super::user::{Named, apply, users_file};
 use super::{ConfigFile, Failure, say};
-use crate::app;
 use crate::clock;
 use crate::directory::edit::Change;
+use crate::directory::users::ReadUsers;
 use crate::directory::users::Users;
 use crate::file_identity::Files;
 use crate::user::gateway_token::{ClientToken, Expiry, GatewayToken, Label};
@@ -152,9 +152,9 @@ fn remove(removed: &Removed) -> Result<(), Failure> {
 }
 
 fn users(file: &ConfigFile) -> Result<(PathBuf, Users), Failure> {
-    let file = users_file(file)?;
-    let users = app::load_users(&file, &Files::default())?;
-    Ok((file.path, users))
+    let reader = users_file(file)?;
+    let users = reader.read(&Files::default())?;
+    Ok((reader.file.path, users))
 }
 
 fn expiry(text: &str) -> Result<Expiry, String> {

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{ConfigFile, Failure, password, say};
-use crate::app;
+use crate::app::{self, UsersReader};
 use crate::auth::credential::missing_token;
 use crate::config::Config;
-use crate::directory::edit::{self, Change, NewUser};
+use crate::directory::edit::{self, Change, EditError, NewUser};
+use crate::directory::users::ReadUsers;
 use crate::file_identity::Files;
-use crate::toml_reader;
 use crate::user::access::Access;
 use crate::user::name::Username;
 use crate::user::password::{Cost, Memory, Password, PasswordHash};
@@ -100,7 +100,7 @@ fn add(new: &New) -> Result<(), Failure> {
     let config = prepare(&named.file)?;
     // A relative path is one from where the command is called, and in the file from where that is.
     let token_file = match &new.token_file {
-        Some(path) => Some(token_file(path, &users_file(&named.file)?.path)?),
+        Some(path) => Some(token_file(path, &users_file(&named.file)?.file.path)?),
         None => None,
     };
     let (password, token) = if new.token_stdin {
@@ -135,15 +135,16 @@ fn token_file(path: &Path, users: &Path) -> Result<String, Failure> {
     named.ok_or_else(|| fault("a path in the users file must be UTF-8".to_owned()))
 }
 
-/// Where the users are whom the configuration in `file` names.
-pub(super) fn users_file(file: &ConfigFile) -> Result<toml_reader::Named, Failure> {
+/// The users file that the configuration in `file` names, as the gateway reads it.
+pub(super) fn users_file(file: &ConfigFile) -> Result<UsersReader, Failure> {
     let config = app::load_config(&file.config)?;
-    config.users.file().cloned().ok_or_else(|| {
+    let users = config.users.file().cloned().ok_or_else(|| {
         Failure::File(format!(
             "{}: users.source is not \"file\": users are InfluxDB's or an identity provider's, and changed there",
             file.config.display()
         ))
-    })
+    })?;
+    Ok(UsersReader { file: users, prefix: config.identity.token_prefix })
 }
 
 /// Makes `change` to the users file, and has `say` say what was `done`.
@@ -153,14 +154,22 @@ pub(super) fn apply(
     done: &str,
     say: fn(&str),
 ) -> Result<(), Failure> {
-    let path = users_file(&user.file)?.path;
-    edit::apply(&path, &user.name, change).map_err(|error| Failure::File(error.to_string()))?;
+    let reader = users_file(&user.file)?;
+    let path = &reader.file.path;
+    edit::apply(path, &user.name, change, &reader).map_err(|error| match error {
+        EditError::Refused(faults) => {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            let what = "nothing has changed, as the gateway would refuse the users file:";
+            Failure::File(format!("{what}\n{}", faults.join("\n")))
+        }
+        other => Failure::File(other.to_string()),
+    })?;
     say(&format!("{}: {} {done}", path.display(), user.name));
     Ok(())
 }
 
 fn list(listing: &Listing) -> Result<(), Failure> {
-    let users = app::load_users(&users_file(&listing.file)?, &Files::default())?;
+    let users = users_file(&listing.file)?.read(&Files::default())?;
     let users = users.sorted();
     if listing.json {
         let row = |user: &&std::sync::Arc<crate::user::User>| {

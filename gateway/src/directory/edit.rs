@@ -1,6 +1,8 @@
 //! Editing the users file: comments stay, and no reader ever sees half a file.
 
+mod change;
 mod client_tokens;
+mod error;
 mod replace;
 
 use std::fs::{self, File, OpenOptions};
@@ -11,98 +13,14 @@ use std::time::{Duration, Instant};
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
+use super::users::ReadUsers;
+use crate::file_identity::Files;
+use crate::toml_reader::variables::{escape, names_in};
 use crate::user::UserId;
-use crate::user::gateway_token::{ClientToken, Label, Mark, TokenDigest};
 use crate::user::name::Username;
 use crate::user::password::PasswordHash;
-
-/// Why a users file was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum EditError {
-    /// The file could not be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The users file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// The file cannot be replaced by another one.
-    #[error("{path}: {what}")]
-    Place {
-        /// The users file.
-        path: PathBuf,
-        /// What is in the way, and how to mend it.
-        what: String,
-    },
-    /// Somebody else keeps the file locked.
-    #[error(
-        "{path}: another process has locked it (flock) for {}s and more; `lslocks` shows which",
-        PATIENCE.as_secs()
-    )]
-    Locked {
-        /// The users file.
-        path: PathBuf,
-    },
-    /// The process ends.
-    #[error("given up: the process ends")]
-    GivenUp,
-    /// The file is not TOML.
-    #[error("{path}: not TOML; `influx-gateway check` tells where")]
-    NotToml {
-        /// The users file.
-        path: PathBuf,
-    },
-    /// There is such a user already.
-    #[error("there is a user {0} already; `influx-gateway user passwd` changes the password")]
-    Exists(Username),
-    /// There is no such user.
-    #[error("there is no user {0}; `influx-gateway user list` shows who there is")]
-    Missing(Username),
-    /// The user has another hash in the file than the one that was to be replaced, or another id.
-    #[error("the password of {0} was changed in the meantime")]
-    Changed(Username),
-    /// The user has a gateway token of that label already.
-    #[error("{0} has a token {label:?} already; `influx-gateway token list` shows which there are", label = .1.as_str())]
-    LabelExists(Username, Label),
-    /// The user has no such gateway token.
-    #[error("{0} has no token {1} any more; `influx-gateway token list` shows which there are")]
-    TokenMissing(Username, Mark),
-    /// The user's gateway tokens are no tables.
-    #[error("client_token of {0} is no [[user.client_token]]; `influx-gateway check` tells where")]
-    NotTables(Username),
-}
-
-/// A change to a users file.
-pub enum Change<'a> {
-    /// Adds a user.
-    Add(NewUser<'a>),
-    /// Replaces the password by this PHC string.
-    SetPassword(&'a str),
-    /// Replaces this hash of the password, if it is still there and still this user's.
-    Replace {
-        /// Whose it has to be.
-        id: UserId,
-        /// What has to be there.
-        old: &'a PasswordHash,
-        /// The new PHC string.
-        new: &'a str,
-    },
-    /// Removes the user.
-    Remove,
-    /// Adds a gateway token to the user's.
-    AddToken(&'a ClientToken),
-    /// Removes the user's gateway token of this digest.
-    RemoveToken(TokenDigest),
-}
-
-/// What a new user has besides a name.
-pub struct NewUser<'a> {
-    /// The password's PHC string.
-    pub hash: &'a str,
-    /// Further keys and their values, as they are to be read again.
-    pub more: &'a [(&'static str, &'a str)],
-}
+pub use change::{Change, NewUser};
+pub use error::EditError;
 
 /// How long to wait for the lock of a users file. Anybody who may read the file can hold it.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -110,17 +28,25 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait between attempts.
 pub const RETRY: Duration = Duration::from_millis(20);
 
-/// Makes `change` to the user `name` in the users file at `path`; waits for other editors, but not
-/// for ever. [`Change::Add`] creates a missing file.
-pub fn apply(path: &Path, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
-    if let Change::Add(_) = change {
+/// Makes `change` to the user `name` in the users file at `path`, if `reader` takes what comes of it;
+/// waits for other editors, but not for ever. [`Change::Add`] creates a missing file.
+pub fn apply(
+    path: &Path,
+    name: &Username,
+    change: &Change<'_>,
+    reader: &dyn ReadUsers,
+) -> Result<(), EditError> {
+    if let Change::Add(_) = change
+        && !path.exists()
+    {
+        edited("", name, change, reader)?;
         create_if_missing(path)
             .map_err(|source| EditError::Io { path: path.to_owned(), source })?;
     }
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         if let Some(locked) = Locked::try_new(path)? {
-            return locked.apply(name, change);
+            return locked.apply(name, change, reader);
         }
         std::thread::park_timeout(RETRY);
     }
@@ -156,11 +82,25 @@ impl Locked {
 
     /// Makes `change` to the user `name`: the new file is written beside the old one, flushed to
     /// disk and renamed over it. If somebody has written another one there in the meantime, without
-    /// the lock, the change is made to that one.
-    pub fn apply(self, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+    /// the lock, the change is made to that one. What `reader` does not take, is not written.
+    pub fn apply(
+        self,
+        name: &Username,
+        change: &Change<'_>,
+        reader: &dyn ReadUsers,
+    ) -> Result<(), EditError> {
         let Self { path, mut file } = self;
         loop {
-            if edit_file(&path, &mut file, name, change)? {
+            let io_error = |source| EditError::Io { path: path.clone(), source };
+            let as_read = file.metadata().map_err(io_error)?;
+            let mut text = String::new();
+            file.read_to_string(&mut text).map_err(io_error)?;
+            let text = edited(&text, name, change, reader).map_err(|error| match error {
+                EditError::NotToml { .. } => EditError::NotToml { path: path.clone() },
+                other => other,
+            })?;
+            // False if the file there is not this one any more.
+            if replace::replace(&path, &as_read, text.as_bytes())? {
                 return Ok(());
             }
             let again = Self::try_new(&path)?;
@@ -169,33 +109,39 @@ impl Locked {
     }
 }
 
-/// False if the file at `path` is not this one any more.
-fn edit_file(
-    path: &Path,
-    file: &mut File,
+/// The users file `text` after the `change`, which `reader` has taken.
+fn edited(
+    text: &str,
     name: &Username,
     change: &Change<'_>,
-) -> Result<bool, EditError> {
-    let io_error = |source| EditError::Io { path: path.to_owned(), source };
-    let not_toml = || EditError::NotToml { path: path.to_owned() };
-    let as_read = file.metadata().map_err(io_error)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(io_error)?;
-    let mut document: DocumentMut = text.parse().map_err(|_| not_toml())?;
-    edit(&mut document, name, change).map_err(|error| match error {
-        EditError::NotToml { .. } => not_toml(),
-        other => other,
-    })?;
-    replace::replace(path, &as_read, document.to_string().as_bytes())
+    reader: &dyn ReadUsers,
+) -> Result<String, EditError> {
+    let faults = |text: &str| reader.parse(text, &Files::default()).err();
+    let Ok(mut document) = text.parse::<DocumentMut>() else {
+        let not_toml = || EditError::NotToml { path: PathBuf::new() };
+        return Err(faults(text).map_or_else(not_toml, EditError::Refused));
+    };
+    edit(&mut document, name, change, reader)?;
+    let after = document.to_string();
+    match faults(&after) {
+        None => Ok(after),
+        // What was wrong before is told by the lines of the file as it is.
+        Some(new) => Err(EditError::Refused(faults(text).unwrap_or(new))),
+    }
 }
 
-fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+fn edit(
+    document: &mut DocumentMut,
+    name: &Username,
+    change: &Change<'_>,
+    reader: &dyn ReadUsers,
+) -> Result<(), EditError> {
     let tail = document.trailing().as_str().unwrap_or_default().to_owned();
     let users = document.entry("user").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
     let users = users
         .as_array_of_tables_mut()
         .ok_or_else(|| EditError::NotToml { path: PathBuf::new() })?;
-    let is_named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(name.as_str());
+    let is_named = |table: &Table| meant(table, "name", reader).as_deref() == Some(name.as_str());
     let position = users.iter().position(is_named);
     let missing = || EditError::Missing(name.clone());
 
@@ -203,13 +149,12 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
         Change::Add(_) if position.is_some() => return Err(EditError::Exists(name.clone())),
         Change::Add(new) => {
             let mut table = Table::new();
-            table.insert("name", value(name.as_str()));
+            table.insert("name", value(escape(name.as_str())));
             table.insert("id", value(UserId::generate().to_string()));
             table.insert("password", value(new.hash));
             table.insert("status", value("active"));
             for (key, text) in new.more {
-                // Such a thing would be taken for a variable.
-                table.insert(key, value(text.replace("${", "$${")));
+                table.insert(key, value(escape(text)));
             }
             let gap = if users.is_empty() && tail.is_empty() { "" } else { "\n" };
             table.decor_mut().set_prefix(format!("{tail}{gap}"));
@@ -218,17 +163,17 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
         }
         Change::SetPassword(hash) => {
             let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
-            set_password(table, hash);
+            set_password(table, name, hash)?;
         }
         Change::Replace { id, old, new } => {
             let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
-            let text = |key| table.get(key).and_then(Item::as_str).unwrap_or_default();
+            let text = |key| meant(table, key, reader).unwrap_or_default();
             let is_same = text("id").parse() == Ok(*id)
-                && PasswordHash::parse(text("password")).as_ref() == Ok(old);
+                && PasswordHash::parse(&text("password")).as_ref() == Ok(old);
             if !is_same {
                 return Err(EditError::Changed(name.clone()));
             }
-            set_password(table, new);
+            set_password(table, name, new)?;
         }
         Change::Remove => {
             let index = position.ok_or_else(missing)?;
@@ -240,12 +185,12 @@ fn edit(document: &mut DocumentMut, name: &Username, change: &Change<'_>) -> Res
         }
         Change::AddToken(token) => {
             let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
-            client_tokens::add(table, name, token)?;
+            client_tokens::add(table, name, token, reader)?;
         }
         Change::RemoveToken(digest) => {
             let index = position.ok_or_else(missing)?;
             let table = users.get_mut(index).ok_or_else(missing)?;
-            if let Some(head) = client_tokens::remove(table, name, *digest)?
+            if let Some(head) = client_tokens::remove(table, name, *digest, reader)?
                 && let Some(foot) = put_above(users.get_mut(index + 1), head)
             {
                 document.set_trailing(format!("{foot}{tail}"));
@@ -263,8 +208,18 @@ fn put_above(next: Option<&mut Table>, head: String) -> Option<String> {
     None
 }
 
-/// The value alone is exchanged: a comment behind it stays.
-fn set_password(table: &mut Table, hash: &str) {
+/// The string `key` of `table`, as it is meant.
+fn meant(table: &Table, key: &str, reader: &dyn ReadUsers) -> Option<String> {
+    reader.meant(table.get(key)?.as_str()?)
+}
+
+/// The value alone is exchanged: a comment behind it stays. What comes from the environment stays as well: the
+/// variable would have another value, and nobody would know.
+fn set_password(table: &mut Table, name: &Username, hash: &str) -> Result<(), EditError> {
+    let variables = table.get("password").and_then(Item::as_str).map(names_in);
+    if let Some(variables) = variables.filter(|names| !names.is_empty()) {
+        return Err(EditError::Elsewhere(name.clone(), variables));
+    }
     match table.get_mut("password").and_then(Item::as_value_mut) {
         Some(old) => {
             let decor = old.decor().clone();
@@ -273,6 +228,7 @@ fn set_password(table: &mut Table, hash: &str) {
         }
         None => drop(table.insert("password", value(hash))),
     }
+    Ok(())
 }
 
 /// What stands above a table and belongs to the file, not to the table: everything up to the
@@ -297,10 +253,29 @@ fn create_if_missing(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::users::Users;
+    use crate::toml_reader::Diagnostic;
+
+    /// Takes any file, in which nothing is a variable.
+    pub(super) struct Plain;
+
+    impl ReadUsers for Plain {
+        fn read(&self, _: &Files) -> Result<Users, Vec<Diagnostic>> {
+            Ok(Users::none())
+        }
+
+        fn parse(&self, _: &str, _: &Files) -> Result<Users, Vec<Diagnostic>> {
+            Ok(Users::none())
+        }
+
+        fn meant(&self, text: &str) -> Option<String> {
+            Some(text.to_owned())
+        }
+    }
 
     fn check(before: &str, change: &Change<'_>, after: &str) {
         let mut document: DocumentMut = before.parse().unwrap();
-        edit(&mut document, &"ada".parse().unwrap(), change).unwrap();
+        edit(&mut document, &"ada".parse().unwrap(), change, &Plain).unwrap();
         let text = document.to_string();
         let id = |line: &&str| !line.starts_with("id =");
         let lines: Vec<_> = text.lines().filter(id).collect();

@@ -15,7 +15,7 @@ use super::client_tokens::{Holder, TokenChange};
 use super::edit::{self, Change, EditError, Locked};
 use super::hash_pool::{HashPool, Overloaded};
 use super::link::Link;
-use super::users::{Account, UserChange, Users};
+use super::users::{Account, ReadUsers, UserChange, Users};
 use crate::file_identity::Files;
 use crate::toml_reader::Diagnostic;
 use crate::user::gateway_token::TokenDigest;
@@ -36,15 +36,12 @@ pub struct FileDirectory {
 /// Where users are kept.
 pub struct Kept {
     path: PathBuf,
-    read: Box<ReadUsers>,
+    reader: Box<dyn ReadUsers>,
     /// Held by whoever waits for the file's lock, which may take long, or has it.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// The file could not be changed: not tried again until somebody else has changed it.
     is_read_only: AtomicBool,
 }
-
-/// Reads a users file, and those that it names.
-pub type ReadUsers = dyn Fn(&Files) -> Result<Users, Vec<Diagnostic>> + Send + Sync;
 
 /// The right to change the users file, if there is one.
 pub struct Lock(Option<(OwnedMutexGuard<()>, Locked)>);
@@ -91,9 +88,9 @@ pub struct Verified {
 }
 
 impl Kept {
-    /// In the file at `path`, which `read` reads.
-    pub fn new(path: PathBuf, read: Box<ReadUsers>) -> Self {
-        Self { path, read, turn: Arc::default(), is_read_only: AtomicBool::new(false) }
+    /// In the file at `path`, which `reader` reads.
+    pub fn new(path: PathBuf, reader: Box<dyn ReadUsers>) -> Self {
+        Self { path, reader, turn: Arc::default(), is_read_only: AtomicBool::new(false) }
     }
 
     async fn lock(&self) -> Result<(OwnedMutexGuard<()>, Locked), EditError> {
@@ -206,7 +203,7 @@ impl FileDirectory {
         let now = now.ok_or(SetError::Changed)?;
         // The same password may have been hashed anew.
         let (id, old, text) = (now.user.id, &*now.password, &*new.0.text());
-        lock.apply(name, &Change::Replace { id, old, new: text })?;
+        self.write(lock, name, &Change::Replace { id, old, new: text })?;
         self.users.rcu(|users| users.with_password(name, &new.0));
         Ok(())
     }
@@ -232,7 +229,7 @@ impl FileDirectory {
         let kept = self.kept.as_ref()?;
         let _editing = self.edit();
         kept.is_read_only.store(false, Ordering::Relaxed);
-        Some((kept.read)(files).map(|users| {
+        Some(kept.reader.read(files).map(|users| {
             let old = self.users.load_full();
             let users = users.after(&old);
             let (fates, added, count) = (users.fates(&old), users.added(&old), users.count());
@@ -240,6 +237,13 @@ impl FileDirectory {
             self.users.store(Arc::new(users));
             Reloaded { fates, added, tokens, count }
         }))
+    }
+
+    fn write(&self, lock: Lock, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
+        match (lock.0, &self.kept) {
+            (Some((_turn, file)), Some(kept)) => file.apply(name, change, &*kept.reader),
+            _ => Ok(()),
+        }
     }
 
     fn edit(&self) -> MutexGuard<'_, ()> {
@@ -251,12 +255,6 @@ impl Hashed {
     /// What marks the sessions that are opened with it.
     pub fn mark(&self) -> PasswordMark {
         self.0.mark()
-    }
-}
-
-impl Lock {
-    fn apply(self, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
-        self.0.map_or(Ok(()), |(_turn, file)| file.apply(name, change))
     }
 }
 

@@ -60,6 +60,7 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     } else {
         table.required("password", PasswordHash::parse)
     };
+    let is_of_the_environment = table.is_of_the_environment("password");
     let statuses = [("active", Status::Active), ("inactive", Status::Inactive)];
     let status = table.choice("status", &statuses).unwrap_or(Status::Active);
     let accesses = Access::ALL.map(|access| (access.word(), access));
@@ -85,7 +86,9 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     }
     table.close();
     let user = User { name: name?, id: id?, status, access, token };
-    Some(Account::new(user, password?).linked(own).with_tokens(client_tokens))
+    let mut account = Account::new(user, password?).linked(own).with_tokens(client_tokens);
+    account.is_of_the_environment = is_of_the_environment;
+    Some(account)
 }
 
 fn token(table: &mut Table<'_>, folder: &Path) -> Option<ApiToken> {

@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::client_tokens::{Holder, Holders, TokenChange};
 use super::link::Link;
+use crate::file_identity::Files;
 use crate::hex;
+use crate::toml_reader::Diagnostic;
 use crate::user::gateway_token::{ClientToken, Expiry, TokenDigest};
 use crate::user::name::Username;
 use crate::user::password::{Cost, PasswordHash, PasswordMark};
@@ -27,6 +29,20 @@ pub struct Account {
     link: Option<Link>,
     /// The user's gateway tokens.
     tokens: Arc<[ClientToken]>,
+    /// The password's hash is in the environment, and the file names the variable.
+    pub(super) is_of_the_environment: bool,
+}
+
+/// Reads a users file, and those that it names, by a configuration and an environment.
+pub trait ReadUsers: Send + Sync {
+    /// The users of the file.
+    fn read(&self, files: &Files) -> Result<Users, Vec<Diagnostic>>;
+
+    /// The users, if `text` were in the file.
+    fn parse(&self, text: &str, files: &Files) -> Result<Users, Vec<Diagnostic>>;
+
+    /// A string of the file with the variables of the environment put in; `None` if that cannot be.
+    fn meant(&self, text: &str) -> Option<String>;
 }
 
 struct Secret;
@@ -35,7 +51,8 @@ impl Account {
     /// The account of `user`.
     pub fn new(user: User, password: PasswordHash) -> Self {
         let (user, password, secret) = (Arc::new(user), Arc::new(password), Arc::new(Secret));
-        Self { user, password, secret, link: None, tokens: Arc::new([]) }
+        let (link, tokens) = (None, Arc::new([]));
+        Self { user, password, secret, link, tokens, is_of_the_environment: false }
     }
 
     /// The same, of a user who comes by a sign-in provider too.

@@ -2,7 +2,9 @@
 
 use toml_edit::{ArrayOfTables, Item, Table, value};
 
-use super::{EditError, head_comment, prefix};
+use super::{EditError, head_comment, meant, prefix};
+use crate::directory::users::ReadUsers;
+use crate::toml_reader::variables::escape;
 use crate::user::gateway_token::{ClientToken, TokenDigest};
 use crate::user::name::Username;
 
@@ -14,17 +16,19 @@ pub(super) fn add(
     table: &mut Table,
     user: &Username,
     token: &ClientToken,
+    reader: &dyn ReadUsers,
 ) -> Result<(), EditError> {
     let tokens = tokens_of(table, user)?;
     if let Some(label) = &token.label
-        && tokens.iter().any(|other| text(other, "label") == label.as_str())
+        && tokens
+            .iter()
+            .any(|other| meant(other, "label", reader).as_deref() == Some(label.as_str()))
     {
         return Err(EditError::LabelExists(user.clone(), label.clone()));
     }
     let mut new = Table::new();
     if let Some(label) = &token.label {
-        // Such a thing would be taken for a variable.
-        new.insert("label", value(label.as_str().replace("${", "$${")));
+        new.insert("label", value(escape(label.as_str())));
     }
     new.insert("sha256", value(token.digest.to_string()));
     if let Some(expires) = token.expires {
@@ -41,9 +45,12 @@ pub(super) fn remove(
     table: &mut Table,
     user: &Username,
     digest: TokenDigest,
+    reader: &dyn ReadUsers,
 ) -> Result<Option<String>, EditError> {
     let tokens = tokens_of(table, user)?;
-    let is_it = |other: &Table| text(other, "sha256").parse() == Ok(digest);
+    let is_it = |other: &Table| {
+        meant(other, "sha256", reader).is_some_and(|text| text.parse() == Ok(digest))
+    };
     let index = tokens.iter().position(is_it);
     let index = index.ok_or_else(|| EditError::TokenMissing(user.clone(), digest.mark()))?;
     let mut head = tokens.get(index).map(head_comment).filter(|head| !head.trim().is_empty());
@@ -58,10 +65,6 @@ pub(super) fn remove(
         table.remove(KEY);
     }
     Ok(head)
-}
-
-fn text<'a>(table: &'a Table, key: &str) -> &'a str {
-    table.get(key).and_then(Item::as_str).unwrap_or_default()
 }
 
 /// The tables, made if there are none. Those that were written in one line get lines of their own.
@@ -83,6 +86,7 @@ fn tokens_of<'a>(
 mod tests {
     use toml_edit::DocumentMut;
 
+    use super::super::tests::Plain;
     use super::super::{Change, edit};
     use super::*;
 
@@ -98,7 +102,7 @@ mod tests {
             text.replace(&format!("\"{digit}\""), &format!("\"{}\"", digit.repeat(64)))
         });
         let mut document: DocumentMut = long.parse().unwrap();
-        edit(&mut document, &"ada".parse().unwrap(), change)?;
+        edit(&mut document, &"ada".parse().unwrap(), change, &Plain)?;
         Ok(["a", "b", "c"].into_iter().fold(document.to_string(), short))
     }
 

@@ -26,6 +26,7 @@ impl FileDirectory {
     pub fn is_outdated(&self, verified: &Verified) -> bool {
         let is_read_only = |kept: &Kept| kept.is_read_only.load(Ordering::Relaxed);
         verified.account.password.cost() != self.pool.cost()
+            && !verified.account.is_of_the_environment
             && !self.kept.as_ref().is_some_and(is_read_only)
     }
 
@@ -64,7 +65,8 @@ impl FileDirectory {
             return Ok(false);
         }
         let Account { user, password: old, .. } = account;
-        lock.apply(&user.name, &Change::Replace { id: user.id, old, new: &new.0.text() })?;
+        let change = Change::Replace { id: user.id, old, new: &new.0.text() };
+        self.write(lock, &user.name, &change)?;
         self.users.rcu(|users| users.with_hash(&user.name, &new.0));
         Ok(true)
     }
