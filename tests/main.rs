@@ -166,6 +166,8 @@ mod tls;
 mod tokens;
 /// Spans for OpenTelemetry.
 mod tracing;
+/// Configurations by which nobody can be served: `check` and `run` say so.
+mod unservable;
 /// One process that takes over from another.
 mod upgrade;
 /// An upstream that is absent, slow or dies.

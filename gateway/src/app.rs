@@ -26,7 +26,7 @@ use files::Known;
 pub use files::{Loaded, Tls, load, load_config};
 pub use jwt::ask_providers;
 pub use listeners::{BindError, bind};
-pub use output::{open_audit, open_log};
+pub use output::{missing_folders, open_audit, open_log};
 pub use users_file::{UsersFile, UsersReader};
 
 use std::path::Path;

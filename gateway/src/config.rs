@@ -25,7 +25,7 @@ mod ui;
 mod upstream;
 mod users;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use http::uri::Authority;
 use pingora::server::configuration::ServerConf;
@@ -82,7 +82,7 @@ pub struct Config {
     /// What is said, how and where.
     pub log: Log,
     /// The file of the audit trail; `None`: the log.
-    pub audit: Option<PathBuf>,
+    pub audit: Option<Named>,
     /// What is counted besides what always is.
     pub metrics: Metrics,
     /// The gateway's own page, if there is to be one; its logo is read with the other files.
@@ -170,7 +170,7 @@ impl Config {
         let mut root = document.root();
         let listen = listen::read(root.table("listen"), folder);
         let upstream = upstream::read(root.table("upstream"), folder, &listen);
-        let cookie = cookie::read(root.table("cookie"));
+        let cookie = cookie::read(root.table("cookie"), &listen);
         let identity = identity::read(root.table("identity"));
         let providers = providers::read(&mut root, folder, upstream.kind);
         let others = (&identity, &providers);

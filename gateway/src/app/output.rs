@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::audit::Audit;
-use crate::config::Config;
+use crate::config::{AdminAddress, Config};
 use crate::process_log;
-use crate::toml_reader::Diagnostic;
+use crate::toml_reader::{Diagnostic, Location, Named};
 
 /// Opens the audit trail where the configuration says.
 pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
-    let Some(path) = &config.audit else { return Ok(Audit::to_log()) };
+    let Some(Named { path, .. }) = &config.audit else { return Ok(Audit::to_log()) };
     Audit::to_file(path).map_err(|error| {
         let what = format!("cannot be written to: {error} (audit.file)");
         vec![Diagnostic::of_file(&path.display().to_string(), what)]
@@ -20,8 +20,35 @@ pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
 pub fn open_log(config: &Config) -> Result<(), Vec<Diagnostic>> {
     let log = &config.log;
     process_log::set_level(log.level, log.access);
-    process_log::write_to(log.file.as_deref(), log.format).map_err(|error| {
-        let file = log.file.as_deref().unwrap_or(Path::new("-")).display().to_string();
+    let file = log.file.as_ref().map(|file| &*file.path);
+    process_log::write_to(file, log.format).map_err(|error| {
+        let file = file.unwrap_or(Path::new("-")).display().to_string();
         vec![Diagnostic::of_file(&file, format!("cannot be written to: {error} (log.file)"))]
     })
+}
+
+/// Folders that the service manager makes when the gateway starts, by `conf/systemd`.
+const MADE_AT_START: [&str; 2] = ["/run/influx-gateway", "/var/lib/influx-gateway"];
+
+/// The faults of files that the gateway is to make where there is no folder. It would not start.
+pub fn missing_folders(config: &Config) -> Vec<Diagnostic> {
+    let socket = config.admin.as_ref().and_then(|admin| match &admin.listen {
+        AdminAddress::Unix(path) => Some((Path::new(path), &admin.place)),
+        AdminAddress::Tcp(_) => None,
+    });
+    let files = [&config.log.file, &config.audit].into_iter().flatten();
+    let files = files.map(|file| (&*file.path, &file.place)).chain(socket);
+    let is_missing = |folder: &Path| {
+        let is_made = MADE_AT_START.iter().any(|made| folder == Path::new(made));
+        !is_made && folder != Path::new("") && !folder.is_dir()
+    };
+    let fault = |(file, place): (&Path, &Location)| {
+        let folder = file.parent().filter(|folder| is_missing(folder))?;
+        Some(place.fault(format!(
+            "{}: there is no folder {}: make it, for whoever runs the gateway",
+            file.display(),
+            folder.display()
+        )))
+    };
+    files.filter_map(fault).collect()
 }

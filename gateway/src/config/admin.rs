@@ -6,13 +6,15 @@ use std::path::Path;
 
 use super::Listen;
 use super::listen::{address, free};
-use crate::toml_reader::{Named, Table};
+use crate::toml_reader::{Location, Named, Table};
 use crate::user::secret::ApiToken;
 
 /// The listener for operators.
 pub struct Admin {
     /// Where it is.
     pub listen: AdminAddress,
+    /// Where the configuration says so.
+    pub place: Location,
     /// What has to be shown there, and the file that it is in.
     pub token: Option<(ApiToken, Named)>,
     /// Whether the gateway is not ready while the upstream is down.
@@ -63,8 +65,9 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, others: &Listen) -> Opti
         );
         table.fault("listen", &what);
     }
+    let place = table.place("listen");
     table.close();
-    Some(Admin { listen: listen?, token: token.zip(token_file), ready_needs_upstream })
+    Some(Admin { listen: listen?, place, token: token.zip(token_file), ready_needs_upstream })
 }
 
 /// The token in the file at `path`: one that nobody guesses.

@@ -2,11 +2,12 @@
 
 use http::HeaderName;
 
+use super::Listen;
 use crate::api::cookie::{self, CookieRules, SameSite, Secure};
 use crate::toml_reader::Table;
 
-/// Reads the table.
-pub(super) fn read(mut table: Table<'_>) -> CookieRules {
+/// Reads the table of a gateway that listens like this.
+pub(super) fn read(mut table: Table<'_>, listen: &Listen) -> CookieRules {
     let name = table.parsed("name", |text| {
         let is_token = HeaderName::from_bytes(text.as_bytes()).is_ok();
         is_token.then(|| text.to_owned()).ok_or_else(|| {
@@ -25,15 +26,22 @@ pub(super) fn read(mut table: Table<'_>) -> CookieRules {
     let same_sites =
         [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
     let same_site = table.choice("same_site", &same_sites).unwrap_or(SameSite::Strict);
-    if same_site == SameSite::None && secure == Secure::Never {
+    // Browsers compare the prefix without regard to case.
+    let has_prefix = |prefix: &str| {
+        let start = name.as_deref().and_then(|name| name.get(..prefix.len()));
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let (is_host, is_secure) = (has_prefix("__Host-"), has_prefix("__Secure-"));
+    // Then no connection of a client is known to be secure.
+    let is_plain = listen.https.is_empty() && listen.trusted_proxies.is_empty();
+    let is_never = secure == Secure::Never || secure == Secure::Auto && is_plain;
+    if same_site == SameSite::None && is_never && !is_host && !is_secure {
         table.fault(
             "same_site",
-            "browsers drop a cookie with \"none\" that is not secure; \
-                                    set secure to \"always\" or \"auto\"",
+            "browsers drop a cookie with \"none\" that is not secure; set secure to \"always\", or to \"auto\" with \
+             listen.https or with the proxy that speaks TLS in listen.trusted_proxies",
         );
     }
-    let is_host = name.as_ref().is_some_and(|name| name.starts_with("__Host-"));
-    let is_secure = name.as_ref().is_some_and(|name| name.starts_with("__Secure-"));
     if is_host && path.as_deref() != Some("/") {
         table.fault("path", "browsers take a cookie named __Host-… with the path \"/\" only");
     }

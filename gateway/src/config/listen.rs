@@ -58,6 +58,25 @@ impl Listen {
 }
 
 impl Listen {
+    /// Whether `host` is this machine, as far as its name says so, and one of the addresses takes what comes to
+    /// `port` there.
+    pub(super) fn takes(&self, host: &str, port: u16) -> bool {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_named = host.eq_ignore_ascii_case("localhost");
+        let ip = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+        let is_here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+        self.addresses().filter(|address| address.port() == port).any(|address| {
+            let own = address.ip().to_canonical();
+            match ip {
+                // What is sent to no address in particular, goes to this machine.
+                Some(ip) => {
+                    own == ip || is_here(ip) && (own.is_unspecified() || ip.is_unspecified())
+                }
+                None => is_named && is_here(own),
+            }
+        })
+    }
+
     /// Whether HTTP/2 is spoken without TLS, where there is `grpc` or not.
     pub fn speaks_h2c(&self, grpc: bool) -> bool {
         self.h2c.unwrap_or(grpc)

@@ -1,11 +1,11 @@
 //! `[log]`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use log::LevelFilter;
 
 use crate::process_log::line::Format;
-use crate::toml_reader::Table;
+use crate::toml_reader::{Named, Table};
 
 /// `[log]`: what is written of all that the process says, how and where.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Log {
     /// How lines are written.
     pub format: Format,
     /// The file that they go to; `None`: standard error.
-    pub file: Option<PathBuf>,
+    pub file: Option<Named>,
     /// What is more detailed is not written, unless `RUST_LOG` asks for it.
     pub level: LevelFilter,
     /// Whether there is a line for each request.
@@ -34,7 +34,7 @@ const LEVELS: [(&str, LevelFilter); 5] = [
 pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Log {
     let log = Log {
         format: table.choice("format", &FORMATS).unwrap_or(Format::Text),
-        file: table.text("file").map(|file| folder.join(file)),
+        file: table.file("file", folder),
         level: table.choice("level", &LEVELS).unwrap_or(LevelFilter::Info),
         access: table.boolean("access").unwrap_or(true),
     };

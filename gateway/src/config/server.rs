@@ -1,12 +1,14 @@
 //! `[server]`: how the process ends, and Pingora's own keys.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
+use serde_json::Value;
 
 use super::duration;
-use crate::toml_reader::Table;
+use crate::toml_reader::{Table, found};
 
 /// Where the process id is by default. There need not be such a folder.
 pub const PID_FILE: &str = "/run/influx-gateway/gateway.pid";
@@ -59,9 +61,11 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> (Stop, ServerConf) {
             continue;
         };
         let Some(value) = table.json(known) else { continue };
+        let bounds = within_bounds(known, &value);
         let before = std::mem::replace(&mut conf[*known], value);
-        if let Err(error) = serde_json::from_value::<ServerConf>(conf.clone()) {
-            table.fault(&key, &error.to_string());
+        let read = serde_json::from_value::<ServerConf>(conf.clone());
+        if let Err(what) = read.map_err(|error| error.to_string()).and(bounds) {
+            table.fault(&key, &what);
             conf[*known] = before;
         }
     }
@@ -75,7 +79,39 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> (Stop, ServerConf) {
     conf["grace_period_seconds"] = (stop.grace.as_secs() + MARGIN).into();
     let conf: ServerConf = serde_json::from_value(conf).expect("each value was checked on its own");
     let conf = located(conf, folder);
-    if conf.daemon && !has_folder(Path::new(&conf.pid_file)) {
+    if conf.daemon {
+        check_background(&table, &conf);
+    }
+    (stop, conf)
+}
+
+/// Whether Pingora can serve by this value of its `key`: it does not say so itself.
+fn within_bounds(key: &str, value: &Value) -> Result<(), String> {
+    if let Some((_, least, most)) = BOUNDS.iter().find(|(bounded, ..)| *bounded == key) {
+        let number = value.as_u64().filter(|number| (*least..=*most).contains(number));
+        return number.map(drop).ok_or_else(|| {
+            format!("expected a whole number from {least} to {most}, found {}", found(value))
+        });
+    }
+    let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    match key {
+        "client_bind_to_ipv4" => {
+            let is_wrong = |text: &&str| text.parse::<Ipv4Addr>().is_err();
+            let wrong = texts.into_iter().find(is_wrong);
+            wrong.map_or(Ok(()), |text| Err(format!("{text:?} is not an IPv4 address")))
+        }
+        "user" | "group" => {
+            let is_name = |text: &str| !text.is_empty() && !text.contains('\0');
+            let is_wrong = value.as_str().is_some_and(|text| !is_name(text));
+            if is_wrong { Err("expected a name that somebody can have".to_owned()) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// In the background, nobody is told any more that a file has no folder.
+fn check_background(table: &Table<'_>, conf: &ServerConf) {
+    if !has_folder(Path::new(&conf.pid_file)) {
         table.fault(
             "daemon",
             &format!(
@@ -84,7 +120,13 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> (Stop, ServerConf) {
             ),
         );
     }
-    (stop, conf)
+    if let Some(file) = conf.error_log.as_ref().filter(|file| !has_folder(Path::new(file))) {
+        table.fault("error_log", &format!("{file}: there is no folder for it: make it"));
+    }
+    if let Some(folder) = conf.working_directory.as_ref().filter(|folder| !folder.is_dir()) {
+        let what = format!("{}: there is no such folder: make it", folder.display());
+        table.fault("working_directory", &what);
+    }
 }
 
 /// `conf` with its paths, which Pingora opens from another folder in the background, relative to `folder`.
@@ -142,6 +184,15 @@ const RETIRED: [(&str, &str); 2] = [
     ),
 ];
 
+/// Keys whose numbers have bounds, the least and the most. Beyond them Pingora panics, waits for memory that there is
+/// not, or accepts no connection.
+const BOUNDS: [(&str, u64, u64); 4] = [
+    ("threads", 0, 1024),
+    ("listener_tasks_per_fd", 1, 1024),
+    ("upstream_keepalive_pool_size", 0, 16_384),
+    ("max_blocking_threads", 1, 16_384),
+];
+
 /// Pingora's keys that can be set.
 const KEYS: [&str; 13] = [
     "threads",
@@ -166,7 +217,8 @@ mod tests {
     #[test]
     fn every_key_is_pingoras() {
         let conf = serde_json::to_value(ServerConf::default()).unwrap();
-        for key in KEYS.iter().chain(DEFAULTS.iter().map(|(key, _)| key)) {
+        let bounded = BOUNDS.iter().map(|(key, ..)| key);
+        for key in KEYS.iter().chain(DEFAULTS.iter().map(|(key, _)| key)).chain(bounded) {
             assert!(conf.get(key).is_some(), "{key}");
         }
     }

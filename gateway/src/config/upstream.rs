@@ -44,9 +44,18 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, listen: &Listen) -> Upst
         table.fault("url", "ca_file and client_certificate need a URL that begins with https://");
     }
     let client = certificate.zip(key);
-    table.close();
+    let is_faulty = table.has("url") && url.is_none();
     // What stands for a faulty one is never used.
     let (authority, tls) = url.unwrap_or((Authority::from_static("127.0.0.1:8087"), false));
+    let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    if !is_faulty && listen.takes(authority.host(), port) {
+        let what = format!(
+            "{authority} is where the gateway listens itself, so it would ask itself: name the address of InfluxDB, \
+             and let only one of the two listen there"
+        );
+        table.fault("url", &what);
+    }
+    table.close();
     Upstream { authority, kind, grpc, tls, ca_file, client, token, token_file }
 }
 

@@ -1,0 +1,156 @@
+use std::fs;
+
+use crate::support::*;
+
+/// Exit code and standard error of `command` with this configuration, for ada.
+fn told(command: &str, config: &str) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("gateway.toml"), config).unwrap();
+    fs::write(folder.path().join("users.toml"), users(&["ada"])).unwrap();
+    let path = folder.path().join("gateway.toml");
+    let output = output_of(program().args([command, "--config"]).arg(path), "");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// `check` names the fault, and `run` is told the same.
+fn refused(config: &str, fault: &str) {
+    for command in ["check", "run"] {
+        let (code, stderr) = told(command, config);
+        let count = stderr.lines().filter(|line| line.contains(fault)).count();
+        assert_eq!((code, count), (78, 1), "{command}\n{config}\n{stderr}");
+    }
+}
+
+fn good(config: &str) {
+    let (code, stderr) = told("check", config);
+    assert_eq!(code, 0, "{config}\n{stderr}");
+}
+
+#[test]
+fn keys_of_pingora_have_bounds_within_which_it_serves() {
+    for (line, fault) in [
+        ("listener_tasks_per_fd = 0", "from 1 to 1024, found 0"),
+        ("listener_tasks_per_fd = 4294967296", "from 1 to 1024, found 4294967296"),
+        ("max_blocking_threads = 0", "from 1 to 16384, found 0"),
+        ("max_blocking_threads = 9223372036854775807", "from 1 to 16384"),
+        ("threads = 1025", "from 0 to 1024, found 1025"),
+        ("threads = 9223372036854775807", "from 0 to 1024"),
+        ("upstream_keepalive_pool_size = 4294967296", "from 0 to 16384, found 4294967296"),
+        ("client_bind_to_ipv4 = [\"127.0.0.1\", \"x\"]", "\"x\" is not an IPv4 address"),
+        ("client_bind_to_ipv4 = [\"0.0.0.0/0\"]", "\"0.0.0.0/0\" is not an IPv4 address"),
+        ("client_bind_to_ipv4 = [\"::1\"]", "\"::1\" is not an IPv4 address"),
+        ("user = \"a\\u0000b\"", "expected a name"),
+        ("group = \"\"", "expected a name"),
+    ] {
+        let key = line.split(' ').next().unwrap();
+        refused(
+            &format!("[listen]\nhttp = [\"127.0.0.1:0\"]\n[server]\n{line}\n"),
+            &format!("gateway.toml:4: server.{key}: "),
+        );
+        let (_, stderr) = told("check", &format!("[server]\n{line}\n"));
+        assert!(stderr.contains(fault), "{line}: {stderr}");
+    }
+}
+
+#[test]
+fn the_background_needs_folders() {
+    for key in ["error_log", "working_directory"] {
+        let config = format!("[server]\ndaemon = true\npid_file = \"pid\"\n{key} = \"no/such\"\n");
+        let (code, stderr) = told("check", &config);
+        assert_eq!(code, 78, "{stderr}");
+        assert!(stderr.contains(&format!("gateway.toml:4: server.{key}: ")), "{stderr}");
+        good(&config.replace("true", "false"));
+    }
+}
+
+#[test]
+fn within_the_bounds_it_serves() {
+    let config = "[server]\nlistener_tasks_per_fd = 1024\nmax_blocking_threads = 1\nthreads = 1\n\
+                  upstream_keepalive_pool_size = 0\nclient_bind_to_ipv4 = [\"127.0.0.1\"]\n";
+    let upstream = Upstream::start();
+    let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
+    let session = cookie(&gateway.sign_in("ada"));
+    for _ in 0..3 {
+        let answer = gateway.connect().send(&get("/api/v2/buckets", &[&session]));
+        assert_eq!((answer.status, &*answer.text()), (200, "ada"));
+    }
+    let body = r#"{"password":"battery staple"}"#;
+    let old = basic("ada", PASSWORD);
+    let change = with_body("PUT", "/api/v2/me/password", &[&session, &old], body);
+    assert_eq!(gateway.connect().send(&change).status, 204);
+}
+
+#[test]
+fn the_upstream_is_no_listener_of_the_gateway() {
+    for (listen, url) in [
+        ("127.0.0.1:9186", "http://127.0.0.1:9186"),
+        ("127.0.0.1:9186", "http://localhost:9186"),
+        ("127.0.0.1:9186", "http://LOCALHOST:9186/"),
+        ("127.0.0.1:80", "http://127.0.0.1"),
+        ("0.0.0.0:9186", "http://127.0.0.1:9186"),
+        ("0.0.0.0:9186", "http://localhost:9186"),
+        ("0.0.0.0:9186", "https://127.3.3.3:9186"),
+        ("[::]:9186", "http://127.0.0.1:9186"),
+        ("[::]:9186", "http://[::1]:9186"),
+        ("[::1]:9186", "http://[::1]:9186"),
+        ("192.0.2.7:9186", "http://192.0.2.7:9186"),
+        ("127.0.0.1:9186", "http://0.0.0.0:9186"),
+    ] {
+        let config = format!("[listen]\nhttp = [\"{listen}\"]\n[upstream]\nurl = \"{url}\"\n");
+        refused(&config, "gateway.toml:4: upstream.url: ");
+    }
+    for (listen, url) in [
+        ("127.0.0.1:9186", "http://127.0.0.1:9187"),
+        ("127.0.0.1:9186", "http://127.0.0.2:9186"),
+        ("127.0.0.1:9186", "http://influxdb:9186"),
+        ("127.0.0.1:9186", "http://[::1]:9186"),
+        ("192.0.2.7:9186", "http://127.0.0.1:9186"),
+        ("127.0.0.1:443", "http://127.0.0.1"),
+    ] {
+        good(&format!("[listen]\nhttp = [\"{listen}\"]\n[upstream]\nurl = \"{url}\"\n"));
+    }
+    // The default is one as any other.
+    refused("[listen]\nhttp = [\"127.0.0.1:8087\"]\n", ": upstream.url: ");
+}
+
+#[test]
+fn check_tells_of_folders_that_run_would_miss() {
+    let listen = "[listen]\nhttp = [\"127.0.0.1:0\"]\n";
+    for (table, code) in [
+        ("[log]\nfile = \"no/gateway.log\"\n", 78),
+        ("[audit]\nfile = \"no/audit.jsonl\"\n", 78),
+        ("[admin]\nlisten = \"unix:no/admin.sock\"\n", 69),
+    ] {
+        let config = format!("{listen}{table}");
+        let (name, key) = (&table[1..table.find(']').unwrap()], table.lines().nth(1).unwrap());
+        let place = format!("gateway.toml:4: {name}.{}: ", key.split(' ').next().unwrap());
+        let (found, stderr) = told("check", &config);
+        assert!(found == 78 && stderr.contains(&place), "{found}: {stderr}");
+        assert!(stderr.contains("no folder"), "{stderr}");
+        assert_eq!(told("run", &config).0, code, "{table}");
+    }
+    // That one is made when the service starts.
+    good(&format!("{listen}[admin]\nlisten = \"unix:/run/influx-gateway/admin.sock\"\n"));
+    good(&format!("{listen}[log]\nfile = \"gateway.log\"\n[audit]\nfile = \"audit.jsonl\"\n"));
+}
+
+#[test]
+fn a_cookie_that_browsers_drop_is_a_fault() {
+    let none = "[cookie]\nsame_site = \"none\"\n";
+    refused(none, "gateway.toml:2: cookie.same_site: browsers drop a cookie with \"none\"");
+    good(&format!("{none}secure = \"always\"\n"));
+    // A proxy in front may speak TLS.
+    good(&format!("[listen]\ntrusted_proxies = [\"192.0.2.7\"]\n{none}"));
+    for name in ["__host-a", "__HOST-a"] {
+        let config = format!("[cookie]\nname = \"{name}\"\n");
+        refused(&config, ": cookie.path: browsers take a cookie named __Host-");
+    }
+    for name in ["__secure-a", "__SECURE-a"] {
+        let config = format!("[cookie]\nname = \"{name}\"\nsecure = \"never\"\n");
+        refused(&config, "gateway.toml:3: cookie.secure: ");
+    }
+    let config = "[cookie]\nname = \"__secure-a\"\n";
+    let gateway = Gateway::start_with(closed_port(), config, &users(&["ada"]));
+    let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", PASSWORD)]));
+    assert!(answer.header("set-cookie").unwrap().contains("; Secure"), "{answer:?}");
+}
