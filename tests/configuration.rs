@@ -245,3 +245,55 @@ fn c_03_a_thousand_reloads_under_load_drop_nothing() {
     });
     assert!(answered.load(Ordering::Relaxed) >= 1000);
 }
+
+/// What is only in force after a restart, decides about the users file until then.
+#[test]
+fn a_reload_says_so_when_the_users_file_in_force_is_refused() {
+    let resolve = "[users]\ntokens = \"resolve\"\n[identity]\ntoken_prefix = \"tok-\"\n";
+    let elsewhere = "[users]\nfile = \"people.toml\"\n";
+    for (config, from, to, text, fault) in [
+        (resolve, "\"tok-\"", "\"tik-\"", users(&["ada", "tok-root"]), "the name tok-root begins"),
+        (elsewhere, "people", "users", "x = 1\n".to_owned(), "people.toml:1: x: unknown key"),
+    ] {
+        for admin in ["[admin]\nlisten = \"unix:admin.sock\"\n", ""] {
+            let folder = Gateway::prepare("http://127.0.0.1:9", &format!("{config}{admin}"), "");
+            let path = |name: &str| folder.path().join(name);
+            let pid = format!("[server]\npid_file = \"{}\"", path("pid").display());
+            let good = fs::read_to_string(path("gateway.toml")).unwrap().replace("[server]", &pid);
+            fs::write(path("gateway.toml"), &good).unwrap();
+            for name in ["users.toml", "people.toml"] {
+                fs::write(path(name), users(&["ada"])).unwrap();
+            }
+            let stage = Stage { gateway: Gateway::start_in(folder), good };
+            let name = if config == elsewhere { "people.toml" } else { "users.toml" };
+            fs::write(stage.gateway.folder().join(name), &text).unwrap();
+            let hosts = stage.good.replace("http = [", "hosts = [\"a.test\"]\nhttp = [");
+            stage.write(&hosts.replace(from, to));
+            let output = stage.reload();
+            let told = String::from_utf8([&*output.stdout, &*output.stderr].concat()).unwrap();
+            if !admin.is_empty() {
+                assert_eq!(output.status.code(), Some(78), "{told}");
+                assert!(told.contains(fault) && told.contains("restart"), "{told}");
+            }
+            wait_until("it is logged", || stage.gateway.has_logged("nothing changes: "));
+            assert!(stage.gateway.has_logged(fault));
+            assert_eq!(stage.health("b.test"), 200, "nothing of it is in force");
+            assert_eq!(stage.sign_in(PASSWORD), 204);
+        }
+    }
+}
+
+#[test]
+fn a_reload_takes_a_users_file_without_users_as_the_signal_does() {
+    for admin in ["[admin]\nlisten = \"unix:admin.sock\"\n", ""] {
+        let stage = Stage::start(admin);
+        let session = cookie(&stage.gateway.sign_in("ada"));
+        fs::write(stage.gateway.folder().join("users.toml"), "# nobody\n").unwrap();
+        let output = stage.reload();
+        assert!(output.status.success(), "{output:?}");
+        wait_until("ada is signed out", || {
+            stage.gateway.connect().send(&get("/api/v2/me", &[&session])).status == 401
+        });
+        assert!(stage.gateway.has_logged("nobody can sign in"));
+    }
+}

@@ -23,7 +23,7 @@ mod users_here;
 pub mod warnings;
 
 use files::Known;
-pub use files::{Loaded, Tls, load, load_config};
+pub use files::{Loaded, Tls, load, load_config, load_for_reload};
 pub use jwt::ask_providers;
 pub use listeners::{BindError, bind};
 pub use output::{missing_folders, open_audit, open_log};

@@ -44,7 +44,12 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     load_all(path, &Files::default(), &Files::default(), 1)
 }
 
-/// The same while the gateway serves: the configuration by `files`. There may be no users.
+/// The same of a gateway that serves, which is to read them again: there may be no users.
+pub fn load_for_reload(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    load_again(path, &Files::default())
+}
+
+/// The same by that gateway: the configuration by `files`.
 pub(super) fn load_again(path: &Path, files: &Files) -> Result<Loaded, Vec<Diagnostic>> {
     load_all(path, files, &Files::anew(), 0)
 }

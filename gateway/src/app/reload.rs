@@ -13,6 +13,7 @@ use super::oidc::AtStart;
 use super::policy::{self, Doors};
 use crate::audit::{Event, EventKind};
 use crate::auth::credential::Shared;
+use crate::auth::reload::faults_of_users;
 use crate::config::Config;
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
@@ -89,6 +90,27 @@ impl InForce {
     }
 }
 
+impl ConfigFile {
+    /// Where and how users are read is as it was, up to the restart that another one of `needs_restart` needs: there
+    /// must be no fault by that either, or it would be in force in part.
+    fn check_users(&self, needs_restart: &[String]) -> Result<(), Vec<String>> {
+        let is_about_users =
+            |key: &&String| key.starts_with("users.") || key.starts_with("identity.");
+        let keys: Vec<_> = needs_restart.iter().filter(is_about_users).cloned().collect();
+        let faults = match &keys[..] {
+            [] => Vec::new(),
+            _ => faults_of_users(self.in_force.gateway.auth()),
+        };
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let keys = keys.join(", ");
+        let told =
+            |fault| format!("{fault} (read as before {keys} changed, which needs a restart)");
+        Err(faults.iter().map(told).collect())
+    }
+}
+
 impl Source for ConfigFile {
     fn take(&self, files: &Files, occasion: Occasion) -> Result<(), Vec<String>> {
         let loaded = load_again(&self.path, files);
@@ -101,6 +123,7 @@ impl Source for ConfigFile {
         if self.in_force.providers.may_become(&config) {
             needs_restart.retain(|key| key != "oidc");
         }
+        self.check_users(&needs_restart)?;
         if occasion == Occasion::Told || !changed.is_empty() {
             // A token in a file is looked after there, up to a restart.
             let is_in_file = needs_restart.iter().any(|key| key == "upstream.token_file");

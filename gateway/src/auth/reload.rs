@@ -12,6 +12,7 @@ use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::metrics::{METRICS, label};
 use crate::session::store::{self, StoreError};
+use crate::toml_reader::Diagnostic;
 
 /// The users file, with what its changes mean for sessions.
 struct WatchedUsers {
@@ -25,6 +26,14 @@ pub fn users_file(auth: &Arc<Auth>) -> Option<Watched> {
     let path = file.path()?.to_owned();
     let source = WatchedUsers { auth: Arc::clone(auth), file: Arc::clone(file) };
     Some(Watched::new(Box::new(source), [path]))
+}
+
+/// What is wrong with the users file in force, as it is now.
+pub fn faults_of_users(auth: &Auth) -> Vec<Diagnostic> {
+    match &auth.directory {
+        Directory::File(file) => file.faults(),
+        Directory::Influxdb(_) => Vec::new(),
+    }
 }
 
 /// Carries out what a users file that was read anew has brought.

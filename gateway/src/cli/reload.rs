@@ -11,7 +11,7 @@ use crate::app::{self, pid_file};
 use crate::config::{Admin, Config};
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
-    let mut config = app::load(path)?.config;
+    let mut config = app::load_for_reload(path)?.config;
     match config.admin.take() {
         Some(admin) => ask(path, admin),
         None => signal(path, &config),

@@ -223,6 +223,12 @@ impl FileDirectory {
         self.users.load().digest().to_owned()
     }
 
+    /// What is wrong with the file as it is now.
+    pub fn faults(&self) -> Vec<Diagnostic> {
+        let read = |kept: &Kept| kept.reader.read(&Files::anew()).err();
+        self.kept.as_ref().and_then(read).unwrap_or_default()
+    }
+
     /// Reads the file anew by `files`, validates it as a whole and takes all of it at once; if
     /// anything is wrong with it, nothing changes. `None` if there is no file.
     pub fn reload(&self, files: &Files) -> Option<Result<Reloaded, Vec<Diagnostic>>> {
@@ -240,10 +246,8 @@ impl FileDirectory {
     }
 
     fn write(&self, lock: Lock, name: &Username, change: &Change<'_>) -> Result<(), EditError> {
-        match (lock.0, &self.kept) {
-            (Some((_turn, file)), Some(kept)) => file.apply(name, change, &*kept.reader),
-            _ => Ok(()),
-        }
+        let Some(((_turn, file), kept)) = lock.0.zip(self.kept.as_ref()) else { return Ok(()) };
+        file.apply(name, change, &*kept.reader)
     }
 
     fn edit(&self) -> MutexGuard<'_, ()> {
