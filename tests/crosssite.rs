@@ -322,3 +322,37 @@ fn f_48_without_allowed_origins_no_answer_allows_credentials() {
         assert_eq!(answer.header(ALLOW_CREDENTIALS), None, "{target}: {answer:?}");
     }
 }
+
+/// Whoever sets InfluxDB up gets its first token: no page of another site does.
+#[test]
+fn f_20_a_page_of_another_site_sets_nothing_up() {
+    let upstream = Upstream::start();
+    let setup = "[forward]\nsetup = true\n";
+    let listen = "allowed_origins = [\"https://grafana.test\"]";
+    let two = start(&upstream, listen, setup);
+    let three = start(&upstream, listen, &format!("kind = \"influxdb3\"\n{setup}"));
+    for (gateway, path) in [
+        (&two, "/api/v2/setup"),
+        (&three, "/api/v3/configure/token/admin"),
+        (&three, "/api/v3/configure/user"),
+    ] {
+        for (lines, allowed) in [
+            (&["Origin: https://evil.test"][..], false),
+            (&["Origin: null"], false),
+            (&["Sec-Fetch-Site: cross-site"], false),
+            (&["Origin: http://gateway.test", "Sec-Fetch-Site: same-site"], false),
+            (&["Origin: http://gateway.test"], true),
+            (&["Origin: https://evil.test", "Sec-Fetch-Site: same-origin"], true),
+            (&["Origin: https://grafana.test", "Sec-Fetch-Site: cross-site"], true),
+            (&[], true),
+        ] {
+            let sent = [lines, &["Content-Type: text/plain"]].concat();
+            let answer = gateway.connect().send(&with_body("POST", path, &sent, "{}"));
+            assert_eq!(answer.status, if allowed { 200 } else { 403 }, "{path} {lines:?}");
+            assert_eq!(upstream.seen_by_clients().len(), usize::from(allowed), "{path} {lines:?}");
+        }
+    }
+    // To read is no setting up.
+    let reading = get("/api/v2/setup", &["Origin: https://evil.test"]);
+    assert_eq!(two.connect().send(&reading).status, 200);
+}

@@ -224,8 +224,13 @@ impl Gateway {
 
     /// Rejects what is nowhere to be had.
     fn check(&self, policy: &Policy, request: Request<'_>) -> Result<(), Rejection> {
-        check_declared_length(policy, &request.head.headers)?;
-        self.check_query(request.head)?;
+        let Request { route, head, client, .. } = request;
+        check_declared_length(policy, &head.headers)?;
+        self.check_query(head)?;
+        if let Route::Public(_) = route {
+            // What changes something there, is the setting up: whoever does it gets the first token.
+            policy.origins.check(&head.method, &head.headers, client.host.as_ref())?;
+        }
         ui::check_protocol(policy, request)
     }
 
