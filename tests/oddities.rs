@@ -471,3 +471,21 @@ fn an_answer_says_one_thing_of_its_body() {
         }
     }
 }
+
+/// Below sign-in, sign-out and `me` there is nothing; pages may ask what they may do there, as anywhere.
+#[test]
+fn options_below_a_local_endpoint_needs_nobody() {
+    let gateway = Gateway::start(closed_port());
+    let session = cookie(&gateway.sign_in("ada"));
+    for path in ["/api/v2/signin/x", "/api/v2/signout/x/y", "/api/v2/me/x"] {
+        for credential in [&*session, "Authorization: Token some", "A: b"] {
+            let ask = |line| gateway.connect().send(&request("OPTIONS", path, &[credential, line]));
+            let answer = ask("B: c");
+            assert_eq!((answer.status, answer.text()), (405, String::new()), "{path} {credential}");
+            let answer = ask("Origin: https://other.test");
+            assert_eq!(answer.status, 204, "{path} {credential}");
+            let origin = answer.header("access-control-allow-origin");
+            assert_eq!(origin, Some("https://other.test"), "{path} {credential}");
+        }
+    }
+}

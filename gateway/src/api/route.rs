@@ -168,7 +168,8 @@ fn api<'a>(method: &Method, below: &'a str, forwarding: &Forwarding) -> Route<'a
         "/signout" => only("POST", method, Route::SignOut(door)),
         _ if let Some(route) = me::of(method, endpoint, forwarding) => route,
         _ if ["/signin/", "/signout/", "/me/"].iter().any(|head| below.starts_with(head)) => {
-            Route::NoSuchPage
+            // No method is allowed there.
+            if method == Method::OPTIONS { Route::Options("") } else { Route::NoSuchPage }
         }
         "/setup" => setup(method, door, forwarding),
         _ => match password_of(endpoint) {

@@ -45,6 +45,7 @@ fn the_api() {
             ("GET", "/api/v2/signin", wrong("POST")),
             ("OPTIONS", "/api/v2/signin", Route::Options("POST")),
             ("POST", "/api/v2/signin/foo", Route::NoSuchPage),
+            ("OPTIONS", "/api/v2/signin/foo", Route::Options("")),
             ("POST", "/api/v2/signinX", Route::Api),
             ("POST", "/api/v2/SIGNIN", Route::Api),
             ("POST", "/api/v2/signout", Route::SignOut(Authentication::Exempt)),
