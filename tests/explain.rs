@@ -135,3 +135,22 @@ fn explain_refuses_what_is_no_request() {
         assert!(text.contains(expected.1), "{text}");
     }
 }
+
+/// Where HTTP/2 is not spoken, what looks like a call of gRPC is a request like any other.
+#[test]
+fn explain_takes_a_call_for_one_where_http_2_is_spoken() {
+    let upstream = Upstream::start();
+    let url = format!("http://{}", upstream.address);
+    let call = ["GET", "/health", "-H", "Content-Type: application/grpc"];
+    let decision = |folder: &tempfile::TempDir, options: &[&str]| {
+        explained(folder, &[&call[..], options].concat())["decision"].as_str().unwrap().to_owned()
+    };
+    let plain = folder(&url, "");
+    assert!(decision(&plain, &[]).starts_with("forwarded to http://"));
+    assert!(decision(&plain, &["--tls"]).contains("404"));
+    let grpc = folder(&url, "kind = \"influxdb3\"\ngrpc = true\n");
+    assert!(decision(&grpc, &[]).contains("404"));
+    let gateway = Gateway::start_in(plain);
+    let asked = get("/health", &["Content-Type: application/grpc"]);
+    assert_eq!(gateway.connect().send(&asked).status, 200);
+}

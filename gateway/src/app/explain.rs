@@ -174,8 +174,9 @@ impl Dry {
             return told.reject(Rejection::Misdirected, None);
         }
         let (method, uri, forwarding) = (&head.method, &head.uri, &self.policy.forwarding);
-        // A call comes over HTTP/2, whatever it is written like here.
-        let route = if grpc::is_call(&head.headers) {
+        // A call comes over HTTP/2 where that is spoken, whatever it is written like here.
+        let speaks_http_2 = question.over_tls || self.policy.h2c;
+        let route = if speaks_http_2 && grpc::is_call(&head.headers) {
             Route::of_http_2(method, uri, &head.headers, forwarding)
         } else {
             Route::of(method, uri.path(), forwarding)
