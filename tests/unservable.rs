@@ -53,6 +53,12 @@ fn keys_of_pingora_have_bounds_within_which_it_serves() {
 }
 
 #[test]
+fn passwords_have_no_more_threads_than_there_can_be() {
+    let fault = "gateway.toml:2: signin.hash_workers: expected a whole number from 0 to 1024";
+    refused("[signin]\nhash_workers = 1025\n", fault);
+}
+
+#[test]
 fn the_background_needs_folders() {
     for key in ["error_log", "working_directory"] {
         let config = format!("[server]\ndaemon = true\npid_file = \"pid\"\n{key} = \"no/such\"\n");

@@ -20,13 +20,17 @@ pub struct SignIn {
     pub cost: Cost,
 }
 
+/// The most threads for passwords. With more than there can be of them, the process would end.
+const MOST_WORKERS: usize = 1024;
+
 /// Reads the table.
 pub(super) fn read(mut table: Table<'_>) -> SignIn {
     let mut count = |key, least, default| table.count(key, least).unwrap_or(default);
     let pair = count("failures", 1, 5);
     let client = count("failures_per_client", 1, 50);
     let user = count("failures_per_user", 1, 100);
-    let at_once = match count("hash_workers", 0, 0) {
+    let workers = count("hash_workers", 0, 0);
+    let at_once = match workers {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get).max(2) - 1,
         workers => workers,
     };
@@ -35,6 +39,10 @@ pub(super) fn read(mut table: Table<'_>) -> SignIn {
         |key, seconds| table.parsed(key, duration).unwrap_or(Duration::from_secs(seconds));
     let (window, first, longest) = (time("window", 300), time("ban", 60), time("longest_ban", 900));
     let patience = time("hash_wait", 10);
+    if workers > MOST_WORKERS {
+        let what = format!("expected a whole number from 0 to {MOST_WORKERS}, found {workers}");
+        table.fault("hash_workers", &what);
+    }
     if first > longest {
         table.fault("longest_ban", "shorter than the first ban (ban)");
     }
