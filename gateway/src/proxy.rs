@@ -251,7 +251,13 @@ impl Proxy {
     ) -> Option<Rejection> {
         // What breaks off a body is said as what breaks off a head is.
         let is_broken = downstream::connection(downstream).is_some_and(Connection::is_broken);
-        revocation::cut_off(self.gateway.auth(), downstream.req_header(), context)
+        let (auth, head) = (self.gateway.auth(), downstream.req_header());
+        if *error.etype() == revocation::CUT_OFF && context.body.is_some() {
+            return revocation::check_whole(auth, head, context)
+                .err()
+                .or(Some(Rejection::Unauthorized));
+        }
+        revocation::cut_off(auth, head, context)
             .or(is_broken.then_some(Rejection::Unreadable))
             .or_else(|| upstream::rejection(error))
     }

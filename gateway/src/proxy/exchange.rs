@@ -15,7 +15,8 @@ use pingora::{Error, ErrorType, RetryType};
 
 use super::context::Context;
 use super::passing::{complete, pass, unless_gone};
-use super::upstream_client::{Connected, OwnRequests, send};
+use super::revocation::{self, CUT_OFF};
+use super::upstream_client::{Connected, send};
 use super::upstream_rewrite::nominated;
 use super::{Downstream, Proxy, small_answers, upstream, websocket};
 use crate::api::forward::Forward;
@@ -50,17 +51,26 @@ pub async fn run(
 ) -> pingora::Result<()> {
     let server = proxy.server(context);
     let mut may_be_used = true;
-    let Connected { mut session, target, .. } = loop {
+    let (mut session, target) = loop {
+        let connected = async { server.connect(may_be_used).await.map_err(Error::into_up) };
+        let Connected { mut session, target, is_reused } =
+            unless_gone(downstream, connected).await?;
+        context.connected(&target.peer, proxy.spans.is_some());
+        if !is_reused {
+            still_may(proxy, downstream, context)?;
+        }
         let request = prepare(proxy, downstream, context)?;
-        let asked = ask(proxy, server, (request, may_be_used), context);
+        let body = context.body.clone().unwrap_or_default();
+        let asked = ask(&mut session, request, body, is_reused);
         match unless_gone(downstream, asked).await {
+            Ok(()) => break (session, target),
             // A connection that was kept was closed meanwhile, and nobody has answered.
             Err(error) if may_be_used && error.retry() && server.attempts() > 1 => {
                 let error = upstream::counted(error);
                 log::debug!("once more, on a new connection: {error}");
                 may_be_used = false;
             }
-            asked => break asked?,
+            Err(error) => return Err(error),
         }
     };
     let head = answer(proxy, downstream, &mut session, context).await?;
@@ -111,33 +121,36 @@ fn of_this_hop(headers: &HeaderMap) -> Vec<HeaderName> {
     all
 }
 
+/// Makes sure that whoever asks still may, after having waited for a connection.
+fn still_may(proxy: &Proxy, downstream: &Downstream, context: &Context) -> pingora::Result<()> {
+    let (auth, head) = (proxy.gateway.auth(), downstream.req_header());
+    if revocation::check_whole(auth, head, context).is_ok() {
+        return Ok(());
+    }
+    Error::e_explain(CUT_OFF, "its session was ended while it waited for a connection")
+        .map_err(|error: Box<Error>| error.into_down())
+}
+
 /// Asks, and reads the first head that comes.
 async fn ask(
-    proxy: &Proxy,
-    server: &OwnRequests,
-    (request, may_be_used): (RequestHeader, bool),
-    context: &mut Context,
-) -> pingora::Result<Connected> {
-    let mut connected = server.connect(may_be_used).await.map_err(Error::into_up)?;
-    context.connected(&connected.target.peer, proxy.spans.is_some());
+    session: &mut HttpSession<()>,
+    request: RequestHeader,
+    body: Bytes,
+    is_reused: bool,
+) -> pingora::Result<()> {
     let may_repeat = request.method.is_idempotent();
-    let body = context.body.clone().unwrap_or_default();
-    let session = &mut connected.session;
     let asked = async {
         send(session, request, body).await?;
         session.read_response_header().await
     };
-    match asked.await {
-        Ok(()) => Ok(connected),
-        Err(mut error) => {
-            if *error.etype() == ErrorType::WriteError {
-                // It was closed so lately that this is seen with the first word only.
-                error.retry = RetryType::ReusedOnly;
-            }
-            error.retry.decide_reuse(connected.is_reused && may_repeat);
-            Err(error.into_up())
+    asked.await.map_err(|mut error| {
+        if *error.etype() == ErrorType::WriteError {
+            // It was closed so lately that this is seen with the first word only.
+            error.retry = RetryType::ReusedOnly;
         }
-    }
+        error.retry.decide_reuse(is_reused && may_repeat);
+        error.into_up()
+    })
 }
 
 /// The head of the answer. Those before it, which say that it will come, are passed on.

@@ -76,6 +76,20 @@ pub fn cut_off(auth: &Auth, request: &Parts, context: &Context) -> Option<Reject
     }
 }
 
+/// Makes sure that a request which has come whole may still go on, when it has waited for a connection.
+pub fn check_whole(auth: &Auth, request: &Parts, context: &Context) -> Result<(), Rejection> {
+    let Some(forward) = &context.forward else { return Ok(()) };
+    if let Some(Caller::Holder(holder)) = forward.caller() {
+        return holder_cut_off(auth, request, (holder, context)).map_or(Ok(()), Err);
+    }
+    let expires = forward.caller().and_then(Caller::expires);
+    let is_over = expires.is_some_and(|expires| expires <= clock::unix_seconds());
+    if is_over || forward.session().is_some_and(|session| session.has_ended()) {
+        return Err(Rejection::Unauthorized);
+    }
+    check_again(&context.policy, forward, request)
+}
+
 /// The same of a request with a gateway token, at each piece of its body: it is looked up anew.
 #[cold]
 fn holder_cut_off(
