@@ -120,6 +120,33 @@ fn a_stranger_keeps_no_key_of_the_provider_from_being_looked_up() {
 }
 
 #[test]
+fn a_stranger_keeps_no_log_out_of_the_provider_from_counting() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let gateway = start_for(&provider, &upstream, "");
+    let session = signed_in(&gateway, &provider);
+    let forged =
+        provider.sign(json!({ "typ": "logout+jwt", "kid": "made-up" }), &json!({ "sub": "0815" }));
+    assert_eq!(log_out(&gateway, &forged).status, 400);
+    provider.rotate(true);
+    let token = provider.logout_token(json!({ "sub": "0815" }));
+    // Nobody can say yet what it is worth, and the provider need not say it again.
+    for _ in 0..2 {
+        let answer = log_out(&gateway, &token);
+        assert_eq!((answer.status, &*answer.text()), (503, "{\"error\":\"unavailable\"}"));
+    }
+    // Somebody else comes, and the new keys with him, sooner than they were asked for.
+    let mut other = Browser::new(&gateway);
+    let location = other.get(LOGIN).header("location").unwrap().to_owned();
+    let code = provider.authorize_as(&location, "0816", &["writers"]);
+    let issuer = &provider.issuer;
+    assert_eq!(other.come_back(&location, &code, issuer).status, 303);
+    wait_for_the_end(&gateway, &session);
+    assert_eq!(other.get("/api/v2/me").status, 200);
+    assert_eq!(log_out(&gateway, &token).status, 400);
+    assert_eq!(gateway.audited(3)[2]["event"], "revoked");
+}
+
+#[test]
 fn a_clock_that_goes_wrong_at_the_provider_ends_no_session() {
     let (provider, upstream) = (Provider::start(), Upstream::start());
     let gateway = start_asking(&provider, &upstream, "");

@@ -11,6 +11,7 @@ use super::outside::read_file;
 use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;
 use crate::auth::oidc::Oidc;
+use crate::auth::oidc::aside::Aside;
 use crate::auth::oidc::provider::{Provider, Settings};
 use crate::auth::oidc::secrets::Secrets;
 use crate::clock;
@@ -74,6 +75,7 @@ fn make(
         has_failed: AtomicBool::new(false),
         rest: Mutex::default(),
         unjudged: Mutex::default(),
+        aside: Aside::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! What a sign-in was begun with is in a sealed cookie of the browser that has begun it: there is no table that could be
 //! filled from outside.
 
+pub mod aside;
 pub mod client;
 mod exchange;
 mod failure;

@@ -40,7 +40,7 @@ pub async fn answer(
     let provider = oidc.find(asked.provider).ok_or(Rejection::PathNotFound)?;
     let head = request.head;
     if asked.step == ProviderStep::BackchannelLogout {
-        return Ok(Decision::Respond(out::by_provider(auth, oidc, provider, request).await));
+        return Ok(Decision::Respond(out::by_provider(auth, provider, request).await));
     }
     if head.method == Method::OPTIONS {
         return options::answer(&head.headers, asked.step.methods()).map(Decision::Respond);

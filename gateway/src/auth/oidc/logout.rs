@@ -7,18 +7,19 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Oidc;
+use super::aside::Clerk;
 use super::provider::Provider;
 use crate::auth::Auth;
-use crate::auth::apart::apart;
+use crate::auth::apart::{Busy, apart};
 use crate::auth::failures::Standing;
-use crate::auth::jwt::keys::Bringer;
+use crate::auth::jwt::keys::{Asked, Bringer};
 use crate::clock::{self, Moment};
 use crate::jwt::form::Unverified;
 use crate::jwt::keys::KeySet;
 use crate::jwt::logout_token::{self, LoggedOut};
 use crate::jwt::parameters::Parameters;
 use crate::jwt::refusal::Refusal;
-use crate::request_meta::RequestMeta;
+use crate::request_meta::{ClientKey, RequestMeta};
 use crate::session::logged_out::Whose;
 use crate::session::once::{Kind, Single};
 use crate::session::origin::Named;
@@ -31,34 +32,52 @@ pub enum NotLoggedOut {
     Refused,
     /// This client has sent too many of those: nothing was looked at.
     TooMany,
-    /// There are no keys to judge it by, or the session store cannot be asked.
+    /// There is no key to judge it by, and there may be one soon.
+    NoKey,
+    /// Too many wait to be judged, or the session store cannot be asked.
     Unavailable,
 }
 
-/// Ends the sessions that a log-out token of `provider` names; returns how many. Its signature is looked at before anything
-/// is looked up.
+/// Ends the sessions that a log-out token of `provider` names; returns how many. One whose key cannot be looked up yet is put
+/// aside until it can.
 pub async fn log_out(
     auth: &Auth,
-    oidc: &Oidc,
-    provider: &Provider,
+    provider: &Arc<Provider>,
     token: &str,
     meta: &RequestMeta<'_>,
 ) -> Result<usize, NotLoggedOut> {
-    let client = meta.network();
+    let (sessions, client) = (auth.sessions(), meta.network());
+    let oidc = auth.shared_oidc().ok_or(NotLoggedOut::Unavailable)?;
     if oidc.failures.standing(client) != Standing::Fine {
         return Err(NotLoggedOut::TooMany);
     }
+    let ended = log_out_by(sessions, oidc, provider, token, client).await;
+    if let Err(NotLoggedOut::NoKey) = ended {
+        let (sessions, oidc) = (Arc::clone(sessions), Arc::clone(oidc));
+        let provider = Arc::clone(provider);
+        Clerk { sessions, oidc, provider }.put_aside(client, token);
+    }
+    ended
+}
+
+/// The same of one that `client` has sent, now or a while ago. Its signature is looked at before anything is looked up.
+pub(super) async fn log_out_by(
+    sessions: &SessionStore,
+    oidc: &Oidc,
+    provider: &Provider,
+    token: &str,
+    client: ClientKey,
+) -> Result<usize, NotLoggedOut> {
     let refused = |why: &dyn std::fmt::Display| {
         log::info!("oidc: a log-out token of {} is refused: {why}", provider.id);
         oidc.failures.note(client);
         NotLoggedOut::Refused
     };
-    let judged = judge(provider, token).await.ok_or(NotLoggedOut::Unavailable)?;
+    let judged = judge(provider, token).await?;
     let LoggedOut { subject, session, jti, until } = judged.map_err(|refusal| refused(&refusal))?;
     let issuer = &provider.rules.issuer;
     let digest = Sha256::new().chain_update(issuer).chain_update([0]).chain_update(&jti);
     let come = Single { kind: Kind::LogOut, digest: digest.finalize().into(), until };
-    let sessions = auth.sessions();
     if sessions.has_come(&come).await.map_err(|_| NotLoggedOut::Unavailable)? {
         return Err(refused(&"it has come before"));
     }
@@ -66,6 +85,7 @@ pub async fn log_out(
     let ended = ended.map_err(|_| NotLoggedOut::Unavailable)?;
     // Not before: what could not be done is done when the provider says so again.
     sessions.note_come(&come).await.map_err(|_| NotLoggedOut::Unavailable)?;
+    log::info!("oidc: {} has ended {ended} sessions", provider.id);
     Ok(ended)
 }
 
@@ -98,23 +118,29 @@ async fn end(
     }
 }
 
-/// `None` if nobody can say now: there are no keys to judge it by, or too many wait to be judged.
-async fn judge(provider: &Provider, token: &str) -> Option<Result<LoggedOut, Refusal>> {
-    let keys = provider.keys.get()?;
-    Some(match judge_by(keys, provider, token).await? {
-        Err(Refusal::UnknownKey) => {
-            provider.keys.ask(Bringer::Anybody, Moment::now()).await;
-            judge_by(provider.keys.get()?, provider, token).await?
+/// What it is, as far as anybody can say now.
+async fn judge(
+    provider: &Provider,
+    token: &str,
+) -> Result<Result<LoggedOut, Refusal>, NotLoggedOut> {
+    let keys = || provider.keys.get().ok_or(NotLoggedOut::NoKey);
+    let mut judged = judge_by(keys()?, provider, token).await?;
+    if let Err(Refusal::UnknownKey) = judged {
+        let asked = provider.keys.ask(Bringer::Anybody, Moment::now()).await;
+        judged = judge_by(keys()?, provider, token).await?;
+        let may_come = asked == Asked::Later || !provider.keys.are_of_now();
+        if may_come && let Err(Refusal::UnknownKey) = judged {
+            return Err(NotLoggedOut::NoKey);
         }
-        judged => judged,
-    })
+    }
+    Ok(judged)
 }
 
 async fn judge_by(
     keys: Arc<KeySet>,
     provider: &Provider,
     token: &str,
-) -> Option<Result<LoggedOut, Refusal>> {
+) -> Result<Result<LoggedOut, Refusal>, NotLoggedOut> {
     let unreadable = Refusal::Claims("it has not the form of a JWT, or its claims cannot be read");
     let (rules, now) = (logout_token::rules(&provider.rules), clock::unix_seconds());
     let token = token.to_owned();
@@ -122,7 +148,7 @@ async fn judge_by(
         let token = Unverified::parse(token.as_bytes()).ok_or(unreadable)?;
         logout_token::verify(&token, &rules, &keys, now)
     });
-    judged.await.ok()
+    judged.await.map_err(|Busy| NotLoggedOut::Unavailable)
 }
 
 impl Provider {

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use http::Uri;
 use zeroize::Zeroizing;
 
+use super::aside::Aside;
 use super::client::ProviderClient;
 use super::secrets::Secrets;
 use super::state::State;
@@ -46,6 +47,8 @@ pub struct Provider {
     pub rest: Mutex<Rest>,
     /// Since when nobody can say what its ID tokens are worth.
     pub unjudged: Mutex<Option<Moment>>,
+    /// Log-out tokens of it whose keys are not known yet.
+    pub aside: Aside,
 }
 
 /// What of a provider may change while the gateway serves.

@@ -1,5 +1,7 @@
 //! Signing out by providers: they say that somebody has signed out there, and browsers sign out there too.
 
+use std::sync::Arc;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
@@ -10,7 +12,6 @@ use crate::api::json::of_json;
 use crate::api::rejection::Rejection;
 use crate::auth::Auth;
 use crate::auth::credential::Caller;
-use crate::auth::oidc::Oidc;
 use crate::auth::oidc::logout::{NotLoggedOut, log_out};
 use crate::auth::oidc::provider::Provider;
 use crate::gateway::authenticator::Authenticator;
@@ -19,12 +20,7 @@ use crate::gateway::request::{Decision, Request};
 
 /// A provider says that somebody has signed out there: `POST /gateway/oidc/{id}/backchannel-logout`. Nobody's browser is
 /// behind it, so what page has sent it does not matter.
-pub async fn by_provider(
-    auth: &Auth,
-    oidc: &Oidc,
-    provider: &Provider,
-    request: Request<'_>,
-) -> Response {
+pub async fn by_provider(auth: &Auth, provider: &Arc<Provider>, request: Request<'_>) -> Response {
     let kind = request.head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let kind = kind.and_then(|kind| kind.split(|&byte| byte == b';').next()).unwrap_or_default();
     let is_form = kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
@@ -32,17 +28,16 @@ pub async fn by_provider(
     let token = is_asked.then(|| field(request.body, "logout_token")).flatten();
     let token = token.as_ref().and_then(|token| std::str::from_utf8(token).ok());
     let ended = match token {
-        Some(token) => log_out(auth, oidc, provider, token, &request.client.meta()).await,
+        Some(token) => log_out(auth, provider, token, &request.client.meta()).await,
         None => Err(NotLoggedOut::Refused),
     };
     let (status, error) = match ended {
-        Ok(count) => {
-            log::info!("oidc: {} has ended {count} sessions", provider.id);
-            return Response::default();
-        }
+        Ok(_ended) => return Response::default(),
         Err(NotLoggedOut::Refused) => (StatusCode::BAD_REQUEST, "invalid_request"),
         Err(NotLoggedOut::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
-        Err(NotLoggedOut::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Err(NotLoggedOut::NoKey | NotLoggedOut::Unavailable) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
     };
     of_json(status, &json!({ "error": error }))
 }
