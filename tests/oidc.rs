@@ -696,7 +696,6 @@ fn a_session_cookie_beside_a_jwt_does_not_count() {
     let jwt = format!("[[jwt]]\nissuer = \"{issuer}\"\naudience = [\"influx-api\"]\n");
     let tables = table("keycloak", &provider, "") + &jwt + GRANTS;
     let gateway = start(&upstream, &tables, &[&provider]);
-    wait_until("the keys are there", || gateway.has_logged("jwt: 1 keys of"));
     let mut browser = Browser::new(&gateway);
     let location = browser.get(LOGIN).header("location").unwrap().to_owned();
     let code = provider.authorize(&location);
@@ -715,6 +714,26 @@ fn a_session_cookie_beside_a_jwt_does_not_count() {
     claims.as_object_mut().unwrap().remove("nonce");
     claims["aud"] = json!(CLIENT);
     assert_eq!(browser.send(&line(&provider.sign(json!({}), &claims))).status, 401);
+}
+
+#[test]
+fn a_provider_is_asked_once_for_made_up_keys_wherever_they_come() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let jwt = format!("[[jwt]]\nissuer = \"{}\"\naudience = [\"influx-api\"]\n", provider.issuer);
+    let tables = jwt + &table("keycloak", &provider, "") + GRANTS;
+    let gateway = Gateway::start_in(prepare(&upstream, &tables));
+    let told = format!("oidc: 1 keys of {} are in use", provider.issuer);
+    wait_until("the provider is known", || gateway.has_logged(&told));
+    let time = now();
+    let claims = json!({ "iss": provider.issuer, "sub": "7", "aud": "influx-api",
+        "preferred_username": "tele", "groups": ["writers"], "iat": time, "exp": time + 60 });
+    for number in 0..3 {
+        let header = json!({ "kid": format!("made-up-{number}") });
+        let bearer = format!("Authorization: Bearer {}", provider.sign(header.clone(), &claims));
+        assert_eq!(gateway.connect().send(&get("/api/v2/buckets", &[&bearer])).status, 401);
+        log_out(&gateway, &provider.sign(header, &json!({ "sub": "7" })));
+    }
+    assert_eq!(provider.asked("GET /keys").len(), 2, "at the start, and for the first");
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn an_outage_is_counted_from_its_own_beginning() {
     assert_eq!(me(&gateway, &idle), 200);
     // This one lasts too long.
     wait_until("it ends", || me(&gateway, &idle) == 401);
-    assert!(gateway.has_logged("as keycloak has not answered for oidc.grace"));
+    let why = "as keycloak has not answered for oidc.grace";
+    wait_until("it says why", || gateway.has_logged(why));
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn a_stranger_keeps_no_log_out_of_the_provider_from_counting() {
     assert_eq!(other.come_back(&location, &code, issuer).status, 303);
     wait_for_the_end(&gateway, &session);
     assert_eq!(other.get("/api/v2/me").status, 200);
+    wait_until("it has come", || gateway.has_logged("keycloak has ended 1 sessions"));
     assert_eq!(log_out(&gateway, &token).status, 400);
     assert_eq!(gateway.audited(3)[2]["event"], "revoked");
 }

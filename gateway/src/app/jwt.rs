@@ -66,22 +66,10 @@ pub(super) fn of(config: &Config) -> Made {
     let mut made = Made::default();
     let mut providers = Vec::new();
     for provider in &configured.jwt {
-        let keys = match &provider.keys {
-            KeySource::File(file) => {
-                // It was good when the configuration was read.
-                let algorithms = provider.rules.algorithms.clone();
-                let keys = read(file, &algorithms, &Files::default());
-                let keys = keys.map_or_else(|_| Keys::of_provider(), Keys::of_file);
-                let keys = Arc::new(keys);
-                let source = KeyFile { file: file.clone(), algorithms, keys: Arc::clone(&keys) };
-                made.watched.push(Watched::new(Box::new(source), [file.path.clone()]));
-                keys
-            }
-            KeySource::Discover | KeySource::At(_) => Arc::new(Keys::of_provider()),
+        let keys = match place(provider) {
+            Some(place) => made.fetch.add(place),
+            None => of_file(provider, &mut made.watched),
         };
-        if let Some(place) = place(provider) {
-            made.fetch.add(place, Arc::clone(&keys));
-        }
         providers.push(Provider { rules: provider.rules.clone(), keys });
     }
     if !providers.is_empty() {
@@ -92,6 +80,18 @@ pub(super) fn of(config: &Config) -> Made {
     made.watched
         .extend(tokens.filter_map(|(file, token)| token_file::watched(Some(file.clone()), token)));
     made
+}
+
+/// Those of a provider whose keys are in a file.
+fn of_file(provider: &JwtProvider, watched: &mut Vec<Watched>) -> Arc<Keys> {
+    let KeySource::File(file) = &provider.keys else { return Arc::new(Keys::of_provider()) };
+    // It was good when the configuration was read.
+    let algorithms = provider.rules.algorithms.clone();
+    let keys = read(file, &algorithms, &Files::default());
+    let keys = Arc::new(keys.map_or_else(|_| Keys::of_provider(), Keys::of_file));
+    let source = KeyFile { file: file.clone(), algorithms, keys: Arc::clone(&keys) };
+    watched.push(Watched::new(Box::new(source), [file.path.clone()]));
+    keys
 }
 
 /// Whether there are several issuers.

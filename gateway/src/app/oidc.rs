@@ -39,8 +39,7 @@ pub(super) fn of(
 ) -> Option<Oidc> {
     let configured = &config.providers.oidc;
     let make = |configured: &OidcProvider| {
-        let keys = Arc::new(Keys::of_provider());
-        fetch.add(place(configured), Arc::clone(&keys));
+        let keys = fetch.add(place(configured));
         let line = Arc::new(Line::new(configured.ca_file.as_ref().map(|file| file.path.clone())));
         let sealing = Sealing::of(config, configured);
         let provider = Arc::new(make(configured, keys, Arc::clone(&line), &sealing));

@@ -29,6 +29,7 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the keys of an issuer are.
+#[derive(Clone)]
 pub struct Place {
     /// The issuer.
     pub issuer: String,
@@ -51,6 +52,13 @@ pub struct Answer {
 }
 
 impl Place {
+    /// Whether the keys there are those of `other`, read in the same way.
+    fn has_keys_of(&self, other: &Self) -> bool {
+        let Self { issuer, keys, algorithms, ca_file, signs_in: _ } = self;
+        (issuer, keys, algorithms, ca_file)
+            == (&other.issuer, &other.keys, &other.algorithms, &other.ca_file)
+    }
+
     /// The keys as they are there now, and how the provider signs users in; or what is wrong, for people to read.
     pub async fn read(&self) -> Result<Answer, String> {
         let (place, endpoints) = match &self.keys {
@@ -97,18 +105,28 @@ impl Place {
 
 /// The task.
 #[derive(Default)]
-pub struct FetchKeys(Vec<Arc<Source>>);
+pub struct FetchKeys(Vec<Source>);
 
+#[derive(Clone)]
 struct Source {
     place: Place,
     keys: Arc<Keys>,
-    has_failed: AtomicBool,
+    has_failed: Arc<AtomicBool>,
 }
 
 impl FetchKeys {
-    /// Reads the keys at `place` into `keys` too.
-    pub fn add(&mut self, place: Place, keys: Arc<Keys>) {
-        self.0.push(Arc::new(Source { place, keys, has_failed: AtomicBool::new(false) }));
+    /// Reads the keys at `place` too; returns where they will be. Whoever has the same place has the same keys, and has the
+    /// provider asked together with the others.
+    pub fn add(&mut self, place: Place) -> Arc<Keys> {
+        let same = self.0.iter_mut().find(|source| source.place.has_keys_of(&place));
+        if let Some(source) = same {
+            source.place.signs_in |= place.signs_in;
+            return Arc::clone(&source.keys);
+        }
+        let keys = Arc::new(Keys::of_provider());
+        let has_failed = Arc::new(AtomicBool::new(false));
+        self.0.push(Source { place, keys: Arc::clone(&keys), has_failed });
+        keys
     }
 
     /// Whether there is nobody to ask.
@@ -156,7 +174,9 @@ impl Source {
                 self.keys.answered(None);
                 let effect = match (is_first, self.place.signs_in) {
                     (true, false) => "its tokens are answered with 503 until they can",
-                    (true, true) => "nobody can sign in by it until they can",
+                    (true, true) => {
+                        "nobody can sign in by it until they can, and its tokens are answered with 503"
+                    }
                     (false, _) => "the old ones stay in use",
                 };
                 // Said once, not with every attempt.
@@ -174,7 +194,7 @@ impl BackgroundService for FetchKeys {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         let mut following = JoinSet::new();
         for source in &self.0 {
-            let source = Arc::clone(source);
+            let source = source.clone();
             following.spawn(async move { source.follow().await });
         }
         tokio::select! {
