@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::{FileIdentity, Files, Seen};
 
-/// The time between two comparisons. A change counts when both see the same, so a file is not read half-written
-/// unless its writer pauses for longer.
-pub const EVERY: Duration = Duration::from_secs(1);
+/// The time between two comparisons: little enough for a change to count within a second.
+pub const EVERY: Duration = Duration::from_millis(200);
+
+/// A change counts when the files have stayed the same for so long, so none is read half-written unless its writer pauses
+/// for longer.
+const REST: Duration = Duration::from_millis(400);
 
 /// How often the log repeats that files cannot be read.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -40,8 +43,8 @@ pub struct Watched {
 struct State {
     /// The files as they were when they were last read, whether they could be or not.
     read: Vec<Seen>,
-    /// The same at the last look.
-    looked: Option<Vec<Seen>>,
+    /// The same at the last look, and when they were first seen like that.
+    looked: Option<(Vec<Seen>, Instant)>,
     /// Nothing has to be read again: what was read was taken, and the files had come to rest.
     is_done: bool,
     /// When it was last said that what was read is at fault.
@@ -62,8 +65,10 @@ impl Watched {
     pub fn look(&self, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let seen: Vec<Seen> = state.read.iter().map(|(path, _)| look_at(path)).collect();
-        let is_at_rest = state.looked.as_ref() == Some(&seen);
-        state.looked = Some(seen.clone());
+        let same = state.looked.as_ref().filter(|(looked, _)| *looked == seen);
+        let since = same.map_or(now, |(_, since)| *since);
+        let is_at_rest = same.is_some() && now.duration_since(since) >= REST;
+        state.looked = Some((seen.clone(), since));
         if is_at_rest && (!state.is_done || seen != state.read) {
             self.read(&mut state, Files::again(seen), Occasion::Changed, now);
         }
@@ -167,8 +172,13 @@ mod tests {
             fs::write(&self.texts.path, text).unwrap();
         }
 
+        /// Looks after a second.
         fn look(&mut self) {
-            self.now += EVERY;
+            self.look_after(Duration::from_secs(1));
+        }
+
+        fn look_after(&mut self, time: Duration) {
+            self.now += time;
             self.watched.look(self.now);
         }
 
@@ -204,6 +214,25 @@ mod tests {
         assert_eq!(stage.taken(), [""; 0]);
         stage.look();
         assert_eq!(stage.taken(), ["two"]);
+    }
+
+    #[test]
+    fn a_change_counts_within_a_second_and_not_while_its_writer_pauses_for_a_moment() {
+        let mut stage = Stage::new("one");
+        (0..3).for_each(|_| stage.look());
+        stage.taken();
+        for half in ["t", "tw"] {
+            stage.write(half);
+            (0..2).for_each(|_| stage.look_after(EVERY));
+            assert_eq!(stage.taken(), [""; 0]);
+        }
+        let rest = stage.now;
+        stage.write("two");
+        while stage.taken() != ["two"] {
+            stage.look_after(EVERY);
+            let waited = stage.now - rest;
+            assert!(waited < Duration::from_secs(1), "not read after {waited:?}");
+        }
     }
 
     #[test]
