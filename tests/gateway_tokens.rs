@@ -295,6 +295,41 @@ fn the_value_of_the_session_cookie_is_no_token() {
 }
 
 #[test]
+fn the_value_of_the_session_cookie_does_not_go_upstream_as_a_token() {
+    let upstream = Upstream::start();
+    let (gateway, [_token]) =
+        start(&upstream, "[forward]\nv1 = true\n[users]\ntokens = \"pass\"", ["ada"]);
+    let session = gateway.sign_in("ada");
+    let value = session.split_once('=').unwrap().1.to_owned();
+    let ways = |value: &str| {
+        let header = |path: &str, header: String| get(path, &[&header]);
+        [
+            header("/api/v2/buckets", bearer(value)),
+            header("/api/v2/buckets", format!("Authorization: token  {value} ")),
+            header("/query?db=d", bearer(value)),
+            header("/query?db=d", format!("Authorization: Token ada:{value}")),
+            header("/query?db=d", basic("ada", value)),
+            get(&format!("/query?db=d&u=ada&p={value}"), &[]),
+            get(&format!("/query?db=d&%70={value}"), &[]),
+        ]
+    };
+    for way in ways(&value) {
+        assert_eq!(gateway.connect().send(&way).status, 401, "{way}");
+    }
+    assert!(upstream.saw_nothing());
+    // What only looks like one is somebody else's, and so is one that has ended.
+    for way in ways(&"A".repeat(43)) {
+        assert_eq!(gateway.connect().send(&way).status, 200, "{way}");
+    }
+    assert_eq!(ask(&gateway, &[&cookie(&session)]).status, 200);
+    assert_eq!(gateway.connect().send(&post("/api/v2/signout", &[&cookie(&session)])).status, 204);
+    upstream.seen_by_clients();
+    assert_eq!(ask(&gateway, &[&bearer(&value)]).status, 200);
+    let found = upstream.next();
+    assert_eq!(found.header("authorization"), Some(&*format!("Bearer {value}")));
+}
+
+#[test]
 fn with_influxdb_as_the_directory_there_are_none_and_none_is_passed() {
     let influxdb = Influxdb::start();
     let config = "[users]\nsource = \"influxdb\"\ntokens = \"pass\"";

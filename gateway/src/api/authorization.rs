@@ -6,6 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
+use crate::session::token::SessionToken;
 use crate::user::credentials::Credentials;
 use crate::user::gateway_token::Presented;
 use crate::user::login_name::LoginName;
@@ -33,6 +34,11 @@ pub fn gateway_token(header: &HeaderValue) -> Option<Presented> {
         (None, Some(pair)) => Presented::within(&pair),
         (None, None) => Presented::within(header.as_bytes()),
     }
+}
+
+/// What `header` brings as an API token, if that has the form of a session cookie's value.
+pub fn session_token(header: &HeaderValue) -> Option<SessionToken> {
+    SessionToken::parse(behind_scheme(header)?.trim_ascii_start())
 }
 
 fn behind_scheme(header: &HeaderValue) -> Option<&[u8]> {

@@ -11,6 +11,7 @@ use memchr::memchr2;
 use zeroize::Zeroizing;
 
 use super::authorization;
+use crate::session::token::SessionToken;
 use crate::user::gateway_token::{self, Presented};
 
 /// More than one credential, or one that could be read in two ways: which of them the upstream goes by
@@ -58,6 +59,15 @@ pub fn gateway_token(request: &Parts) -> Result<Option<Presented>, Ambiguous> {
         found = found.or(presented);
     }
     if found.is_some() && count > 1 { Err(Ambiguous) } else { Ok(found) }
+}
+
+/// What `request` brings as a token, as far as that has the form of a session cookie's value.
+pub fn session_tokens(request: &Parts) -> Vec<SessionToken> {
+    let query = request.uri.query().unwrap_or_default();
+    let in_query = pairs(query).filter(|(name, _)| **name == *b"p");
+    let in_query = in_query.filter_map(|(_, value)| SessionToken::parse(&value));
+    let in_header = in_header(&request.headers).ok().flatten();
+    in_query.chain(in_header.and_then(|it| SessionToken::parse(&it))).collect()
 }
 
 /// Whether a gateway token is in the query, where it would go upstream: names and tokens do not, where they are `read`.

@@ -17,6 +17,7 @@ use crate::auth::jwt::error::JwtError;
 use crate::auth::oidc::refresh;
 use crate::auth::tokens::{TokenError, Tokens};
 use crate::session::Session;
+use crate::session::token::SessionToken;
 use crate::user::Status;
 use crate::user::gateway_token::Presented;
 
@@ -81,6 +82,9 @@ impl<'a> Authenticator<'a> {
             if authorization::is_token(header) {
                 if let Some(by_jwt) = self.by_jwt(header).await {
                     return by_jwt.map(Authenticated::by_token);
+                }
+                if let Some(token) = authorization::session_token(header) {
+                    Box::pin(self.refuse_sessions(&[token])).await?;
                 }
                 let user = Box::pin(self.auth.resolve(header)).await.map_err(token_rejected)?;
                 return Ok(Authenticated::by_token(Caller::Token(user)));
@@ -155,6 +159,17 @@ impl<'a> Authenticator<'a> {
         }
     }
 
+    /// Refuses `tokens` if one of them is a session's: it is a cookie's value, which is no token and nobody else's affair.
+    async fn refuse_sessions(&self, tokens: &[SessionToken]) -> Result<(), Rejection> {
+        for token in tokens {
+            let session = self.auth.peek(token, self.request.now).await;
+            if session.map_err(|_error| Rejection::SessionsUnavailable)?.is_some() {
+                return Err(Rejection::Unauthorized);
+            }
+        }
+        Ok(())
+    }
+
     /// Who asks one of InfluxDB 1's endpoints with a gateway token, wherever it is; `None` if there is none.
     async fn by_compatible_token(&self) -> Result<Option<Caller>, Rejection> {
         let presented = compatible::gateway_token(self.request.head);
@@ -212,6 +227,10 @@ impl<'a> Authenticator<'a> {
         }
         if !compatible::brings_any(head) {
             return Ok(None);
+        }
+        let tokens = compatible::session_tokens(head);
+        if !tokens.is_empty() {
+            Box::pin(self.refuse_sessions(&tokens)).await?;
         }
         match self.auth.tokens() {
             Tokens::Pass => Ok(Some(Caller::Token(None))),
