@@ -1,5 +1,6 @@
 //! Signing in by providers: what honest ones bring, and that hostile ones bring nothing.
 
+mod bounds;
 mod browser;
 mod chromium;
 mod cookies;

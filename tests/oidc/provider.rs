@@ -39,6 +39,8 @@ pub(super) enum Says {
     Behind(Arc<Mutex<()>>),
     /// A byte now and then, without end.
     Drip,
+    /// Nothing: it hangs up.
+    Nothing,
 }
 
 struct Code {
@@ -277,6 +279,7 @@ impl Inside {
                     }
                     Says::Status(status, body) => answer(stream, status, &body),
                     Says::Drip => drip(stream),
+                    Says::Nothing => false,
                 }
             }
             "/revoke" => {

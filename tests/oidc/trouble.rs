@@ -58,6 +58,41 @@ fn whoever_brings_codes_that_the_provider_does_not_like_has_to_wait() {
 }
 
 #[test]
+fn twenty_outages_end_no_session() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let gateway = start_asking(&provider, &upstream, "");
+    let sessions = [0; 3].map(|_| signed_in(&gateway, &provider));
+    let assert_alive = |session: &Browser<'_>| {
+        let line = cookie(&format!("influxdb-oss-session={}", session.session()));
+        assert_eq!(gateway.connect().send(&get("/api/v2/me", &[&line])).status, 200);
+    };
+    for number in 0..20 {
+        provider.say(match number % 5 {
+            0 => Says::Nothing,
+            1 => Says::Status("503 Service Unavailable", String::new()),
+            2 => Says::Status("200 OK", "<html>".to_owned()),
+            3 => status("429 Too Many Requests", "slow_down"),
+            _ => status("401 Unauthorized", "invalid_client"),
+        });
+        // A refresh is due, and fails; then the provider is left alone.
+        assert_asked(&gateway, &sessions[number % 3], &provider);
+        sessions.iter().for_each(assert_alive);
+        // It is over as soon as the provider has answered anybody.
+        provider.say(Says::Tokens);
+        signed_in(&gateway, &provider);
+        for session in &sessions {
+            assert_asked(&gateway, session, &provider);
+        }
+    }
+    let ended = ["expired", "revoked", "signed_out"];
+    let audit = gateway.audit();
+    assert!(
+        !ended.iter().any(|event| audit.contains(&format!("\"event\":\"{event}\""))),
+        "{audit}"
+    );
+}
+
+#[test]
 fn what_is_wrong_with_one_user_concerns_no_other() {
     let (provider, upstream) = (Provider::start(), Upstream::start());
     let gateway = start_asking(&provider, &upstream, "");
