@@ -116,6 +116,156 @@ mod tests {
         assert_eq!(landing(b"/\xff"), "/");
     }
 
+    /// What leads elsewhere somewhere: by how browsers, servers and libraries read what stands between the beginning and a
+    /// host. Each of these with each of those, as it is and with its special characters encoded, once and twice.
+    #[test]
+    fn whatever_is_read_as_a_host_somewhere_is_no_place_here() {
+        let before = [
+            "//",
+            "///",
+            "////",
+            "\\\\",
+            "/\\",
+            "\\/",
+            "/\\/",
+            "\\/\\/",
+            "/\t/",
+            "/\t\\",
+            "\t//",
+            "/\n/",
+            "/\r\n/",
+            "/\u{0}/",
+            "/\u{b}/",
+            "/ /",
+            " //",
+            "/.//",
+            "/./\\",
+            "/..//",
+            "/../\\",
+            "/a/..//",
+            "/a//",
+            "/a/\\",
+            "/;//",
+            "/;@",
+            "/@",
+            "/:@",
+            "/x:y@",
+            "/#@",
+            "/#//",
+            "/<>//",
+            "/\"//",
+            "/'//",
+            "/|//",
+            "/^//",
+            "/`//",
+            "/{}//",
+            "/[]//",
+            "/$//",
+            "/*//",
+            "/!//",
+            "/(//",
+            "//;@",
+            "//@",
+            "//:@",
+            "//%5c@",
+            "///;@",
+            "//a@b@",
+            "/\u{3002}/",
+            "//\u{3002}",
+            "/\u{ff0f}",
+            "/\u{2215}",
+            "/\u{2044}/",
+            "/\u{200b}/",
+            "/\u{ad}/",
+            "/\u{feff}/",
+            "http:",
+            "http:/",
+            "http://",
+            "http:///",
+            "https:",
+            "https:\\",
+            "https:/\\",
+            "https:\t//",
+            "ht\ttps://",
+            "HTTPS://",
+            "hTTp:",
+            "ftp://",
+            "ws://",
+            "//http:",
+            "/http://",
+            "/https:/",
+            "/https:\\",
+            "/https:///",
+            "javascript:",
+            "JavaScript:",
+            "java\tscript:",
+            " javascript:",
+            "\u{1}javascript:",
+            "/javascript://",
+            "vbscript:",
+            "data:",
+            "data:text/html,//",
+            "file:///",
+            "blob:https://",
+            "about:",
+            "x:1/:///",
+            "/x:1/:///",
+            ".",
+            "..",
+            "@",
+            ":",
+            ";",
+            "?//",
+            "#",
+            "~//",
+            "",
+            "%2f",
+            "%2f%2f",
+            "%5c%5c",
+            "/%2f",
+            "/%5c",
+            "/%09/",
+            "/%0a/",
+            "/%0d%0a",
+            "/%00/",
+            "/%2e%2e//",
+            "/%25%32%66",
+        ];
+        let hosts = [
+            "evil.test",
+            "evil.test/",
+            "evil.test/%2e%2e",
+            "evil.test/%2f..",
+            "3627734734",
+            "0x7f.1",
+            "[::1]",
+            "localhost",
+            "evil%E3%80%82test",
+            "evil.test:80",
+            "evil.test#@gateway.test",
+            "evil.test\\@gateway.test",
+        ];
+        let encode = |text: &str| {
+            let encode = |byte: u8| match byte.is_ascii_alphanumeric() {
+                true => char::from(byte).to_string(),
+                false => format!("%{byte:02x}"),
+            };
+            text.bytes().map(encode).collect::<String>()
+        };
+        for (before, host) in before.iter().flat_map(|it| hosts.map(|host| (it, host))) {
+            let wanted = format!("{before}{host}");
+            let once = encode(&wanted);
+            let below = format!("/{once}");
+            let all = [wanted, once.clone(), encode(&once), below];
+            for wanted in all.iter().filter(|it| *it != "/3627734734" && *it != "/localhost") {
+                assert_eq!(landing(wanted.as_bytes()), "/", "{wanted:?}");
+            }
+            // In a query it is a value, which leads nowhere by itself; with anything special in it, it is let be.
+            let inside = format!("/a?next={once}");
+            assert_eq!(landing(inside.as_bytes()), inside);
+        }
+    }
+
     proptest! {
         #[test]
         fn whatever_is_wanted_is_a_path_here(wanted in any::<Vec<u8>>()) {
