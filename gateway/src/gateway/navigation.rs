@@ -41,8 +41,8 @@ pub fn to_sign_in(policy: &Policy, head: &Parts) -> Option<Response> {
     Some(sent_on(Response::default(), &format!("{}?return_to={}", page.path, encoded(return_to))))
 }
 
-/// Whether a browser opens this in a tab: by its own word. Over plain HTTP it says nothing of the kind, but that it wants
-/// HTML.
+/// Whether a browser opens this in a tab: by its own word. Over plain HTTP, and if it is old, it says nothing of the kind,
+/// but that it wants HTML.
 fn is_navigation(head: &Parts) -> bool {
     let says = |name, wanted: &str| head.headers.get(name).is_some_and(|value| value == wanted);
     let is_silent =
@@ -58,10 +58,7 @@ fn is_navigation(head: &Parts) -> bool {
 /// Only what a browser opens in a tab, by its own word: what the UI fetches by itself is answered as ever. Whether there is
 /// a session, the hint says. It may be wrong: then the UI shows its own form, and whoever reloads that comes here.
 fn instead(page: &Page, head: &Parts) -> Option<String> {
-    let says = |name, wanted: &str| head.headers.get(name).is_some_and(|value| value == wanted);
-    let is_opened = head.method == Method::GET
-        && says(SEC_FETCH_MODE, "navigate")
-        && says(SEC_FETCH_DEST, "document");
+    let is_opened = is_navigation(head);
     let query = head.uri.query().unwrap_or_default();
     let return_to = match head.uri.path() {
         "/signin" if is_opened => field(query.as_bytes(), "returnTo"),
@@ -94,10 +91,14 @@ mod tests {
         let opened = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         let hint = ("cookie", "a=b; influx-gateway-signed-in=1");
         let hinted = [opened[0], opened[1], hint];
+        let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         let home = Some("/gateway/?return_to=/".to_owned());
-        assert_eq!(to("GET /", &opened), home);
-        assert_eq!(to("GET /", &hinted), None);
-        for headers in [&opened[..], &hinted] {
+        // Some browsers say it by what they accept alone.
+        for headers in [&opened[..], &[html]] {
+            assert_eq!(to("GET /", headers), home);
+            assert_eq!(to("GET /", &[headers, &[hint]].concat()), None);
+        }
+        for headers in [&opened[..], &hinted, &[html], &[html, hint]] {
             assert_eq!(to("GET /signin", headers), home);
             let there = Some("/gateway/?return_to=/orgs/1%3Fa%3Db".to_owned());
             assert_eq!(to("GET /signin?returnTo=%2Forgs%2F1%3Fa%3Db", headers), there);
@@ -114,6 +115,9 @@ mod tests {
             &opened[1..],
             &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
             &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+            &[("accept", "*/*")],
+            &[("accept", "application/json, text/html")],
+            &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty"), html],
         ] {
             assert_eq!((to("GET /", headers), to("GET /signin", headers)), (None, None));
         }
