@@ -490,12 +490,23 @@ fn the_command_line_adds_lists_and_removes_tokens() {
         (&["remove", "ada", "--label", "other"], 1, "ada has no such token"),
         (&["remove", "ada", "--fingerprint", sha256], 1, "ada has no such token"),
         (&["remove", "ada", "--fingerprint", "abc"], 64, "4 to 64 hex digits"),
-        (&["remove", "ada"], 64, "--label"),
-        (&["remove", "bob", "--fingerprint", &sha256[..8]], 0, "bob has the token"),
+        (&["remove", "ada"], 1, "ada has no token without a label"),
+        (&["add", "bob", "--label", "other"], 0, "bob has a new token"),
+        (&["remove", "bob"], 0, &format!("bob has the token {} no more", &sha256[..8])),
+        (&["remove", "bob", "--label", "other"], 0, "bob has the token"),
+        (&["add", "bob"], 0, "bob has a new token"),
+        (&["add", "bob"], 0, "bob has a new token"),
+        (&["remove", "bob"], 64, "2 tokens of bob have no label, none was removed"),
         (&["remove", "ada", "--label", "Telegraf, kitchen"], 0, "ada has the token"),
     ] {
         let (found, text) = told(folder, arguments);
         assert!(found == code && text.contains(says), "{arguments:?}: {found} {text}");
+    }
+    let (_, list) = told(folder, &["list", "bob", "--json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    for token in list.as_array().unwrap() {
+        let fingerprint = token["fingerprint"].as_str().unwrap();
+        assert_eq!(told(folder, &["remove", "bob", "--fingerprint", fingerprint]).0, 0);
     }
     assert_eq!(fs::read_to_string(folder.join("users.toml")).unwrap(), before);
 }

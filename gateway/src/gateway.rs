@@ -7,7 +7,7 @@ pub mod access_log;
 pub mod authenticator;
 pub mod client_info;
 mod navigation;
-mod oidc;
+pub mod oidc;
 mod page;
 pub mod policy;
 pub mod readiness;

@@ -26,6 +26,10 @@ pub(super) enum Command {
     /// List tokens: what they are called, and when they end
     List(Listing),
     /// Remove a token: within a second, nobody is let in with it any more
+    #[command(
+        long_about = "Remove a token: within a second, nobody is let in with it any more.\n\n\
+                            Without --label and --fingerprint it is the user's only one that has no label."
+    )]
     Remove(Removed),
 }
 
@@ -58,7 +62,7 @@ pub(super) struct Removed {
     #[command(flatten)]
     user: Named,
     /// The one that is called so
-    #[arg(long, value_name = "LABEL", value_parser = str::parse::<Label>, required_unless_present = "fingerprint")]
+    #[arg(long, value_name = "LABEL", value_parser = str::parse::<Label>)]
     label: Option<Label>,
     /// The one whose SHA-256 begins so, from the list or the log: 4 or more hex digits
     #[arg(long, value_name = "DIGITS", value_parser = digits, conflicts_with = "label")]
@@ -130,13 +134,15 @@ fn remove(removed: &Removed) -> Result<(), Failure> {
     let is_meant = |token: &&ClientToken| match (&removed.label, &removed.fingerprint) {
         (Some(label), _) => token.label.as_ref() == Some(label),
         (None, Some(digits)) => token.digest.to_string().starts_with(digits.as_str()),
-        (None, None) => false,
+        (None, None) => token.label.is_none(),
     };
+    let is_named = removed.label.is_some() || removed.fingerprint.is_some();
     let found: Vec<_> = users.tokens_of(name).iter().filter(is_meant).collect();
     let list = "`influx-gateway token list` shows which there are";
     match found[..] {
         [] => {
-            let what = format!("{}: {name} has no such token; {list}", path.display());
+            let such = if is_named { "such token" } else { "token without a label" };
+            let what = format!("{}: {name} has no {such}; {list}", path.display());
             Err(Failure::NotThere(what))
         }
         [token] => {
@@ -144,8 +150,8 @@ fn remove(removed: &Removed) -> Result<(), Failure> {
             apply(&removed.user, &Change::RemoveToken(token.digest), &done, say::mention)
         }
         _ => {
-            let what =
-                format!("{} tokens of {name} begin so, none was removed; {list}", found.len());
+            let so = if is_named { "begin so" } else { "have no label" };
+            let what = format!("{} tokens of {name} {so}, none was removed; {list}", found.len());
             Err(Failure::usage(what))
         }
     }

@@ -8,6 +8,7 @@ use crate::api::rejection::Rejection;
 use crate::api::route::Route;
 use crate::api::websocket;
 use crate::clock::Moment;
+use crate::gateway::oidc;
 use crate::gateway::policy::Policy;
 use crate::gateway::request::{Decision, Request};
 use crate::gateway::{Gateway, user_changes};
@@ -35,7 +36,13 @@ pub async fn receive(
     let most = context.policy.limits.local_body_bytes;
     let most =
         if let Route::Provider(asked) = route { most.max(asked.step.body_bytes()) } else { most };
-    let body = request_body::read(downstream, &context.policy.limits, most).await?;
+    let is_of_provider = matches!(route, Route::Provider(_));
+    let body = match request_body::read(downstream, &context.policy.limits, most).await {
+        Err(Rejection::TooLarge) if is_of_provider => {
+            return Ok(Decision::Respond(oidc::out::too_long()));
+        }
+        body => body?,
+    };
     let head = downstream.req_header();
     let route = route_of(is_http_2, head, &context.policy);
     // If it goes upstream after all, it goes with this.

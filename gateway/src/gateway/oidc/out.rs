@@ -42,6 +42,11 @@ pub async fn by_provider(auth: &Auth, provider: &Arc<Provider>, request: Request
     of_json(status, &json!({ "error": error }))
 }
 
+/// The answer to something that is too long for a log-out token.
+pub fn too_long() -> Response {
+    of_json(StatusCode::BAD_REQUEST, &json!({ "error": "invalid_request" }))
+}
+
 /// Which provider the caller came by, and where they sign out of it: `GET /api/v2/me/provider`.
 pub async fn own(
     auth: &Auth,
