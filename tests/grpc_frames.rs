@@ -171,6 +171,22 @@ fn trailers_of_a_request_tell_nobody_another_user() {
 }
 
 #[test]
+fn the_upstream_hears_how_long_a_client_waits() {
+    let upstream = H2Upstream::start();
+    let (secure, token) = start(upstream.address, "");
+    let mut connection = Connection::open(&secure, &[]);
+    for timeout in [Some("1500m"), Some("8H"), None] {
+        let mut fields = call(&token, "");
+        fields.extend(timeout.map(|timeout| ("grpc-timeout", timeout)));
+        let stream = connection.send(&fields, Some(&[0; 5]));
+        let (_, headers) = upstream.next().call();
+        let heard = headers.get("grpc-timeout").map(|it| it.to_str().unwrap());
+        assert_eq!(heard, timeout);
+        assert_eq!(connection.finish(stream).answer().header("grpc-status"), Some("0"));
+    }
+}
+
+#[test]
 fn no_attack_gets_through_as_a_call() {
     let upstream = H2Upstream::start();
     let (secure, _token) = start(upstream.address, "");
