@@ -87,9 +87,10 @@ class Keycloak:
         """All sessions of a user end."""
         self.admin("POST", f"/{REALM}/users/{self.user(name)}/logout")
 
-    def sessions(self, name):
-        """How many sessions a user has there."""
-        return len(self.admin("GET", f"/{REALM}/users/{self.user(name)}/sessions"))
+    def end_sessions(self, name):
+        """The sessions of a user end, one after the other."""
+        for session in self.admin("GET", f"/{REALM}/users/{self.user(name)}/sessions"):
+            self.admin("DELETE", f"/{REALM}/sessions/{session['id']}")
 
     def rotate(self):
         """A new key, by which all is signed from now on: its id."""
