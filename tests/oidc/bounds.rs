@@ -112,3 +112,24 @@ fn the_oldest_of_four_sign_ins_makes_room() {
     newest.sort();
     assert_eq!(left, newest);
 }
+
+/// Whether it says so at once or not.
+#[test]
+fn what_is_too_long_for_a_log_out_token_is_none() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let gateway = start_for(&provider, &upstream, "");
+    let long = provider.logout_token(json!({ "sub": "0815", "padding": "x".repeat(8 << 10) }));
+    let form = format!("logout_token={long}");
+    let of_form = "Content-Type: application/x-www-form-urlencoded";
+    let chunked = format!(
+        "{}{:x}\r\n{form}\r\n0\r\n\r\n",
+        request("POST", BACK_CHANNEL, &[of_form, "Transfer-Encoding: chunked"]),
+        form.len()
+    );
+    for question in [with_body("POST", BACK_CHANNEL, &[of_form], &form), chunked] {
+        let answer = gateway.connect().send(&question);
+        let told = (answer.status, answer.text());
+        assert_eq!(told, (400, "{\"error\":\"invalid_request\"}".to_owned()));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+}

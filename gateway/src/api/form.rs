@@ -246,10 +246,9 @@ mod tests {
             "evil.test\\@gateway.test",
         ];
         let encode = |text: &str| {
-            let encode = |byte: u8| match byte.is_ascii_alphanumeric() {
-                true => char::from(byte).to_string(),
-                false => format!("%{byte:02x}"),
-            };
+            let plain =
+                |byte: u8| byte.is_ascii_alphanumeric().then(|| char::from(byte).to_string());
+            let encode = |byte: u8| plain(byte).unwrap_or_else(|| format!("%{byte:02x}"));
             text.bytes().map(encode).collect::<String>()
         };
         for (before, host) in before.iter().flat_map(|it| hosts.map(|host| (it, host))) {
