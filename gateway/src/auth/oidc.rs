@@ -4,6 +4,7 @@
 //! filled from outside.
 
 pub mod aside;
+pub mod back_channel;
 pub mod client;
 mod exchange;
 mod failure;

@@ -1,15 +1,10 @@
 //! Log-out tokens that nobody can judge yet: their key is not known, and the provider cannot be asked for it again so soon.
 //! They are put aside, and judged once it has been.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Oidc;
-use super::logout::{NotLoggedOut, log_out_by};
-use super::provider::Provider;
 use crate::clock::Moment;
-use crate::jwt::logout_token::MAX_AGE;
 use crate::request_meta::ClientKey;
-use crate::session::store::SessionStore;
 
 /// So many are kept of a provider, and of them so many that one client has sent. Anybody can send some, so that those of the
 /// provider must have room beside them.
@@ -18,10 +13,10 @@ const MOST_OF_ONE: usize = 256;
 
 /// A token.
 #[derive(PartialEq, Eq)]
-struct Waiting {
-    client: ClientKey,
-    token: String,
-    since: Moment,
+pub(super) struct Waiting {
+    pub(super) client: ClientKey,
+    pub(super) token: String,
+    pub(super) since: Moment,
 }
 
 /// Those of one provider.
@@ -35,16 +30,9 @@ struct Inside {
     is_seen_to: bool,
 }
 
-/// Who sees to the tokens of a provider.
-pub(super) struct Clerk {
-    pub(super) sessions: Arc<SessionStore>,
-    pub(super) oidc: Arc<Oidc>,
-    pub(super) provider: Arc<Provider>,
-}
-
 impl Aside {
     /// Keeps `token` of `client`, if there is room; returns whether somebody has to come and see to it.
-    fn put(&self, client: ClientKey, token: &str, now: Moment) -> bool {
+    pub(super) fn put(&self, client: ClientKey, token: &str, now: Moment) -> bool {
         let mut inside = self.lock();
         let waiting = &mut inside.waiting;
         let of_client = waiting.iter().filter(|it| it.client == client).count();
@@ -56,12 +44,13 @@ impl Aside {
         !std::mem::replace(&mut inside.is_seen_to, true)
     }
 
-    fn take(&self) -> Vec<Waiting> {
+    /// All of them.
+    pub(super) fn take(&self) -> Vec<Waiting> {
         std::mem::take(&mut self.lock().waiting)
     }
 
     /// Puts those back that nobody can judge yet. Whether there are any is for whoever sees to them to know.
-    fn put_back(&self, left: Vec<Waiting>) -> bool {
+    pub(super) fn put_back(&self, left: Vec<Waiting>) -> bool {
         let mut inside = self.lock();
         inside.waiting.extend(left);
         inside.waiting.truncate(MOST);
@@ -71,48 +60,6 @@ impl Aside {
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Clerk {
-    /// Puts the token aside that `client` has sent.
-    pub(super) fn put_aside(self, client: ClientKey, token: &str) {
-        if self.provider.aside.put(client, token, Moment::now()) {
-            tokio::spawn(self.see_to_them());
-        }
-    }
-
-    async fn see_to_them(self) {
-        let aside = &self.provider.aside;
-        let mut answers = self.provider.keys.answers();
-        loop {
-            let mut left = Vec::new();
-            for waiting in aside.take() {
-                let is_judged = self.judge(&waiting).await;
-                if !is_judged && Moment::now().since(waiting.since) < MAX_AGE {
-                    left.push(waiting);
-                }
-            }
-            if !aside.put_back(left) || answers.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Whether it could be judged.
-    async fn judge(&self, Waiting { client, token, .. }: &Waiting) -> bool {
-        let Self { sessions, oidc, provider } = self;
-        match log_out_by(sessions, oidc, provider, token, *client).await {
-            Err(NotLoggedOut::NoKey) => return false,
-            Err(NotLoggedOut::Unavailable) => {
-                log::warn!(
-                    "oidc: {} has signed somebody out, and the sessions could not be ended",
-                    provider.id
-                );
-            }
-            Ok(_) | Err(NotLoggedOut::Refused | NotLoggedOut::TooMany) => {}
-        }
-        true
     }
 }
 

@@ -7,11 +7,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Oidc;
-use super::aside::Clerk;
 use super::provider::Provider;
-use crate::auth::Auth;
 use crate::auth::apart::{Busy, apart};
-use crate::auth::failures::Standing;
 use crate::auth::jwt::keys::{Asked, Bringer};
 use crate::clock::{self, Moment};
 use crate::jwt::form::Unverified;
@@ -19,7 +16,7 @@ use crate::jwt::keys::KeySet;
 use crate::jwt::logout_token::{self, LoggedOut};
 use crate::jwt::parameters::Parameters;
 use crate::jwt::refusal::Refusal;
-use crate::request_meta::{ClientKey, RequestMeta};
+use crate::request_meta::ClientKey;
 use crate::session::logged_out::Whose;
 use crate::session::once::{Kind, Single};
 use crate::session::origin::Named;
@@ -38,29 +35,8 @@ pub enum NotLoggedOut {
     Unavailable,
 }
 
-/// Ends the sessions that a log-out token of `provider` names; returns how many. One whose key cannot be looked up yet is put
-/// aside until it can.
-pub async fn log_out(
-    auth: &Auth,
-    provider: &Arc<Provider>,
-    token: &str,
-    meta: &RequestMeta<'_>,
-) -> Result<usize, NotLoggedOut> {
-    let (sessions, client) = (auth.sessions(), meta.network());
-    let oidc = auth.shared_oidc().ok_or(NotLoggedOut::Unavailable)?;
-    if oidc.failures.standing(client) != Standing::Fine {
-        return Err(NotLoggedOut::TooMany);
-    }
-    let ended = log_out_by(sessions, oidc, provider, token, client).await;
-    if let Err(NotLoggedOut::NoKey) = ended {
-        let (sessions, oidc) = (Arc::clone(sessions), Arc::clone(oidc));
-        let provider = Arc::clone(provider);
-        Clerk { sessions, oidc, provider }.put_aside(client, token);
-    }
-    ended
-}
-
-/// The same of one that `client` has sent, now or a while ago. Its signature is looked at before anything is looked up.
+/// Ends the sessions that a log-out token of `provider` names, which `client` has sent; returns how many. Its signature is
+/// looked at before anything is looked up.
 pub(super) async fn log_out_by(
     sessions: &SessionStore,
     oidc: &Oidc,
