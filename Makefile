@@ -248,8 +248,16 @@ policy = /usr/sbin/policy-rc.d
 no-services = [ -e $(policy) ] || { printf '\#!/bin/sh\nexit 101\n' | $(SUDO) tee $(policy) >/dev/null \
 	&& $(SUDO) chmod 755 $(policy) && trap '$(SUDO) rm $(policy)' EXIT; }
 
+# Built as its own main module, with what a test needs of its plugins: its go.mod replaces some of what it is made of.
+telegraf := github.com/influxdata/telegraf@v1.37.2
+target/telegraf/telegraf: tests/go
+	@mkdir -p $(@D)
+	folder=$$(cd tests/influxd && ../go mod download -json $(telegraf) | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])') && \
+	cd "$$folder" && $(CURDIR)/tests/go build -mod=readonly \
+		-tags "custom,inputs.file,outputs.influxdb_v2,parsers.influx,serializers.influx" -o $(CURDIR)/$@ ./cmd/telegraf
+
 # What stands before a gateway in tests.
-influxdb-tools: target/java-clients/built
+influxdb-tools: target/java-clients/built target/telegraf/telegraf
 	@PATH="$$PATH:/usr/sbin"; $(no-services); $(call need,nginx,nginx)
 
 bench-tools: tools

@@ -8,20 +8,30 @@ mod signing;
 use serde_json::json;
 
 use crate::influxd::Influxd;
-use crate::programs::python;
+use crate::programs::{made, python};
 use crate::support::*;
 use idp::Idp;
 
-/// As Telegraf writes its output plugin's request, for a bucket that may be another's.
-fn write(gateway: &Gateway, jwt: &str, line: &str) -> Answer {
-    let token = format!("Authorization: Token {jwt}");
-    let headers = [
-        "User-Agent: Telegraf/1.32.0 Go/1.23.0",
-        &*token,
-        "Content-Type: text/plain; charset=utf-8",
-    ];
-    let target = "/api/v2/write?bucket=weather&org=home&precision=s";
-    gateway.connect().send(&with_body("POST", target, &headers, line))
+/// What Telegraf says of a point that it writes once: nothing if that went well.
+fn by_telegraf(gateway: &Gateway, jwt: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let config = format!(
+        "[agent]\nomit_hostname = true\n[[inputs.file]]\nfiles = [\"{}\"]\ndata_format = \"influx\"\n\
+         [[outputs.influxdb_v2]]\nurls = [\"http://{}\"]\ntoken = \"{jwt}\"\n\
+         organization = \"home\"\nbucket = \"weather\"\n",
+        at("points").display(),
+        gateway.address
+    );
+    std::fs::write(at("points"), "probe,host=telegraf value=1 1700002000000000000\n").unwrap();
+    std::fs::write(at("telegraf.conf"), config).unwrap();
+    let mut telegraf = made("target/telegraf/telegraf");
+    telegraf.args(["--quiet", "--once", "--config"]).arg(at("telegraf.conf"));
+    let output = telegraf.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors: Vec<_> = said.lines().filter(|line| line.contains(" E! ")).collect();
+    assert_eq!(output.status.success(), errors.is_empty(), "{said}");
+    errors.join("\n")
 }
 
 /// What the Python client says.
@@ -57,17 +67,18 @@ fn telegraf_and_python_write_with_a_jwt_by_the_token_of_their_group() {
     claims["preferred_username"] = json!("tom");
     let of_auditors = idp.token(&claims);
 
-    let line = "probe,host=telegraf value=1 1700002000\n";
-    assert_eq!(write(&gateway, &of_writers, line).status, 204);
+    assert_eq!(by_telegraf(&gateway, &of_writers), "");
+    // Its point, and those of the Python client.
     assert_eq!(by_python(&gateway, &of_writers), "1001");
     // By the token of the group and no other: without it, InfluxDB knows nobody.
     let target = format!("/api/v2/authorizations/{}", writers.authorization);
     influxd.call("PATCH", &target, Some(json!({ "status": "inactive" })));
-    let refused = write(&gateway, &of_writers, line);
-    assert!([401, 403].contains(&refused.status), "{refused:?}");
+    let refused = by_telegraf(&gateway, &of_writers);
+    assert!(refused.contains("401 Unauthorized") || refused.contains("403 Forbidden"), "{refused}");
     assert!(["401", "403"].iter().any(|code| by_python(&gateway, &of_writers).starts_with(code)));
-    assert_eq!(write(&gateway, &of_auditors, line).status, 204);
+    assert_eq!(by_telegraf(&gateway, &of_auditors), "");
     assert_eq!(by_python(&gateway, &of_auditors), "1001");
     let expired = idp.token(&idp.with("exp", json!(1)));
     assert_eq!(by_python(&gateway, &expired), "401 unauthorized access");
+    assert!(by_telegraf(&gateway, &expired).contains("401 Unauthorized"));
 }
