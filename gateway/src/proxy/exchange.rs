@@ -70,7 +70,7 @@ pub async fn run(
                 log::debug!("once more, on a new connection: {error}");
                 may_be_used = false;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.more_context(format!("to {}", target.peer._address))),
         }
     };
     let head = answer(proxy, downstream, &mut session, context).await?;

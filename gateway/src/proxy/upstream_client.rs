@@ -16,7 +16,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::{Error, ErrorType};
 
 use super::upstream::idle::Idle;
-use super::upstream::{Target, Upstream, count_connection};
+use super::upstream::{Target, Upstream, count_connection, is_overtaken};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
 use crate::metrics::METRICS;
 use crate::net::own_request::{self, AGENT};
@@ -125,8 +125,9 @@ impl OwnRequests {
             };
             attempts += 1;
             let may_try = self.upstream.may_try_again(&target.peer, &error, attempts);
-            if !may_try || attempts >= most {
-                return Err(error);
+            // That another address is the one to begin with is no attempt.
+            if !may_try || (attempts >= most && !is_overtaken(&error)) {
+                return Err(error.more_context(format!("to {}", target.peer._address)));
             }
             METRICS.upstream_retries.count();
         }
