@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -238,4 +239,59 @@ fn f_08_a_change_that_takes_nothing_away_cuts_nothing_off() {
     client.write(second.as_bytes());
     assert_eq!(client.read().status, 200);
     assert_eq!(upstream.next().body, b"firstsecond");
+}
+
+/// An upstream that takes no connection while `closed` is locked, and how many it has room for until then is one. What it was
+/// asked, but for what the gateway asks by itself.
+fn upstream_with_a_door(closed: Arc<Mutex<()>>) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, asks) = channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let line = lines.next().and_then(Result::ok).unwrap_or_default();
+            if line.contains("/api/v2/write") {
+                asked.send(line).unwrap();
+            }
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+            drop(closed.lock());
+        }
+    });
+    (address, asks)
+}
+
+/// Whether somebody waits for a connection to `address`, as Linux numbers that.
+fn is_waited_for(address: SocketAddr) -> bool {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let remote = format!("0100007F:{:04X}", address.port());
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.any(|row| row[2] == remote && row[3] == "02")
+}
+
+#[test]
+fn a_small_write_whose_session_ends_while_it_waits_for_a_connection_is_not_sent() {
+    let closed = Arc::new(Mutex::new(()));
+    let (upstream, asks) = upstream_with_a_door(Arc::clone(&closed));
+    let gateway = Gateway::start(upstream);
+    for ends in [false, true] {
+        let line = cookie(&gateway.sign_in("ada"));
+        let door = closed.lock().unwrap();
+        let short = Duration::from_millis(200);
+        let room = std::iter::from_fn(|| TcpStream::connect_timeout(&upstream, short).ok());
+        let room: Vec<_> = room.collect();
+        let mut client = gateway.connect();
+        client.write(with_body("POST", "/api/v2/write", &[&line], "m v=1").as_bytes());
+        wait_until("it waits for a connection", || is_waited_for(upstream));
+        if ends {
+            assert_eq!(
+                gateway.connect().send(&request("POST", "/api/v2/signout", &[&line])).status,
+                204
+            );
+        }
+        drop((door, room));
+        assert_eq!(client.read().status, if ends { 401 } else { 204 });
+        assert_eq!(asks.try_iter().count(), usize::from(!ends));
+    }
 }
