@@ -195,7 +195,12 @@ impl Influx {
             assert!(output.contains(text), "{line}: {output}");
             let output = output.replace(&self.known["url"], "URL");
             let output = output.replace(&influxd.address.to_string(), "INFLUXD");
-            printed.push(format!("{line}: {}", lasting(&output)));
+            let mut lasting = lasting(&output);
+            if line.contains("replication ") {
+                // How much is still to be sent, and how the last attempt went: it goes on meanwhile.
+                lasting = without_numbers(&lasting);
+            }
+            printed.push(format!("{line}: {lasting}"));
             if line.contains("replicated.lp") {
                 wait_until("the point is in the other bucket", || replicated(influxd));
             }
@@ -211,6 +216,11 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 fn is_id(word: &str) -> bool {
     word.len() == 16 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn without_numbers(text: &str) -> String {
+    let mark = |word: &str| if word.parse::<u64>().is_ok() { "N" } else { word }.to_owned();
+    text.split(' ').map(mark).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether it is a name that InfluxDB has made up, such as `dangling-bardeen-244001`.

@@ -63,6 +63,8 @@ pub async fn take(downstream: &mut Downstream, context: &mut Context) -> Result<
     if !downstream::connection(downstream).is_some_and(Connection::has_all) {
         return Ok(());
     }
+    // It is here, and yet some who have sent it wait for that.
+    agree_to_come(downstream).await?;
     let mut body = BytesMut::new();
     let client = downstream.as_downstream_mut();
     while let Some(piece) = client.read_request_body().await.map_err(|it| unreadable(&it))? {
@@ -97,12 +99,8 @@ async fn read_pieces(
     limits: &Limits,
     most: usize,
 ) -> Result<Bytes, Rejection> {
-    if downstream.req_header().headers.contains_key(EXPECT) {
-        // Otherwise the client would wait for leave to send it.
-        keep_while_interim(downstream, StatusCode::CONTINUE);
-        let asked = downstream.as_downstream_mut().write_continue_response().await;
-        asked.map_err(|_gone| Rejection::Unreadable)?;
-    }
+    // Otherwise the client would wait for leave to send it.
+    agree_to_come(downstream).await?;
     let client = downstream.as_downstream_mut();
     let mut body = BytesMut::new();
     loop {
@@ -116,6 +114,16 @@ async fn read_pieces(
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+/// Says that the body may come, to whom has asked (RFC 9110 section 10.1.1).
+async fn agree_to_come(downstream: &mut Downstream) -> Result<(), Rejection> {
+    if downstream.req_header().headers.contains_key(EXPECT) {
+        keep_while_interim(downstream, StatusCode::CONTINUE);
+        let told = downstream.as_downstream_mut().write_continue_response().await;
+        told.map_err(|_gone| Rejection::Unreadable)?;
+    }
+    Ok(())
 }
 
 fn unreadable(error: &Error) -> Rejection {
