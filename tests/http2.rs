@@ -71,6 +71,12 @@ fn an_answer_to_head_has_no_body() {
     for (path, cookie) in [("/api/v2/buckets", &*session), ("/health", "a=b")] {
         let answer = connection.ask("HEAD", path, &[("cookie", cookie)]);
         assert_eq!((answer.status, answer.body.len()), (502, 0), "{path}");
+        // Its head is its end: a stream that is reset afterwards is no answer to most clients.
+        let mut other = Connection::open(&secure, &[]);
+        let stream = other.send(&[&head("HEAD", path)[..], &[("cookie", cookie)]].concat(), None);
+        let is_its = |frame: &Frame| frame.kind == HEADERS && frame.stream == stream;
+        let frame = std::iter::from_fn(|| other.read()).find(is_its).unwrap();
+        assert_ne!(frame.flags & END_STREAM, 0, "{path}");
     }
 }
 
