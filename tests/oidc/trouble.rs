@@ -179,7 +179,11 @@ fn a_stranger_keeps_no_log_out_of_the_provider_from_counting() {
     assert_eq!(other.get("/api/v2/me").status, 200);
     wait_until("it has come", || gateway.has_logged("keycloak has ended 1 sessions"));
     assert_eq!(log_out(&gateway, &token).status, 400);
-    assert_eq!(gateway.audited(3)[2]["event"], "revoked");
+    // The session may be ended before the other is written down as begun: the keys came with that one.
+    let mut events: Vec<_> =
+        gateway.audited(3).iter().map(|it| it["event"].as_str().unwrap().to_owned()).collect();
+    events.sort();
+    assert_eq!(events, ["revoked", "signed_in", "signed_in"]);
 }
 
 #[test]

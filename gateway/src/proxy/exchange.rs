@@ -56,7 +56,8 @@ pub async fn run(
         let Connected { mut session, target, is_reused } =
             unless_gone(downstream, connected).await?;
         context.connected(&target.peer, proxy.spans.is_some());
-        if !is_reused {
+        // As through Pingora's proxy, who only reads goes on by what was decided.
+        if !is_reused && !downstream.req_header().method.is_safe() {
             still_may(proxy, downstream, context)?;
         }
         let request = prepare(proxy, downstream, context)?;
