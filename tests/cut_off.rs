@@ -264,10 +264,7 @@ fn upstream_with_a_door(closed: Arc<Mutex<()>>) -> (SocketAddr, Receiver<String>
 
 /// Whether somebody waits for a connection to `address`, as Linux numbers that.
 fn is_waited_for(address: SocketAddr) -> bool {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let remote = format!("0100007F:{:04X}", address.port());
-    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.any(|row| row[2] == remote && row[3] == "02")
+    connections_to(address.port()).iter().any(|(state, _)| state == "02")
 }
 
 #[test]

@@ -101,12 +101,8 @@ fn nobody_is_asked_while_there_is_no_call() {
 
 /// The timers of this process' connections to `port`, as Linux numbers them.
 fn timers(port: u16) -> Vec<String> {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let remote = format!("0100007F:{port:04X}");
-    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row[2] == remote && row[3] == "01")
-        .map(|row| row[5].split(':').next().unwrap().to_owned())
-        .collect()
+    let open = connections_to(port).into_iter().filter(|(state, _)| state == "01");
+    open.map(|(_, timer)| timer).collect()
 }
 
 #[test]

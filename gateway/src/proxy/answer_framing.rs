@@ -18,16 +18,15 @@ pub fn mend(head: &mut ResponseHeader) -> pingora::Result<()> {
     if head.status == StatusCode::NOT_MODIFIED {
         head.remove_header(&TRANSFER_ENCODING);
     }
-    if !head.headers.get_all(TRANSFER_ENCODING).iter().all(is_chunked)
-        || head.headers.get_all(TRANSFER_ENCODING).iter().count() > 1
-    {
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !is_chunked(coding)) || codings.next().is_some() {
         return broken("a transfer coding other than chunked");
     }
     let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else { return Ok(()) };
-    let is_alone = lengths.next().is_none();
+    let is_plain = lengths.next().is_none() && is_number(first.as_bytes());
     let Some(length) = length(head) else { return broken("no length, or several") };
-    if !is_alone || first != &*length.to_string() {
+    if !is_plain {
         head.insert_header(CONTENT_LENGTH, length)?;
     }
     Ok(())
@@ -35,6 +34,11 @@ pub fn mend(head: &mut ResponseHeader) -> pingora::Result<()> {
 
 fn is_chunked(value: &HeaderValue) -> bool {
     value.as_bytes().eq_ignore_ascii_case(b"chunked")
+}
+
+/// Whether it is a number as it is written usually.
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit) && (text.len() == 1 || !text.starts_with(b"0"))
 }
 
 /// The one length that all fields say (RFC 9110 section 8.6).

@@ -39,7 +39,7 @@ pub fn forward(
         downstream.as_downstream_mut().set_read_timeout(None);
     }
     context.body_bytes += body.as_ref().map_or(0, |piece| piece.len() as u64);
-    if context.policy.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {
+    if is_too_large(context) {
         return Error::e_explain(TOO_LARGE, "the body is too large")
             .map_err(|e: Box<Error>| e.into_down());
     }
@@ -71,11 +71,16 @@ pub async fn take(downstream: &mut Downstream, context: &mut Context) -> Result<
         body.extend_from_slice(&piece);
     }
     context.body_bytes = body.len() as u64;
-    if context.policy.limits.body_bytes.is_some_and(|most| context.body_bytes > most) {
+    if is_too_large(context) {
         return Err(Rejection::TooLarge);
     }
     context.body = Some(body.freeze());
     Ok(())
+}
+
+/// Whether more of a body was forwarded, or is to be, than may be.
+fn is_too_large(context: &Context) -> bool {
+    context.policy.limits.body_bytes.is_some_and(|most| context.body_bytes > most)
 }
 
 /// Reads the whole body of the request, of at most so many bytes, and no later than a local one may be. However

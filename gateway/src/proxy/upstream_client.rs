@@ -137,9 +137,7 @@ impl OwnRequests {
     pub async fn release(&self, session: HttpSession<()>, target: &Target) {
         let HttpSession::H1(mut session) = session else { return };
         session.respect_keepalive();
-        if !session.will_keepalive() {
-            Box::pin(session.shutdown()).await;
-        } else if let Some(stream) = session.reuse().await
+        if let Some(stream) = session.reuse().await
             && let Some(patience) = target.peer.options.idle_timeout
         {
             self.idle.put(stream, target.key, patience);

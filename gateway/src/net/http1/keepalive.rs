@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use http::Method;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
@@ -17,6 +18,7 @@ use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
+use crate::api::route;
 use crate::limits::Limits;
 
 /// How long the first request may take to begin, as in Pingora.
@@ -115,11 +117,8 @@ pub async fn serve<P: HttpServerApp + Send + Sync + 'static, W: Whole>(
     }
 }
 
-/// Whether the method of `request` is one that requests have. `CONNECT` makes it another thing.
+/// Whether the method of `request` is one that is forwarded. `CONNECT` makes it another thing.
 fn is_usual(request: &[u8]) -> bool {
-    METHODS.iter().any(|method| {
-        request.strip_prefix(method.as_bytes()).is_some_and(|rest| rest.starts_with(b" "))
-    })
+    let method = request.split(|&byte| byte == b' ').next().map(Method::from_bytes);
+    method.is_some_and(|method| method.is_ok_and(|method| route::is_known(&method)))
 }
-
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
