@@ -12,6 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::HeaderValue;
+use sha2::{Digest, Sha256};
 
 use access::Access;
 use name::Username;
@@ -89,6 +90,14 @@ impl UserId {
     /// The id that [`UserId::bits`] was made of.
     pub fn of_bits(bits: u64) -> Self {
         Self(bits)
+    }
+
+    /// The id of whom `authority` calls `subject`: the first 64 bits of the SHA-256 of both with a zero byte between
+    /// them; never zero.
+    pub fn of_subject(authority: &str, subject: &str) -> Self {
+        let digest = Sha256::new().chain_update(authority).chain_update([0]).chain_update(subject);
+        let bits = digest.finalize().iter().take(8).fold(0, |bits, it| bits << 8 | u64::from(*it));
+        Self(bits.max(1))
     }
 
     /// A fresh, random id; never zero, which InfluxDB does not accept.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::json;
+
 use super::browser::Browser;
 use super::provider::Provider;
 use super::shared::start_to_be_taken_over_with;
@@ -12,15 +14,60 @@ use crate::support::*;
 
 /// A users file whose `lin` is whom the provider calls so.
 fn linked(subject: &str) -> String {
-    let user = format!(
-        "[[user]]\nname = \"lin\"\nid = \"00000000000000aa\"\noidc = \"keycloak:{subject}\"\n"
-    );
+    let user = format!("[[user]]\nname = \"lin\"\noidc = \"keycloak:{subject}\"\n");
     users(&["ada"]) + &user
 }
 
 fn status(gateway: &Gateway, browser: &Browser<'_>) -> u16 {
     let line = cookie(&format!("influxdb-oss-session={}", browser.session()));
     gateway.connect().send(&get("/api/v2/me", &[&line])).status
+}
+
+#[test]
+fn name_and_link_are_enough_for_a_user_of_the_file() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let folder = prepare(&upstream, &table("keycloak", &provider, ""));
+    let text = "[[user]]\nname = \"ada\"\noidc = \"keycloak:0815\"\ntoken_file = \"ada.token\"\n";
+    fs::write(folder.path().join("users.toml"), text).unwrap();
+    fs::write(folder.path().join("ada.token"), "adas-own").unwrap();
+    let gateway = Gateway::start_in(folder);
+    wait_for(&gateway, &provider);
+    let mut browser = Browser::new(&gateway);
+    browser.sign_in(&provider, LOGIN);
+    // printf 'keycloak\0%s' 0815 | sha256sum | cut -c1-16
+    let me = browser.get("/api/v2/me").json();
+    assert_eq!((&me["name"], &me["id"]), (&json!("ada"), &json!("e50a97ec47c4f540")));
+    assert_eq!(browser.get("/api/v2/buckets").text(), "ada");
+    assert_eq!(upstream.next().header("authorization"), Some("Token adas-own"));
+    let config = gateway.folder().join("gateway.toml");
+    let list = String::from_utf8(
+        output_of(program().args(["user", "list", "--config"]).arg(config), "").stdout,
+    )
+    .unwrap();
+    assert!(list.contains("ada   e50a97ec47c4f540  active    own"), "{list:?}");
+    // Nobody has no password, and it is not the empty one.
+    for password in ["", PASSWORD] {
+        let answer = gateway.connect().send(&post("/api/v2/signin", &[&basic("ada", password)]));
+        assert_eq!(answer.status, 401);
+    }
+}
+
+#[test]
+fn who_is_linked_and_has_no_id_changes_a_password() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let folder = prepare(&upstream, &table("keycloak", &provider, ""));
+    let text = users(&["ada"]);
+    let id = text.lines().find(|line| line.starts_with("id = ")).unwrap();
+    let text = text.replace(id, "oidc = \"keycloak:0815\"");
+    fs::write(folder.path().join("users.toml"), text).unwrap();
+    let gateway = Gateway::start_in(folder);
+    let session = gateway.sign_in("ada");
+    let headers = [cookie(&session), basic("ada", PASSWORD)];
+    let body = "{\"password\":\"battery staple\"}";
+    let change = with_body("PUT", "/api/v2/me/password", &[&headers[0], &headers[1]], body);
+    assert_eq!(gateway.connect().send(&change).status, 204);
+    let sign_in = post("/api/v2/signin", &[&basic("ada", "battery staple")]);
+    assert_eq!(gateway.connect().send(&sign_in).status, 204);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
+use super::link::Link;
 use super::users::ReadUsers;
 use crate::file_identity::Files;
 use crate::toml_reader::variables::{escape, names_in};
@@ -167,9 +168,9 @@ fn edit(
         }
         Change::Replace { id, old, new } => {
             let table = position.and_then(|index| users.get_mut(index)).ok_or_else(missing)?;
-            let text = |key| meant(table, key, reader).unwrap_or_default();
-            let is_same = text("id").parse() == Ok(*id)
-                && PasswordHash::parse(&text("password")).as_ref() == Ok(old);
+            let password = meant(table, "password", reader).unwrap_or_default();
+            let is_same = id_of(table, reader) == Some(*id)
+                && PasswordHash::parse(&password).as_ref() == Ok(old);
             if !is_same {
                 return Err(EditError::Changed(name.clone()));
             }
@@ -211,6 +212,14 @@ fn put_above(next: Option<&mut Table>, head: String) -> Option<String> {
 /// The string `key` of `table`, as it is meant.
 fn meant(table: &Table, key: &str, reader: &dyn ReadUsers) -> Option<String> {
     reader.meant(table.get(key)?.as_str()?)
+}
+
+/// The user's id, as it is read: that which is written, or that which follows from the link.
+fn id_of(table: &Table, reader: &dyn ReadUsers) -> Option<UserId> {
+    if table.contains_key("id") {
+        return meant(table, "id", reader)?.parse().ok();
+    }
+    Some(meant(table, "oidc", reader)?.parse::<Link>().ok()?.id())
 }
 
 /// The value alone is exchanged: a comment behind it stays. What comes from the environment stays as well: the
@@ -284,6 +293,20 @@ mod tests {
 
     const FILE: &str = "# head\n\n[[user]] # one\nname = \"ada\"\npassword = \"old\" # changed\n\
                         \n# second\n[[user]]\nname = \"bob\"\npassword = \"x\"\n";
+
+    #[test]
+    fn a_password_is_replaced_of_whom_the_file_gives_no_id_but_a_link() {
+        const OLD: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+        let text =
+            format!("[[user]]\nname = \"ada\"\noidc = \"keycloak:8f1c\"\npassword = \"{OLD}\"\n");
+        let old = PasswordHash::parse(OLD).unwrap();
+        let link: Link = "keycloak:8f1c".parse().unwrap();
+        let replace = Change::Replace { id: link.id(), old: &old, new: "new" };
+        check(&text, &replace, text.replace(OLD, "new").trim_end());
+        let mut document: DocumentMut = text.replace("8f1c", "8f1d").parse().unwrap();
+        let result = edit(&mut document, &"ada".parse().unwrap(), &replace, &Plain);
+        assert!(matches!(result, Err(EditError::Changed(_))));
+    }
 
     #[test]
     fn comments_are_kept() {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::user::UserId;
+
 /// A user of a sign-in provider who is a user of the file too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
@@ -15,6 +17,12 @@ impl Link {
     /// The user whom this provider calls so.
     pub fn new(provider: &str, subject: &str) -> Self {
         Self { provider: provider.to_owned(), subject: subject.to_owned() }
+    }
+
+    /// The id of a user of whom the file says no other. It follows from what stands in the file alone, so it is the same
+    /// for every reader of it.
+    pub(super) fn id(&self) -> UserId {
+        UserId::of_subject(&self.provider, &self.subject)
     }
 
     /// What `provider` calls the user, if it is the one.

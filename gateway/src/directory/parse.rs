@@ -53,7 +53,11 @@ struct Seen {
 fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Account> {
     let line = table.line();
     let name = table.required("name", str::parse::<Username>);
-    let id = table.required("id", str::parse::<UserId>);
+    let id = if table.has("oidc") {
+        table.parsed("id", str::parse::<UserId>)
+    } else {
+        table.required("id", str::parse::<UserId>)
+    };
     let password = if table.has("oidc") && !table.has("password") {
         // The user comes by the provider alone.
         PasswordHash::parse(NOBODYS).ok()
@@ -67,6 +71,7 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     let access = table.choice("access", &accesses).unwrap_or(Access::Full);
     let token = token(&mut table, folder);
     let own = table.parsed("oidc", str::parse::<Link>);
+    let id = if table.has("id") { id } else { own.as_ref().map(Link::id) };
     let client_tokens = client_tokens::client_tokens(&mut table, &mut seen.tokens);
 
     if let Some(name) = &name
@@ -77,7 +82,8 @@ fn account(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Option<Accou
     if let Some(id) = id
         && let Some(first) = seen.ids.insert(id, line)
     {
-        table.fault("id", &format!("duplicate id {id}: also the user of line {first}"));
+        let key = if table.has("id") { "id" } else { "oidc" };
+        table.fault(key, &format!("duplicate id {id}: also the user of line {first}"));
     }
     if let Some(own) = &own
         && let Some(first) = seen.links.insert(own.clone(), line)
@@ -164,6 +170,43 @@ mod tests {
             "[[user]]\nname = 'ada'\nid = '0000000000000001'\npassword = 'HASH'\n\
              [[user]]\nname = 'Ada'\nid = '0000000000000002'\npassword = 'HASH'\n",
             &["users.toml:6: user.name: duplicate name Ada: also the user of line 1"],
+        );
+    }
+
+    #[test]
+    fn a_user_of_a_provider_has_an_id_that_follows_from_the_link() {
+        let read = |text: &str| {
+            let users = parse("users.toml", text, Path::new("."), BARE).ok().unwrap();
+            users.sorted().into_iter().map(|user| user.id.to_string()).collect::<Vec<_>>()
+        };
+        let text = "[[user]]\nname = 'ada'\noidc = 'keycloak:8f1c'\n";
+        // printf 'keycloak\0%s' 8f1c | sha256sum | cut -c1-16
+        assert_eq!(read(text), ["ab2124c51309fc30"]);
+        // The name is none of it; another provider and another `sub` are.
+        assert_eq!(read(&text.replace("ada", "bob")), read(text));
+        assert_ne!(read(&text.replace("8f1c", "8f1d")), read(text));
+        assert_ne!(read(&text.replace("keycloak", "other")), read(text));
+        // One that is written counts.
+        assert_eq!(read(&format!("{text}id = '0000000000000001'\n")), ["0000000000000001"]);
+    }
+
+    #[test]
+    fn an_id_that_follows_from_a_link_is_nobody_elses() {
+        check(
+            "[[user]]\nname = 'ada'\nid = 'ab2124c51309fc30'\npassword = 'HASH'\n\
+             [[user]]\nname = 'bob'\noidc = 'keycloak:8f1c'\n",
+            &["users.toml:7: user.oidc: duplicate id ab2124c51309fc30: also the user of line 1"],
+        );
+        // What is wrong is told once.
+        check(
+            "[[user]]\nname = 'ada'\noidc = 'keycloak'\n\
+             [[user]]\nname = 'bob'\nid = '1'\noidc = 'keycloak:8f1c'\n",
+            &[
+                "users.toml:3: user.oidc: expected the id of an [[oidc]], a colon and the `sub` by which that knows the \
+                 user; write for example \"keycloak:0d5f4c3a-8a1b-4b6f-9d57-6f1f7c1e8a21\"",
+                "users.toml:6: user.id: an id is 16 hex digits in lower case, for example \"0a1b2c3d4e5f6071\"; \
+                 `influx-gateway user add` makes one",
+            ],
         );
     }
 

@@ -11,7 +11,7 @@ use super::form::Unverified;
 use super::keys::KeySet;
 use super::refusal::Refusal;
 use super::rules::Rules;
-use super::verify::{check_issuer, check_signature, id_of, judge_common, name_of, subject};
+use super::verify::{check_issuer, check_signature, judge_common, name_of, subject};
 use crate::user::UserId;
 use crate::user::name::Username;
 
@@ -70,7 +70,7 @@ pub fn verify(
         subject: subject.to_owned(),
         session: text("sid").map(str::to_owned),
         name: name_of(claims, rules)?,
-        id: id_of(&rules.issuer, subject),
+        id: UserId::of_subject(&rules.issuer, subject),
         groups: Groups::of(&rules.groups, claims),
     })
 }

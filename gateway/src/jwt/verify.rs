@@ -132,7 +132,7 @@ fn judge_claims(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<
     let (until, subject) = judge_common(claims, rules, now)?;
     check_purpose(claims)?;
     let jti = claims.get("jti").and_then(Value::as_str).map(TokenMark::of);
-    let (name, id) = (name_of(claims, rules)?, id_of(&rules.issuer, subject));
+    let (name, id) = (name_of(claims, rules)?, UserId::of_subject(&rules.issuer, subject));
     Ok(Identity { name, id, groups: Groups::of(&rules.groups, claims), until, jti })
 }
 
@@ -210,11 +210,4 @@ pub(super) fn name_of(claims: &Map<String, Value>, rules: &Rules) -> Result<User
     }
     name.parse()
         .map_err(|_| Refusal::Claims("the claim of jwt.user is not a name that can be one here"))
-}
-
-/// The first 64 bits of the SHA-256 of issuer, a zero byte and subject; never zero.
-pub(super) fn id_of(issuer: &str, subject: &str) -> UserId {
-    let digest = Sha256::new().chain_update(issuer).chain_update([0]).chain_update(subject);
-    let bits = digest.finalize().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-    UserId::of_bits(bits.max(1))
 }
