@@ -13,8 +13,9 @@ import threading
 import time
 from pathlib import Path
 
+import guide
 from keycloak import GROUPS, PASSWORD, SECRET
-from machine import ROOT, check, say, wait_until
+from machine import ROOT, check, free_port, say, wait_until
 from visitor import Visitor, parameter
 from world import REFRESH, World
 
@@ -57,10 +58,15 @@ def a_program_writes_with_a_jwt_by_client_credentials(world):
 
 
 def a_person_signs_in_in_a_browser_and_lands_in_influxdbs_pages(world):
-    seen = browse(world, "ada")
+    seen = browse(world.gateway, "ada")
+    check_journey(world.gateway, world.keycloak, seen)
+
+
+def check_journey(gateway, keycloak, seen):
+    """Whether somebody called ada has come to InfluxDB's pages, and nobody has seen what is secret."""
     check("the gateway's page", seen["page"], "/gateway/")
     check("the provider's button", seen["button"], "Sign in with Example Corp")
-    check("the form is Keycloak's", seen["form"], world.keycloak.base)
+    check("the form is Keycloak's", seen["form"], keycloak.base)
     # No code, and nothing else of the sign-in, stays in the address.
     check("where it ends", seen["landed"], "/")
     check("whom InfluxDB's pages show", seen["home"], ["ada", "home", "_monitoring _tasks weather"])
@@ -70,21 +76,38 @@ def a_person_signs_in_in_a_browser_and_lands_in_influxdbs_pages(world):
     check("and signed in again", seen["again"], seen["home"])
     check("the way back in the history", seen["history"], "/")
     check("unexpected", seen["unexpected"], [])
-    log = world.gateway.log() + json.dumps(world.gateway.audit())
+    audit = gateway.folder / "audit.jsonl"
+    log = gateway.log() + (audit.read_text() if audit.exists() else "")
     for name in ("code", "state"):
         for secret in seen["secrets"][name]:
             assert secret not in log, f"{name} is in the log"
 
 
-def browse(world, name):
+def browse(gateway, name):
     """What the browser tells."""
     script = ROOT / "tests/clients/javascript/keycloak.mjs"
-    environment = {"BASE": world.gateway.base, "USER_NAME": name, "PASSWORD": PASSWORD, "PATH": "/usr/bin:/bin",
-                   "HOME": str(world.folder)}
+    environment = {"BASE": gateway.base, "USER_NAME": name, "PASSWORD": PASSWORD, "PATH": "/usr/bin:/bin",
+                   "HOME": str(gateway.folder)}
     done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=120)
     if done.returncode:
         raise AssertionError(f"the browser: {done.stdout}{done.stderr}")
     return json.loads(done.stdout)
+
+
+def a_stranger_follows_the_guide(world):
+    """The page's own commands set up Keycloak and InfluxDB, and its own configuration is the gateway's."""
+    keycloak, folder, port = world.keycloak, world.of("guide"), free_port()
+    said = guide.follow(folder, keycloak, world.influxd, port)
+    assert "service-account-telegraf" in said, f"explain says nothing of the program: {said}"
+    gateway = world.run_gateway(folder, port)
+    check_journey(gateway, keycloak, browse(gateway, "ada"))
+    jwt = (folder / "token.txt").read_text().strip()
+    check("a program's write", write(gateway, 1, Authorization=f"Token {jwt}"), 204)
+    # The administrator ends the session that the browser has left.
+    [user] = keycloak.admin("GET", "/main/users?exact=true&username=ada")
+    for session in keycloak.admin("GET", f"/main/users/{user['id']}/sessions"):
+        keycloak.admin("DELETE", f"/main/sessions/{session['id']}")
+    wait_until("Keycloak has told of it", lambda: "keycloak has ended 1 sessions" in gateway.log(), 10)
 
 
 def a_code_counts_once_and_for_whoever_asked_for_it(world):
@@ -221,7 +244,7 @@ def a_wrong_secret_signs_nobody_in(world):
     assert SECRET not in said and parameter(callback, "code") not in said, "a secret is in the log"
 
 
-TESTS = [a_program_writes_with_a_jwt_by_client_credentials, a_person_signs_in_in_a_browser_and_lands_in_influxdbs_pages,
+TESTS = [a_stranger_follows_the_guide, a_program_writes_with_a_jwt_by_client_credentials, a_person_signs_in_in_a_browser_and_lands_in_influxdbs_pages,
          a_code_counts_once_and_for_whoever_asked_for_it, keycloak_wants_the_verifier_that_only_the_gateway_has,
          who_leaves_a_group_loses_what_it_grants, new_keys_of_keycloak_are_noticed_by_nobody,
          an_administrator_signs_somebody_out, a_wrong_secret_signs_nobody_in,

@@ -1,5 +1,7 @@
 """Keycloak, InfluxDB, and gateways between them."""
 
+import re
+
 from keycloak import SECRET, Keycloak
 from machine import Gateway, Influxd, free_port, say, wait_until
 
@@ -42,9 +44,14 @@ class World:
         for file, content in files.items():
             (folder / file).write_text(content)
             (folder / file).chmod(0o600)
+        return self.run_gateway(folder, port)
+
+    def run_gateway(self, folder, port):
+        """One with what is in `folder`, which soon knows Keycloak."""
         gateway = Gateway(folder, port)
         self.processes.append(gateway.process)
-        wait_until("the gateway has Keycloak's keys", lambda: f"keys of {self.keycloak.issuer} are in use" in gateway.log())
+        has_keys = re.compile(f"keys of {self.keycloak.base}/realms/[a-z]+ are in use")
+        wait_until("the gateway has Keycloak's keys", lambda: has_keys.search(gateway.log()))
         return gateway
 
     def stop(self):
