@@ -1,3 +1,5 @@
+use std::fs;
+use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 
@@ -23,6 +25,36 @@ fn a_hundred_sign_ins_at_once_all_succeed() {
     });
     let different: std::collections::HashSet<_> = answers.iter().collect();
     assert_eq!(different.len(), 100);
+}
+
+/// A task in the background asks for the version, in a runtime of its own. On its connection, each piece of an answer would
+/// have to wake two threads.
+#[test]
+fn what_is_forwarded_goes_by_no_connection_of_a_task_in_the_background() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(upstream.address);
+    wait_until("the upstream's version is known", || {
+        let answer = gateway.connect().send(&get("/api/v2/me", &[]));
+        answer.header("x-influxdb-version") == Some("v2.9.1")
+    });
+    let mut client = gateway.connect();
+    assert_eq!(upstream.connections(), 1);
+    for _ in 0..3 {
+        assert_eq!(client.send(&get("/health", &[])).status, 200);
+        assert_eq!(upstream.connections(), 2);
+    }
+}
+
+/// With a million sessions a third of the time is saved by it; the allocator is told so when the program is built.
+#[test]
+fn what_is_allocated_may_lie_in_huge_pages() {
+    if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        return;
+    }
+    let gateway = Gateway::start(closed_port());
+    let maps = fs::read_to_string(format!("/proc/{}/smaps", gateway.pid())).unwrap();
+    let mut flags = maps.lines().filter_map(|line| line.strip_prefix("VmFlags:"));
+    assert!(flags.any(|flags| flags.split_whitespace().any(|flag| flag == "hg")), "{maps}");
 }
 
 const USERS: usize = 1000;

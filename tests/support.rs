@@ -694,6 +694,11 @@ impl Upstream {
         self.hang_up();
     }
 
+    /// How many connections were ever opened, since all were closed.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.lock().unwrap().len()
+    }
+
     /// Closes every connection that was ever opened.
     pub(crate) fn hang_up(&self) {
         for stream in self.connections.lock().unwrap().drain(..) {

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora::http::ResponseHeader;
@@ -11,13 +12,19 @@ use pingora::protocols::http::HttpTask;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 use tokio::task::unconstrained;
+use tokio::time::sleep;
 
 use super::context::Context;
 use super::{Downstream, Proxy};
 
 /// So many pieces of an answer are written at once, at most, and none is added to so many bytes.
-const PIECES: usize = 4;
+const PIECES: usize = 32;
 const BYTES: usize = 32 * 1024;
+
+/// After so many writes an answer is a long one. If it comes in small pieces, it is left to gather for so long before it is
+/// read on: InfluxDB sends a query's result in thousands of chunks of 4 KiB, and each would be read and written by itself.
+const LONG: usize = 8;
+const REST: Duration = Duration::from_millis(1);
 
 /// The head of the answer as the client gets it.
 pub async fn complete(
@@ -46,33 +53,38 @@ pub async fn pass(
     let is_alone = piece.is_none() && is_over(session);
     let mut tasks = vec![HttpTask::Header(Box::new(head), is_alone)];
     tasks.extend(piece);
+    let mut writes = 0;
     loop {
-        while tasks.len() < PIECES
-            && size(&tasks) < BYTES
-            && !tasks.last().is_some_and(HttpTask::is_end)
-        {
+        while !is_enough(&tasks) && !tasks.last().is_some_and(HttpTask::is_end) {
             match now(next(session)).await {
                 Poll::Ready(piece) => tasks.push(piece),
                 Poll::Pending => break,
             }
         }
         let is_last = tasks.last().is_some_and(HttpTask::is_end);
+        writes += 1;
+        let rest = writes > LONG && !is_enough(&tasks);
         downstream.write_response_tasks(mem::take(&mut tasks)).await?;
         if is_last {
             return Ok(());
         }
-        let piece = async { Ok(next(session).await) };
+        let piece = async {
+            if rest {
+                sleep(REST).await;
+            }
+            Ok(next(session).await)
+        };
         tasks.push(unless_gone(downstream, piece).await?);
     }
 }
 
-/// How many bytes of a body there are in `tasks`.
-fn size(tasks: &[HttpTask]) -> usize {
+/// Whether `tasks` are as much as is written at once.
+fn is_enough(tasks: &[HttpTask]) -> bool {
     let size = |task: &HttpTask| match task {
         HttpTask::Body(Some(piece), _) => piece.len(),
         _ => 0,
     };
-    tasks.iter().map(size).sum()
+    tasks.len() >= PIECES || tasks.iter().map(size).sum::<usize>() >= BYTES
 }
 
 /// What comes of `waiting` without any waiting.

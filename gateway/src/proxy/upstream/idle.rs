@@ -3,6 +3,9 @@
 //! Pingora has a task watch over each of its own, which is started when the connection is put back and stopped when it is
 //! taken. That is dear where it is done for each request. Here a connection is looked at when it is taken: that the other
 //! end has closed it is known by then, without a system call. One task for all closes what nobody has taken for long.
+//!
+//! A connection belongs to the runtime in which it was made: that one's threads hear of what comes over it, and have to wake
+//! whoever waits. So nobody takes one from another runtime, for example of a task in the background.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::runtime::{Handle, Id};
 use tokio::time::sleep;
 
 /// How often those are looked for that nobody has taken for long, or that are closed.
@@ -35,6 +39,8 @@ struct Connection {
     stream: Stream,
     /// To whom it goes.
     key: u64,
+    /// That in which it was made.
+    runtime: Id,
     /// Until when it is kept.
     until: Instant,
 }
@@ -45,12 +51,14 @@ impl Idle {
         Self { most, kept: Arc::default() }
     }
 
-    /// One to whom `key` stands for, if there is one that is open.
+    /// One to whom `key` stands for, if this runtime has one that is open.
     pub fn take(&self, key: u64) -> Option<Stream> {
+        let wanted = (key, Handle::current().id());
         loop {
             let mut connection = {
                 let mut kept = self.lock();
-                let place = kept.connections.iter().rposition(|it| it.key == key)?;
+                let is_wanted = |it: &Connection| (it.key, it.runtime) == wanted;
+                let place = kept.connections.iter().rposition(is_wanted)?;
                 kept.connections.remove(place)
             };
             if connection.is_open(Instant::now()) {
@@ -59,20 +67,22 @@ impl Idle {
         }
     }
 
-    /// Keeps `stream`, which goes to whom `key` stands for, for the time of `patience`. If there are too many, the oldest goes.
+    /// Keeps `stream`, which was made in this runtime and goes to whom `key` stands for, for the time of `patience`. If there
+    /// are too many, the oldest goes.
     pub fn put(&self, stream: Stream, key: u64, patience: Duration) {
         let Some(until) = Instant::now().checked_add(patience).filter(|_| self.most > 0) else {
             return;
         };
+        let runtime = Handle::current();
         let mut kept = self.lock();
         let is_full = kept.connections.len() >= self.most;
         let oldest = is_full.then(|| kept.connections.remove(0));
-        kept.connections.push(Connection { stream, key, until });
+        kept.connections.push(Connection { stream, key, runtime: runtime.id(), until });
         let is_alone = !std::mem::replace(&mut kept.has_keeper, true);
         drop(kept);
         drop(oldest);
         if is_alone {
-            tokio::spawn(look_after(Arc::downgrade(&self.kept)));
+            runtime.spawn(look_after(Keeper(Arc::downgrade(&self.kept))));
         }
     }
 
@@ -95,16 +105,31 @@ impl Connection {
     }
 }
 
+/// Whoever looks after them. The next one is needed when it goes, be it with its runtime.
+struct Keeper(Weak<Mutex<Kept>>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(kept) = self.0.upgrade() {
+            lock(&kept).has_keeper = false;
+        }
+    }
+}
+
 /// Closes what nobody has taken for long, until there is nothing left.
-async fn look_after(kept: Weak<Mutex<Kept>>) {
+async fn look_after(mut keeper: Keeper) {
     loop {
         sleep(PACE).await;
-        let Some(kept) = kept.upgrade() else { return };
+        let Some(kept) = keeper.0.upgrade() else { return };
         let mut kept = lock(&kept);
         let now = Instant::now();
         let over = kept.connections.extract_if(.., |it| !it.is_open(now)).collect::<Vec<_>>();
-        kept.has_keeper = !kept.connections.is_empty();
-        let is_done = !kept.has_keeper;
+        let is_done = kept.connections.is_empty();
+        if is_done {
+            // Under the lock: who puts one back from now on starts another.
+            kept.has_keeper = false;
+            keeper.0 = Weak::new();
+        }
         drop(kept);
         drop(over);
         if is_done {
@@ -173,6 +198,27 @@ mod tests {
         hear(&idle, 1).await;
         assert!(idle.take(1).is_some());
         assert!(idle.take(1).is_none());
+    }
+
+    #[test]
+    fn a_runtime_keeps_its_connections_to_itself_and_those_of_others_are_looked_after_without_it() {
+        let runtime =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (one, other) = (runtime(), runtime());
+        let idle = Idle::new(2);
+        let _far = one.block_on(async {
+            let (near, far) = pair().await;
+            idle.put(near, 1, LONG);
+            far
+        });
+        other.block_on(async {
+            assert!(idle.take(1).is_none());
+            // The one that looks after all goes with its runtime.
+            one.shutdown_background();
+            let (near, mut far) = pair().await;
+            idle.put(near, 1, Duration::from_millis(1));
+            assert_closed(&mut far).await;
+        });
     }
 
     #[tokio::test]
