@@ -106,8 +106,10 @@ compatibility: tools ## clients that were tried, and what differs from InfluxDB,
 	$(CARGO) test --quiet --locked --test it f_55_the_list >/dev/null || test -s target/tmp/compatibility.md
 	cp target/tmp/compatibility.md docs/
 
-bench: bench-tools ## benchmarks beside other proxies, into docs/performance.md
+# With options it is a quick look at what they name.
+bench: bench-tools $(if $(BENCH),,bench-grpc-tools) ## benchmarks beside other proxies, into docs/performance.md; and bench-grpc
 	python3 -B gateway/benches/compare --write $(BENCH)
+	$(if $(BENCH),,python3 -B gateway/benches/grpc --write)
 
 bench-signin: tools bench-signin-tools ## benchmarks of sign-ins, into docs/signin.md; OPTIONS='--rounds 1 ...'
 	python3 -B gateway/benches/signin --write $(OPTIONS)
