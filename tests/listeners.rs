@@ -1,10 +1,14 @@
 use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::secure::Authority;
 use crate::support::*;
+
+/// As Linux numbers states of connections, and their timers.
+const ESTABLISHED: &str = "01";
+const KEEPALIVE: &str = "02";
 
 /// A folder with such a `[listen]`, a certificate beside it.
 fn listening(listen: &str) -> tempfile::TempDir {
@@ -82,6 +86,24 @@ fn f_36_ipv6_alone_takes_ipv4_too() {
     let folder = listening(&format!("[listen]\nhttp = [\"[::]:{port}\"]\n"));
     let _gateway = Gateway::start_in(folder);
     answers(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+}
+
+#[test]
+fn f_36_the_system_looks_for_clients_that_have_vanished() {
+    let https = "[[listen.https]]\naddress = \"127.0.0.1:0\"\n";
+    let pair = "certificate = \"gateway.crt\"\nkey = \"gateway.key\"\n";
+    let listen = format!("[listen]\nhttp = [\"127.0.0.1:0\"]\n{https}{pair}");
+    let gateway = Gateway::start_in(listening(&listen));
+    for address in [gateway.address, gateway.next_https()] {
+        let client = TcpStream::connect(address).unwrap();
+        let port = client.local_addr().unwrap().port();
+        wait_until("a probe is due within a minute", || {
+            let [(state, timer)] = &connections_to(port)[..] else { return false };
+            let Some((KEEPALIVE, left)) = timer.split_once(':') else { return false };
+            let left = u32::from_str_radix(left, 16).unwrap();
+            state == ESTABLISHED && (5_000..=6_000).contains(&left)
+        });
+    }
 }
 
 #[test]

@@ -766,13 +766,14 @@ pub(crate) fn answer(stream: &mut TcpStream, status: &str, body: &str) -> bool {
     stream.write_all(text.as_bytes()).is_ok()
 }
 
-/// The connections to `port` of this host, as Linux numbers their states and their timers.
+/// The connections to `port` of this host: their states and timers as Linux numbers those, and when these come, in hundredths
+/// of a second: `02:00001770`.
 pub(crate) fn connections_to(port: u16) -> Vec<(String, String)> {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let remote = format!("0100007F:{port:04X}");
     let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let rows = rows.filter(|row| row[2] == remote);
-    rows.map(|row| (row[3].to_owned(), row[5].split(':').next().unwrap().to_owned())).collect()
+    rows.map(|row| (row[3].to_owned(), row[5].to_owned())).collect()
 }
 
 /// A port that nothing listens on.

@@ -67,6 +67,8 @@ pub(super) fn bind_beside(
     let taken = takeover.and_then(|takeover| takeover.socket(&address.to_string()));
     let socket =
         taken.map_or_else(|| net::listener::bind(address, ipv6_only), |socket| Ok(socket.into()));
+    // One that is taken over may be of a version that did not.
+    let socket = socket.and_then(|socket| net::listener::probe(&socket).map(|()| socket));
     let failed = |source| BindError { address: address.to_string(), source };
     Ok(Listener { socket: Open::Tcp(socket.map_err(failed)?), certificate: None })
 }

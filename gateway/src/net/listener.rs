@@ -8,6 +8,7 @@ use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
@@ -15,7 +16,7 @@ use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::listening::Service;
 use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::acceptance::Acceptance;
 use super::tls::{self, Certificate};
@@ -24,6 +25,12 @@ pub use unix::{SocketFile, bind as bind_unix};
 
 /// How many connections may wait to be accepted. Pingora sets its own limit later.
 const BACKLOG: i32 = 1024;
+
+/// After so long without a word from a client the system asks whether it is there, so often and so many times at most.
+const PROBES: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(6);
 
 /// Opens a listening socket at `address`; port 0 is any free one. With `ipv6_only`, an IPv6 address
 /// takes no connections of IPv4: another socket does.
@@ -38,6 +45,12 @@ pub fn bind(address: SocketAddr, ipv6_only: bool) -> std::io::Result<TcpListener
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Has the system close connections, of those that `listener` will accept, whose clients have vanished without a word: a call
+/// or a WebSocket may be silent for as long as it likes. Linux gives each connection what its listener has.
+pub fn probe(listener: &TcpListener) -> std::io::Result<()> {
+    SockRef::from(listener).set_tcp_keepalive(&PROBES)
 }
 
 /// A Pingora service whose listeners are open already.
