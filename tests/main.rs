@@ -83,6 +83,7 @@ mod half_open;
 mod hosts;
 /// HTTP/2: the same answers, and attacks that HTTP/1 does not know.
 mod http2;
+mod http2_bodies;
 /// Who the upstream is told is asking, and that nobody can forge it.
 mod identity;
 mod influxdb;

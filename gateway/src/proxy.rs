@@ -252,7 +252,7 @@ impl Proxy {
         // What breaks off a body is said as what breaks off a head is.
         let is_broken = downstream::connection(downstream).is_some_and(Connection::is_broken);
         let (auth, head) = (self.gateway.auth(), downstream.req_header());
-        if *error.etype() == revocation::CUT_OFF && context.body.is_some() {
+        if *error.etype() == revocation::CUT_OFF && context.body.read().is_some() {
             return revocation::check_whole(auth, head, context)
                 .err()
                 .or(Some(Rejection::Unauthorized));

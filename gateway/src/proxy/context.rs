@@ -19,6 +19,26 @@ use crate::net::concurrency::{AnonymousPermit, UpstreamSlot};
 use crate::net::open_requests::OpenRequest;
 use crate::session::{Session, Watch};
 
+/// The body of a request.
+pub enum Body {
+    /// Nothing was read of it.
+    Unread,
+    /// The same, though all of it has come over HTTP/2.
+    Here,
+    /// All of it.
+    Read(Bytes),
+}
+
+impl Body {
+    /// All of it, once it was read.
+    pub(super) fn read(&self) -> Option<&Bytes> {
+        match self {
+            Self::Unread | Self::Here => None,
+            Self::Read(body) => Some(body),
+        }
+    }
+}
+
 /// What one request carries from phase to phase.
 pub struct Context {
     /// Has it counted while it lasts.
@@ -58,7 +78,7 @@ pub struct Context {
     /// The status of the call, once there is one.
     pub(super) grpc_status: Option<u8>,
     /// The whole body, if it was at hand: empty, or already here.
-    pub(super) body: Option<Bytes>,
+    pub(super) body: Body,
     /// Bytes of the body forwarded so far.
     pub(super) body_bytes: u64,
     /// The trace that it is part of: from the start where there are spans, otherwise once it goes upstream, if the client
@@ -91,7 +111,7 @@ impl Context {
             is_call: false,
             open_call: None,
             grpc_status: None,
-            body: None,
+            body: Body::Unread,
             body_bytes: 0,
             trace: None,
             upstream: None,

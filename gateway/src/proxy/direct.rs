@@ -7,7 +7,9 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::Method;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::http::RequestHeader;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
@@ -15,10 +17,10 @@ use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::HttpProxy;
 
-use super::context::Context;
+use super::context::{Body, Context};
 use super::handle::Next;
 use super::phases::Phases;
-use super::{Downstream, Proxy, exchange, handle};
+use super::{Downstream, Proxy, downstream, exchange, handle, http2};
 use crate::api::grpc;
 use crate::net::http1::keepalive::{Start, Whole};
 
@@ -50,14 +52,14 @@ pub struct Service {
 impl HttpServerApp for Service {
     async fn process_new_http(
         self: &Arc<Self>,
-        mut session: ServerSession,
+        session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let is_whole = session.is_http2()
-            && session.is_body_done()
-            && session.req_header().method.is_safe()
-            && !grpc::is_call(&session.req_header().headers);
-        if is_whole {
+        if !session.is_http2() || is_of_pingora(session.req_header()) {
+            return self.pingora.process_new_http(session, shutdown).await;
+        }
+        let (session, has_come) = http2::look_ahead(session).await;
+        if has_come {
             serve(&self.proxy, of_http_2(session)).await
         } else {
             self.pingora.process_new_http(session, shutdown).await
@@ -77,6 +79,11 @@ impl HttpServerApp for Service {
     }
 }
 
+/// Whether a request of HTTP/2 is not for us, though it has come whole.
+fn is_of_pingora(request: &RequestHeader) -> bool {
+    request.method == Method::CONNECT || grpc::is_call(&request.headers)
+}
+
 /// Pingora makes one of a connection of HTTP/1 only: of none here, which is gone at once.
 fn of_http_2(session: ServerSession) -> Downstream {
     let mut downstream = Downstream::new_h1(Box::new(Cursor::new(Vec::<u8>::new())));
@@ -87,6 +94,10 @@ fn of_http_2(session: ServerSession) -> Downstream {
 /// Answers the request that `downstream` has. Gives the connection back if there may be another.
 async fn serve(proxy: &Proxy, mut downstream: Downstream) -> Option<ReusedHttpStream> {
     let mut context = proxy.context();
+    // No other request of HTTP/2 comes here.
+    if downstream::is_http_2(&downstream) {
+        context.body = Body::Here;
+    }
     let answered = answer(proxy, &mut downstream, &mut context).await;
     if let Err(error) = answered {
         let status = handle::fail(proxy, &mut downstream, &error, &mut context).await;

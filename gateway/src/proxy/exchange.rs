@@ -40,7 +40,7 @@ const OF_ONE_HOP: [HeaderName; 12] = [
 /// Whether a request is one of those, or asks for a [WebSocket](websocket).
 pub fn is_one(forward: &Forward, context: &Context) -> bool {
     let is_websocket = forward.visit().is_some_and(|visit| visit.is_websocket);
-    is_websocket || (context.body.is_some() && !context.is_call)
+    is_websocket || (context.body.read().is_some() && !context.is_call)
 }
 
 /// Asks the upstream, and answers as it does.
@@ -61,7 +61,7 @@ pub async fn run(
             still_may(proxy, downstream, context)?;
         }
         let request = prepare(proxy, downstream, context)?;
-        let body = context.body.clone().unwrap_or_default();
+        let body = context.body.read().cloned().unwrap_or_default();
         let asked = ask(&mut session, request, body, is_reused);
         match unless_gone(downstream, asked).await {
             Ok(()) => break (session, target),
@@ -110,7 +110,7 @@ fn prepare(
 
 /// How long the body is, if that is to be said (RFC 9110 section 8.6).
 fn length(method: &Method, context: &Context) -> Option<usize> {
-    let length = context.body.as_ref().map_or(0, Bytes::len);
+    let length = context.body.read().map_or(0, Bytes::len);
     let is_meant = [Method::POST, Method::PUT, Method::PATCH].contains(method);
     (length > 0 || is_meant).then_some(length)
 }

@@ -4,6 +4,7 @@
 //! it would have refused in a head, a host for example that is none, is refused here by the very
 //! same rules.
 
+mod ahead;
 mod stream;
 
 use std::mem;
@@ -46,18 +47,26 @@ pub fn translate(downstream: &mut Downstream) -> pingora::Result<bool> {
     Ok(grpc::is_call(&request.headers))
 }
 
+/// A request, as one of our own [streams](stream) if it is one of HTTP/2; and whether all of it has come over that. What has
+/// come is read, and nobody is waited for.
+pub async fn look_ahead(request: ServerSession) -> (ServerSession, bool) {
+    let ServerSession::H2(inner) = request else { return (request, false) };
+    let mut stream = Http2Stream::new(inner);
+    let has_come = stream.look_ahead().await;
+    (ServerSession::new_custom(Box::new(stream)), has_come)
+}
+
 /// Has a request of HTTP/2 be one of our own [streams](stream). Returns whether it is one.
 fn take_over(downstream: &mut Downstream) -> bool {
     let client = downstream.as_downstream_mut();
-    if !client.is_http2() {
-        return false;
+    if client.is_http2() {
+        // Stands there for as long as the next line takes.
+        let nothing = ServerSession::new_custom(Box::new(()));
+        if let ServerSession::H2(inner) = mem::replace(client, nothing) {
+            *client = ServerSession::new_custom(Box::new(Http2Stream::new(inner)));
+        }
     }
-    // Stands there for as long as the next line takes.
-    let nothing = ServerSession::new_custom(Box::new(()));
-    if let ServerSession::H2(inner) = mem::replace(client, nothing) {
-        *client = ServerSession::new_custom(Box::new(Http2Stream::new(inner)));
-    }
-    true
+    client.is_custom()
 }
 
 /// The same URI, if its query has to be encoded for HTTP/1.

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use super::context::Context;
+use super::context::{Body, Context};
 use super::{Downstream, downstream, http2, request_body};
 use crate::api::rejection::Rejection;
 use crate::api::route::Route;
@@ -46,7 +46,7 @@ pub async fn receive(
     let head = downstream.req_header();
     let route = route_of(is_http_2, head, &context.policy);
     // If it goes upstream after all, it goes with this.
-    context.body = Some(body.clone());
+    context.body = Body::Read(body.clone());
     handle(gateway, context, route, head, &body).await
 }
 

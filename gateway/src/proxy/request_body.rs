@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::EXPECT;
 use pingora::{Error, ErrorType};
 
-use super::context::Context;
+use super::context::{Body, Context};
 use super::downstream::{self, keep_while_interim};
 use super::revocation::{self, CUT_OFF};
 use super::upstream::TOO_LARGE;
@@ -53,14 +53,15 @@ pub fn forward(
 
 /// Takes the body of a request that is forwarded, if all of it is here: nobody is waited for.
 pub async fn take(downstream: &mut Downstream, context: &mut Context) -> Result<(), Rejection> {
-    if context.body.is_some() {
+    if context.body.read().is_some() {
         return Ok(());
     }
     if downstream.as_downstream_mut().is_body_done() {
-        context.body = Some(Bytes::new());
+        context.body = Body::Read(Bytes::new());
         return Ok(());
     }
-    if !downstream::connection(downstream).is_some_and(Connection::has_all) {
+    let has_come = || downstream::connection(downstream).is_some_and(Connection::has_all);
+    if !matches!(context.body, Body::Here) && !has_come() {
         return Ok(());
     }
     // It is here, and yet some who have sent it wait for that.
@@ -74,7 +75,7 @@ pub async fn take(downstream: &mut Downstream, context: &mut Context) -> Result<
     if is_too_large(context) {
         return Err(Rejection::TooLarge);
     }
-    context.body = Some(body.freeze());
+    context.body = Body::Read(body.freeze());
     Ok(())
 }
 

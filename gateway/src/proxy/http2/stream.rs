@@ -13,6 +13,7 @@ use http::HeaderMap;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Digest;
 use pingora::protocols::http::HttpTask;
+use pingora::protocols::http::body_buffer::FixedBuffer;
 use pingora::protocols::http::custom::CustomMessageWrite;
 use pingora::protocols::http::custom::server::Session;
 use pingora::protocols::http::v2::server::HttpSession;
@@ -20,11 +21,19 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
 
+use super::ahead::Ahead;
 use crate::proxy::rest;
+
+/// So much of a body is kept for another attempt, as Pingora has it.
+const TO_REPEAT: usize = 64 * 1024;
 
 /// One request and its answer.
 pub struct Http2Stream {
     inner: HttpSession,
+    /// What was read of the body before anybody has asked.
+    ahead: Ahead,
+    /// What was read of it since, if it may have to be sent once more.
+    repeatable: Option<FixedBuffer>,
     /// Whether the body has ended. What may be left are trailers, of which nobody is told.
     is_whole: bool,
     /// How long a piece of the body may take; `None`: any time.
@@ -41,11 +50,30 @@ type Messages = Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'st
 impl Http2Stream {
     /// The same as `inner` has it.
     pub fn new(inner: HttpSession) -> Self {
-        Self { inner, is_whole: false, patience: None, deadline: None, last: None }
+        Self {
+            inner,
+            ahead: Ahead::default(),
+            repeatable: None,
+            is_whole: false,
+            patience: None,
+            deadline: None,
+            last: None,
+        }
+    }
+
+    /// Reads what has come of the body, up to a bound, for whoever asks for it. Returns whether that is all of it.
+    pub async fn look_ahead(&mut self) -> bool {
+        self.is_whole = !self.has_come() && self.ahead.read(&mut self.inner).await;
+        self.has_come()
+    }
+
+    /// Whether no more of the body is to come.
+    fn has_come(&self) -> bool {
+        self.is_whole || self.inner.is_body_done()
     }
 
     fn is_done(&self) -> bool {
-        self.is_whole || self.inner.is_body_done()
+        self.ahead.is_empty() && self.has_come()
     }
 
     /// The answer is over, if `is_last` was written of it.
@@ -57,6 +85,19 @@ impl Http2Stream {
 
     /// The next piece of the body; `None` at its end.
     async fn read(&mut self) -> Result<Option<Bytes>> {
+        let piece = match self.ahead.take() {
+            Some(piece) => Some(piece),
+            None if self.is_whole => None,
+            None => self.read_on().await?,
+        };
+        if let (Some(piece), Some(repeatable)) = (&piece, &mut self.repeatable) {
+            repeatable.write_to_buffer(piece);
+        }
+        Ok(piece)
+    }
+
+    /// The next piece that was not read ahead.
+    async fn read_on(&mut self) -> Result<Option<Bytes>> {
         let deadline = self.deadline();
         if self.last.is_some_and(|last| last <= Instant::now()) {
             return rest::unwanted();
@@ -98,7 +139,7 @@ impl Session for Http2Stream {
     }
 
     async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
-        if self.is_whole { Ok(None) } else { self.read().await }
+        self.read().await
     }
 
     async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
@@ -221,15 +262,16 @@ impl Session for Http2Stream {
     }
 
     fn enable_retry_buffering(&mut self) {
-        self.inner.enable_retry_buffering();
+        self.repeatable.get_or_insert_with(|| FixedBuffer::new(TO_REPEAT));
     }
 
     fn retry_buffer_truncated(&self) -> bool {
-        self.inner.retry_buffer_truncated()
+        self.repeatable.as_ref().is_some_and(FixedBuffer::is_truncated)
     }
 
     fn get_retry_buffer(&self) -> Option<Bytes> {
-        self.inner.get_retry_buffer()
+        let repeatable = self.repeatable.as_ref().filter(|it| !it.is_truncated());
+        repeatable.and_then(FixedBuffer::get_buffer)
     }
 
     async fn finish_custom(&mut self) -> Result<()> {
