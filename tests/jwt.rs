@@ -3,6 +3,7 @@
 mod expiry;
 mod flood;
 mod idp;
+mod operators;
 mod over_tls;
 mod places;
 #[path = "../gateway/src/jwt/tests/signing.rs"]

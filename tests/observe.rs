@@ -120,7 +120,9 @@ fn of_the_rules() -> Vec<String> {
 #[test]
 fn every_query_of_the_dashboard_and_the_rules_finds_something() {
     let upstream = Upstream::start();
-    let config = "[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let config = "[admin]\nlisten = \"127.0.0.1:0\"\n\
+                  [[jwt]]\nissuer = \"http://127.0.0.1:1\"\naudience = [\"influx-api\"]\n\
+                  [[grant]]\ngroup = \"writers\"\n";
     let secure = SecureGateway::start_with(upstream.address, "", config);
     let admin = secure.gateway.next_admin().parse().unwrap();
     let session = cookie(&secure.gateway.sign_in("ada"));

@@ -149,6 +149,26 @@ fn somebody_signs_in_and_gets_what_is_granted() {
 }
 
 #[test]
+fn operators_are_told_of_a_provider_by_its_id() {
+    let (provider, upstream) = (Provider::start(), Upstream::start());
+    let tables = table("keycloak", &provider, "") + "[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = start(&upstream, &tables, &[&provider]);
+    let admin = gateway.next_admin().parse().unwrap();
+    let ask = |target: &str| {
+        let request = get(target, &[]).replace("gateway.test", "127.0.0.1");
+        Client::connect(admin).send(&request)
+    };
+    let told = &ask("/status").json()["providers"][0];
+    assert_eq!((&told["table"], &told["id"]), (&json!("oidc"), &json!("keycloak")));
+    assert_eq!((&told["issuer"], &told["discovered"]), (&json!(provider.issuer), &json!(true)));
+    assert_eq!((&told["keys"], &told["reason"]), (&json!(1), &Value::Null));
+    let metrics = ask("/metrics").text();
+    let up =
+        format!("influx_gateway_provider_up{{table=\"oidc\",issuer=\"{}\"}} 1\n", provider.issuer);
+    assert!(metrics.contains(&up), "{metrics}");
+}
+
+#[test]
 fn the_page_knows_providers_and_nobody_needs_a_password() {
     let (provider, upstream) = (Provider::start(), Upstream::start());
     let tables = table("keycloak", &provider, "auto = true\nsign_out = \"provider\"")

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod guard;
 mod health;
 mod metrics;
+pub mod providers;
 mod query;
 mod reload;
 mod response;
@@ -32,6 +33,7 @@ use crate::gateway::version::Version;
 use crate::request_meta::{ClientKind, RequestMeta};
 use certificates::CertificateInUse;
 use guard::Guard;
+use providers::ProviderInUse;
 use response::Refusal;
 use route::Route;
 
@@ -62,6 +64,8 @@ pub struct Admin {
     pub config: Arc<ArcSwap<Value>>,
     /// The certificates in use.
     pub certificates: Vec<CertificateInUse>,
+    /// The identity providers.
+    pub providers: Vec<ProviderInUse>,
     /// When the process began to serve.
     pub started: Moment,
     /// Has files read again.

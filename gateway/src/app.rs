@@ -173,7 +173,7 @@ fn build(
         Arc::new(Shared::new(config.upstream.token.clone(), config.upstream.kind.scheme()));
     let queue = QueueLimits { at_once: influxdb::AT_ONCE, ..config.signin.line };
     let influxdb = InfluxdbDirectory::new(Arc::clone(&client), queue, Arc::clone(&shared));
-    let jwt::Made { jwts, oidc, fetch, watched: jwt_files } = jwt::of(&config);
+    let jwt::Made { jwts, oidc, fetch, watched: jwt_files, noted } = jwt::of(&config);
     let (auth, sessions, upstream_sessions) = auth(&config, users, Arc::new(influxdb), audit);
     let auth = Arc::new(auth.taking(jwts, oidc));
 
@@ -237,6 +237,7 @@ fn build(
         reloads,
         acceptance: Arc::clone(&acceptance),
         certificates: in_use,
+        providers: noted,
     };
     let admin = config.admin.zip(admin);
     let admin_token = admin::add(&mut server, admin, &config.limits, needs);

@@ -7,6 +7,7 @@ mod certificates;
 mod histogram;
 pub mod label;
 pub mod process;
+pub mod providers;
 mod requests;
 pub mod text;
 mod users;
@@ -21,6 +22,7 @@ use label::{
     BanScope, Connection, EndCause, GatewayTokenOutcome, GrpcStatus, JwtOutcome, LookUp, Method,
     Reload, RouteClass, SignIn, StatusClass, StoreOutcome, UpstreamStep,
 };
+use providers::Providers;
 use requests::Requests;
 use text::{Format, Kind, Text};
 use users::Users;
@@ -35,6 +37,8 @@ macro_rules! metrics {
         /// All that is counted.
         pub struct Metrics {
             $(#[doc = $help] pub $field: $kind,)+
+            /// Identity providers.
+            pub providers: Providers,
             /// Requests and bytes of each user.
             pub users: Users,
         }
@@ -42,7 +46,11 @@ macro_rules! metrics {
         impl Metrics {
             /// All zero.
             const fn new() -> Self {
-                Self { $($field: <$kind>::new(),)+ users: Users::new() }
+                Self {
+                    $($field: <$kind>::new(),)+
+                    providers: Providers::new(),
+                    users: Users::new(),
+                }
             }
 
             /// Writes all of it.
@@ -52,6 +60,7 @@ macro_rules! metrics {
                     text.begin($name, <$kind as Metric>::KIND, $help);
                     self.$field.write(&mut text);
                 )+
+                self.providers.write(&mut text);
                 self.users.write(&mut text);
                 process::write(&mut text);
                 let build = "influx_gateway_build_info";

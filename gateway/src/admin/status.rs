@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::response::ok;
-use super::{Admin, bans, certificates, sessions};
+use super::{Admin, bans, certificates, providers, sessions};
 use crate::api::Response;
 use crate::clock::{Moment, wall};
 use crate::gateway::readiness::Obstacle;
@@ -36,6 +36,7 @@ pub(super) async fn get(admin: &Admin) -> Response {
             "last_answer": last.map(|last| UnixMillis::of(last, now, wall()).to_string()),
         },
         "bans": bans::count(&admin.auth, now),
+        "providers": providers::list(&admin.providers),
         "certificates": certificates::list(&admin.certificates),
     }))
 }

@@ -44,6 +44,7 @@ fn admin(token: Option<&str>) -> Admin {
         version: Arc::new(Version::new(Arc::new(NoUpstream), shared)),
         config: Arc::new(ArcSwap::from_pointee(Value::Null)),
         certificates: Vec::new(),
+        providers: Vec::new(),
         started: Moment::now(),
         reloads: reloads::line().0,
     }

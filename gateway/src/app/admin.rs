@@ -10,6 +10,7 @@ use super::{BindError, token_file};
 use crate::admin::Admin;
 use crate::admin::certificates::{CertificateInUse, ShownTo};
 use crate::admin::guard::Guard;
+use crate::admin::providers::ProviderInUse;
 use crate::admin::service::AdminService;
 use crate::clock::Moment;
 use crate::config::{self, AdminAddress, Config};
@@ -70,6 +71,7 @@ pub(super) struct Needs {
     pub(super) reloads: Reloads,
     pub(super) acceptance: Arc<Acceptance>,
     pub(super) certificates: Vec<CertificateInUse>,
+    pub(super) providers: Vec<ProviderInUse>,
 }
 
 /// The certificates that clients are shown by `listeners`, and the one that the upstream is shown, if it is of `upstream`.
@@ -104,16 +106,18 @@ pub(super) fn add(
     let (settings, listener) = admin?;
     let (token, file) = settings.token.unzip();
     let guard = Arc::new(Guard::new(token.as_ref()));
-    let Needs { gateway, version, readiness, effective, reloads, acceptance, certificates } = needs;
+    let Needs { gateway, acceptance, .. } = &needs;
+    let (gateway, acceptance) = (Arc::clone(gateway), Arc::clone(acceptance));
     let admin = Admin {
         guard: Arc::clone(&guard),
-        readiness,
+        readiness: needs.readiness,
         auth: Arc::clone(gateway.auth()),
-        version,
-        config: effective,
-        certificates,
+        version: needs.version,
+        config: needs.effective,
+        certificates: needs.certificates,
+        providers: needs.providers,
         started: Moment::now(),
-        reloads,
+        reloads: needs.reloads,
     };
     let front = Front {
         whole: None::<Arc<Proxy>>,

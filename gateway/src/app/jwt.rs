@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use super::outside::read_file;
 use super::{oidc, token_file};
+use crate::admin::providers::ProviderInUse;
 use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;
 use crate::auth::jwt::{Jwts, Provider};
 use crate::auth::oidc::Oidc;
+use crate::clock;
 use crate::config::{Config, JwtProvider, KeySource};
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::jwt::keys::KeySet;
 use crate::jwt::rules::Algorithm;
+use crate::metrics::label::ProviderFault;
 use crate::tasks::jwt_keys::{FetchKeys, Place};
 use crate::toml_reader::Named;
 
@@ -24,6 +27,8 @@ pub(super) struct Made {
     pub(super) oidc: Option<Oidc>,
     pub(super) fetch: FetchKeys,
     pub(super) watched: Vec<Watched>,
+    /// What operators see.
+    pub(super) noted: Vec<ProviderInUse>,
 }
 
 /// Where the keys of a provider are, if somebody has to be asked for them.
@@ -48,7 +53,8 @@ pub fn ask_providers(config: &Config) -> Vec<(String, Result<usize, String>)> {
     let of_jwt = config.providers.jwt.iter().filter_map(place);
     let places = of_jwt.chain(config.providers.oidc.iter().map(oidc::place));
     let ask = |place: Place| {
-        let answer = runtime.block_on(place.read()).map(|answer| answer.keys.count());
+        let answer = runtime.block_on(place.read());
+        let answer = answer.map(|it| it.keys.count()).map_err(|trouble| trouble.what);
         (place.issuer, answer)
     };
     places.map(ask).collect()
@@ -70,12 +76,16 @@ pub(super) fn of(config: &Config) -> Made {
             Some(place) => made.fetch.add(place),
             None => of_file(provider, &mut made.watched),
         };
+        made.noted.push(ProviderInUse::noted("jwt", None, &provider.rules.issuer, &keys));
         providers.push(Provider { rules: provider.rules.clone(), keys });
     }
     if !providers.is_empty() {
         made.jwts = Some(Jwts::new(providers, Arc::clone(&admission)));
     }
-    made.oidc = oidc::of(config, &admission, (&mut made.fetch, &mut made.watched));
+    made.oidc = {
+        let Made { fetch, watched, noted, .. } = &mut made;
+        oidc::of(config, &admission, (fetch, watched, noted))
+    };
     let tokens = configured.token_files.iter();
     made.watched
         .extend(tokens.filter_map(|(file, token)| token_file::watched(Some(file.clone()), token)));
@@ -88,7 +98,9 @@ fn of_file(provider: &JwtProvider, watched: &mut Vec<Watched>) -> Arc<Keys> {
     // It was good when the configuration was read.
     let algorithms = provider.rules.algorithms.clone();
     let keys = read(file, &algorithms, &Files::default());
+    let count = keys.as_ref().map_or(0, KeySet::count);
     let keys = Arc::new(keys.map_or_else(|_| Keys::of_provider(), Keys::of_file));
+    keys.state().has_read(count, clock::unix_seconds());
     let source = KeyFile { file: file.clone(), algorithms, keys: Arc::clone(&keys) };
     watched.push(Watched::new(Box::new(source), [file.path.clone()]));
     keys
@@ -116,11 +128,13 @@ impl Source for KeyFile {
     fn take(&self, files: &Files, _occasion: Occasion) -> Result<(), Vec<String>> {
         let set = read(&self.file, &self.algorithms, files);
         let set = set.map_err(|what| vec![self.file.fault(what).to_string()])?;
+        self.keys.state().has_read(set.count(), clock::unix_seconds());
         self.keys.replace(set);
         Ok(())
     }
 
     fn refused(&self, faults: &[String]) {
+        self.keys.state().has_failed(ProviderFault::File, clock::unix_seconds());
         log::error!("{}; the old keys stay in use", faults.join("; "));
     }
 }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::files::load_authorities;
 use super::outside::read_file;
+use crate::admin::providers::ProviderInUse;
 use crate::auth::jwt::admission::Admission;
 use crate::auth::jwt::keys::Keys;
 use crate::auth::oidc::Oidc;
@@ -31,15 +32,17 @@ const PURPOSE: &[u8] = b"influx-gateway oidc state 1";
 /// A secret with fewer characters may have been thought up by somebody, and be guessed.
 const LONG: usize = 32;
 
-/// Makes them; `fetch` asks each for its keys and endpoints, and their files are `watched`. `None` if there are none.
+/// Makes them; `fetch` asks each for its keys and endpoints, their files are `watched`, and operators see what is `noted`. `None` if there are none.
 pub(super) fn of(
     config: &Config,
     admission: &Arc<Admission>,
-    (fetch, watched): (&mut FetchKeys, &mut Vec<Watched>),
+    (fetch, watched, noted): (&mut FetchKeys, &mut Vec<Watched>, &mut Vec<ProviderInUse>),
 ) -> Option<Oidc> {
     let configured = &config.providers.oidc;
     let make = |configured: &OidcProvider| {
         let keys = fetch.add(place(configured));
+        let (id, issuer) = (Some(configured.id.clone()), &configured.rules.issuer);
+        noted.push(ProviderInUse::noted("oidc", id, issuer, &keys));
         let line = Arc::new(Line::new(configured.ca_file.as_ref().map(|file| file.path.clone())));
         let sealing = Sealing::of(config, configured);
         let provider = Arc::new(make(configured, keys, Arc::clone(&line), &sealing));

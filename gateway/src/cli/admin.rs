@@ -139,9 +139,22 @@ pub(super) fn status(asking: &Asking) -> Result<(), Failure> {
     ];
     let certificates = status["certificates"].as_array().into_iter().flatten();
     let certificates = certificates.map(|it| ("tls", certificate_line(it)));
-    let lines = lines.into_iter().chain(certificates);
+    let providers = status["providers"].as_array().into_iter().flatten();
+    let providers = providers.map(|it| ("provider", provider_line(it)));
+    let lines = lines.into_iter().chain(certificates).chain(providers);
     let lines: Vec<_> = lines.map(|(name, value)| format!("{name:9} {}", plain(&value))).collect();
     say::answer(&lines.join("\n"))
+}
+
+/// Whose keys are there, and since when and why they cannot be read.
+fn provider_line(provider: &Value) -> String {
+    let cell = |key: &str| table::cell(&provider[key]);
+    let id = provider["id"].as_str().map(|id| format!(" {id}")).unwrap_or_default();
+    let read = provider["last_read"].as_str().map(|read| format!(", last read {read}"));
+    let failing = provider["failing_since"].as_str();
+    let failing = failing.map(|since| format!(", failing since {since}: {}", cell("reason")));
+    let (read, failing) = (read.unwrap_or_default(), failing.unwrap_or_default());
+    format!("{}{id} {}: keys: {}{read}{failing}", cell("table"), cell("issuer"), cell("keys"))
 }
 
 /// To whom a certificate is shown, and until when it is valid.

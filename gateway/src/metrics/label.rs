@@ -133,6 +133,18 @@ labels! {
         Throttled "throttled",
     }
 
+    /// Why the keys of an identity provider cannot be read.
+    ProviderFault, "reason" {
+        Unreachable "unreachable",
+        Tls "tls",
+        Timeout "timeout",
+        Answer "answer",
+        Status "status",
+        Discovery "discovery",
+        Keys "keys",
+        File "file",
+    }
+
     /// What came of a gateway token.
     GatewayTokenOutcome, "outcome" {
         Accepted "accepted",

@@ -1,5 +1,6 @@
 //! Asks identity providers for their keys, and how they sign users in, again and again.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,11 +14,13 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::task::JoinSet;
 
-use super::remote::Remote;
+use super::remote::{NoAnswer, Remote, Silence};
 use crate::auth::jwt::keys::Keys;
+use crate::clock;
 use crate::jwt::discovery::{self, Endpoints, Found};
 use crate::jwt::keys::{KeySet, MOST_BYTES};
 use crate::jwt::rules::Algorithm;
+use crate::metrics::label::ProviderFault;
 
 /// How often a provider is asked.
 const REFRESH: Duration = Duration::from_secs(15 * 60);
@@ -59,8 +62,8 @@ impl Place {
             == (&other.issuer, &other.keys, &other.algorithms, &other.ca_file)
     }
 
-    /// The keys as they are there now, and how the provider signs users in; or what is wrong, for people to read.
-    pub async fn read(&self) -> Result<Answer, String> {
+    /// The keys as they are there now, and how the provider signs users in; or what is wrong.
+    pub async fn read(&self) -> Result<Answer, Trouble> {
         let (place, endpoints) = match &self.keys {
             Some(place) if !self.signs_in => (place.clone(), None),
             keys => {
@@ -68,38 +71,64 @@ impl Place {
                 (keys.clone().unwrap_or(place), endpoints)
             }
         };
-        let document = self.get(&place).await.map_err(|what| format!("{place}: {what}"))?;
+        let document = self.get(&place).await?;
         let keys = KeySet::parse(&document).and_then(|keys| keys.for_some_of(&self.algorithms));
-        let keys = keys.map_err(|what| format!("{place}: {what}"))?;
+        let keys = keys.map_err(|what| Trouble::at(&place, ProviderFault::Keys, what))?;
         Ok(Answer { keys, endpoints })
     }
 
     /// Where the keys are, and how the provider signs users in if it is to.
-    async fn discover(&self) -> Result<(Uri, Option<Endpoints>), String> {
+    async fn discover(&self) -> Result<(Uri, Option<Endpoints>), Trouble> {
         let place = discovery::place(&self.issuer);
-        let wrong = |what: String| format!("{place}: {what}");
+        let wrong = |what: String| Trouble::at(&place, ProviderFault::Discovery, what);
         let uri = place.parse().map_err(|_| wrong("not a URL".to_owned()))?;
-        let document = self.get(&uri).await.map_err(wrong)?;
+        let document = self.get(&uri).await?;
         let Found { keys, endpoints } = discovery::read(&self.issuer, &document).map_err(wrong)?;
         let endpoints = self.signs_in.then_some(endpoints).transpose().map_err(wrong)?;
         Ok((keys, endpoints))
     }
 
-    async fn get(&self, place: &Uri) -> Result<Bytes, String> {
+    async fn get(&self, place: &Uri) -> Result<Bytes, Trouble> {
         let remote = Remote::new(place.clone(), TIMEOUT, self.ca_file.clone());
         let head = RequestHeader::build(Method::GET, remote.path().as_bytes(), Some(4));
         let head = head.and_then(|mut head| {
             head.insert_header(ACCEPT, "application/json")?;
             Ok(head)
         });
-        let head = head.map_err(|error| error.to_string())?;
-        match remote.ask(head, Bytes::new(), MOST_BYTES).await? {
-            (status, answer) if status.is_success() => Ok(answer),
+        let no_answer = |it: NoAnswer| Trouble::at(place, fault(it.kind), it.what);
+        let head = head.map_err(|error| no_answer(error.into()))?;
+        let answer = remote.ask(head, Bytes::new(), MOST_BYTES).await.map_err(no_answer)?;
+        let what = match answer {
+            (status, answer) if status.is_success() => return Ok(answer),
             (status, _) if status.is_redirection() => {
-                Err(format!("it answers {status}, and redirections are not followed"))
+                format!("it answers {status}, and redirections are not followed")
             }
-            (status, _) => Err(format!("it answers {status}")),
-        }
+            (status, _) => format!("it answers {status}"),
+        };
+        Err(Trouble::at(place, ProviderFault::Status, what))
+    }
+}
+
+/// Why a provider's keys cannot be read.
+pub struct Trouble {
+    /// In one word.
+    pub why: ProviderFault,
+    /// For people to read.
+    pub what: String,
+}
+
+impl Trouble {
+    fn at(place: &impl Display, why: ProviderFault, what: String) -> Self {
+        Self { why, what: format!("{place}: {what}") }
+    }
+}
+
+fn fault(silence: Silence) -> ProviderFault {
+    match silence {
+        Silence::Unreachable => ProviderFault::Unreachable,
+        Silence::Tls => ProviderFault::Tls,
+        Silence::Timeout => ProviderFault::Timeout,
+        Silence::Unreadable => ProviderFault::Answer,
     }
 }
 
@@ -164,13 +193,15 @@ impl Source {
                 if let Some(endpoints) = endpoints {
                     self.keys.sign_in_by(endpoints);
                 }
+                self.keys.state().has_read(count, clock::unix_seconds());
                 self.keys.answered(Some(keys));
                 if self.has_failed.swap(false, Ordering::Relaxed) || is_first {
                     log::info!("{kind}: {count} keys of {issuer} are in use");
                 }
                 true
             }
-            Err(what) => {
+            Err(Trouble { why, what }) => {
+                self.keys.state().has_failed(why, clock::unix_seconds());
                 self.keys.answered(None);
                 let effect = match (is_first, self.place.signs_in) {
                     (true, false) => "its tokens are answered with 503 until they can",

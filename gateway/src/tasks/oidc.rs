@@ -71,6 +71,7 @@ impl ProviderClient for Line {
             Ok(head)
         });
         let head = head.map_err(|error| error.to_string())?;
-        place.ask(head, Bytes::copy_from_slice(form.as_bytes()), MOST_BYTES).await
+        let body = Bytes::copy_from_slice(form.as_bytes());
+        Ok(place.ask(head, body, MOST_BYTES).await?)
     }
 }

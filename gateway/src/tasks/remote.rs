@@ -40,6 +40,53 @@ pub struct Remote {
     connector: OnceLock<Connector<()>>,
 }
 
+/// Why there is no answer.
+pub struct NoAnswer {
+    /// In which way.
+    pub kind: Silence,
+    /// For people to read.
+    pub what: String,
+}
+
+/// In which way there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Nobody is there.
+    Unreachable,
+    /// Somebody is, who is not known by a certificate.
+    Tls,
+    /// It takes too long.
+    Timeout,
+    /// It cannot be read, is broken off, or is too long.
+    Unreadable,
+}
+
+impl From<NoAnswer> for String {
+    fn from(no_answer: NoAnswer) -> Self {
+        no_answer.what
+    }
+}
+
+impl From<Box<Error>> for NoAnswer {
+    fn from(error: Box<Error>) -> Self {
+        let kind = match error.etype() {
+            ErrorType::ConnectTimedout
+            | ErrorType::TLSHandshakeTimedout
+            | ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout => Silence::Timeout,
+            ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => {
+                Silence::Tls
+            }
+            ErrorType::ConnectRefused
+            | ErrorType::ConnectNoRoute
+            | ErrorType::ConnectError
+            | ErrorType::SocketError => Silence::Unreachable,
+            _ => Silence::Unreadable,
+        };
+        Self { kind, what: error.to_string() }
+    }
+}
+
 impl Remote {
     /// The one at `uri`, which has so long for each request. Its certificate, if it has one, is verified: by those in
     /// `ca_file`, or by the system's.
@@ -74,15 +121,17 @@ impl Remote {
         head: RequestHeader,
         body: Bytes,
         most_bytes: usize,
-    ) -> Result<(StatusCode, Bytes), String> {
+    ) -> Result<(StatusCode, Bytes), NoAnswer> {
         if self.connector.get().is_none() {
-            self.check_authorities()?;
+            let known = self.check_authorities();
+            known.map_err(|what| NoAnswer { kind: Silence::Tls, what })?;
         }
         match tokio::time::timeout(self.timeout, self.exchange(head, body, most_bytes)).await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Ok(answer) => answer.map_err(NoAnswer::from),
             Err(_elapsed) => {
                 let limit = humantime::format_duration(self.timeout);
-                Err(format!("no answer in time, which is {limit}"))
+                let what = format!("no answer in time, which is {limit}");
+                Err(NoAnswer { kind: Silence::Timeout, what })
             }
         }
     }

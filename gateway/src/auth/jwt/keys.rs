@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::Moment;
 use crate::jwt::discovery::Endpoints;
 use crate::jwt::keys::KeySet;
+use crate::metrics::providers::ProviderState;
 
 /// How often a provider is asked at most for a key that it may not have.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -32,6 +33,7 @@ pub struct Keys {
     /// Whether the provider has answered when it was last asked.
     has_answered: AtomicBool,
     turns: Mutex<Turns>,
+    state: Arc<ProviderState>,
 }
 
 /// When the provider is asked for keys that are missing.
@@ -84,7 +86,13 @@ impl Keys {
             is_asking: AtomicBool::new(false),
             has_answered: AtomicBool::new(true),
             turns: Mutex::default(),
+            state: Arc::default(),
         }
+    }
+
+    /// What operators are told of it. Whoever reads keys keeps that up to date.
+    pub fn state(&self) -> &Arc<ProviderState> {
+        &self.state
     }
 
     /// The keys, once they are known.
