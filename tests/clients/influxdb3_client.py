@@ -8,8 +8,9 @@ from influxdb_client_3 import InfluxDBClient3, InfluxDBError, SYNCHRONOUS, write
 
 def client(token):
     options = write_client_options(write_options=SYNCHRONOUS)
+    more = {"ssl_ca_cert": os.environ["CA"]} if "CA" in os.environ else {}
     return InfluxDBClient3(
-        host=os.environ["GATEWAY_URL"], token=token, database="home", write_client_options=options
+        host=os.environ["GATEWAY_URL"], token=token, database="home", write_client_options=options, **more
     )
 
 
