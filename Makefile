@@ -126,7 +126,7 @@ bench-sso: tools bench-sso-tools ## what JWTs and sign-ins by providers cost, in
 bench-grpc: tools bench-grpc-tools ## what gRPC costs beside nginx, into docs/influxdb3.md
 	python3 -B gateway/benches/grpc --write $(OPTIONS)
 
-profile: bench-tools ## record which code runs how often, for `make release`; run it before each release
+profile: bench-tools bench-grpc-tools ## record which code runs how often, for `make release`; run it before each release
 	@$(call need,openssl,openssl)
 	@$(call need,curl,curl)
 	rustup component add llvm-tools

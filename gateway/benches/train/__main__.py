@@ -3,7 +3,7 @@
     python3 gateway/benches/train          (or: make profile)
 
 The gateway and bare Pingora are built so that they count, and are then given what gateways are given:
-the comparison's load, and besides what is not in it: HTTPS, HTTP/2, refusals, and a log. What they
+the comparison's load, that of gRPC's benchmark, and besides what is in neither: HTTPS, HTTP/2, refusals, and a log. What they
 counted is kept in gateway/release.profdata, which `make release` uses.
 
 The compiler finds what was counted by names in which all dependencies and their features have a part: with others it
@@ -33,6 +33,9 @@ CRATES = system.REPOSITORY / "gateway" / "release.crates"
 LOAD = ["--parts", "forwarding,local,sessions,streams", "--only", "gateway,gateway_logged,bare_pingora",
         "--rounds", "2", "--seconds", "2", "--sessions", "20000", "--stream-mib", "64"]
 
+# The same of calls.
+CALLS = ["--parts", "rate,small", "--rounds", "1", "--queries", "10", "--calls", "4000"]
+
 HTTPS = """[[listen.https]]
 address = "127.0.0.1:{port}"
 certificate = "certificate.pem"
@@ -52,6 +55,8 @@ def main():
     with command.workplace("train") as folder:
         os.environ["LLVM_PROFILE_FILE"] = str(folder / "%p.profraw")
         system.run([sys.executable, "-B", BENCHES / "compare", "--programs", TARGET / "release", *LOAD])
+        command.say("gRPC")
+        system.run([sys.executable, "-B", BENCHES / "grpc", "--program", TARGET / "release" / "influx-gateway", *CALLS])
         command.say("HTTPS, HTTP/2, refusals, and a log")
         _work_in_the_open(folder)
         counted = sorted(folder.glob("*.profraw"))
