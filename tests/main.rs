@@ -73,6 +73,7 @@ mod gateway_tokens;
 mod grpc;
 /// The same, frame by frame.
 mod grpc_frames;
+mod grpc_whole;
 /// The guide: its examples are good, its commands work, and links in the documentation lead somewhere.
 mod guide;
 /// An upstream that speaks HTTP/2.

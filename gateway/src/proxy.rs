@@ -1,10 +1,13 @@
 //! Forwarding: what is done with a request as [`gateway`](crate::gateway) decides.
 //!
-//! Start at [`handle`]: a request that has come whole goes from there to [`exchange`], any other by Pingora's [`phases`].
+//! Start at [`handle`]: a request that has come whole goes from there to [`exchange`], or as a [`call`] of gRPC; any other by
+//! Pingora's [`phases`].
 
 mod access_line;
 mod answer;
 mod answer_framing;
+mod call;
+mod calls;
 mod context;
 mod cors;
 mod counted;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::Method;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
-use pingora::http::RequestHeader;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
@@ -20,8 +19,7 @@ use pingora_proxy::HttpProxy;
 use super::context::{Body, Context};
 use super::handle::Next;
 use super::phases::Phases;
-use super::{Downstream, Proxy, downstream, exchange, handle, http2};
-use crate::api::grpc;
+use super::{Downstream, Proxy, call, downstream, exchange, handle, http2};
 use crate::net::http1::keepalive::{Start, Whole};
 
 impl Whole for Proxy {
@@ -55,7 +53,7 @@ impl HttpServerApp for Service {
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !session.is_http2() || is_of_pingora(session.req_header()) {
+        if !session.is_http2() || session.req_header().method == Method::CONNECT {
             return self.pingora.process_new_http(session, shutdown).await;
         }
         let (session, has_come) = http2::look_ahead(session).await;
@@ -77,11 +75,6 @@ impl HttpServerApp for Service {
     async fn http_cleanup(&self) {
         self.pingora.http_cleanup().await;
     }
-}
-
-/// Whether a request of HTTP/2 is not for us, though it has come whole.
-fn is_of_pingora(request: &RequestHeader) -> bool {
-    request.method == Method::CONNECT || grpc::is_call(&request.headers)
 }
 
 /// Pingora makes one of a connection of HTTP/1 only: of none here, which is gone at once.
@@ -124,6 +117,7 @@ async fn answer(
     match handle::handle(proxy, downstream, context).await? {
         Next::Nothing => Ok(()),
         Next::Exchange => exchange::run(proxy, downstream, context).await,
+        Next::Call => call::run(proxy, downstream, context).await,
         Next::Forward => {
             let what = "a request that has come whole was left to Pingora";
             Error::e_explain(ErrorType::InternalError, what)

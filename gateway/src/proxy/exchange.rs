@@ -116,14 +116,14 @@ fn length(method: &Method, context: &Context) -> Option<usize> {
 }
 
 /// The headers that say nothing of the next hop: those, and what `Connection` names.
-fn of_this_hop(headers: &HeaderMap) -> Vec<HeaderName> {
+pub fn of_this_hop(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut all = nominated(headers);
     all.extend(headers.keys().filter(|name| OF_ONE_HOP.contains(name)).cloned());
     all
 }
 
 /// Makes sure that whoever asks still may, after having waited for a connection.
-fn still_may(proxy: &Proxy, downstream: &Downstream, context: &Context) -> pingora::Result<()> {
+pub fn still_may(proxy: &Proxy, downstream: &Downstream, context: &Context) -> pingora::Result<()> {
     let (auth, head) = (proxy.gateway.auth(), downstream.req_header());
     if revocation::check_whole(auth, head, context).is_ok() {
         return Ok(());

@@ -48,14 +48,9 @@ const OF_ONE_HOP: [HeaderName; 6] = [
 ];
 
 /// `peer`, for a call. How long it is silent, is nothing to go by: a query may compute for as long as it likes.
-pub fn peer(
-    mut peer: Box<HttpPeer>,
-    watched: Option<&Watched>,
-    context: &mut Context,
-) -> Box<HttpPeer> {
+pub fn peer(mut peer: HttpPeer, watched: Option<&Watched>) -> HttpPeer {
     let options = &mut peer.options;
     if let Some(watched) = watched {
-        context.open_call = Some(watched.call());
         options.custom_l4 = Some(Arc::new(watched.clone()));
     }
     options.set_http_version(2, 2);
@@ -67,11 +62,16 @@ pub fn peer(
     peer
 }
 
+/// The error when the upstream speaks HTTP/1 only.
+pub fn no_http_2<T>() -> pingora::Result<T> {
+    Error::e_explain(NO_HTTP_2, "gRPC needs it: by ALPN with TLS, at once without")
+        .map_err(|error: Box<Error>| error.into_up())
+}
+
 /// Makes `request`, which has its identity by now, a call.
 pub fn prepare(request: &mut RequestHeader, identity: &IdentityHeaders) -> pingora::Result<()> {
     if request.version != Version::HTTP_2 {
-        let error = Error::explain(NO_HTTP_2, "gRPC needs it: by ALPN with TLS, at once without");
-        return Err(error.into_up());
+        return no_http_2();
     }
     // What holds bytes has such an end, and is the same header for whoever takes it for text.
     let is_twin = |name: &HeaderName| {

@@ -50,6 +50,8 @@ pub enum Next {
     Nothing,
     /// It goes upstream, and all of it is here: see [`exchange`].
     Exchange,
+    /// The same of a call of gRPC: see [`call`](super::call).
+    Call,
     /// It goes upstream, and more of it is to come: see [`phases`](super::phases).
     Forward,
 }
@@ -63,10 +65,11 @@ pub async fn handle(
     let response = match receive::receive(&proxy.gateway, downstream, context).await {
         Ok(Decision::Forward(forward)) => {
             let leave = leave(proxy, downstream, &forward, context).await;
-            let is_ours = leave.is_ok() && exchange::is_one(&forward, context);
+            let is_exchange = exchange::is_one(&forward, context);
             context.forward = Some(forward);
             match leave {
-                Ok(()) if is_ours => return Ok(Next::Exchange),
+                Ok(()) if is_exchange => return Ok(Next::Exchange),
+                Ok(()) if context.body.read().is_some() => return Ok(Next::Call),
                 Ok(()) => return Ok(Next::Forward),
                 Err(rejection) => grpc::refusal(rejection, context),
             }

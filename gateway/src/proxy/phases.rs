@@ -17,8 +17,8 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext};
 
 use super::context::Context;
 use super::handle::Next;
-use super::upstream;
-use super::{Downstream, Proxy, exchange, grpc, handle, request_body, rest};
+use super::upstream::{self, Watched};
+use super::{Downstream, Proxy, call, exchange, grpc, handle, request_body, rest};
 
 /// The proxy, as Pingora has it.
 pub struct Phases(pub Arc<Proxy>);
@@ -74,6 +74,10 @@ impl ProxyHttp for Phases {
                 Box::pin(exchange::run(self, downstream, context)).await?;
                 Ok(true)
             }
+            Next::Call => {
+                Box::pin(call::run(self, downstream, context)).await?;
+                Ok(true)
+            }
             Next::Forward => Ok(false),
         }
     }
@@ -85,8 +89,12 @@ impl ProxyHttp for Phases {
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
         let upstream = self.upstream(context);
-        let peer = Box::new(upstream.target().await?.peer.clone());
-        Ok(if context.is_call { grpc::peer(peer, upstream.watched(), context) } else { peer })
+        let mut peer = upstream.target().await?.peer.clone();
+        if context.is_call {
+            peer = grpc::peer(peer, upstream.watched());
+            context.open_call = upstream.watched().map(Watched::call);
+        }
+        Ok(Box::new(peer))
     }
 
     /// Nothing was sent, so another address may be tried, whatever the method.

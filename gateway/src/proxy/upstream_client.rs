@@ -15,6 +15,7 @@ use pingora::protocols::http::v1::client::HttpSession as Http1Session;
 use pingora::server::configuration::ServerConf;
 use pingora::{Error, ErrorType};
 
+use super::calls::Calls;
 use super::upstream::idle::Idle;
 use super::upstream::{Target, Upstream, count_connection, is_overtaken};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
@@ -33,6 +34,7 @@ pub struct OwnRequests {
     /// Made when first used: it may read the system's certificates.
     connector: OnceLock<TransportConnector>,
     idle: Idle,
+    calls: Calls,
 }
 
 /// A connection to the upstream, on which nothing has been sent yet.
@@ -51,12 +53,18 @@ impl OwnRequests {
         let mut options = ConnectorOptions::from_server_conf(conf);
         options.ca_file = upstream.authorities();
         Self {
+            calls: Calls::new(Arc::clone(&upstream), options.clone(), conf.max_retries),
             upstream,
             attempts: conf.max_retries,
             connector: OnceLock::new(),
             idle: Idle::new(options.keepalive_pool_size),
             options,
         }
+    }
+
+    /// Connections for calls of gRPC.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// How often a request is tried to be sent, the first time included.

@@ -1,6 +1,6 @@
 //! The addresses of the upstream, and how to speak to each.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use pingora::prelude::HttpPeer;
@@ -12,12 +12,21 @@ pub struct Target {
     pub peer: HttpPeer,
     /// What stands for it among connections that are [kept](super::idle): a connection to another is of no use.
     pub key: u64,
+    /// The same for calls of gRPC, once there was one.
+    for_calls: OnceLock<HttpPeer>,
+}
+
+impl Target {
+    /// How to speak to it for calls of gRPC, made by `make` of how it is spoken to otherwise.
+    pub fn for_calls(&self, make: impl FnOnce(HttpPeer) -> HttpPeer) -> &HttpPeer {
+        self.for_calls.get_or_init(|| make(self.peer.clone()))
+    }
 }
 
 impl From<HttpPeer> for Target {
     fn from(peer: HttpPeer) -> Self {
         let key = peer.reuse_hash();
-        Self { peer, key }
+        Self { peer, key, for_calls: OnceLock::new() }
     }
 }
 
