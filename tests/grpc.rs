@@ -544,12 +544,7 @@ fn explain_knows_calls() {
         let mut command = program();
         command.arg("explain").arg("--config").arg(gateway.folder().join("gateway.toml"));
         command.args(["POST", &format!("/arrow.flight.protocol.FlightService/{method}"), "--json"]);
-        command.args([
-            "-H",
-            "Content-Type: application/grpc",
-            "-H",
-            &format!("Authorization: Bearer {token}"),
-        ]);
+        command.args(["-H", &format!("Authorization: Bearer {token}")]);
         let text = String::from_utf8(output_of(&mut command, "").stdout).unwrap();
         serde_json::from_str::<Value>(&text).unwrap()["decision"].as_str().unwrap().to_owned()
     };

@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 13] = [
 ];
 
 /// What everybody may use, and uses nothing.
-const GROUND: [&str; 12] = [
+const GROUND: [&str; 13] = [
     "clock",
     "metrics",
     "hex",
@@ -36,6 +36,7 @@ const GROUND: [&str; 12] = [
     "service_manager",
     "seal",
     "seeds",
+    "server_address",
 ];
 
 /// By which files a foreign crate comes in.

@@ -39,6 +39,11 @@ fn keys_of_pingora_have_bounds_within_which_it_serves() {
         ("client_bind_to_ipv4 = [\"127.0.0.1\", \"x\"]", "\"x\" is not an IPv4 address"),
         ("client_bind_to_ipv4 = [\"0.0.0.0/0\"]", "\"0.0.0.0/0\" is not an IPv4 address"),
         ("client_bind_to_ipv4 = [\"::1\"]", "\"::1\" is not an IPv4 address"),
+        ("threads = \"x\"", "from 0 to 1024, found a string"),
+        ("daemon = 1", "expected true or false, found 1"),
+        ("max_retries = \"x\"", "expected a whole number of at least 0, found a string"),
+        ("pid_file = 5", "expected a string, found 5"),
+        ("client_bind_to_ipv4 = \"x\"", "expected a list of strings, found a string"),
         ("user = \"a\\u0000b\"", "expected a name"),
         ("group = \"\"", "expected a name"),
     ] {
@@ -67,6 +72,56 @@ fn the_background_needs_folders() {
         assert!(stderr.contains(&format!("gateway.toml:4: server.{key}: ")), "{stderr}");
         good(&config.replace("true", "false"));
     }
+}
+
+#[test]
+fn what_a_request_may_be_has_a_bound() {
+    for (line, most) in [
+        ("head_bytes = 1_000_001", 1_000_000),
+        ("head_fields = 257", 256),
+        ("target_bytes = 65_535", 65_534),
+    ] {
+        let key = line.split(' ').next().unwrap();
+        let fault = format!(
+            "gateway.toml:2: limits.{key}: expected a whole number from 1 to {most}, found "
+        );
+        refused(&format!("[limits]\n{line}\n"), &fault);
+        good(&format!("[limits]\n{key} = {most}\n"));
+    }
+}
+
+/// The one of the scheme would be asked, and be sent passwords.
+#[test]
+fn a_port_that_is_none_is_a_fault_wherever_a_url_is() {
+    let jwt = "[[grant]]\n[[jwt]]\naudience = [\"a\"]\n";
+    let oidc = "[users]\nsource = \"none\"\n[[oidc]]\nid = \"x\"\nclient_id = \"y\"\n";
+    let redirect = "redirect = \"https://g/gateway/oidc/x/callback\"\n";
+    let issuer = "issuer = \"https://idp\"\n";
+    let ui = "[forward]\nui = \"session\"\n[cookie]\npath = \"/\"\n[ui]\n";
+    for (key, before, url) in [
+        ("upstream.url", "[upstream]\n", "http://127.0.0.1:80870"),
+        ("upstream.url", "[upstream]\n", "https://influxdb:8086x"),
+        ("upstream.url", "[upstream]\n", "http://influxdb:8086#x"),
+        ("ui.url", ui, "http://explorer:99999"),
+        ("tracing.endpoint", "[tracing]\n", "http://collector:431800/v1/traces"),
+        ("jwt.issuer", jwt, "https://idp:80870"),
+        ("jwt.keys", &format!("{jwt}{issuer}"), "https://idp:80870/keys"),
+        ("oidc.issuer", &format!("{oidc}{redirect}"), "https://idp:80870"),
+        ("oidc.keys", &format!("{oidc}{redirect}{issuer}"), "https://idp:80870/keys"),
+        ("oidc.redirect", &format!("{oidc}{issuer}"), "https://g:80870/gateway/oidc/x/callback"),
+        ("session.store", "[session]\n", "redis://redis:80870"),
+    ] {
+        let name = key.split('.').nth(1).unwrap();
+        refused(&format!("{before}{name} = \"{url}\"\n"), &format!(": {key}: "));
+    }
+}
+
+/// What is said is of the fault alone, and not of what follows from it.
+#[test]
+fn a_provider_with_a_fault_is_one_all_the_same() {
+    let config = "[users]\nsource = \"none\"\n[[oidc]]\nid = \"X\"\n";
+    let (_, stderr) = told("check", config);
+    assert!(stderr.contains("oidc.id: ") && !stderr.contains("users.source"), "{stderr}");
 }
 
 #[test]
@@ -134,6 +189,11 @@ fn check_tells_of_folders_that_run_would_miss() {
         assert!(found == 78 && stderr.contains(&place), "{found}: {stderr}");
         assert!(stderr.contains("no folder"), "{stderr}");
         assert_eq!(told("run", &config).0, code, "{table}");
+    }
+    for (table, key) in [("[log]\nfile", "log.file"), ("[audit]\nfile", "audit.file")] {
+        let (code, stderr) = told("check", &format!("{listen}{table} = \"/tmp\"\n"));
+        assert_eq!(code, 78, "{stderr}");
+        assert!(stderr.contains(&format!("gateway.toml:4: {key}: /tmp: is a folder")), "{stderr}");
     }
     // That one is made when the service starts.
     good(&format!("{listen}[admin]\nlisten = \"unix:/run/influx-gateway/admin.sock\"\n"));

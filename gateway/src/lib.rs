@@ -96,6 +96,7 @@ mod quiet_threads;
 mod request_meta;
 mod seal;
 mod seeds;
+mod server_address;
 mod service_manager;
 mod toml_reader;
 

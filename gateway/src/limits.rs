@@ -52,6 +52,14 @@ pub struct Limits {
     pub upstream_connections_per_client: usize,
 }
 
+/// The most that the first three may be, which is what Pingora and the `http` crate can hold. Beyond it, they would say no in a
+/// way of their own.
+pub const MOST_HEAD_BYTES: usize = 1_000_000;
+/// See [`MOST_HEAD_BYTES`].
+pub const MOST_HEAD_FIELDS: usize = 256;
+/// See [`MOST_HEAD_BYTES`].
+pub const MOST_TARGET_BYTES: usize = 65_534;
+
 /// Files that the process has open besides connections: listeners, logs, files that are read again, the gateway's own
 /// requests.
 const OTHER_FILES: usize = 256;

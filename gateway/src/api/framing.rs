@@ -10,7 +10,7 @@ use memchr::memchr;
 use super::path::is_unreserved;
 use super::rejection::Rejection;
 use super::split::split;
-use super::target::{self, Target, are_all, set};
+use super::target::{Target, are_all, set};
 use crate::limits::Limits;
 
 /// How large a head may be.
@@ -26,17 +26,13 @@ pub struct HeadLimits {
     pub websockets: bool,
 }
 
-/// What Pingora can hold. Beyond it, Pingora would say no in a way of its own, whatever is configured.
-const MOST: HeadLimits =
-    HeadLimits { bytes: 1_000_000, fields: 256, target: target::MOST, websockets: false };
-
 impl From<&Limits> for HeadLimits {
     fn from(limits: &Limits) -> Self {
         Self {
-            bytes: limits.head_bytes.min(MOST.bytes),
-            fields: limits.head_fields.min(MOST.fields),
-            target: limits.target_bytes.min(MOST.target),
-            websockets: MOST.websockets,
+            bytes: limits.head_bytes,
+            fields: limits.head_fields,
+            target: limits.target_bytes,
+            websockets: false,
         }
     }
 }

@@ -128,8 +128,8 @@ impl Rejection {
             Self::Unimplemented => (
                 StatusCode::NOT_FOUND,
                 "not found",
-                "the gateway forwards no such method of gRPC; upstream.grpc = true in its \
-                 configuration opens those of Arrow Flight",
+                "the gateway forwards no such method of gRPC: those of Arrow Flight only, where its \
+                 configuration has upstream.grpc = true",
             ),
             Self::NoCall => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

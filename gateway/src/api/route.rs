@@ -12,6 +12,7 @@ mod unversioned;
 
 use http::Method;
 
+pub use flight::FLIGHT;
 pub use page::PageFile;
 pub use password::{PasswordOwner, PasswordProof};
 use places::{below, is_page};

@@ -2,6 +2,7 @@
 
 use super::path;
 use super::rejection::Rejection;
+use crate::limits::MOST_TARGET_BYTES;
 
 /// The target of a request, as it is in the request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,9 +11,6 @@ pub struct Target<'a> {
     /// Whether all of it is what a URI has.
     is_plain: bool,
 }
-
-/// What the `http` crate can hold, in bytes.
-pub(super) const MOST: usize = 65_534;
 
 impl<'a> Target<'a> {
     /// A target in one of the two forms that are read here: a path, or a URI of `http` or `https`
@@ -44,7 +42,7 @@ impl<'a> Target<'a> {
                 encoded.extend_from_slice(&path::percent_encoded(byte));
             }
         }
-        if encoded.len() > MOST { Err(Rejection::TargetTooLong) } else { Ok(encoded) }
+        if encoded.len() > MOST_TARGET_BYTES { Err(Rejection::TargetTooLong) } else { Ok(encoded) }
     }
 
     /// The authority of a target in absolute form.

@@ -30,7 +30,7 @@ pub fn open_log(config: &Config) -> Result<(), Vec<Diagnostic>> {
 /// Folders that the service manager makes when the gateway starts, by `conf/systemd`.
 const MADE_AT_START: [&str; 2] = ["/run/influx-gateway", "/var/lib/influx-gateway"];
 
-/// The faults of files that the gateway is to make where there is no folder. It would not start.
+/// The faults of files that the gateway is to make where there is no folder, or a folder instead. It would not start.
 pub fn missing_folders(config: &Config) -> Vec<Diagnostic> {
     let socket = config.admin.as_ref().and_then(|admin| match &admin.listen {
         AdminAddress::Unix(path) => Some((Path::new(path), &admin.place)),
@@ -43,6 +43,10 @@ pub fn missing_folders(config: &Config) -> Vec<Diagnostic> {
         !is_made && folder != Path::new("") && !folder.is_dir()
     };
     let fault = |(file, place): (&Path, &Location)| {
+        if file.is_dir() {
+            let what = format!("{}: is a folder: name a file in it", file.display());
+            return Some(place.fault(what));
+        }
         let folder = file.parent().filter(|folder| is_missing(folder))?;
         Some(place.fault(format!(
             "{}: there is no folder {}: make it, for whoever runs the gateway",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::duration;
-use crate::limits::Limits;
+use crate::limits::{Limits, MOST_HEAD_BYTES, MOST_HEAD_FIELDS, MOST_TARGET_BYTES};
 use crate::toml_reader::{self, Table};
 
 /// Reads the table.
@@ -20,9 +20,12 @@ pub(super) fn read(mut table: Table<'_>) -> Limits {
             bytes
         }
     });
+    let mut bounded = |key, most, default| table.within(key, 1..=most).unwrap_or(default);
+    let head_bytes = bounded("head_bytes", MOST_HEAD_BYTES, 16 * 1024);
+    let head_fields = bounded("head_fields", MOST_HEAD_FIELDS, 100);
+    let target_bytes = bounded("target_bytes", MOST_TARGET_BYTES, 8 * 1024);
     let mut count = |key, default| table.count(key, 1).unwrap_or(default);
-    let (head_bytes, head_fields) = (count("head_bytes", 16 * 1024), count("head_fields", 100));
-    let (target_bytes, requests) = (count("target_bytes", 8 * 1024), count("requests", 100_000));
+    let requests = count("requests", 100_000);
     let connections = count("connections", 65_536);
     let connections_per_client = count("connections_per_client", 16_384);
     let upstream_connections = count("upstream_connections", 4096);

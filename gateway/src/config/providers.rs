@@ -13,6 +13,8 @@ use crate::user::secret::Shared;
 /// Identity providers, and what their users may do.
 #[derive(Default)]
 pub struct Providers {
+    /// How many tables there are, those included that have faults.
+    tables: usize,
     /// Those whose JWTs are taken.
     pub jwt: Vec<JwtProvider>,
     /// Those that sign users in.
@@ -26,7 +28,7 @@ pub struct Providers {
 impl Providers {
     /// Whether there are none.
     pub fn are_none(&self) -> bool {
-        self.jwt.is_empty() && self.oidc.is_empty()
+        self.tables == 0
     }
 
     /// Certificates that may have signed those of providers.
@@ -56,7 +58,7 @@ pub(super) fn read(root: &mut Table<'_>, folder: &Path, upstream: UpstreamKind) 
     if !jwt.is_empty() && grant.is_empty() {
         root.fault("jwt", "without a [[grant]], nobody who comes with a JWT may do anything");
     }
-    let mut providers = Providers::default();
+    let mut providers = Providers { tables: jwt.len() + oidc.len(), ..Providers::default() };
     let mut seen = Seen { count: oidc.len(), ids: Vec::new(), issuers: Vec::new() };
     for table in oidc {
         providers.oidc.extend(oidc::read(table, folder, &mut seen));

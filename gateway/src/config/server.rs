@@ -64,7 +64,8 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> (Stop, ServerConf) {
         let bounds = within_bounds(known, &value);
         let before = std::mem::replace(&mut conf[*known], value);
         let read = serde_json::from_value::<ServerConf>(conf.clone());
-        if let Err(what) = read.map_err(|error| error.to_string()).and(bounds) {
+        let is_read = read.map_err(|_| expected(&before, &conf[*known]));
+        if let Err(what) = bounds.and(is_read) {
             table.fault(&key, &what);
             conf[*known] = before;
         }
@@ -83,6 +84,17 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> (Stop, ServerConf) {
         check_background(&table, &conf);
     }
     (stop, conf)
+}
+
+/// What a key takes that Pingora has `before` as its default, and not `value`.
+fn expected(before: &Value, value: &Value) -> String {
+    let kind = match before {
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a whole number of at least 0",
+        Value::Array(_) => "a list of strings",
+        _ => "a string",
+    };
+    format!("expected {kind}, found {}", found(value))
 }
 
 /// Whether Pingora can serve by this value of its `key`: it does not say so itself.

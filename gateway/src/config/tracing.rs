@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::uri::{Scheme, Uri};
 
 use super::duration::duration;
+use crate::server_address;
 use crate::toml_reader::Table;
 
 /// How requests are traced.
@@ -52,10 +53,8 @@ fn endpoint(text: &str) -> Result<Uri, String> {
     };
     let uri: Uri = text.parse().map_err(|_| wrong())?;
     let is_http = uri.scheme().is_some_and(|it| [Scheme::HTTP, Scheme::HTTPS].contains(it));
-    let is_host = uri.authority().is_some_and(|it| {
-        !it.as_str().contains('@') && !it.host().is_empty() && it.port_u16() != Some(0)
-    });
-    let is_plain = uri.path() != "/" && uri.query().is_none();
+    let is_host = uri.authority().is_some_and(|it| server_address::port(it, false).is_some());
+    let is_plain = uri.path() != "/" && uri.query().is_none() && !text.contains('#');
     if is_http && is_host && is_plain { Ok(uri) } else { Err(wrong()) }
 }
 
@@ -75,6 +74,8 @@ mod tests {
             "http://u:secret@h/v1/traces",
             "http://h/v1/traces?key=secret",
             "http://h:0/v1/traces",
+            "http://h:431800/v1/traces",
+            "http://h/v1/traces#x",
             "grpc://h/v1/traces",
             "/v1/traces",
         ] {

@@ -5,6 +5,7 @@ use std::path::Path;
 use http::uri::{Authority, Scheme, Uri};
 
 use super::{Listen, Upstream, UpstreamKind};
+use crate::server_address;
 use crate::toml_reader::Table;
 use crate::user::secret::{ApiToken, Scheme as TokenScheme};
 
@@ -47,8 +48,8 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, listen: &Listen) -> Upst
     let is_faulty = table.has("url") && url.is_none();
     // What stands for a faulty one is never used.
     let (authority, tls) = url.unwrap_or((Authority::from_static("127.0.0.1:8087"), false));
-    let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-    if !is_faulty && listen.takes(authority.host(), port) {
+    let takes = |port| listen.takes(authority.host(), port);
+    if !is_faulty && server_address::port(&authority, tls).is_some_and(takes) {
         let what = format!(
             "{authority} is where the gateway listens itself, so it would ask itself: name the address of InfluxDB, \
              and let only one of the two listen there"
@@ -69,15 +70,16 @@ pub(super) fn upstream_url(text: &str) -> Result<(Authority, bool), String> {
     let uri: Uri = text.parse().map_err(|_| wrong())?;
     let scheme = uri.scheme().ok_or_else(wrong)?;
     let authority = uri.authority().ok_or_else(wrong)?;
-    let is_plain = uri.path() == "/" && uri.query().is_none() && !authority.as_str().contains('@');
-    if !is_plain || authority.host().is_empty() || authority.port_u16() == Some(0) {
+    let is_tls = match scheme {
+        scheme if *scheme == Scheme::HTTP => false,
+        scheme if *scheme == Scheme::HTTPS => true,
+        _ => return Err(wrong()),
+    };
+    let is_plain = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
+    if !is_plain || server_address::port(authority, is_tls).is_none() {
         return Err(wrong());
     }
-    match scheme {
-        scheme if *scheme == Scheme::HTTP => Ok((authority.clone(), false)),
-        scheme if *scheme == Scheme::HTTPS => Ok((authority.clone(), true)),
-        _ => Err(wrong()),
-    }
+    Ok((authority.clone(), is_tls))
 }
 
 #[cfg(test)]
@@ -100,6 +102,9 @@ mod tests {
             "http://h?q",
             "unix:/x",
             "http://h:0",
+            "http://h:80870",
+            "http://h:80a",
+            "http://h:80#x",
         ] {
             assert!(upstream_url(wrong).is_err(), "{wrong}");
         }

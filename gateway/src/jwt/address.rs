@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use http::Uri;
 use http::uri::Scheme;
 
+use crate::server_address;
+
 /// The URL `text` of an identity provider: `https`, or `http` on this machine; without user, query and fragment.
 pub fn of_provider(text: &str) -> Result<Uri, String> {
     // Not what was written: there may be a password in it.
@@ -20,9 +22,8 @@ pub fn of_provider(text: &str) -> Result<Uri, String> {
 pub fn for_browsers(text: &str) -> Result<Uri, String> {
     let wrong = || "not a URL that browsers could be sent to".to_owned();
     let uri: Uri = text.parse().map_err(|_| wrong())?;
-    let is_host = uri.authority().is_some_and(|it| {
-        !it.as_str().contains('@') && !it.host().is_empty() && it.port_u16() != Some(0)
-    });
+    let is_host =
+        uri.authority().is_some_and(|it| server_address::port(it, is_over_tls(&uri)).is_some());
     let is_private =
         is_over_tls(&uri) || (uri.scheme() == Some(&Scheme::HTTP) && is_loopback(&uri));
     if is_host && !text.contains('#') && is_private { Ok(uri) } else { Err(wrong()) }

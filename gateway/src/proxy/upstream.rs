@@ -27,6 +27,7 @@ use pingora::{Error, ErrorType};
 use tokio::sync::Notify;
 
 use crate::limits::Limits;
+use crate::server_address;
 use failure::{NO_ADDRESS, failed_to_connect};
 pub use failure::{
     TOO_LARGE, count_connection, counted, is_not_sent, is_overtaken, rejection, retried_by_itself,
@@ -73,7 +74,8 @@ impl Upstream {
         sources: Vec<Ipv4Addr>,
     ) -> Arc<Self> {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+        // The configuration has one, and to port 0 nobody connects.
+        let port = server_address::port(authority, tls.is_some()).unwrap_or_default();
         let literal = host.parse::<IpAddr>().ok();
         let peer_identity = tls.map(|tls| PeerIdentity::new(tls, &host));
         let header = HeaderValue::from_str(authority.as_str());

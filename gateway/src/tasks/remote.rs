@@ -19,6 +19,7 @@ use pingora::{Error, ErrorType};
 
 use crate::net::own_request::{self, AGENT};
 use crate::net::tls::pem;
+use crate::server_address;
 
 /// How long a connection is kept for the next request.
 const IDLE: Duration = Duration::from_secs(60);
@@ -94,7 +95,8 @@ impl Remote {
         let host = uri.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        // Whoever has read the URL has refused one without.
+        let port = uri.authority().and_then(|it| server_address::port(it, tls)).unwrap_or_default();
         Self { uri, host, port, tls, timeout, ca_file, is_kept: true, connector: OnceLock::new() }
     }
 

@@ -1,6 +1,6 @@
 //! A table of a document, read key by key.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 use toml::Spanned;
@@ -144,15 +144,19 @@ impl<'d> Table<'d> {
 
     /// A whole number of at least `least`.
     pub fn count(&mut self, key: &'static str, least: usize) -> Option<usize> {
+        self.within(key, least..=usize::MAX)
+    }
+
+    /// A whole number in `range`.
+    pub fn within(&mut self, key: &'static str, range: RangeInclusive<usize>) -> Option<usize> {
         let value = self.json(key)?;
         let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
-        let count = count.filter(|count| *count >= least);
-        self.kept(
-            key,
-            count.ok_or_else(|| {
-                format!("expected a whole number of at least {least}, found {}", found(&value))
-            }),
-        )
+        let what = |bounds| format!("expected a whole number {bounds}, found {}", found(&value));
+        let fault = || match range.clone().into_inner() {
+            (least, usize::MAX) => what(format!("of at least {least}")),
+            (least, most) => what(format!("from {least} to {most}")),
+        };
+        self.kept(key, count.filter(|count| range.contains(count)).ok_or_else(fault))
     }
 
     /// A number from 0 to 1.

@@ -6,7 +6,7 @@ use super::{Forwarding, Route};
 use crate::api::grpc;
 
 /// Arrow Flight's service, before the name of a method.
-const SERVICE: &str = "/arrow.flight.protocol.FlightService/";
+pub const FLIGHT: &str = "/arrow.flight.protocol.FlightService/";
 
 /// Its methods that are forwarded; what each does is in the table of rights.
 const METHODS: [&str; 9] = [
@@ -30,7 +30,7 @@ impl<'a> Route<'a> {
         forwarding: &Forwarding,
     ) -> Self {
         let path = uri.path();
-        let name = path.strip_prefix(SERVICE).filter(|_| forwarding.grpc);
+        let name = path.strip_prefix(FLIGHT).filter(|_| forwarding.grpc);
         match (grpc::is_call(headers), name) {
             (false, None) => Self::of(method, path, forwarding),
             (false, Some(_)) => Self::NoCall,
@@ -74,11 +74,11 @@ mod tests {
         };
         let call = "application/grpc";
         for name in METHODS {
-            assert_eq!(of(true, &format!("{SERVICE}{name}"), call), "Flight");
-            assert_eq!(of(false, &format!("{SERVICE}{name}"), call), "NotImplemented");
-            assert_eq!(of(true, &format!("{SERVICE}{name}"), "application/json"), "NoCall");
+            assert_eq!(of(true, &format!("{FLIGHT}{name}"), call), "Flight");
+            assert_eq!(of(false, &format!("{FLIGHT}{name}"), call), "NotImplemented");
+            assert_eq!(of(true, &format!("{FLIGHT}{name}"), "application/json"), "NoCall");
             for other in ["/", "x", "/x", "?", "?x", "%20"] {
-                assert_eq!(of(true, &format!("{SERVICE}{name}{other}"), call), "NotImplemented");
+                assert_eq!(of(true, &format!("{FLIGHT}{name}{other}"), call), "NotImplemented");
             }
         }
         for path in [
@@ -91,7 +91,7 @@ mod tests {
         ] {
             assert_eq!(of(true, path, call), "NotImplemented", "{path}");
         }
-        assert_eq!(of(true, &format!("{SERVICE}DoGet"), "application/grpc-web"), "NotImplemented");
+        assert_eq!(of(true, &format!("{FLIGHT}DoGet"), "application/grpc-web"), "NotImplemented");
         assert_eq!(of(true, "/api/v3/query_sql", "application/json"), "Api");
         let uri = "/arrow.flight.protocol.FlightService/DoGet".parse().unwrap();
         let get = Route::of_http_2(

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use crate::api::rejection::Rejection;
+use crate::api::route::FLIGHT;
 use crate::config::Config;
 use crate::user::name::Username;
 use crate::user::secret::ApiToken;
@@ -68,6 +69,12 @@ impl Question {
         if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(HOST.as_str())) {
             let listen = config.listen.http.first().map(ToString::to_string);
             fields.insert(0, ("host".to_owned(), listen.unwrap_or_else(|| "localhost".to_owned())));
+        }
+        let says_what = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        let is_of_flight = self.method == "POST" && self.path.starts_with(FLIGHT);
+        if config.upstream.grpc && is_of_flight && !fields.iter().any(says_what) {
+            // Whoever asks for that means a call.
+            fields.push(("content-type".to_owned(), "application/grpc".to_owned()));
         }
         let head = Head { method: self.method.clone(), path: self.path.clone(), fields };
         let is_broken = |text: &str| text.contains(['\r', '\n', '\0']);
