@@ -1,5 +1,6 @@
 //! `compatibility/clients.jsonl`: which real clients are run. Each line says what `make test` runs of a client
-//! (`test`), what `make test-influxdb` runs (`influxdb`), what nobody runs, and where its version is pinned.
+//! (`test`), what `make test-influxdb` runs (`influxdb`), what nobody runs, where its version is pinned, and which page names it
+//! `also`.
 //!
 //! `compatibility/differences.jsonl`: what the gateway does otherwise than InfluxDB on purpose. Each line says
 //! what, how InfluxDB has it, how the gateway, and why; and where it can be, what shows it: `ask` is
@@ -38,7 +39,8 @@ fn page() -> String {
          ## Clients\n\
          `make test` runs real clients through the gateway. They write 10,000 points each into a real\n\
          VictoriaMetrics, whose `/api/v2/write` is InfluxDB's. `make test-influxdb` runs them in front of a\n\
-         real InfluxDB 2.10. A test compares these versions with the ones that are installed.\n\n\
+         real InfluxDB 2.10. Those of InfluxDB 3 run before [stand-ins](influxdb3.md) alone. A test compares\n\
+         these versions with the ones that are installed.\n\n\
          | client | version | `make test` | `make test-influxdb` | result | not run |\n|---|---|---|---|---|---|\n",
     );
     for client in lines("clients.jsonl") {
@@ -88,9 +90,13 @@ fn the_clients_have_the_versions_that_the_page_names() {
         let version = text(&client, "version").split([',', ' ']).next().unwrap();
         let is_in_mark = mark.contains(version.trim_start_matches('v'));
         assert!(is_in_mark || mark.contains("aiohttp"), "{client}");
+        if let Some(page) = client["also"].as_str() {
+            let page = std::fs::read_to_string(repository().join(page)).unwrap();
+            assert!(page.contains(&format!(" | {version} |")), "{client}");
+        }
         pinned += 1;
     }
-    assert!(pinned > 4, "{pinned}");
+    assert!(pinned > 11, "{pinned}");
 }
 
 #[test]

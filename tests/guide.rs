@@ -20,15 +20,32 @@ fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
-/// What the examples name: users, a token, a certificate.
+/// What the examples name: users, a certificate.
 fn surround(folder: &Path) {
     fs::write(folder.join("users.toml"), read("conf/users.toml")).unwrap();
-    for token in ["influxdb.token", "ada.token", "bob.token"] {
-        fs::write(folder.join(token), "a-token-of-influxdb\n").unwrap();
-    }
     let pair = Authority::new().pair("influx.example.com");
     fs::write(folder.join("fullchain.pem"), pair.certificate).unwrap();
     fs::write(folder.join("privkey.pem"), pair.key).unwrap();
+}
+
+/// `check` has nothing to say against this configuration, beside the files that it names.
+fn check(text: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    surround(folder.path());
+    for file in named(text) {
+        fs::write(folder.path().join(file), "a-secret\n").unwrap();
+    }
+    let config = folder.path().join("gateway.toml");
+    fs::write(&config, text).unwrap();
+    let output = output_of(program().args(["check", "--config"]).arg(&config), "");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*said), (Some(0), ""), "{text}");
+}
+
+/// The files of tokens and secrets that a text names.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(['"', ' ', '\n']);
+    words.filter(|word| has_extension(word, "token") || has_extension(word, "secret"))
 }
 
 #[test]
@@ -42,35 +59,54 @@ fn every_example_of_the_guide_is_good() {
         if !has_extension(&name, "toml") {
             continue;
         }
-        let folder = tempfile::tempdir().unwrap();
-        surround(folder.path());
-        let config = folder.path().join("gateway.toml");
         // Whoever uses it has made that folder.
-        fs::write(&config, text.replace("/var/log/influx-gateway/", "")).unwrap();
-        let output = output_of(program().args(["check", "--config"]).arg(&config), "");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{name}");
+        check(&text.replace("/var/log/influx-gateway/", ""));
     }
     let blocks = guide.matches("```toml\n").count();
     assert_eq!(blocks, examples().keys().filter(|name| has_extension(name, "toml")).count());
 }
 
-/// The first whole configuration on the page about single sign-on is what a stranger copies.
+/// The whole configurations on these pages are what a stranger copies.
 #[test]
-fn the_configuration_for_keycloak_is_good() {
-    let page = read("docs/single-sign-on.md");
-    let mut blocks = page.split("```toml\n").skip(1).filter(|block| block.starts_with("[listen]"));
-    let text = blocks.next().unwrap().split("```").next().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    for file in ["oidc.secret", "writers.token", "readers.token"] {
-        assert!(text.contains(&format!("\"{file}\"")), "{file}");
-        fs::write(folder.path().join(file), "a-secret\n").unwrap();
+fn the_configurations_for_providers_and_for_influxdb_3_are_good() {
+    for (page, count) in [("docs/single-sign-on.md", 4), ("docs/influxdb3.md", 1)] {
+        let text = read(page);
+        let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        let whole: Vec<_> = blocks.filter(|block| block.starts_with("[listen]")).collect();
+        assert_eq!(whole.len(), count, "{page}");
+        whole.into_iter().for_each(check);
     }
-    let config = folder.path().join("gateway.toml");
-    fs::write(&config, text).unwrap();
-    let output = output_of(program().args(["check", "--config"]).arg(&config), "");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), &*said), (Some(0), ""));
+}
+
+#[test]
+fn the_guide_makes_each_token_that_it_names() {
+    let guide = read("docs/guide.md");
+    let mut tokens = 0;
+    for section in guide.split("\n## ") {
+        let title = section.lines().next().unwrap();
+        for token in named(section) {
+            assert!(section.contains(&format!(" > {token})\n")), "{title}: {token}");
+            tokens += 1;
+        }
+    }
+    assert!(tokens > 4, "{tokens}");
+}
+
+#[test]
+fn each_field_of_the_access_log_is_explained() {
+    let page = read("docs/configuration.md");
+    let (_, table) = page.split_once("| field | |\n").unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    let mut fields = 0;
+    for file in ["access_log.rs", "access_log/compared.rs"] {
+        let source = read(&format!("gateway/src/gateway/{file}"));
+        for rest in source.split("name!(\"").skip(1) {
+            let name = rest.split('"').next().unwrap();
+            assert!(table.contains(&format!("`{name}`")), "docs/configuration.md: {name}");
+            fields += 1;
+        }
+    }
+    assert!(fields > 15, "{fields}");
 }
 
 #[test]
@@ -81,6 +117,9 @@ fn the_guides_commands_for_users_work() {
     assert_eq!(commands.len(), 5, "{commands:?}");
     let folder = tempfile::tempdir().unwrap();
     surround(folder.path());
+    for token in ["ada.token", "bob.token"] {
+        fs::write(folder.path().join(token), "a-token-of-influxdb\n").unwrap();
+    }
     let config = folder.path().join("gateway.toml");
     fs::write(config, read("docs/examples/users-file.toml")).unwrap();
     for command in commands {
@@ -163,13 +202,7 @@ fn every_example_of_the_readme_is_good() {
     let blocks: Vec<_> = readme.split("```toml\n").skip(1).collect();
     assert!(blocks.len() >= 3, "{}", blocks.len());
     for block in blocks {
-        let folder = tempfile::tempdir().unwrap();
-        surround(folder.path());
-        let config = folder.path().join("gateway.toml");
-        fs::write(&config, block.split("```").next().unwrap()).unwrap();
-        let output = output_of(program().args(["check", "--config"]).arg(&config), "");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{block}");
+        check(block.split("```").next().unwrap());
     }
 }
 
