@@ -14,6 +14,7 @@ mod provider;
 mod real;
 mod refresh;
 mod reload;
+mod rules;
 mod shared;
 mod trouble;
 

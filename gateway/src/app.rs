@@ -6,6 +6,7 @@ pub mod diagnose;
 pub mod explain;
 mod files;
 mod jwt;
+mod key_file;
 mod listeners;
 mod names;
 mod oidc;

@@ -122,6 +122,11 @@ impl Provider {
         self.inside.hides_keys.store(true, Ordering::Relaxed);
     }
 
+    /// Its keys, as a file has them.
+    pub(super) fn keys(&self) -> String {
+        json!({ "keys": *self.inside.keys.lock().unwrap() }).to_string()
+    }
+
     /// From which ports of the gateway's tokens were asked for.
     pub(super) fn ports(&self) -> Vec<u16> {
         self.inside.ports.lock().unwrap().clone()

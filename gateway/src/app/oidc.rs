@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
 use super::files::load_authorities;
+use super::key_file;
 use super::outside::read_file;
 use crate::admin::providers::ProviderInUse;
 use crate::auth::jwt::admission::Admission;
@@ -16,7 +17,7 @@ use crate::auth::oidc::aside::Aside;
 use crate::auth::oidc::provider::{Provider, Settings};
 use crate::auth::oidc::secrets::Secrets;
 use crate::clock;
-use crate::config::{Config, OidcProvider, OidcTimes, Store};
+use crate::config::{Config, KeySource, OidcProvider, OidcTimes, Store};
 use crate::file_identity::Files;
 use crate::file_identity::watched::{Occasion, Source, Watched};
 use crate::seal::Seal;
@@ -40,7 +41,13 @@ pub(super) fn of(
 ) -> Option<Oidc> {
     let configured = &config.providers.oidc;
     let make = |configured: &OidcProvider| {
-        let keys = fetch.add(place(configured));
+        let keys = match &configured.keys {
+            KeySource::File(file) => {
+                let keys = key_file::watch(file, &configured.rules.algorithms, watched);
+                fetch.add_beside(place(configured), keys)
+            }
+            KeySource::Discover | KeySource::At(_) => fetch.add(place(configured)),
+        };
         let (id, issuer) = (Some(configured.id.clone()), &configured.rules.issuer);
         noted.push(ProviderInUse::noted("oidc", id, issuer, &keys));
         let line = Arc::new(Line::new(configured.ca_file.as_ref().map(|file| file.path.clone())));
@@ -209,7 +216,15 @@ impl<C: Content> Source for Changing<C> {
 /// Where a provider is asked.
 pub(super) fn place(provider: &OidcProvider) -> Place {
     let ca_file = provider.ca_file.as_ref().map(|file| file.path.clone());
-    let (issuer, keys) = (provider.rules.issuer.clone(), provider.keys.clone());
+    let issuer = provider.rules.issuer.clone();
+    let keys = key_file::place_of(&provider.keys);
     let algorithms = provider.rules.algorithms.clone();
     Place { issuer, keys, algorithms, ca_file, signs_in: true }
+}
+
+/// How many keys of a provider are in a file.
+pub(super) fn count_in_file(provider: &OidcProvider) -> usize {
+    let KeySource::File(file) = &provider.keys else { return 0 };
+    let keys = key_file::read(file, &provider.rules.algorithms, &Files::default());
+    keys.map_or(0, |keys| keys.count())
 }

@@ -93,10 +93,6 @@ const FORGED: u32 = 500;
 impl Jwts {
     /// Judges tokens of `providers`, whose users `admission` lets in.
     pub fn new(providers: Vec<Provider>, admission: Arc<Admission>) -> Self {
-        fn cache<V: Clone + Send + Sync + 'static>(time: Duration) -> Cache<Key, V> {
-            let cache = Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru());
-            cache.time_to_live(time).build()
-        }
         let (known, refused) = (cache(WAS_GOOD_FOR), cache(BAD_FOR));
         Self { providers, admission, known, refused, failures: Failures::up_to(FORGED) }
     }
@@ -223,6 +219,12 @@ impl Jwts {
     }
 }
 
+/// Remembers so many tokens, those that were used last, for so long.
+fn cache<V: Clone + Send + Sync + 'static>(time: Duration) -> Cache<Key, V> {
+    let cache = Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru());
+    cache.time_to_live(time).build()
+}
+
 impl Known {
     /// Whether it need not be verified again.
     fn is_still(&self, now: u64, moment: Moment) -> bool {
@@ -254,3 +256,6 @@ impl Provider {
         verified.map_err(JwtError::Refused)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,18 @@ pub enum KeySource {
     File(Named),
 }
 
+impl KeySource {
+    /// Whether `other` is the same place, wherever in the configuration it stands.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Discover, Self::Discover) => true,
+            (Self::At(one), Self::At(other)) => one == other,
+            (Self::File(one), Self::File(other)) => one.path == other.path,
+            _ => false,
+        }
+    }
+}
+
 impl JwtProvider {
     /// Whether it is known by the system's authorities.
     pub(super) fn needs_system_authorities(&self) -> bool {
@@ -71,11 +83,7 @@ pub(super) fn read(
     let algorithms = claims.as_ref().map(|claims| &*claims.algorithms);
     let keys = keys(&mut table, folder, algorithms);
     let ca_file = table.file("ca_file", folder);
-    let types = table.texts("types").unwrap_or_else(|| texts(&["JWT", "at+jwt"]));
-    if types.is_empty() {
-        table.fault("types", "at least one");
-    }
-    let max_age = table.parsed("max_age", duration).unwrap_or(MAX_AGE);
+    let (types, max_age) = (types(&mut table, &["JWT", "at+jwt"]), max_age(&mut table));
     if let (Some(_), KeySource::File(_)) = (&ca_file, &keys) {
         table.fault("ca_file", "keys are in a file, so that nobody is asked for them");
     }
@@ -85,7 +93,7 @@ pub(super) fn read(
 }
 
 /// How long ago a token may have been issued, unless it is configured.
-pub(super) const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// A provider whose clock is off by more has other worries.
 const MOST_LEEWAY: Duration = Duration::from_secs(600);
@@ -108,7 +116,7 @@ pub(super) fn issuer(
 
 /// What tokens have to claim, and how they are signed.
 pub(super) struct Claims {
-    algorithms: Vec<Algorithm>,
+    pub(super) algorithms: Vec<Algorithm>,
     user: ClaimPath,
     groups: ClaimPath,
     require: Vec<(ClaimPath, String)>,
@@ -161,9 +169,27 @@ pub(super) fn claims(table: &mut Table<'_>) -> Option<Claims> {
     Some(Claims { algorithms, user: user?, groups: groups?, require, leeway })
 }
 
+/// What `typ` of the header may be.
+pub(super) fn types(table: &mut Table<'_>, default: &[&str]) -> Vec<String> {
+    let types = table.texts("types").unwrap_or_else(|| texts(default));
+    if types.is_empty() {
+        table.fault("types", "at least one");
+    }
+    types
+}
+
+/// How long ago a token may have been issued.
+pub(super) fn max_age(table: &mut Table<'_>) -> Duration {
+    table.parsed("max_age", duration).unwrap_or(MAX_AGE)
+}
+
 /// A URL has a scheme, and no file has one. The file is read, so that its faults are told with the others; it has a key for
 /// one of `algorithms`, if it is known what those are.
-fn keys(table: &mut Table<'_>, folder: &Path, algorithms: Option<&[Algorithm]>) -> KeySource {
+pub(super) fn keys(
+    table: &mut Table<'_>,
+    folder: &Path,
+    algorithms: Option<&[Algorithm]>,
+) -> KeySource {
     let is_url = |text: &String| text.contains("://");
     match table.text("keys") {
         None => KeySource::Discover,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::duration;
-use super::jwt::{MAX_AGE, claims, issuer, texts};
+use super::jwt::{KeySource, claims, issuer, keys, max_age, texts, types};
 use crate::jwt::address;
 use crate::jwt::rules::Rules;
 use crate::toml_reader::{Named, Table};
@@ -21,8 +21,8 @@ pub struct OidcProvider {
     pub name: String,
     /// By which rules its ID tokens are judged. Their audience is the gateway's own `client_id`.
     pub rules: Rules,
-    /// Where its keys are; `None`: where it says itself.
-    pub keys: Option<Uri>,
+    /// Where its keys are.
+    pub keys: KeySource,
     /// Certificates that may have signed that of its server; `None`: those of the system.
     pub ca_file: Option<Named>,
     /// What it knows the gateway by.
@@ -60,7 +60,7 @@ impl OidcProvider {
         let path = |file: &Option<Named>| file.as_ref().map(|file| file.path.clone());
         self.id == other.id
             && self.rules == other.rules
-            && self.keys == other.keys
+            && self.keys.is_same(&other.keys)
             && path(&self.ca_file) == path(&other.ca_file)
             && self.client_id == other.client_id
             && path(&self.secret_file) == path(&other.secret_file)
@@ -69,7 +69,7 @@ impl OidcProvider {
 
     /// Whether it is known by the system's authorities.
     pub(super) fn needs_system_authorities(&self) -> bool {
-        let of_keys = self.keys.as_ref().is_some_and(address::is_over_tls);
+        let of_keys = matches!(&self.keys, KeySource::At(uri) if address::is_over_tls(uri));
         self.ca_file.is_none() && (of_keys || self.rules.issuer.starts_with("https://"))
     }
 }
@@ -115,19 +115,18 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Opti
             "there are several [[oidc]], and the page can go straight to an only one",
         );
     }
-    let keys = table.parsed("keys", |text| match text {
-        "discover" => Ok(None),
-        url => address::of_provider(url).map(Some),
-    });
     let ca_file = table.file("ca_file", folder);
     let claims = claims(&mut table);
+    let algorithms = claims.as_ref().map(|claims| &*claims.algorithms);
+    let keys = keys(&mut table, folder, algorithms);
+    let (types, max_age) = (id_token_types(&mut table), max_age(&mut table));
     table.close();
     let (id, client_id) = (id?, client_id?);
     Some(OidcProvider {
         name: name.unwrap_or_else(|| id.clone()),
         id,
-        rules: claims?.rules(issuer?, vec![client_id.clone()], texts(&["JWT"]), MAX_AGE),
-        keys: keys.flatten(),
+        rules: claims?.rules(issuer?, vec![client_id.clone()], types, max_age),
+        keys,
         ca_file,
         client_id,
         client_secret,
@@ -162,6 +161,16 @@ fn redirect_of(text: &str, id: Option<&str>) -> Result<Uri, String> {
              \"https://gateway.example.com{path}\"; http:// is for this machine alone"
         )
     })
+}
+
+/// Others than those of tokens that the provider signs with the same keys for other purposes.
+fn id_token_types(table: &mut Table<'_>) -> Vec<String> {
+    let types = types(table, &["JWT"]);
+    let bare = |text: &String| text.to_ascii_lowercase().replacen("application/", "", 1);
+    if let Some(other) = types.iter().find(|it| ["at+jwt", "logout+jwt"].contains(&&*bare(it))) {
+        table.fault("types", &format!("{other:?} is that of other tokens than ID tokens"));
+    }
+    types
 }
 
 fn scopes(table: &mut Table<'_>) -> Vec<String> {

@@ -16,8 +16,9 @@ pub struct Known {
     pub keys: usize,
     /// When they were last read, in seconds since 1970.
     pub read: Option<u64>,
-    /// Since when they cannot be read, in seconds since 1970, and why not at the last attempt.
-    failing: Option<(u64, ProviderFault)>,
+    /// Since when the provider cannot be asked, in seconds since 1970, and why not at the last attempt; and the same of a
+    /// file of its keys.
+    failing: [Option<(u64, ProviderFault)>; 2],
     /// How many attempts have failed, by why.
     failures: [u64; ProviderFault::COUNT],
 }
@@ -25,22 +26,30 @@ pub struct Known {
 impl Known {
     /// Since when its keys cannot be read, in seconds since 1970, and in a word why not at the last attempt.
     pub fn failing(&self) -> Option<(u64, &'static str)> {
-        self.failing.map(|(since, why)| (since, ProviderFault::WORDS[why.index()]))
+        let first = self.failing.iter().flatten().min_by_key(|(since, _)| *since);
+        first.map(|(since, why)| (*since, ProviderFault::WORDS[why.index()]))
     }
 }
 
 impl ProviderState {
-    /// So many keys were read at `now`, in seconds since 1970.
+    /// The provider has answered at `now`, in seconds since 1970, and has so many keys.
     pub fn has_read(&self, keys: usize, now: u64) {
         let mut known = self.lock();
-        (known.keys, known.read, known.failing) = (keys, Some(now), None);
+        (known.keys, known.read, known.failing[0]) = (keys, Some(now), None);
+    }
+
+    /// So many keys of it were read from a file at `now`.
+    pub fn has_read_file(&self, keys: usize, now: u64) {
+        let mut known = self.lock();
+        (known.keys, known.read, known.failing[1]) = (keys, Some(now), None);
     }
 
     /// They could not be read at `now`: the old ones stay in use.
     pub fn has_failed(&self, why: ProviderFault, now: u64) {
         let mut known = self.lock();
-        let since = known.failing.map_or(now, |(since, _)| since);
-        known.failing = Some((since, why));
+        let failing = &mut known.failing[usize::from(matches!(why, ProviderFault::File))];
+        let since = failing.map_or(now, |(since, _)| since);
+        *failing = Some((since, why));
         known.failures[why.index()] += 1;
     }
 
@@ -90,7 +99,7 @@ impl Providers {
         gauge(
             "influx_gateway_provider_up",
             "Whether the keys of an identity provider were read when that was last tried.",
-            |known| Some(u64::from(known.read.is_some() && known.failing.is_none())),
+            |known| Some(u64::from(known.read.is_some() && known.failing().is_none())),
         );
         gauge(
             "influx_gateway_provider_keys",
@@ -153,5 +162,12 @@ mod tests {
         state.has_read(1, 300);
         assert_eq!(state.known().failing(), None);
         assert!(written().contains(&format!("influx_gateway_provider_up{{{labels}}} 1\n")));
+        // A file of its keys is another matter than its answer.
+        state.has_failed(ProviderFault::File, 400);
+        state.has_read(1, 500);
+        assert_eq!(state.known().failing(), Some((400, "file")));
+        state.has_failed(ProviderFault::Tls, 600);
+        state.has_read_file(3, 700);
+        assert_eq!((state.known().keys, state.known().failing()), (3, Some((600, "tls"))));
     }
 }

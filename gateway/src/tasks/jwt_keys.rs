@@ -36,8 +36,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Place {
     /// The issuer.
     pub issuer: String,
-    /// The address of its keys, if that is not where it says itself.
-    pub keys: Option<Uri>,
+    /// Where its keys are.
+    pub keys: KeyPlace,
     /// How its tokens may be signed.
     pub algorithms: Vec<Algorithm>,
     /// Certificates that may have signed that of its server; `None`: those of the system.
@@ -46,10 +46,21 @@ pub struct Place {
     pub signs_in: bool,
 }
 
+/// Where the keys of a provider are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// Where it says itself.
+    Discovered,
+    /// There.
+    At(Uri),
+    /// Somewhere else: it is not asked for them.
+    Elsewhere,
+}
+
 /// What a provider has answered.
 pub struct Answer {
-    /// Its keys.
-    pub keys: KeySet,
+    /// Its keys, if it was asked for them.
+    pub keys: Option<KeySet>,
     /// How it signs users in, if it is to.
     pub endpoints: Option<Endpoints>,
 }
@@ -65,16 +76,17 @@ impl Place {
     /// The keys as they are there now, and how the provider signs users in; or what is wrong.
     pub async fn read(&self) -> Result<Answer, Trouble> {
         let (place, endpoints) = match &self.keys {
-            Some(place) if !self.signs_in => (place.clone(), None),
-            keys => {
-                let (place, endpoints) = self.discover().await?;
-                (keys.clone().unwrap_or(place), endpoints)
+            KeyPlace::At(place) if !self.signs_in => (place.clone(), None),
+            KeyPlace::At(place) => (place.clone(), self.discover().await?.1),
+            KeyPlace::Discovered => self.discover().await?,
+            KeyPlace::Elsewhere => {
+                return Ok(Answer { keys: None, endpoints: self.discover().await?.1 });
             }
         };
         let document = self.get(&place).await?;
         let keys = KeySet::parse(&document).and_then(|keys| keys.for_some_of(&self.algorithms));
         let keys = keys.map_err(|what| Trouble::at(&place, ProviderFault::Keys, what))?;
-        Ok(Answer { keys, endpoints })
+        Ok(Answer { keys: Some(keys), endpoints })
     }
 
     /// Where the keys are, and how the provider signs users in if it is to.
@@ -152,7 +164,11 @@ impl FetchKeys {
             source.place.signs_in |= place.signs_in;
             return Arc::clone(&source.keys);
         }
-        let keys = Arc::new(Keys::of_provider());
+        self.add_beside(place, Arc::new(Keys::of_provider()))
+    }
+
+    /// Has the provider at `place` asked how it signs users in, and nothing of its `keys`, which are elsewhere.
+    pub fn add_beside(&mut self, place: Place, keys: Arc<Keys>) -> Arc<Keys> {
         let has_failed = Arc::new(AtomicBool::new(false));
         self.0.push(Source { place, keys: Arc::clone(&keys), has_failed });
         keys
@@ -164,58 +180,77 @@ impl FetchKeys {
     }
 }
 
-impl Source {
-    async fn follow(&self) {
-        let (mut pause, most) = RETRY;
-        loop {
-            let next = if self.ask().await {
-                pause = RETRY.0;
-                REFRESH
-            } else {
-                let next = pause;
-                pause = (2 * pause).min(most);
-                next
-            };
-            tokio::select! {
-                () = self.keys.wanted() => {}
-                () = tokio::time::sleep(next) => {}
-            }
+/// Somebody who asks a provider.
+trait Asking {
+    /// Whether the provider has answered with all that it is asked for.
+    fn ask(&self) -> impl Future<Output = bool> + Send;
+}
+
+/// Asks again and again: in a while if there was an answer, soon if there was none, at once if keys are wanted.
+async fn follow(keys: &Keys, asking: &impl Asking) {
+    let (mut pause, most) = RETRY;
+    loop {
+        let next = if asking.ask().await {
+            pause = RETRY.0;
+            REFRESH
+        } else {
+            let next = pause;
+            pause = (2 * pause).min(most);
+            next
+        };
+        tokio::select! {
+            () = keys.wanted() => {}
+            () = tokio::time::sleep(next) => {}
         }
     }
+}
 
-    /// Whether the provider has answered with keys.
+impl Asking for Source {
     async fn ask(&self) -> bool {
-        let (issuer, is_first) = (&self.place.issuer, self.keys.get().is_none());
-        let kind = if self.place.signs_in { "oidc" } else { "jwt" };
+        let (issuer, signs_in) = (&self.place.issuer, self.place.signs_in);
+        let is_first = self.keys.get().is_none() || (signs_in && self.keys.endpoints().is_none());
+        let (kind, now) = (if signs_in { "oidc" } else { "jwt" }, clock::unix_seconds);
         match self.place.read().await {
             Ok(Answer { keys, endpoints }) => {
-                let count = keys.count();
+                let in_file = || self.keys.get().map_or(0, |keys| keys.count());
+                let count = keys.as_ref().map_or_else(in_file, KeySet::count);
                 if let Some(endpoints) = endpoints {
                     self.keys.sign_in_by(endpoints);
                 }
-                self.keys.state().has_read(count, clock::unix_seconds());
-                self.keys.answered(Some(keys));
+                self.keys.state().has_read(count, now());
+                if keys.is_some() {
+                    self.keys.answered(keys);
+                }
                 if self.has_failed.swap(false, Ordering::Relaxed) || is_first {
                     log::info!("{kind}: {count} keys of {issuer} are in use");
                 }
                 true
             }
             Err(Trouble { why, what }) => {
-                self.keys.state().has_failed(why, clock::unix_seconds());
-                self.keys.answered(None);
-                let effect = match (is_first, self.place.signs_in) {
-                    (true, false) => "its tokens are answered with 503 until they can",
-                    (true, true) => {
-                        "nobody can sign in by it until they can, and its tokens are answered with 503"
-                    }
-                    (false, _) => "the old ones stay in use",
-                };
+                self.keys.state().has_failed(why, now());
+                if self.place.keys != KeyPlace::Elsewhere {
+                    self.keys.answered(None);
+                }
                 // Said once, not with every attempt.
                 if !self.has_failed.swap(true, Ordering::Relaxed) {
+                    let effect = self.effect(is_first);
                     log::warn!("{kind}: the keys of {issuer} cannot be read: {what}; {effect}");
                 }
                 false
             }
+        }
+    }
+}
+
+impl Source {
+    /// What it means that the provider has not answered.
+    fn effect(&self, is_first: bool) -> &'static str {
+        match (is_first, self.place.signs_in) {
+            (true, false) => "its tokens are answered with 503 until they can",
+            (true, true) => {
+                "nobody can sign in by it until they can, and its tokens are answered with 503"
+            }
+            (false, _) => "the old ones stay in use",
         }
     }
 }
@@ -226,7 +261,7 @@ impl BackgroundService for FetchKeys {
         let mut following = JoinSet::new();
         for source in &self.0 {
             let source = source.clone();
-            following.spawn(async move { source.follow().await });
+            following.spawn(async move { follow(&source.keys, &source).await });
         }
         tokio::select! {
             _ = shutdown.changed() => {}
@@ -238,3 +273,6 @@ impl BackgroundService for FetchKeys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
