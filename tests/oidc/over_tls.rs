@@ -17,13 +17,13 @@ use crate::secure::{Authority, Pair};
 use crate::support::*;
 
 /// What speaks TLS in front of a provider: a connection for each request.
-struct Front {
-    address: SocketAddr,
+pub(super) struct Front {
+    pub(super) address: SocketAddr,
     config: Arc<Mutex<Arc<ServerConfig>>>,
 }
 
 impl Front {
-    fn start(provider: SocketAddr, pair: &Pair) -> Self {
+    pub(super) fn start(provider: SocketAddr, pair: &Pair) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let config = Arc::new(Mutex::new(config(pair)));

@@ -84,6 +84,11 @@ impl Provider {
 
     pub(super) fn on(listener: TcpListener) -> Self {
         let at = format!("http://{}", listener.local_addr().unwrap());
+        Self::known_at(listener, &at)
+    }
+
+    /// One that listens there and is known at another address, where somebody passes its requests on.
+    pub(super) fn known_at(listener: TcpListener, at: &str) -> Self {
         let issuer = format!("{at}/realm");
         let signer = Signer::new("P-256");
         let document = json!({

@@ -26,15 +26,26 @@ fn keys_may_be_in_a_file_and_then_nobody_is_asked_for_them() {
     let check = output_of(program().args(["check", "--online", "--config"]).arg(&config), "");
     let said = String::from_utf8([check.stdout, check.stderr].concat()).unwrap();
     assert!(said.contains(&format!("{}: good; keys: 1", provider.issuer)), "{said}");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text + "[admin]\nlisten = \"127.0.0.1:0\"\n").unwrap();
     let gateway = Gateway::start_in(folder);
+    let admin = gateway.next_admin().parse().unwrap();
+    let told = || {
+        let request = get("/status", &[]).replace("gateway.test", "127.0.0.1");
+        Client::connect(admin).send(&request).json()["providers"][0].clone()
+    };
     wait_for(&gateway, &provider);
+    assert_eq!((&told()["keys"], &told()["discovered"]), (&json!(1), &json!(true)));
     assert_eq!(sign_in(&gateway, &provider).0, 303);
     // A key that is not in the file is nobody's, and there is nobody to ask for it.
     provider.rotate(true);
     let (status, text) = sign_in(&gateway, &provider);
     assert!(status == 401 && text.contains("<code>oidc_token</code>"), "{status} {text}");
-    fs::write(gateway.folder().join("keys.json"), provider.keys()).unwrap();
-    wait_until("the new file counts", || sign_in(&gateway, &provider).0 == 303);
+    let mut keys: Value = serde_json::from_str(&provider.keys()).unwrap();
+    keys["keys"].as_array_mut().unwrap().push(Signer::new("P-384").jwk());
+    fs::write(gateway.folder().join("keys.json"), keys.to_string()).unwrap();
+    wait_until("the new file counts", || told()["keys"] == 2);
+    assert_eq!(sign_in(&gateway, &provider).0, 303);
     assert_eq!(provider.asked("GET /keys").len(), 0);
 }
 

@@ -9,8 +9,8 @@ const { PROVIDER_URL } = process.env;
 const browser = await launch();
 
 /** A tab that remembers where it was led. */
-async function tab() {
-  const { context, page } = await open(browser, { locale: "en" }, PROVIDER_URL);
+async function tab(options) {
+  const { context, page } = await open(browser, { locale: "en", ...options }, PROVIDER_URL);
   const led = [];
   context.on("request", (request) => {
     if (request.isNavigationRequest()) {
@@ -116,8 +116,50 @@ async function straight() {
   await context.close();
 }
 
+/** A cookie and how it is kept. */
+function kept({ name, secure, httpOnly, sameSite, path }) {
+  const flags = [secure && "Secure", httpOnly && "HttpOnly", `SameSite=${sameSite}`, `Path=${path}`];
+  return [name, ...flags.filter(Boolean)].join(" ");
+}
+
+/** What is random in a cookie of a sign-in. */
+const withoutRandom = (cookies) => cookies.replace(/oidc-[0-9a-f]{8}=[^;\s]*/g, "oidc-…");
+
+/** Over TLS, by an authority that the browser does not know. */
+async function overTls() {
+  const { context, page, tell } = await tab({ ignoreHTTPSErrors: true });
+  const cookies = async () => (await context.cookies()).map(kept).sort();
+  const [set, sent] = [[], []];
+  context.on("response", (response) => {
+    if (response.url().includes("/keycloak/login")) {
+      set.push(response.headerValue("set-cookie"));
+    }
+    if (response.url().includes("/keycloak/callback")) {
+      sent.push(response.request().headerValue("cookie"));
+    }
+  });
+  const all = async (cookies) => (await Promise.all(cookies)).map(withoutRandom).join(" | ");
+  await page.goto(`${GATEWAY_URL}/`);
+  tell("without a session", await view(page));
+  await page.click(".providers a");
+  tell("button", await ui(page));
+  console.log(`begun: ${await all(set)}`);
+  console.log(`brought back: ${await all(sent)}`);
+  console.log(`cookies: ${(await cookies()).join(" | ")}`);
+  await page.goto(`${GATEWAY_URL}/gateway/`);
+  await page.waitForSelector("#list li");
+  tell("page", await view(page));
+  await page.click("button[name=signout]");
+  await page.waitForSelector("#signin:visible #name:focus");
+  await page.waitForURL(`${GATEWAY_URL}/gateway/`);
+  await page.waitForLoadState();
+  tell("sign out", await view(page));
+  console.log(`cookies: ${(await cookies()).join(" | ") || "none"}`);
+  await context.close();
+}
+
 try {
-  await { button: byButton, straight }[process.argv[2]]();
+  await { button: byButton, straight, secure: overTls }[process.argv[2]]();
   console.log(`unexpected: ${unexpected.join("; ") || "nothing"}`);
 } finally {
   await browser.close();
