@@ -75,6 +75,16 @@ fn the_background_needs_folders() {
 }
 
 #[test]
+fn the_background_needs_somebody_to_be() {
+    for key in ["user", "group"] {
+        let config = format!("[server]\ndaemon = true\npid_file = \"pid\"\n{key} = \"no-such\"\n");
+        refused(&config, &format!("gateway.toml:4: server.{key}: there is no such {key} here"));
+        good(&config.replace("no-such", "root"));
+        good(&config.replace("true", "false"));
+    }
+}
+
+#[test]
 fn what_a_request_may_be_has_a_bound() {
     for (line, most) in [
         ("head_bytes = 1_000_001", 1_000_000),

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::unistd::{Group, User};
 use pingora::server::configuration::ServerConf;
 use serde_json::Value;
 
@@ -135,10 +136,27 @@ fn check_background(table: &Table<'_>, conf: &ServerConf) {
     if let Some(file) = conf.error_log.as_ref().filter(|file| !has_folder(Path::new(file))) {
         table.fault("error_log", &format!("{file}: there is no folder for it: make it"));
     }
+    if is_nobody(conf.user.as_ref(), User::from_name) {
+        table.fault(
+            "user",
+            "there is no such user here: make it (`useradd --system`), or set another",
+        );
+    }
+    if is_nobody(conf.group.as_ref(), Group::from_name) {
+        table.fault(
+            "group",
+            "there is no such group here: make it (`groupadd --system`), or set another",
+        );
+    }
     if let Some(folder) = conf.working_directory.as_ref().filter(|folder| !folder.is_dir()) {
         let what = format!("{}: there is no such folder: make it", folder.display());
         table.fault("working_directory", &what);
     }
+}
+
+/// Whether the system knows nobody of this `name`. What it cannot tell, Pingora will.
+fn is_nobody<T>(name: Option<&String>, look: impl Fn(&str) -> nix::Result<Option<T>>) -> bool {
+    name.is_some_and(|name| matches!(look(name), Ok(None)))
 }
 
 /// `conf` with its paths, which Pingora opens from another folder in the background, relative to `folder`.
