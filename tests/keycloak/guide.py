@@ -49,7 +49,8 @@ def follow(folder, keycloak, influxd, port):
     (gateway / "influx-gateway").symlink_to(program)
     path = [gateway, HOME / "bin", TARGET / "influxd", "/usr/bin", "/bin"]
     environment = {
-        "PATH": ":".join(map(str, path)), "HOME": str(folder), "KC_OPTS": JAVA, "KC_CLI_PASSWORD": ADMIN["password"],
+        "PATH": ":".join(map(str, path)), "HOME": str(folder), "KC_OPTS": f"{JAVA} -Duser.home={folder}",
+        "KC_CLI_PASSWORD": ADMIN["password"],
         "INFLUX_HOST": f"http://127.0.0.1:{influxd.port}", "INFLUX_TOKEN": Influxd.OPERATOR}
     done = subprocess.run(["bash", "-c", script(addresses)], cwd=folder, env=environment, capture_output=True, text=True,
                           timeout=300)
