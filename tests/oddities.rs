@@ -453,7 +453,9 @@ fn an_answer_says_one_thing_of_its_body() {
             let _ = stream.write_all(said.as_bytes());
             false
         });
-        let gateway = Gateway::start(upstream.address);
+        // It closes without a word, so none of its connections is good for another request.
+        let config = "[server]\nupstream_keepalive_pool_size = 0\n";
+        let gateway = Gateway::start_with(upstream.address, config, &users(&["ada"]));
         let written = format!(
             "POST /api/v2/write HTTP/1.1\r\nHost: gateway.test\r\n{TOKEN}\r\nContent-Length: 2\r\n\r\na="
         );
