@@ -249,8 +249,9 @@ fn refusals_are_grpcs_own() {
     let request = post(DO_GET, &[&line, "Content-Type: application/grpc"]);
     assert_eq!(secure.connect().send(&request).status, 404);
     assert!(server.saw_nothing());
-    let audit = secure.gateway.log();
-    assert!(audit.contains("\"reason\":\"token_unknown\""), "{audit}");
+    wait_until("the audit trail says why", || {
+        secure.gateway.has_logged("\"reason\":\"token_unknown\"")
+    });
 }
 
 #[test]
