@@ -17,6 +17,11 @@ pub fn port(authority: &Authority, is_tls: bool) -> Option<u16> {
     digits.parse().ok().filter(|port| *port != 0)
 }
 
+/// `host` as an address is parsed and a name looked up: without the brackets that IPv6 has in a URL.
+pub fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::duration;
 use crate::api::framing::is_host;
 use crate::api::hosts::HostName;
+use crate::server_address;
 use crate::toml_reader::{Named, Table};
 
 /// `[listen]`: addresses, and which proxies, hosts and origins are trusted.
@@ -61,7 +62,7 @@ impl Listen {
     /// Whether `host` is this machine, as far as its name says so, and one of the addresses takes what comes to
     /// `port` there.
     pub(super) fn takes(&self, host: &str, port: u16) -> bool {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = server_address::bare(host);
         let is_named = host.eq_ignore_ascii_case("localhost");
         let ip = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
         let is_here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();

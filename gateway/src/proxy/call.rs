@@ -8,7 +8,7 @@ use pingora::{Error, ErrorType, OrErr};
 
 use super::calls::Room;
 use super::context::Context;
-use super::exchange::{of_this_hop, still_may};
+use super::exchange::{for_upstream, still_may};
 use super::passing::unless_gone;
 use super::upstream::Watched;
 use super::{Downstream, Proxy, grpc};
@@ -92,12 +92,7 @@ fn prepare(
     room: &Room,
     context: &mut Context,
 ) -> pingora::Result<RequestHeader> {
-    let mut request = downstream.req_header().clone();
-    request.set_version(Version::HTTP_2);
-    for name in of_this_hop(&request.headers) {
-        request.remove_header(&name);
-    }
-    proxy.rewrite_request(&mut request, context);
+    let mut request = for_upstream(proxy, downstream, Version::HTTP_2, context);
     grpc::prepare(&mut request, &context.policy.identity)?;
     // HTTP/2 has it in the target.
     let host = request.remove_header(&HOST);

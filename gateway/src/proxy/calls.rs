@@ -9,8 +9,7 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::protocols::http::v2::client::Http2Session;
 
 use super::grpc;
-use super::upstream::{Target, Upstream, count_connection, is_overtaken};
-use crate::metrics::METRICS;
+use super::upstream::{Target, Upstream, count_connection, once_more};
 
 /// Connects for calls.
 pub struct Calls {
@@ -49,14 +48,8 @@ impl Calls {
                 Ok((None, _)) => return grpc::no_http_2(),
                 Err(error) => error,
             };
-            let peer = self.peer(&target);
             attempts += 1;
-            let may_try = self.upstream.may_try_again(peer, &error, attempts);
-            // That another address is the one to begin with is no attempt.
-            if !may_try || (attempts >= self.attempts && !is_overtaken(&error)) {
-                return Err(error.more_context(format!("to {}", peer._address)));
-            }
-            METRICS.upstream_retries.count();
+            once_more(&self.upstream, self.peer(&target), error, attempts, self.attempts)?;
         }
     }
 

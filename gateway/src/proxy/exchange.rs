@@ -94,18 +94,29 @@ fn prepare(
     downstream: &Downstream,
     context: &mut Context,
 ) -> pingora::Result<RequestHeader> {
-    let mut request = downstream.req_header().clone();
-    request.set_version(Version::HTTP_11);
-    for name in of_this_hop(&request.headers) {
-        request.remove_header(&name);
-    }
-    proxy.rewrite_request(&mut request, context);
+    let mut request = for_upstream(proxy, downstream, Version::HTTP_11, context);
     if context.websocket.is_some() {
         websocket::ask(&mut request)?;
     } else if let Some(length) = length(&request.method, context) {
         request.insert_header(CONTENT_LENGTH, length)?;
     }
     Ok(request)
+}
+
+/// The head of a request as the upstream gets it by `version`, but for what that version has of its own.
+pub fn for_upstream(
+    proxy: &Proxy,
+    downstream: &Downstream,
+    version: Version,
+    context: &mut Context,
+) -> RequestHeader {
+    let mut request = downstream.req_header().clone();
+    request.set_version(version);
+    for name in of_this_hop(&request.headers) {
+        request.remove_header(&name);
+    }
+    proxy.rewrite_request(&mut request, context);
+    request
 }
 
 /// How long the body is, if that is to be said (RFC 9110 section 8.6).
@@ -116,7 +127,7 @@ fn length(method: &Method, context: &Context) -> Option<usize> {
 }
 
 /// The headers that say nothing of the next hop: those, and what `Connection` names.
-pub fn of_this_hop(headers: &HeaderMap) -> Vec<HeaderName> {
+fn of_this_hop(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut all = nominated(headers);
     all.extend(headers.keys().filter(|name| OF_ONE_HOP.contains(name)).cloned());
     all

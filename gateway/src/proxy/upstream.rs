@@ -30,7 +30,8 @@ use crate::limits::Limits;
 use crate::server_address;
 use failure::{NO_ADDRESS, failed_to_connect};
 pub use failure::{
-    TOO_LARGE, count_connection, counted, is_not_sent, is_overtaken, rejection, retried_by_itself,
+    TOO_LARGE, count_connection, counted, is_not_sent, is_overtaken, once_more, rejection,
+    retried_by_itself,
 };
 use lookup::LookUps;
 use order::Order;
@@ -73,7 +74,7 @@ impl Upstream {
         limits: &Limits,
         sources: Vec<Ipv4Addr>,
     ) -> Arc<Self> {
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = server_address::bare(authority.host()).to_owned();
         // The configuration has one, and to port 0 nobody connects.
         let port = server_address::port(authority, tls.is_some()).unwrap_or_default();
         let literal = host.parse::<IpAddr>().ok();

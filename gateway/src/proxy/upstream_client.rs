@@ -17,9 +17,8 @@ use pingora::{Error, ErrorType};
 
 use super::calls::Calls;
 use super::upstream::idle::Idle;
-use super::upstream::{Target, Upstream, count_connection, is_overtaken};
+use super::upstream::{Target, Upstream, count_connection, once_more};
 use crate::directory::influxdb::{Unreachable, UpstreamClient};
-use crate::metrics::METRICS;
 use crate::net::own_request::{self, AGENT};
 
 /// The longest answer that is read: enough for the longest name with each byte escaped.
@@ -132,12 +131,7 @@ impl OwnRequests {
                 Err(error) => error,
             };
             attempts += 1;
-            let may_try = self.upstream.may_try_again(&target.peer, &error, attempts);
-            // That another address is the one to begin with is no attempt.
-            if !may_try || (attempts >= most && !is_overtaken(&error)) {
-                return Err(error.more_context(format!("to {}", target.peer._address)));
-            }
-            METRICS.upstream_retries.count();
+            once_more(&self.upstream, &target.peer, error, attempts, most)?;
         }
     }
 

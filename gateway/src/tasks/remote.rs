@@ -92,8 +92,7 @@ impl Remote {
     /// The one at `uri`, which has so long for each request. Its certificate, if it has one, is verified: by those in
     /// `ca_file`, or by the system's.
     pub fn new(uri: Uri, timeout: Duration, ca_file: Option<PathBuf>) -> Self {
-        let host = uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = server_address::bare(uri.host().unwrap_or_default()).to_owned();
         let tls = uri.scheme_str() == Some("https");
         // Whoever has read the URL has refused one without.
         let port = uri.authority().and_then(|it| server_address::port(it, tls)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::HOST;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
@@ -70,7 +70,8 @@ impl Question {
             let listen = config.listen.http.first().map(ToString::to_string);
             fields.insert(0, ("host".to_owned(), listen.unwrap_or_else(|| "localhost".to_owned())));
         }
-        let says_what = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        let says_what =
+            |(name, _): &(String, String)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str());
         let is_of_flight = self.method == "POST" && self.path.starts_with(FLIGHT);
         if config.upstream.grpc && is_of_flight && !fields.iter().any(says_what) {
             // Whoever asks for that means a call.

@@ -3,6 +3,7 @@
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::Upstream;
 use super::peer_identity::NOT_ITS_OWN;
 use super::race::{LATE, OVERTAKEN};
 use crate::api::rejection::{Rejection, Step};
@@ -42,6 +43,24 @@ pub fn is_not_sent(error: &Error) -> bool {
 /// Whether `error` only says that another address is the one to begin with.
 pub fn is_overtaken(error: &Error) -> bool {
     *error.etype() == OVERTAKEN
+}
+
+/// Whether to connect once more, after so many `attempts` of `most`, the last of which has ended with `error` at `peer`; if
+/// not, the error says where.
+pub fn once_more(
+    upstream: &Upstream,
+    peer: &HttpPeer,
+    error: Box<Error>,
+    attempts: usize,
+    most: usize,
+) -> pingora::Result<()> {
+    let may_try = upstream.may_try_again(peer, &error, attempts);
+    // That another address is the one to begin with is no attempt.
+    if !may_try || (attempts >= most && !is_overtaken(&error)) {
+        return Err(error.more_context(format!("to {}", peer._address)));
+    }
+    METRICS.upstream_retries.count();
+    Ok(())
 }
 
 /// `error`, counted if the request is tried again.
