@@ -98,10 +98,8 @@ async function failures() {
   }
 }
 
-async function straight() {
-  const { context, page, tell } = await tab();
-  await page.goto(`${GATEWAY_URL}/`);
-  tell("straight", await ui(page));
+// At the gateway's page, and at the provider.
+async function signOut(page, tell) {
   await page.goto(`${GATEWAY_URL}/gateway/`);
   await page.waitForSelector("#list li");
   tell("page", await view(page));
@@ -111,6 +109,13 @@ async function straight() {
   await page.waitForURL(`${GATEWAY_URL}/gateway/`);
   await page.waitForLoadState();
   tell("sign out", await view(page));
+}
+
+async function straight() {
+  const { context, page, tell } = await tab();
+  await page.goto(`${GATEWAY_URL}/`);
+  tell("straight", await ui(page));
+  await signOut(page, tell);
   await page.reload();
   tell("again", await view(page));
   await context.close();
@@ -146,14 +151,7 @@ async function overTls() {
   console.log(`begun: ${await all(set)}`);
   console.log(`brought back: ${await all(sent)}`);
   console.log(`cookies: ${(await cookies()).join(" | ")}`);
-  await page.goto(`${GATEWAY_URL}/gateway/`);
-  await page.waitForSelector("#list li");
-  tell("page", await view(page));
-  await page.click("button[name=signout]");
-  await page.waitForSelector("#signin:visible #name:focus");
-  await page.waitForURL(`${GATEWAY_URL}/gateway/`);
-  await page.waitForLoadState();
-  tell("sign out", await view(page));
+  await signOut(page, tell);
   console.log(`cookies: ${(await cookies()).join(" | ") || "none"}`);
   await context.close();
 }
