@@ -70,6 +70,11 @@ fn the_shipped_configuration_is_good() {
     let [restart, good] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("{stdout}") };
     assert!(restart.starts_with("a change of these needs a restart: admin.listen, "), "{restart}");
     assert!(restart.contains(", session.idle, ") && !restart.contains("listen.hosts"), "{restart}");
+    assert!(
+        restart.contains(", [[oidc]], ") && restart.contains(", oidc.client_id, "),
+        "{restart}"
+    );
+    assert!(!restart.contains("oidc.refresh") && !restart.contains(", oidc, "), "{restart}");
     assert!(good.contains(": good; users: "), "{good}");
 }
 

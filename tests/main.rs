@@ -59,6 +59,8 @@ mod exchanges;
 mod explain;
 /// Pages for who has a session, and their server.
 mod explorer;
+/// Faults of a configuration: all of them at once, whatever they are about.
+mod faults;
 /// The files that are read again while the gateway serves: half-written, unreadable, locked.
 mod files;
 /// Arrow's Flight server, and what stands for InfluxDB 3.

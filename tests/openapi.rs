@@ -25,7 +25,7 @@ const ROUTES: [&str; 12] = [
 ];
 
 /// What the one of the listener for operators describes.
-const ADMIN_ROUTES: [&str; 10] = [
+const ADMIN_ROUTES: [&str; 11] = [
     "DELETE /bans/{id}",
     "DELETE /sessions",
     "DELETE /sessions/{fingerprint}",
@@ -36,6 +36,7 @@ const ADMIN_ROUTES: [&str; 10] = [
     "GET /metrics",
     "GET /sessions",
     "GET /status",
+    "POST /reload",
 ];
 
 #[test]
@@ -43,6 +44,36 @@ fn the_documents_list_exactly_the_routes() {
     assert_eq!(listed("gateway/openapi.yaml"), BTreeSet::from(ROUTES.map(str::to_owned)));
     let admin = BTreeSet::from(ADMIN_ROUTES.map(str::to_owned));
     assert_eq!(listed("gateway/openapi-admin.yaml"), admin);
+}
+
+/// The table of the program has a path behind each route, as its comment.
+#[test]
+fn every_route_of_the_listener_for_operators_stands_in_its_document() {
+    let text = fs::read_to_string(repository().join("gateway/src/admin/route.rs")).unwrap();
+    let (_, kinds) = text.split_once("enum Route<'a> {\n").unwrap();
+    let (kinds, _) = kinds.split_once("\n}\n").unwrap();
+    let paths =
+        kinds.lines().filter_map(|line| line.trim().strip_prefix("/// `")?.strip_suffix("`."));
+    let of_program: BTreeSet<_> = paths.collect();
+    let routes = kinds.lines().filter(|line| !line.trim().starts_with("///")).count();
+    assert_eq!(of_program.len(), routes, "one path each: {of_program:?}");
+    let document = listed("gateway/openapi-admin.yaml");
+    let of_document = document.iter().map(|route| route.split_once(' ').unwrap().1);
+    assert_eq!(of_program, of_document.collect());
+    // And the paths are those that it knows: any method but the right ones is told which those are.
+    let config = "[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let gateway = Gateway::start_with(closed_port(), config, &users(&["ada"]));
+    let address = gateway.next_admin().parse().unwrap();
+    for path in of_program {
+        let part = path.replace(['{', '}'], "");
+        let request = format!("PATCH {part} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        let answer = Client::connect(address).send(&request);
+        assert_eq!(answer.status, 405, "{path}");
+        let allowed: BTreeSet<_> = answer.header("allow").unwrap().split(", ").collect();
+        let described = document.iter().filter_map(|route| route.split_once(' '));
+        let described = described.filter(|(_, other)| *other == path).map(|(method, _)| method);
+        assert_eq!(allowed, described.collect(), "{path}");
+    }
 }
 
 fn listed(document: &str) -> BTreeSet<String> {

@@ -79,7 +79,7 @@ fn f_31_the_demo_goes_on_too() {
 fn tool(folder: &Path, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Output {
     let mut command: Command = program();
     command.args(arguments);
-    if arguments.first().is_some_and(|first| ["check", "user", "run"].contains(first)) {
+    if arguments.first().is_some_and(|first| ["check", "user", "token", "run"].contains(first)) {
         command.arg("--config").arg(folder.join("gateway.toml"));
     }
     command.stdin(File::open(folder.join("password")).unwrap());
@@ -157,6 +157,27 @@ fn f_31_an_answer_that_is_lost_is_74_and_a_confirmation_is_not() {
     }
     let left = std::fs::read_to_string(folder.path().join("users.toml")).unwrap();
     assert!(left.contains("ada") && !left.contains("bob"), "what was not said was done");
+}
+
+/// A token is shown once. One that nobody has seen must not let anybody in.
+#[test]
+fn a_token_that_cannot_be_shown_is_not_kept() {
+    let folder = folder(&users(&["ada"]));
+    let file = folder.path().join("users.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    for nowhere in NOWHERE {
+        let output = tool(folder.path(), &["token", "add", "ada"], nowhere(), Stdio::piped());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{said}");
+        assert!(said.contains("influx-gateway: standard output: "), "{said}");
+        assert!(said.contains("the token was removed again"), "{said}");
+        assert!(!said.contains("has a new token"), "{said}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    }
+    let output = tool(folder.path(), &["token", "add", "ada"], Stdio::piped(), Stdio::piped());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stdout.starts_with(b"igw_"), "{output:?}");
+    assert!(std::fs::read_to_string(&file).unwrap().contains("sha256"));
 }
 
 #[test]

@@ -60,3 +60,49 @@ fn the_unit_is_good_and_allows_little() {
     let (code, told) = analyze(&["security", "--offline=yes", "--threshold=18"]);
     assert_eq!(code, Some(0), "{told}");
 }
+
+/// Where the pages and the files beside them have the gateway write, the unit lets it write, and has made a folder.
+#[test]
+fn the_unit_makes_the_folders_that_the_pages_name() {
+    let unit = fs::read_to_string(repository().join(UNIT)).unwrap();
+    let made: Vec<_> = [("Runtime", "/run"), ("State", "/var/lib"), ("Logs", "/var/log")]
+        .into_iter()
+        .filter_map(|(kind, place)| {
+            let key = format!("{kind}Directory=");
+            let name = unit.lines().find_map(|line| line.strip_prefix(&key))?;
+            Some(format!("{place}/{name}"))
+        })
+        .collect();
+    let mut named = std::collections::BTreeMap::new();
+    for folder in
+        ["docs", "docs/examples", "conf", "conf/fail2ban/jail.d", "conf/fail2ban/filter.d"]
+    {
+        for entry in fs::read_dir(repository().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let is_of_path = |char: char| char.is_ascii_alphanumeric() || "/-_.".contains(char);
+            for word in text.split(|char| !is_of_path(char)) {
+                let is_written =
+                    ["/run/", "/var/lib/", "/var/log/"].iter().any(|it| word.starts_with(it));
+                if is_written && word.contains("/influx-gateway") {
+                    named.insert(word.trim_end_matches(['.', '/']).to_owned(), path.clone());
+                }
+            }
+        }
+    }
+    assert!(named.contains_key("/var/log/influx-gateway/audit.jsonl"), "{named:?}");
+    for (word, page) in named {
+        let is_made = made.iter().any(|it| word == *it || word.starts_with(&format!("{it}/")));
+        assert!(is_made, "{}: {word}; the unit makes {made:?}", page.display());
+        // `check` says nothing of a folder that is made at the start.
+        let trail = format!("[audit]\nfile = \"{word}/audit.jsonl\"\n");
+        if made.contains(&word) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("gateway.toml");
+            fs::write(folder.path().join("users.toml"), users(&["ada"])).unwrap();
+            fs::write(&path, trail).unwrap();
+            let output = output_of(program().args(["check", "--config"]).arg(&path), "");
+            assert_eq!(output.status.code(), Some(0), "{word}: {output:?}");
+        }
+    }
+}

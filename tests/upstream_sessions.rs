@@ -350,7 +350,7 @@ fn f_05_an_answer_that_is_none_costs_one_question_and_not_the_next() {
 #[test]
 fn f_50_a_403_is_looked_into_and_a_change_counts_for_all_sessions_of_the_user() {
     let influxdb = Influxdb::start();
-    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"4m\"", "");
     let (one, other, bob) =
         (gateway.sign_in("ada"), gateway.sign_in("ada"), gateway.sign_in("bob"));
     let set_active = |is_active| {
@@ -376,7 +376,7 @@ fn f_50_a_403_is_looked_into_and_a_change_counts_for_all_sessions_of_the_user() 
 #[test]
 fn f_50_whoever_is_refused_does_not_make_the_gateway_ask_without_end() {
     let influxdb = Influxdb::start();
-    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"4m\"", "");
     let session = gateway.sign_in("gone");
     let asked = influxdb.state().asked_inactive;
     for _ in 0..200 {
@@ -461,7 +461,7 @@ fn f_09_a_right_old_password_ends_the_other_sessions_and_clears_the_failures() {
 #[test]
 fn f_09_what_is_done_to_another_through_the_gateway_counts_for_their_sessions() {
     let influxdb = Influxdb::start();
-    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"4m\"", "");
     let root = gateway.sign_in("ada");
     let by_session = cookie(&root);
     let by_token = "Authorization: Token all".to_owned();
@@ -505,7 +505,7 @@ fn f_09_an_inactive_user_of_any_name_signs_in_and_is_refused() {
             Person { name: name.to_owned(), password: PASSWORD.to_owned(), is_active: false };
         influxdb.state().users.insert(id, person);
     }
-    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"1h\"", "");
+    let gateway = start(&influxdb, "refresh = \"1h\"\nrenew = \"4m\"", "");
     for (round, name) in names.iter().enumerate() {
         let session = gateway.sign_in(name);
         let signed_in = || get("/api/v2/buckets", &[&cookie(&session)]);

@@ -24,10 +24,10 @@ mod users_here;
 pub mod warnings;
 
 use files::Known;
-pub use files::{Loaded, Tls, load, load_config, load_for_reload};
+pub use files::{Loaded, Tls, load, load_config, load_for_reload, load_to_serve};
 pub use jwt::ask_providers;
 pub use listeners::{BindError, bind};
-pub use output::{missing_folders, open_audit, open_log};
+pub use output::{open_audit, open_log};
 pub use users_file::{UsersFile, UsersReader};
 
 use std::path::Path;
@@ -66,7 +66,6 @@ use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
 use crate::tasks::upgrade::{Handover, Takeover};
 use listeners::Listeners;
-use oidc::AtStart;
 use policy::Doors;
 use reload::InForce;
 use tasks::Tasks;
@@ -204,7 +203,6 @@ fn build(
         gateway: Arc::clone(&gateway),
         shared,
         doors: ArcSwap::from_pointee(doors),
-        providers: AtStart::of(&config),
         connections: connections.clone(),
         concurrency: Arc::clone(&concurrency),
         is_ui_apart: config.ui.is_some(),

@@ -15,6 +15,7 @@ mod listen;
 mod log;
 mod metrics;
 mod oidc;
+mod own;
 mod page;
 mod providers;
 mod server;
@@ -41,13 +42,14 @@ use crate::toml_reader::{Diagnostic, Document, Environment, Named, Written};
 use crate::user::secret::ApiToken;
 pub use admin::{Admin, AdminAddress, token as admin_token};
 use duration::duration;
-pub use files::NamedFiles;
+pub use files::{NamedFiles, Relying};
 pub use identity::Identity;
 pub use jwt::{JwtProvider, KeySource};
 pub use listen::Listen;
 pub use log::Log;
 pub use metrics::Metrics;
 pub use oidc::{OidcProvider, OidcTimes};
+use own::Own;
 pub use page::buttons;
 pub use providers::Providers;
 pub use server::{PID_FILE, Stop, UPGRADE_SOCKET};
@@ -69,8 +71,6 @@ pub struct Config {
     pub capacity: Capacity,
     /// Where sessions are kept.
     pub store: Store,
-    /// Certificates that may have signed the store's; none: those of the system.
-    pub store_ca_file: Option<Named>,
     /// The session cookie.
     pub cookie: CookieRules,
     /// Who may sign in.
@@ -87,8 +87,6 @@ pub struct Config {
     pub metrics: Metrics,
     /// The gateway's own page, if there is to be one; its logo is read with the other files.
     pub page: Option<Page>,
-    /// The picture at its head.
-    pub logo: Option<Named>,
     /// Where requests are traced, if they are.
     pub tracing: Option<Tracing>,
     /// The headers that tell the upstream who asks.
@@ -105,6 +103,8 @@ pub struct Config {
     pub stop: Stop,
     /// Pingora's own configuration.
     pub server: ServerConf,
+    /// The files that are named in it.
+    pub files: NamedFiles,
     /// What was written, to see what has changed.
     pub written: Written,
     /// All of it, for people to read: without secrets.
@@ -149,14 +149,6 @@ pub struct Refused {
 }
 
 impl Config {
-    /// The files that are named in it.
-    pub fn files(&self) -> NamedFiles {
-        let (providers, store_ca) = (&self.providers, self.store_ca_file.as_ref());
-        let logo = self.logo.as_ref();
-        NamedFiles::of(&self.listen, &self.upstream, &self.users, providers, store_ca, logo)
-            .and_of(self.ui.as_ref())
-    }
-
     /// Reads `text`, or returns all its faults. They call the file `name`.
     ///
     /// Files named in it are looked for relative to `folder`.
@@ -169,7 +161,9 @@ impl Config {
         let document = Document::parse(name, text, environment);
         let mut root = document.root();
         let listen = listen::read(root.table("listen"), folder);
-        let upstream = upstream::read(root.table("upstream"), folder, &listen);
+        let admin = admin::read(root.table("admin"), folder, &listen);
+        let own = Own::of(&listen, admin.as_ref());
+        let upstream = upstream::read(root.table("upstream"), folder, (&listen, &own));
         let cookie = cookie::read(root.table("cookie"), &listen);
         let identity = identity::read(root.table("identity"));
         let providers = providers::read(&mut root, folder, upstream.kind);
@@ -180,13 +174,12 @@ impl Config {
         let signin = signin::read(root.table("signin"));
         let log = log::read(root.table("log"), folder);
         let audit = audit::read(root.table("audit"), folder);
-        let admin = admin::read(root.table("admin"), folder, &listen);
         let metrics = metrics::read(root.table("metrics"));
         let (page, logo) = page::read(root.table("page"), folder, &users, &providers);
-        let tracing = tracing::read(root.table("tracing"));
+        let tracing = tracing::read(root.table("tracing"), &own);
         let mut forwarding =
             forward::read(root.table("forward"), &upstream, page.as_ref(), &cookie);
-        let ui = ui::read(root.table("ui"), folder, forwarding.ui.is_by_session());
+        let ui = ui::read(root.table("ui"), folder, forwarding.ui.is_by_session(), &own);
         forwarding.ui = forwarding.ui.of_elsewhere(ui.is_some());
         let page = page.map(|page| Page { ui: forwarding.ui.is_open(), ..page });
         let limits = limits::read(root.table("limits"));
@@ -195,11 +188,13 @@ impl Config {
 
         let written = document.written();
         let mut effective = effective::of(&document);
+        let store_and_ca = (&store, store_ca_file.as_ref());
+        let files =
+            NamedFiles::of(&listen, &upstream, (&users, &identity), &providers, logo.as_ref())
+                .and_of_servers(ui.as_ref(), store_and_ca, tracing.as_ref())
+                .and_made(&log, audit.as_ref(), admin.as_ref());
         let faults = document.into_faults();
         if !faults.is_empty() {
-            let (store_ca, logo) = (store_ca_file.as_ref(), logo.as_ref());
-            let files = NamedFiles::of(&listen, &upstream, &users, &providers, store_ca, logo)
-                .and_of(ui.as_ref());
             return Err(Refused { faults, files: Box::new(files) });
         }
         let follows = (page.is_some(), listen.speaks_h2c(upstream.grpc));
@@ -210,7 +205,6 @@ impl Config {
             lifetime,
             capacity,
             store,
-            store_ca_file,
             cookie,
             users,
             admin,
@@ -219,7 +213,6 @@ impl Config {
             audit,
             metrics,
             page,
-            logo,
             tracing,
             identity,
             providers,
@@ -228,6 +221,7 @@ impl Config {
             limits,
             stop,
             server,
+            files,
             written,
             effective,
         })

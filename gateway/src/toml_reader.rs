@@ -17,7 +17,7 @@ use toml::de::DeTable;
 
 pub use location::{Location, Named};
 pub use table::{Table, found};
-pub use written::Written;
+pub use written::{Written, array_of};
 
 /// A fault in a file, reported to the operator.
 ///

@@ -54,7 +54,9 @@ fn a_provider_that_needs_a_restart_has_no_button_before_it() {
     let gateway = start(&upstream, &(table("keycloak", &provider, "") + GROUP), &[&provider]);
     let text = fs::read_to_string(gateway.folder().join("gateway.toml")).unwrap();
     write(&gateway, "gateway.toml", &(text + &table("other", &other, "")));
-    wait_until("it is read again", || gateway.has_logged("but for what needs a restart: oidc"));
+    wait_until("it is read again", || {
+        gateway.has_logged("but for what needs a restart: [[oidc]]\n")
+    });
     let page = Browser::new(&gateway).get("/gateway/").text();
     assert!(
         page.contains("/gateway/oidc/keycloak/login") && !page.contains("oidc/other"),
@@ -92,9 +94,13 @@ fn how_often_a_provider_is_asked_and_what_it_is_called_needs_no_restart() {
     let line = cookie(&format!("influxdb-oss-session={}", browser.session()));
     let is_over = || gateway.connect().send(&get("/api/v2/me", &[&line])).status == 401;
     wait_until("its life is over", is_over);
-    // What it is known by is another matter.
-    write(&gateway, "gateway.toml", &changed.replace("client_id = \"", "client_id = \"x-"));
-    wait_until("it is told", || gateway.has_logged("but for what needs a restart: oidc"));
+    // What it is known by is another matter, and hides none of the others.
+    let known_otherwise = changed.replace("client_id = \"", "client_id = \"x-");
+    write(&gateway, "gateway.toml", &known_otherwise.replace("Another Name", "A Third Name"));
+    wait_until("it is told", || {
+        gateway.has_logged("but for what needs a restart: oidc.client_id\n")
+    });
+    assert!(other.get("/gateway/").text().contains("A Third Name"));
     let location = other.get(LOGIN).header("location").unwrap().to_owned();
     assert_eq!(parameter(&location, "client_id"), CLIENT);
 }

@@ -151,7 +151,7 @@ fn when_the_gateway_that_renews_is_killed_another_does() {
 #[test]
 fn a_gateway_that_stops_leaves_nobody_waiting_for_what_it_had_begun() {
     // So long that the lease is as long as it gets: eight seconds.
-    let stage = Stage::new("renew = \"1h\"", "");
+    let stage = Stage::new("renew = \"4m\"", "");
     let ([a, b], session) = stage.with_a_renewal_under_way();
     a.signal("TERM");
     let (code, log) = a.wait();
@@ -179,7 +179,7 @@ fn sessions_are_renewed_and_signed_out_of_when_every_gateway_was_killed() {
 
 #[test]
 fn however_a_session_ends_one_gateway_signs_out_of_influxdb() {
-    let stage = Stage::new("renew = \"1h\"", "max_sessions = 3\nmax_sessions_per_user = 2");
+    let stage = Stage::new("renew = \"4m\"", "max_sessions = 3\nmax_sessions_per_user = 2");
     let gateways = stage.gateways();
     let [a, b] = &gateways;
     let (first, second) = (a.sign_in("ada"), b.sign_in("ada"));
@@ -210,7 +210,7 @@ fn however_a_session_ends_one_gateway_signs_out_of_influxdb() {
 
 #[test]
 fn one_gateway_signs_out_of_what_has_idled_out_and_says_whose_it_was() {
-    let stage = Stage::new("renew = \"1h\"", "idle = \"1s\"");
+    let stage = Stage::new("renew = \"4m\"", "idle = \"1s\"");
     let gateways = stage.gateways();
     for gateway in gateways.iter().chain(&gateways) {
         gateway.sign_in("ada");
@@ -241,7 +241,7 @@ fn what_influxdb_says_of_a_user_at_a_renewal_counts_at_all_gateways() {
 #[test]
 fn a_copy_of_redis_has_neither_influxdbs_cookie_nor_the_key() {
     for session in ["", &by_key()] {
-        let stage = Stage::new("renew = \"1h\"", session);
+        let stage = Stage::new("renew = \"4m\"", session);
         check_copy(&stage);
     }
 }

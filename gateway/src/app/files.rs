@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::output::missing_folders;
 use super::outside::{environment, folder_of, read_file};
 use super::users_file::UsersFile;
 use crate::api::page::Logo;
-use crate::config::{Config, NamedFiles, Refused, Store, Tracing};
+use crate::config::{Config, NamedFiles, Refused, Relying, Store};
 use crate::file_identity::Files;
 use crate::metrics::Expiry;
 use crate::net::tls::{self, Certificate, Pair, pem};
@@ -41,7 +42,12 @@ pub type Known = Option<(UpstreamFiles, UpstreamTls)>;
 ///
 /// A file without users is most likely not what was meant, and a fault.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
-    load_all(path, &Files::default(), &Files::default(), 1)
+    load_all(path, &Files::default(), &Files::default(), Occasion::Look)
+}
+
+/// The same for a gateway that is to serve: there are folders for what it makes.
+pub fn load_to_serve(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    load_all(path, &Files::default(), &Files::default(), Occasion::Start)
 }
 
 /// The same of a gateway that serves, which is to read them again: there may be no users.
@@ -51,18 +57,29 @@ pub fn load_for_reload(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
 
 /// The same by that gateway: the configuration by `files`.
 pub(super) fn load_again(path: &Path, files: &Files) -> Result<Loaded, Vec<Diagnostic>> {
-    load_all(path, files, &Files::anew(), 0)
+    load_all(path, files, &Files::anew(), Occasion::Reload)
+}
+
+/// What all is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// To know it, without a gateway.
+    Look,
+    /// A gateway is to serve.
+    Start,
+    /// It serves, and reads again. What it makes is there.
+    Reload,
 }
 
 fn load_all(
     path: &Path,
     own: &Files,
     others: &Files,
-    least_users: usize,
+    occasion: Occasion,
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let (config, named, mut faults) = match read_config(path, own, others) {
         Ok(config) => {
-            let named = config.files();
+            let named = config.files.clone();
             (Some(config), named, Vec::new())
         }
         Err(Refused { faults, files }) => (None, *files, faults),
@@ -74,7 +91,10 @@ fn load_all(
         faults.extend(more);
         None
     });
-    faults.extend(config.iter().flat_map(|config| missing_authorities(config, path)));
+    faults.extend(missing_authorities(&named.relying, path));
+    if occasion == Occasion::Start {
+        faults.extend(missing_folders(&named.made));
+    }
     let of_providers = named.providers_ca.iter().map(|file| load_authorities(file, others));
     faults.extend(of_providers.filter_map(Result::err));
     let authorities = named.store_ca.as_ref().map(|file| load_authorities(file, others));
@@ -87,8 +107,10 @@ fn load_all(
         faults.push(fault);
         None
     });
-    let prefix = config.as_ref().and_then(|config| config.identity.token_prefix.clone());
-    let users = named.users.map(|file| UsersFile::load(file, prefix, others, least_users));
+    let least_users = usize::from(occasion != Occasion::Reload);
+    let users = named
+        .users
+        .map(|file| UsersFile::load(file, named.token_prefix.clone(), others, least_users));
     let users = users.transpose().unwrap_or_else(|more| {
         faults.extend(more);
         None
@@ -165,45 +187,20 @@ fn load_tls(
 }
 
 /// The faults of a configuration that relies on the system's authorities where there are none.
-fn missing_authorities(config: &Config, path: &Path) -> Vec<Diagnostic> {
-    let relying = [
-        (
-            config.upstream.tls && config.upstream.ca_file.is_none(),
-            ("upstream.ca_file", "not set, so the certificate of the https:// upstream", "set it"),
-        ),
-        (
-            config.ui.as_ref().is_some_and(|ui| ui.tls && ui.ca_file.is_none()),
-            ("ui.ca_file", "not set, so the certificate of the https:// server of pages", "set it"),
-        ),
-        (
-            config.store.is_secure() && config.store_ca_file.is_none(),
-            ("session.store_ca_file", "not set, so the certificate of the session store", "set it"),
-        ),
-        (
-            config.providers.needs_system_authorities(),
-            ("jwt.ca_file", "not set, so the certificate of the identity provider", "set it"),
-        ),
-        (
-            config.providers.needs_system_authorities_to_sign_in(),
-            ("oidc.ca_file", "not set, so the certificate of the identity provider", "set it"),
-        ),
-        (
-            config.tracing.as_ref().is_some_and(Tracing::is_secure),
-            ("tracing.endpoint", "the certificate of an https:// collector", "use http://"),
-        ),
-    ];
-    if !relying.iter().any(|(relies, _)| *relies) {
+fn missing_authorities(relying: &[Relying], path: &Path) -> Vec<Diagnostic> {
+    if relying.is_empty() {
         return Vec::new();
     }
     let Err(found) = look_for_system_authorities() else { return Vec::new() };
-    let fault = |(key, whose, remedy): (&str, _, _)| {
+    let fault = |Relying { key, whose, remedy }: &Relying| {
         let what = format!(
             "{whose} is checked against the system's authorities, which cannot be read: {found}; \
              {remedy}, or install ca-certificates"
         );
-        Diagnostic { key: key.to_owned(), ..Diagnostic::of_file(&path.display().to_string(), what) }
+        let key = (*key).to_owned();
+        Diagnostic { key, ..Diagnostic::of_file(&path.display().to_string(), what) }
     };
-    relying.into_iter().filter(|(relies, _)| *relies).map(|(_, told)| fault(told)).collect()
+    relying.iter().map(fault).collect()
 }
 
 /// Reads the certificates that may have signed the session store's or a provider's, in PEM.

@@ -83,8 +83,8 @@ pub(super) fn bind_all(
     let bind = |address| bind_beside(address, listen.is_ipv6_only(address), takeover);
     let plain = listen.http.iter().map(|&address| bind(address));
     let mut listeners = plain.collect::<Result<Vec<_>, _>>()?;
-    for (https, certificate) in listen.https.iter().zip(tls.certificates) {
-        let listener = bind(https.address)?;
+    for (&address, certificate) in listen.https.iter().zip(tls.certificates) {
+        let listener = bind(address)?;
         listeners.push(Listener { certificate: Some(certificate), ..listener });
     }
     Ok(listeners)

@@ -94,29 +94,11 @@ fn settings(configured: &OidcProvider) -> Settings {
     Settings { name, scopes, refresh, grace, lifetime, sign_out: configured.sign_out }
 }
 
-/// The providers, as they were configured at the start.
-pub(super) struct AtStart(Vec<OidcProvider>);
-
-impl AtStart {
-    /// Those of `config`.
-    pub(super) fn of(config: &Config) -> Self {
-        Self(config.providers.oidc.clone())
-    }
-
-    /// Whether a change to those of `config` needs no restart.
-    pub(super) fn may_become(&self, config: &Config) -> bool {
-        let now = &config.providers.oidc;
-        let mut pairs = self.0.iter().zip(now);
-        self.0.len() == now.len()
-            && pairs.all(|(one, other)| one.differs_in_settings_at_most(other))
-    }
-
-    /// Puts the settings of those of `config` in force, which [`Self::may_become`] has allowed.
-    pub(super) fn put(config: &Config, oidc: Option<&Oidc>) {
-        for configured in &config.providers.oidc {
-            if let Some(provider) = oidc.and_then(|oidc| oidc.find(&configured.id)) {
-                provider.settings.store(Arc::new(settings(configured)));
-            }
+/// Puts in force what of the providers of `config` needs no restart. They are those that there were at the start.
+pub(super) fn put(config: &Config, oidc: Option<&Oidc>) {
+    for configured in &config.providers.oidc {
+        if let Some(provider) = oidc.and_then(|oidc| oidc.find(&configured.id)) {
+            provider.settings.store(Arc::new(settings(configured)));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::audit::Audit;
-use crate::config::{AdminAddress, Config};
+use crate::config::Config;
 use crate::process_log;
-use crate::toml_reader::{Diagnostic, Location, Named};
+use crate::toml_reader::{Diagnostic, Named};
 
 /// Opens the audit trail where the configuration says.
 pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
@@ -28,31 +28,26 @@ pub fn open_log(config: &Config) -> Result<(), Vec<Diagnostic>> {
 }
 
 /// Folders that the service manager makes when the gateway starts, by `conf/systemd`.
-const MADE_AT_START: [&str; 2] = ["/run/influx-gateway", "/var/lib/influx-gateway"];
+const MADE_AT_START: [&str; 3] =
+    ["/run/influx-gateway", "/var/lib/influx-gateway", "/var/log/influx-gateway"];
 
 /// The faults of files that the gateway is to make where there is no folder, or a folder instead. It would not start.
-pub fn missing_folders(config: &Config) -> Vec<Diagnostic> {
-    let socket = config.admin.as_ref().and_then(|admin| match &admin.listen {
-        AdminAddress::Unix(path) => Some((Path::new(path), &admin.place)),
-        AdminAddress::Tcp(_) => None,
-    });
-    let files = [&config.log.file, &config.audit].into_iter().flatten();
-    let files = files.map(|file| (&*file.path, &file.place)).chain(socket);
+pub(super) fn missing_folders(made: &[Named]) -> Vec<Diagnostic> {
     let is_missing = |folder: &Path| {
         let is_made = MADE_AT_START.iter().any(|made| folder == Path::new(made));
         !is_made && folder != Path::new("") && !folder.is_dir()
     };
-    let fault = |(file, place): (&Path, &Location)| {
-        if file.is_dir() {
-            let what = format!("{}: is a folder: name a file in it", file.display());
+    let fault = |Named { path, place }: &Named| {
+        if path.is_dir() {
+            let what = format!("{}: is a folder: name a file in it", path.display());
             return Some(place.fault(what));
         }
-        let folder = file.parent().filter(|folder| is_missing(folder))?;
+        let folder = path.parent().filter(|folder| is_missing(folder))?;
         Some(place.fault(format!(
             "{}: there is no folder {}: make it, for whoever runs the gateway",
-            file.display(),
+            path.display(),
             folder.display()
         )))
     };
-    files.filter_map(fault).collect()
+    made.iter().filter_map(fault).collect()
 }

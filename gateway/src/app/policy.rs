@@ -13,10 +13,11 @@ use crate::auth::credential::Shared;
 use crate::config::{Config, buttons};
 use crate::gateway::client_info::TrustedProxies;
 use crate::gateway::policy::Policy;
+use crate::toml_reader::array_of;
 
-/// What a change of which needs a restart, as `table` or `table.key`. Everything else counts as soon as the file is
-/// read again.
-pub const NEEDS_RESTART: [&str; 50] = [
+/// What a change of which needs a restart: `table` or `table.key`, and `[[table]]` for more or fewer tables of that name.
+/// Everything else counts as soon as the file is read again.
+pub const NEEDS_RESTART: [&str; 64] = [
     "admin.listen",
     "admin.ready_needs_upstream",
     "admin.token_file",
@@ -38,7 +39,21 @@ pub const NEEDS_RESTART: [&str; 50] = [
     "listen.https",
     "log.file",
     "log.format",
-    "oidc",
+    "[[oidc]]",
+    "oidc.algorithms",
+    "oidc.ca_file",
+    "oidc.client_id",
+    "oidc.client_secret_file",
+    "oidc.id",
+    "oidc.groups",
+    "oidc.issuer",
+    "oidc.keys",
+    "oidc.leeway",
+    "oidc.max_age",
+    "oidc.redirect",
+    "oidc.require",
+    "oidc.types",
+    "oidc.user",
     "server",
     "session.idle",
     "session.lifetime",
@@ -69,13 +84,33 @@ pub const NEEDS_RESTART: [&str; 50] = [
     "users.tokens",
 ];
 
+/// How many providers sign users in.
+const OIDC_TABLES: &str = "[[oidc]]";
+
+/// What tells one provider from another.
+const OIDC_ID: &str = "oidc.id";
+
 /// Those of `keys`, each with its table, a change of which needs a restart.
 pub fn needing_restart(keys: impl IntoIterator<Item = String>) -> Vec<String> {
     let is_in = |key: &str, listed: &str| {
-        key.strip_prefix(listed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        let is_below = |rest: &str| rest.is_empty() || rest.starts_with('.');
+        key == listed || array_of(key).unwrap_or(key).strip_prefix(listed).is_some_and(is_below)
     };
     let needs = |key: &String| NEEDS_RESTART.iter().any(|listed| is_in(key, listed));
-    keys.into_iter().filter(needs).collect()
+    let mut keys: Vec<_> = keys.into_iter().collect();
+    if keys.iter().any(|key| key == OIDC_ID) {
+        // Another id is another provider, of which nothing is in force.
+        keys.retain(|key| !key.starts_with("oidc."));
+        keys.insert(0, OIDC_TABLES.to_owned());
+    }
+    keys.retain(needs);
+    keys
+}
+
+/// Whether other providers sign users in than before, so that nothing of theirs may be put in force. `needs_restart` is
+/// what [`needing_restart`] says.
+pub fn are_other_providers(needs_restart: &[String]) -> bool {
+    needs_restart.iter().any(|key| key == OIDC_TABLES)
 }
 
 /// Who signs users in. A configuration that is read again may say another thing, which needs a restart.

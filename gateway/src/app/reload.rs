@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::counted;
 use super::files::{Loaded, load_again};
-use super::oidc::AtStart;
+use super::oidc;
 use super::policy::{self, Doors};
 use crate::audit::{Event, EventKind};
 use crate::auth::credential::Shared;
@@ -23,15 +23,14 @@ use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::process_log;
 use crate::tasks::reload::Configuration;
-use crate::toml_reader::Written;
+use crate::toml_reader::{Written, array_of};
 
 /// What a configuration that was read again is told to.
 pub(super) struct InForce {
     pub(super) gateway: Arc<Gateway>,
     pub(super) shared: Arc<Shared>,
-    /// Who signs users in, as the page has it; and as it was configured at the start.
+    /// Who signs users in, as the page has it.
     pub(super) doors: ArcSwap<Doors>,
-    pub(super) providers: AtStart,
     pub(super) connections: Connections,
     pub(super) concurrency: Arc<ConcurrencyLimits>,
     /// Whether pages come from another server than InfluxDB: for that, a change needs a restart.
@@ -74,8 +73,8 @@ pub(super) fn configuration(
 impl InForce {
     /// Puts in force what of `config` needs no restart; `needs_restart` does.
     fn put(&self, config: &Config, needs_restart: &[String]) {
-        if !needs_restart.iter().any(|key| key == "oidc") {
-            AtStart::put(config, self.gateway.auth().oidc());
+        if !policy::are_other_providers(needs_restart) {
+            oidc::put(config, self.gateway.auth().oidc());
             self.doors.store(Arc::new(self.doors.load().beside(config)));
         }
         let limits = &config.limits;
@@ -119,10 +118,7 @@ impl Source for ConfigFile {
         let mut last = lock(&self.last);
         let changed = last.differences(&config.written);
         let differences = self.at_start.differences(&config.written);
-        let mut needs_restart = policy::needing_restart(differences);
-        if self.in_force.providers.may_become(&config) {
-            needs_restart.retain(|key| key != "oidc");
-        }
+        let needs_restart = policy::needing_restart(differences);
         self.check_users(&needs_restart)?;
         if occasion == Occasion::Told || !changed.is_empty() {
             // A token in a file is looked after there, up to a restart.
@@ -163,12 +159,31 @@ impl Source for ConfigFile {
 /// `now`, but with what needs a restart as it was `before`.
 fn in_use(before: &Value, mut now: Value, needs_restart: &[String]) -> Value {
     for key in needs_restart {
-        let pointer = format!("/{}", key.replace('.', "/"));
-        if let (Some(old), Some(new)) = (before.pointer(&pointer), now.pointer_mut(&pointer)) {
-            *new = old.clone();
-        }
+        let parts: Vec<_> = array_of(key).unwrap_or(key).split('.').collect();
+        keep(before, &mut now, &parts);
     }
     now
+}
+
+/// Has what is at `path` in `now` as it is in `before`; in arrays of tables, in each of them.
+fn keep(before: &Value, now: &mut Value, path: &[&str]) {
+    let Some((key, rest)) = path.split_first() else {
+        now.clone_from(before);
+        return;
+    };
+    match (before, now) {
+        (Value::Array(before), Value::Array(now)) => {
+            before.iter().zip(now).for_each(|(before, now)| keep(before, now, path));
+        }
+        (Value::Object(before), Value::Object(now)) => {
+            match (before.get(*key), now.get_mut(*key)) {
+                (Some(before), Some(now)) => keep(before, now, rest),
+                (Some(before), None) => drop(now.insert((*key).to_owned(), before.clone())),
+                (None, _) => drop(now.remove(*key)),
+            }
+        }
+        _ => {}
+    }
 }
 
 fn report(path: &Path, needs_restart: &[String]) {

@@ -17,11 +17,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let path = &arguments.file.config;
-    let Loaded { config, users, .. } = app::load(path)?;
-    let missing = app::missing_folders(&config);
-    if !missing.is_empty() {
-        return Err(missing.into());
-    }
+    let Loaded { config, users, .. } = app::load_to_serve(path)?;
     for warning in warnings::of(&config, users.as_ref().map(|file| &file.users)) {
         say::complain(&format!("warning: {warning}"));
     }

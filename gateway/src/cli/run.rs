@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     raise_open_files();
     // In the background the working folder is another one, and files are read and opened again.
     let path = &std::path::absolute(path).map_err(|error| Failure::File(error.to_string()))?;
-    let loaded = app::load(path)?;
+    let loaded = app::load_to_serve(path)?;
     let config = &loaded.config;
     app::open_log(config)?;
     warn_of_few_open_files(&config.limits);

@@ -13,6 +13,11 @@ pub(super) fn answer(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// A secret that is shown this once. A reader that is gone has not got it either.
+pub(super) fn hand_over(text: &str) -> Result<(), Failure> {
+    print(text).map_err(Failure::Output)
+}
+
 /// A word on standard output beside what was done, which is done whether anybody reads it or not.
 pub(super) fn mention(text: &str) {
     let _ = print(text);

@@ -13,7 +13,7 @@ use crate::directory::edit::Change;
 use crate::directory::users::ReadUsers;
 use crate::directory::users::Users;
 use crate::file_identity::Files;
-use crate::user::gateway_token::{ClientToken, Expiry, GatewayToken, Label};
+use crate::user::gateway_token::{ClientToken, Expiry, GatewayToken, Label, TokenDigest};
 use crate::user::name::Username;
 
 #[derive(clap::Subcommand)]
@@ -83,8 +83,28 @@ fn add(new: &New) -> Result<(), Failure> {
     let entry = ClientToken { label, digest: token.digest(), expires };
     let ends = expires.map_or_else(|| "never ends".to_owned(), |end| format!("ends at {end}"));
     let done = format!("has a new token {}, which {ends}", entry.digest.mark());
-    apply(&new.user, &Change::AddToken(&entry), &done, say::complain)?;
-    say::answer(token.text())
+    let added = apply(&new.user, &Change::AddToken(&entry))?;
+    say::hand_over(token.text()).map_err(|failure| take_out(&new.user, entry.digest, failure))?;
+    say::complain(&added.told(&done));
+    Ok(())
+}
+
+/// Removes the token of `digest` again, which nobody has: it could not be shown.
+fn take_out(user: &Named, digest: TokenDigest, failure: Failure) -> Failure {
+    let what = match apply(user, &Change::RemoveToken(digest)) {
+        Ok(removed) => removed.told("has no new token: the token was removed again"),
+        Err(failure) => {
+            let mark = digest.mark();
+            let remedy = "nobody has it; remove it with `influx-gateway token remove";
+            let remedy = format!("{remedy} {} --fingerprint {mark}`", user.name);
+            format!(
+                "the token {mark} is still in the users file: {remedy}\n{}",
+                failure.lines().join("\n")
+            )
+        }
+    };
+    say::complain(&what);
+    failure
 }
 
 fn list(listing: &Listing) -> Result<(), Failure> {
@@ -147,7 +167,8 @@ fn remove(removed: &Removed) -> Result<(), Failure> {
         }
         [token] => {
             let done = format!("has the token {} no more", token.digest.mark());
-            apply(&removed.user, &Change::RemoveToken(token.digest), &done, say::mention)
+            say::mention(&apply(&removed.user, &Change::RemoveToken(token.digest))?.told(&done));
+            Ok(())
         }
         _ => {
             let so = if is_named { "begin so" } else { "have no label" };

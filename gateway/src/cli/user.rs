@@ -77,9 +77,14 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Passwd(user) => {
             let cost = prepare(&user.user.file)?.signin.cost;
             let hash = hash(&password::read(user.password_stdin)?, cost);
-            apply(&user.user, &Change::SetPassword(&hash), "has a new password", say::mention)
+            let changed = apply(&user.user, &Change::SetPassword(&hash))?;
+            say::mention(&changed.told("has a new password"));
+            Ok(())
         }
-        Command::Remove(user) => apply(user, &Change::Remove, "removed", say::mention),
+        Command::Remove(user) => {
+            say::mention(&apply(user, &Change::Remove)?.told("removed"));
+            Ok(())
+        }
         Command::List(listing) => list(listing),
     }
 }
@@ -116,7 +121,7 @@ fn add(new: &New) -> Result<(), Failure> {
     more.extend(token_file.as_deref().map(|path| ("token_file", path)));
     more.extend(token.as_ref().map(|token| ("token", token.as_str())));
     let user = NewUser { hash: &hash, more: &more };
-    apply(named, &Change::Add(user), "added", say::mention)?;
+    say::mention(&apply(named, &Change::Add(user))?.told("added"));
     if token.is_none() && token_file.is_none() && config.upstream.token.is_none() {
         say::complain(&format!("influx-gateway: {}", missing_token(&named.name)));
     }
@@ -147,13 +152,21 @@ pub(super) fn users_file(file: &ConfigFile) -> Result<UsersReader, Failure> {
     Ok(UsersReader { file: users, prefix: config.identity.token_prefix })
 }
 
-/// Makes `change` to the users file, and has `say` say what was `done`.
-pub(super) fn apply(
-    user: &Named,
-    change: &Change<'_>,
-    done: &str,
-    say: fn(&str),
-) -> Result<(), Failure> {
+/// A change that was made to a user in a users file.
+pub(super) struct Changed {
+    path: PathBuf,
+    name: Username,
+}
+
+impl Changed {
+    /// A line that says what was `done` to whom, and where.
+    pub(super) fn told(&self, done: &str) -> String {
+        format!("{}: {} {done}", self.path.display(), self.name)
+    }
+}
+
+/// Makes `change` to the users file.
+pub(super) fn apply(user: &Named, change: &Change<'_>) -> Result<Changed, Failure> {
     let reader = users_file(&user.file)?;
     let path = &reader.file.path;
     edit::apply(path, &user.name, change, &reader).map_err(|error| match error {
@@ -164,8 +177,7 @@ pub(super) fn apply(
         }
         other => Failure::File(other.to_string()),
     })?;
-    say(&format!("{}: {} {done}", path.display(), user.name));
-    Ok(())
+    Ok(Changed { path: reader.file.path, name: user.name.clone() })
 }
 
 fn list(listing: &Listing) -> Result<(), Failure> {

@@ -34,18 +34,6 @@ pub enum KeySource {
     File(Named),
 }
 
-impl KeySource {
-    /// Whether `other` is the same place, wherever in the configuration it stands.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Discover, Self::Discover) => true,
-            (Self::At(one), Self::At(other)) => one == other,
-            (Self::File(one), Self::File(other)) => one.path == other.path,
-            _ => false,
-        }
-    }
-}
-
 impl JwtProvider {
     /// Whether it is known by the system's authorities.
     pub(super) fn needs_system_authorities(&self) -> bool {
@@ -58,12 +46,12 @@ impl JwtProvider {
     }
 }
 
-/// Reads one of the tables; its issuer is none of `issuers`, and is added to them. `is_sign_in` says whether an audience
+/// Reads one of the tables; its issuer is none of `issuers`, and is added to them as its file is to `ca_files`. `is_sign_in` says whether an audience
 /// of an issuer is that of its sign-ins.
 pub(super) fn read(
     mut table: Table<'_>,
     folder: &Path,
-    issuers: &mut Vec<String>,
+    (issuers, ca_files): (&mut Vec<String>, &mut Vec<Named>),
     is_sign_in: impl Fn(&str, &str) -> bool,
 ) -> Option<JwtProvider> {
     let issuer = issuer(&mut table, "[[jwt]]", issuers);
@@ -83,6 +71,7 @@ pub(super) fn read(
     let algorithms = claims.as_ref().map(|claims| &*claims.algorithms);
     let keys = keys(&mut table, folder, algorithms);
     let ca_file = table.file("ca_file", folder);
+    ca_files.extend(ca_file.clone());
     let (types, max_age) = (types(&mut table, &["JWT", "at+jwt"]), max_age(&mut table));
     if let (Some(_), KeySource::File(_)) = (&ca_file, &keys) {
         table.fault("ca_file", "keys are in a file, so that nobody is asked for them");

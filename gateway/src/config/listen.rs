@@ -9,7 +9,6 @@ use ipnet::IpNet;
 use super::duration;
 use crate::api::framing::is_host;
 use crate::api::hosts::HostName;
-use crate::server_address;
 use crate::toml_reader::{Named, Table};
 
 /// `[listen]`: addresses, and which proxies, hosts and origins are trusted.
@@ -18,7 +17,10 @@ pub struct Listen {
     /// Addresses that speak HTTP.
     pub http: Vec<SocketAddr>,
     /// Addresses that speak HTTPS.
-    pub https: Vec<Https>,
+    pub https: Vec<SocketAddr>,
+    /// The certificate, with those that vouch for it, and the key of each of those, in PEM; also where the address has a
+    /// fault.
+    pub pairs: Vec<(Named, Named)>,
     /// Whether those that speak HTTP take HTTP/2 too; `None`: if there is gRPC.
     pub h2c: Option<bool>,
     /// How long browsers should use TLS only; `None`: `Strict-Transport-Security` is not sent.
@@ -29,17 +31,6 @@ pub struct Listen {
     pub hosts: Vec<HostName>,
     /// Origins, besides the gateway's own, whose pages may use a session.
     pub allowed_origins: Vec<String>,
-}
-
-/// An address for HTTPS.
-#[derive(Debug)]
-pub struct Https {
-    /// The address.
-    pub address: SocketAddr,
-    /// The certificate and those that vouch for it, in PEM.
-    pub certificate: Named,
-    /// Its key, in PEM.
-    pub key: Named,
 }
 
 impl Listen {
@@ -53,29 +44,7 @@ impl Listen {
 
     /// All addresses.
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        let https = self.https.iter().map(|https| https.address);
-        self.http.iter().copied().chain(https)
-    }
-}
-
-impl Listen {
-    /// Whether `host` is this machine, as far as its name says so, and one of the addresses takes what comes to
-    /// `port` there.
-    pub(super) fn takes(&self, host: &str, port: u16) -> bool {
-        let host = server_address::bare(host);
-        let is_named = host.eq_ignore_ascii_case("localhost");
-        let ip = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
-        let is_here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
-        self.addresses().filter(|address| address.port() == port).any(|address| {
-            let own = address.ip().to_canonical();
-            match ip {
-                // What is sent to no address in particular, goes to this machine.
-                Some(ip) => {
-                    own == ip || is_here(ip) && (own.is_unspecified() || ip.is_unspecified())
-                }
-                None => is_named && is_here(own),
-            }
-        })
+        self.http.iter().chain(&self.https).copied()
     }
 
     /// Whether HTTP/2 is spoken without TLS, where there is `grpc` or not.
@@ -86,17 +55,17 @@ impl Listen {
 
 /// Reads the table; certificates and keys are looked for in `folder`.
 pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Listen {
-    let mut https: Vec<Https> = Vec::new();
+    let (mut https, mut pairs): (Vec<SocketAddr>, Vec<_>) = (Vec::new(), Vec::new());
     for table in table.tables("https") {
-        if let Some(one) = read_https(table, &https, folder) {
-            https.push(one);
-        }
+        let (one, pair) = read_https(table, &https, folder);
+        https.extend(one);
+        pairs.extend(pair);
     }
     let default = || if https.is_empty() { vec!["127.0.0.1:8086".to_owned()] } else { Vec::new() };
     let texts = table.texts("http").unwrap_or_else(default);
     let mut http: Vec<SocketAddr> = Vec::new();
     for text in &texts {
-        let others = http.iter().copied().chain(https.iter().map(|https| https.address));
+        let others = http.iter().chain(&https).copied();
         match address(text).and_then(|address| free(address, others)) {
             Ok(address) => http.push(address),
             Err(what) => table.fault("http", &what),
@@ -118,6 +87,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Listen {
     Listen {
         http,
         https,
+        pairs,
         h2c,
         hsts: tls_only.unwrap_or(Some(half_a_year)),
         trusted_proxies,
@@ -126,14 +96,19 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path) -> Listen {
     }
 }
 
-fn read_https(mut table: Table<'_>, before: &[Https], folder: &Path) -> Option<Https> {
-    let others = || before.iter().map(|https| https.address);
+/// An address, and what it shows to clients, which may be good if the address is not.
+fn read_https(
+    mut table: Table<'_>,
+    before: &[SocketAddr],
+    folder: &Path,
+) -> (Option<SocketAddr>, Option<(Named, Named)>) {
+    let others = || before.iter().copied();
     let address =
         table.required("address", |text| address(text).and_then(|one| free(one, others())));
     let certificate = table.required_file("certificate", folder);
     let key = table.required_file("key", folder);
     table.close();
-    Some(Https { address: address?, certificate: certificate?, key: key? })
+    (address, certificate.zip(key))
 }
 
 /// An address and port.

@@ -55,18 +55,6 @@ pub struct OidcTimes {
 }
 
 impl OidcProvider {
-    /// Whether `other` is the same but for what may change while the gateway serves, what is in its files included.
-    pub fn differs_in_settings_at_most(&self, other: &Self) -> bool {
-        let path = |file: &Option<Named>| file.as_ref().map(|file| file.path.clone());
-        self.id == other.id
-            && self.rules == other.rules
-            && self.keys.is_same(&other.keys)
-            && path(&self.ca_file) == path(&other.ca_file)
-            && self.client_id == other.client_id
-            && path(&self.secret_file) == path(&other.secret_file)
-            && self.redirect == other.redirect
-    }
-
     /// Whether it is known by the system's authorities.
     pub(super) fn needs_system_authorities(&self) -> bool {
         let of_keys = matches!(&self.keys, KeySource::At(uri) if address::is_over_tls(uri));
@@ -75,10 +63,13 @@ impl OidcProvider {
 }
 
 /// What was seen in tables before, and how many there are.
+#[derive(Default)]
 pub(super) struct Seen {
     pub(super) count: usize,
     pub(super) ids: Vec<String>,
     pub(super) issuers: Vec<String>,
+    /// The files of certificates of all of them, and of `[[jwt]]`.
+    pub(super) ca_files: Vec<Named>,
 }
 
 /// The longest name, in characters.
@@ -116,6 +107,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, seen: &mut Seen) -> Opti
         );
     }
     let ca_file = table.file("ca_file", folder);
+    seen.ca_files.extend(ca_file.clone());
     let claims = claims(&mut table);
     let algorithms = claims.as_ref().map(|claims| &*claims.algorithms);
     let keys = keys(&mut table, folder, algorithms);

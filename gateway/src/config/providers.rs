@@ -21,6 +21,8 @@ pub struct Providers {
     pub oidc: Vec<OidcProvider>,
     /// What their users may do.
     pub grants: Grants,
+    /// Certificates that may have signed those of providers, also of one with a fault.
+    pub(super) ca_files: Vec<Named>,
     /// Files of tokens that go upstream, each with the token.
     pub token_files: Vec<(Named, Arc<Shared>)>,
 }
@@ -29,13 +31,6 @@ impl Providers {
     /// Whether there are none.
     pub fn are_none(&self) -> bool {
         self.tables == 0
-    }
-
-    /// Certificates that may have signed those of providers.
-    pub(super) fn ca_files(&self) -> Vec<Named> {
-        let of_jwt = self.jwt.iter().filter_map(|provider| provider.ca_file.clone());
-        let of_oidc = self.oidc.iter().filter_map(|provider| provider.ca_file.clone());
-        of_jwt.chain(of_oidc).collect()
     }
 
     /// Whether one whose JWTs are taken is known by the system's authorities.
@@ -59,7 +54,7 @@ pub(super) fn read(root: &mut Table<'_>, folder: &Path, upstream: UpstreamKind) 
         root.fault("jwt", "without a [[grant]], nobody who comes with a JWT may do anything");
     }
     let mut providers = Providers { tables: jwt.len() + oidc.len(), ..Providers::default() };
-    let mut seen = Seen { count: oidc.len(), ids: Vec::new(), issuers: Vec::new() };
+    let mut seen = Seen { count: oidc.len(), ..Seen::default() };
     for table in oidc {
         providers.oidc.extend(oidc::read(table, folder, &mut seen));
     }
@@ -69,9 +64,11 @@ pub(super) fn read(root: &mut Table<'_>, folder: &Path, upstream: UpstreamKind) 
             let is_it = |it: &OidcProvider| it.rules.issuer == issuer && it.client_id == audience;
             providers.oidc.iter().any(is_it)
         };
-        let provider = jwt::read(table, folder, &mut issuers, is_sign_in);
+        let seen = (&mut issuers, &mut seen.ca_files);
+        let provider = jwt::read(table, folder, seen, is_sign_in);
         providers.jwt.extend(provider);
     }
+    providers.ca_files = seen.ca_files;
     issuers.extend(seen.issuers);
     let mut grants = Vec::new();
     for table in grant {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::uri::{Scheme, Uri};
 
+use super::Own;
 use super::duration::duration;
 use crate::server_address;
 use crate::toml_reader::Table;
@@ -28,9 +29,15 @@ impl Tracing {
     }
 }
 
-/// Reads the table. `None` if nothing is to be traced.
-pub(super) fn read(mut table: Table<'_>) -> Option<Tracing> {
-    let endpoint = table.parsed("endpoint", endpoint);
+/// Reads the table. `None` if nothing is to be traced. The gateway itself has the listeners `own`: spans that came there
+/// would make spans.
+pub(super) fn read(mut table: Table<'_>, own: &Own) -> Option<Tracing> {
+    let endpoint = table.parsed("endpoint", |text| {
+        let uri = endpoint(text)?;
+        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let why_not = uri.authority().and_then(|it| own.why_not(it, is_tls, "the collector"));
+        why_not.map_or(Ok(uri), Err)
+    });
     let ratio = table.fraction("ratio").unwrap_or(1.0);
     let timeout = table.parsed("timeout", duration).unwrap_or(Duration::from_secs(10));
     let queue = table.count("queue", 1).unwrap_or(2048);

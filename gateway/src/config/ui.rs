@@ -4,6 +4,7 @@ use std::path::Path;
 
 use http::uri::Authority;
 
+use super::Own;
 use super::upstream::upstream_url;
 use crate::toml_reader::{Named, Table};
 
@@ -17,13 +18,23 @@ pub struct UiServer {
     pub ca_file: Option<Named>,
 }
 
-/// Reads the table; files are looked for in `folder`. It is of use where pages are forwarded `by_session` only.
-pub(super) fn read(mut table: Table<'_>, folder: &Path, by_session: bool) -> Option<UiServer> {
+/// Reads the table; files are looked for in `folder`. It is of use where pages are forwarded `by_session` only. The gateway
+/// itself has the listeners `own`.
+pub(super) fn read(
+    mut table: Table<'_>,
+    folder: &Path,
+    by_session: bool,
+    own: &Own,
+) -> Option<UiServer> {
     let url = table.parsed("url", upstream_url);
     let ca_file = table.file("ca_file", folder);
     if table.has("url") && !by_session {
         let fault = "is for pages with a session, which forward.ui = \"session\" opens: set it, or remove this";
         table.fault("url", fault);
+    }
+    let why_not = |(at, tls): &(Authority, bool)| own.why_not(at, *tls, "the server of pages");
+    if let Some(what) = url.as_ref().and_then(why_not) {
+        table.fault("url", &what);
     }
     let is_secure = url.as_ref().is_some_and(|(_, tls)| *tls);
     if ca_file.is_some() && !is_secure {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::{Listen, Upstream, UpstreamKind};
+use super::{Listen, Own, Upstream, UpstreamKind};
 use crate::server_address;
 use crate::toml_reader::Table;
 use crate::user::secret::{ApiToken, Scheme as TokenScheme};
@@ -19,8 +19,12 @@ impl UpstreamKind {
     }
 }
 
-/// Reads the table; the token file is looked for in `folder`.
-pub(super) fn read(mut table: Table<'_>, folder: &Path, listen: &Listen) -> Upstream {
+/// Reads the table; the token file is looked for in `folder`. The gateway itself has the listeners `own`.
+pub(super) fn read(
+    mut table: Table<'_>,
+    folder: &Path,
+    (listen, own): (&Listen, &Own),
+) -> Upstream {
     let url = table.parsed("url", upstream_url);
     let files = table.environment().file;
     let token = table.parsed("token_file", |path| ApiToken::of_file(&folder.join(path), files));
@@ -48,12 +52,8 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, listen: &Listen) -> Upst
     let is_faulty = table.has("url") && url.is_none();
     // What stands for a faulty one is never used.
     let (authority, tls) = url.unwrap_or((Authority::from_static("127.0.0.1:8087"), false));
-    let takes = |port| listen.takes(authority.host(), port);
-    if !is_faulty && server_address::port(&authority, tls).is_some_and(takes) {
-        let what = format!(
-            "{authority} is where the gateway listens itself, so it would ask itself: name the address of InfluxDB, \
-             and let only one of the two listen there"
-        );
+    let why_not = own.why_not(&authority, tls, "InfluxDB");
+    if let Some(what) = why_not.filter(|_| !is_faulty) {
         table.fault("url", &what);
     }
     table.close();

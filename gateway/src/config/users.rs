@@ -64,6 +64,27 @@ impl Users {
     }
 }
 
+/// For how long InfluxDB renews a session.
+const RENEWED_FOR: Duration = Duration::from_secs(300);
+
+/// How much sooner the next renewal has to begin: it is looked for once a second, waits for its turn among others, and
+/// InfluxDB may take a while (`limits.upstream_ask` is 10 seconds unless it is configured).
+const AHEAD: Duration = Duration::from_secs(30);
+
+/// How often InfluxDB's own session is renewed: before it ends.
+fn renew(text: &str) -> Result<Duration, String> {
+    let renew = duration(text)?;
+    let most = RENEWED_FOR - AHEAD;
+    let (found, most_told) = (humantime::format_duration(renew), humantime::format_duration(most));
+    let fault = || {
+        format!(
+            "{found} is too long: InfluxDB ends its session five minutes after it was renewed last, and a renewal \
+             takes its time; write at most {most_told}"
+        )
+    };
+    (renew <= most).then_some(renew).ok_or_else(fault)
+}
+
 /// Reads the table. An InfluxDB 3 has neither users nor a way to ask whose a token is.
 pub(super) fn read(
     mut table: Table<'_>,
@@ -87,7 +108,7 @@ pub(super) fn read(
     ];
     let tokens = table.choice("tokens", &policies).unwrap_or(TokenPolicy::Pass);
     let password_by_session = table.boolean("password_by_session").unwrap_or(true);
-    let renew = table.parsed("renew", duration).unwrap_or(Duration::from_secs(240));
+    let renew = table.parsed("renew", renew).unwrap_or(Duration::from_secs(240));
     let refresh = table.parsed("refresh", duration).unwrap_or(Duration::from_secs(60));
     if upstream.kind == UpstreamKind::Influxdb3 {
         if is_influxdb {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 /// The keys of a document, each with its tables, and a digest of what is written there: no value is kept, as it may be
-/// secret. An array of tables counts as one key.
+/// secret. How many tables an array of tables has counts as a key of its own, `[[array]]`, beside those of the tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written(BTreeMap<String, u64>);
 
@@ -17,25 +17,59 @@ impl Written {
         Self(keys)
     }
 
-    /// The keys that `other` has otherwise, or that only one of the two has.
+    /// The keys that `other` has otherwise, or that only one of the two has. Where there are more or fewer tables of an
+    /// array, that is the difference, whatever is in them.
     pub fn differences(&self, other: &Self) -> BTreeSet<String> {
         let keys = self.0.keys().chain(other.0.keys());
-        keys.filter(|key| self.0.get(*key) != other.0.get(*key)).cloned().collect()
+        let mut all: BTreeSet<_> =
+            keys.filter(|key| self.0.get(*key) != other.0.get(*key)).cloned().collect();
+        let arrays: Vec<_> =
+            all.iter().filter_map(|key| Some(format!("{}.", array_of(key)?))).collect();
+        all.retain(|key| !arrays.iter().any(|array| key.starts_with(array.as_str())));
+        all
     }
+}
+
+/// The name of the array of tables whose number is the key `[[name]]`.
+pub fn array_of(key: &str) -> Option<&str> {
+    key.strip_prefix("[[")?.strip_suffix("]]")
 }
 
 fn enter(table: &DeTable<'_>, path: &str, keys: &mut BTreeMap<String, u64>) {
     for (key, value) in table {
         let key = key.get_ref();
         let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
-        if let DeValue::Table(table) = value.get_ref() {
-            enter(table, &path, keys);
-        } else {
-            let mut digest = DefaultHasher::new();
-            add(value.get_ref(), &mut digest);
-            keys.insert(path, digest.finish());
+        match value.get_ref() {
+            DeValue::Table(table) => enter(table, &path, keys),
+            DeValue::Array(items) if is_of_tables(items) => enter_tables(items, &path, keys),
+            value => {
+                let mut digest = DefaultHasher::new();
+                add(value, &mut digest);
+                keys.insert(path, digest.finish());
+            }
         }
     }
+}
+
+fn is_of_tables(items: &DeArray<'_>) -> bool {
+    !items.is_empty() && items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(_)))
+}
+
+/// Each key with what all the tables have there, and which of them has it.
+fn enter_tables(items: &DeArray<'_>, path: &str, keys: &mut BTreeMap<String, u64>) {
+    let mut digests: BTreeMap<&str, DefaultHasher> = BTreeMap::new();
+    for (number, item) in items.iter().enumerate() {
+        for (key, value) in item.get_ref().as_table().into_iter().flatten() {
+            let digest = digests.entry(key.get_ref()).or_default();
+            number.hash(digest);
+            add(value.get_ref(), digest);
+        }
+    }
+    let of_keys = digests.iter().map(|(key, digest)| (format!("{path}.{key}"), digest.finish()));
+    keys.extend(of_keys);
+    let mut count = DefaultHasher::new();
+    items.len().hash(&mut count);
+    keys.insert(format!("[[{path}]]"), count.finish());
 }
 
 fn add(value: &DeValue<'_>, digest: &mut DefaultHasher) {
@@ -74,8 +108,13 @@ mod tests {
             ("[a]\nx = 2\ny = [\"p\"]\n[[a.t]]\nk = \"v\"\n[b]\nz = true\n", vec!["a.x"]),
             (
                 "[a]\nx = \"1\"\ny = [\"p\", \"q\"]\n[[a.t]]\nk = \"w\"\n",
-                vec!["a.t", "a.x", "a.y", "b.z"],
+                vec!["a.t.k", "a.x", "a.y", "b.z"],
             ),
+            (
+                "[a]\nx = 1\ny = [\"p\"]\n[[a.t]]\nk = \"w\"\n[[a.t]]\nl = 1\n[b]\nz = true\n",
+                vec!["[[a.t]]"],
+            ),
+            ("[a]\nx = 1\ny = [\"p\"]\n[b]\nz = true\n", vec!["[[a.t]]"]),
         ] {
             let differences = old.differences(&written(new));
             assert_eq!(differences.iter().collect::<Vec<_>>(), expected, "{new}");
