@@ -251,9 +251,13 @@ fn what_has_happened_is_written_before_the_end() {
 }
 
 #[test]
-fn a_trail_that_cannot_be_written_is_a_fault_at_start() {
-    let folder = Gateway::prepare("http://127.0.0.1:9", "", &users(&["ada"]));
-    fs::create_dir(folder.path().join("audit.jsonl")).unwrap();
+fn a_trail_and_a_log_that_cannot_be_written_are_faults_at_start() {
+    let log = "[log]\nfile = \"gateway.log\"\n";
+    let folder = Gateway::prepare("http://127.0.0.1:9", log, &users(&["ada"]));
+    // Each leads to itself.
+    for name in ["audit.jsonl", "gateway.log"] {
+        std::os::unix::fs::symlink(name, folder.path().join(name)).unwrap();
+    }
     let output = program()
         .args(["run", "--config"])
         .arg(folder.path().join("gateway.toml"))
@@ -261,7 +265,9 @@ fn a_trail_that_cannot_be_written_is_a_fault_at_start() {
         .unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78));
-    assert!(told.contains("audit.jsonl: cannot be written to: Is a directory"), "{told}");
+    for name in ["audit.jsonl", "gateway.log"] {
+        assert!(told.contains(&format!("{name}: cannot be written to: Too many levels")), "{told}");
+    }
 }
 
 #[test]

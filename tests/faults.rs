@@ -103,6 +103,9 @@ fn a_session_of_influxdb_is_renewed_before_it_ends() {
     }
 }
 
+/// A table that names this host.
+type Written = dyn Fn(&str) -> String;
+
 /// What goes to a listener of the gateway's own would come back to the gateway.
 #[test]
 fn nothing_is_sent_to_a_listener_of_the_gateways_own() {
@@ -119,9 +122,9 @@ fn nothing_is_sent_to_a_listener_of_the_gateways_own() {
     };
     let collector =
         |host: &str| format!("[tracing]\nendpoint = \"http://{host}:{PORT}/v1/traces\"\n");
-    let outwards: [(&str, &dyn Fn(&str) -> String); 3] =
+    let outwards: [(&str, &Written); 3] =
         [("upstream.url", &upstream), ("ui.url", &ui), ("tracing.endpoint", &collector)];
-    let inwards: [&dyn Fn(&str) -> String; 2] = [&clients, &admin];
+    let inwards: [&Written; 2] = [&clients, &admin];
     for (key, out) in outwards {
         for own in inwards {
             for (address, host, is_loop) in [

@@ -210,7 +210,7 @@ fn a_file_that_cannot_be_written_is_said_once_and_what_is_missing_counted() {
 #[test]
 fn faults_of_the_table_are_told() {
     for (keys, fault) in [
-        ("file = \"no/such/folder.log\"", "cannot be written to"),
+        ("file = \"no/such/folder.log\"", "there is no folder"),
         ("format = \"xml\"", "\"text\""),
         ("level = \"loud\"", "\"info\""),
         ("access = 1", "log.access"),

@@ -27,7 +27,7 @@ use files::Known;
 pub use files::{Loaded, Tls, load, load_config, load_for_reload, load_to_serve};
 pub use jwt::ask_providers;
 pub use listeners::{BindError, bind};
-pub use output::{open_audit, open_log};
+pub use output::open_log_and_audit;
 pub use users_file::{UsersFile, UsersReader};
 
 use std::path::Path;

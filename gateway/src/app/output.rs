@@ -7,8 +7,17 @@ use crate::config::Config;
 use crate::process_log;
 use crate::toml_reader::{Diagnostic, Named};
 
-/// Opens the audit trail where the configuration says.
-pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
+/// Opens the log and the audit trail where the configuration says; the faults of both.
+pub fn open_log_and_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
+    match (open_log(config), open_audit(config)) {
+        (Ok(()), audit) => audit,
+        (Err(faults), audit) => {
+            Err(faults.into_iter().chain(audit.err().into_iter().flatten()).collect())
+        }
+    }
+}
+
+fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
     let Some(Named { path, .. }) = &config.audit else { return Ok(Audit::to_log()) };
     Audit::to_file(path).map_err(|error| {
         let what = format!("cannot be written to: {error} (audit.file)");
@@ -17,7 +26,7 @@ pub fn open_audit(config: &Config) -> Result<Audit, Vec<Diagnostic>> {
 }
 
 /// Has the log written as the configuration says.
-pub fn open_log(config: &Config) -> Result<(), Vec<Diagnostic>> {
+fn open_log(config: &Config) -> Result<(), Vec<Diagnostic>> {
     let log = &config.log;
     process_log::set_level(log.level, log.access);
     let file = log.file.as_ref().map(|file| &*file.path);

@@ -34,9 +34,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let path = &std::path::absolute(path).map_err(|error| Failure::File(error.to_string()))?;
     let loaded = app::load_to_serve(path)?;
     let config = &loaded.config;
-    app::open_log(config)?;
+    let audit = app::open_log_and_audit(config)?;
     warn_of_few_open_files(&config.limits);
-    let audit = app::open_audit(config)?;
     if let Some(users) = &loaded.users {
         warn_of_readable(&users.reader.file.path);
     }

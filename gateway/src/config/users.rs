@@ -64,25 +64,22 @@ impl Users {
     }
 }
 
-/// For how long InfluxDB renews a session.
-const RENEWED_FOR: Duration = Duration::from_secs(300);
-
-/// How much sooner the next renewal has to begin: it is looked for once a second, waits for its turn among others, and
-/// InfluxDB may take a while (`limits.upstream_ask` is 10 seconds unless it is configured).
-const AHEAD: Duration = Duration::from_secs(30);
+/// The longest from one renewal to the next. InfluxDB renews a session for five minutes. The last half minute is for what a
+/// renewal may be late by: it is looked for once a second, waits for its turn among others, and InfluxDB may take a while
+/// (`limits.upstream_ask` is 10 seconds unless it is configured).
+const MOST_RENEW: Duration = Duration::from_secs(300 - 30);
 
 /// How often InfluxDB's own session is renewed: before it ends.
 fn renew(text: &str) -> Result<Duration, String> {
     let renew = duration(text)?;
-    let most = RENEWED_FOR - AHEAD;
-    let (found, most_told) = (humantime::format_duration(renew), humantime::format_duration(most));
+    let (found, most) = (humantime::format_duration(renew), humantime::format_duration(MOST_RENEW));
     let fault = || {
         format!(
             "{found} is too long: InfluxDB ends its session five minutes after it was renewed last, and a renewal \
-             takes its time; write at most {most_told}"
+             takes its time; write at most {most}"
         )
     };
-    (renew <= most).then_some(renew).ok_or_else(fault)
+    (renew <= MOST_RENEW).then_some(renew).ok_or_else(fault)
 }
 
 /// Reads the table. An InfluxDB 3 has neither users nor a way to ask whose a token is.
