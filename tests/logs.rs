@@ -159,7 +159,12 @@ fn f_38_everyday_business_is_neither_an_error_nor_a_warning() {
         .filter(|line| line.contains(" pingora"))
         .collect();
     assert!(odd.is_empty(), "{odd:#?}");
-    assert!(log.contains("DEBUG influx_gateway::net] Downstream handshake error"), "{log}");
+    assert!(
+        log.contains(
+            "DEBUG influx_gateway::net::handshake] the TLS handshake with 127.0.0.1 has failed"
+        ),
+        "{log}"
+    );
 }
 
 /// MiB of memory that the process has.

@@ -82,6 +82,8 @@ mod guide;
 mod h2_upstream;
 /// Requests whose client never says that they are whole, or is over before they are.
 mod half_open;
+/// Handshakes of TLS that come to nothing.
+mod handshakes;
 /// Which hosts are answered.
 mod hosts;
 /// HTTP/2: the same answers, and attacks that HTTP/1 does not know.

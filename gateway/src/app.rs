@@ -120,7 +120,7 @@ pub fn serve_with_whoami(
     let mut built = build(None, config, users, (None, None), Audit::to_log(), listeners);
     // Nobody takes over.
     built.handover.sockets.close();
-    built.server.listen(Bound::new("whoami", Whoami, upstream));
+    built.server.listen(Bound::new("whoami", upstream, |_| Whoami));
     built.server.run(&built.audit, built.draining, ready);
 }
 
@@ -226,7 +226,7 @@ fn build(
         keep_alive: (&config.limits).into(),
         acceptance: Arc::clone(&acceptance),
     };
-    server.listen(Bound::new("gateway", front, clients));
+    server.listen(front.behind("gateway", clients));
     let tls_files = tls_files.map(|files| files.watched(upstream));
     let needs = admin::Needs {
         gateway,

@@ -24,7 +24,7 @@ pub struct Limits {
     pub local_body: Duration,
     /// Time to wait for the next request on a connection.
     pub keepalive: Duration,
-    /// Time for a request's head, from its first byte to its last.
+    /// Time for a request's head, from its first byte to its last; and for a TLS handshake.
     pub head: Duration,
     /// Bytes of a request's head.
     pub head_bytes: usize,

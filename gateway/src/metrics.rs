@@ -19,8 +19,8 @@ use certificates::Certificates;
 pub use certificates::Expiry;
 use histogram::{Histogram, Histograms};
 use label::{
-    BanScope, Connection, EndCause, GatewayTokenOutcome, GrpcStatus, JwtOutcome, LookUp, Method,
-    Reload, RouteClass, SignIn, StatusClass, StoreOutcome, UpstreamStep,
+    BanScope, Connection, EndCause, GatewayTokenOutcome, GrpcStatus, HandshakeFailure, JwtOutcome,
+    LookUp, Method, Reload, RouteClass, SignIn, StatusClass, StoreOutcome, UpstreamStep,
 };
 use providers::Providers;
 use requests::Requests;
@@ -119,6 +119,9 @@ metrics! {
     store_call_duration: Histogram = "influx_gateway_store_call_duration_seconds",
     /// Sessions looked up for requests with Redis as the store, by where: at hand, or in Redis.
     store_lookups: Counters<LookUp, { LookUp::COUNT }> = "influx_gateway_store_lookups_total",
+    /// TLS handshakes with clients that came to nothing, by the reason.
+    tls_handshake_failures: Counters<HandshakeFailure, { HandshakeFailure::COUNT }> =
+        "influx_gateway_tls_handshake_failures_total",
     /// Whether the upstream answered when it was last asked.
     upstream_up: Gauge = "influx_gateway_upstream_up",
     /// Connections to the upstream that requests got, by whether they were there before.

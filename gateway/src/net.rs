@@ -4,6 +4,7 @@ pub mod acceptance;
 pub mod concurrency;
 pub mod connections;
 pub mod handed;
+pub mod handshake;
 pub mod http1;
 pub mod http2;
 pub mod listener;

@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::net::acceptance::Acceptance;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
-use crate::net::listener::{Bound, Listener, Open, bind_unix};
+use crate::net::listener::{Listener, Open, bind_unix};
 use crate::net::server::{Front, Server};
 use crate::proxy::Proxy;
 use crate::proxy::upstream::tls::UpstreamFiles;
@@ -128,6 +128,6 @@ pub(super) fn add(
         keep_alive: limits.into(),
         acceptance,
     };
-    server.listen(Bound::new("admin", front, vec![listener]).with_threads(1));
+    server.listen(front.behind("admin", vec![listener]).with_threads(1));
     file.map(|file| token_file::watched_for_admin(file, guard))
 }

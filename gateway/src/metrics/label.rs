@@ -183,6 +183,12 @@ labels! {
         Store "store",
     }
 
+    /// Why a TLS handshake with a client has failed.
+    HandshakeFailure, "reason" {
+        Failed "failed",
+        Timeout "timeout",
+    }
+
     /// Whether a connection to the upstream was there before.
     Connection, "connection" {
         New "new",

@@ -17,9 +17,10 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::listening::Service;
 use pingora::services::{ServiceReadyNotifier, ServiceWithDependents};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::task::JoinSet;
 
 use super::acceptance::Acceptance;
-use super::tls::{self, Certificate};
+use super::tls::Certificate;
 use unix::OWNER_ONLY;
 pub use unix::{SocketFile, bind as bind_unix};
 
@@ -58,8 +59,11 @@ pub fn probe(listener: &TcpListener) -> std::io::Result<()> {
 /// Pingora would bind in a task of its own. There, an address in use causes a panic and leaves a process without a
 /// listener.
 pub struct Bound<A> {
-    service: Service<A>,
+    name: String,
+    /// One for each listener, whose certificates differ.
+    services: Vec<Service<A>>,
     listeners: Vec<Open>,
+    threads: Option<usize>,
     /// Says whether connections are accepted, if they are not always.
     acceptance: Option<Arc<Acceptance>>,
 }
@@ -106,10 +110,16 @@ impl Listener {
 }
 
 impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
-    /// `app` behind `listeners`.
-    pub fn new(name: &str, app: A, listeners: Vec<Listener>) -> Self {
-        let mut service = Service::new(name.to_owned(), app);
+    /// An app behind each of `listeners`, made of what TLS is spoken with there. It gets connections as they are accepted,
+    /// and is who speaks it.
+    pub fn new(
+        name: &str,
+        listeners: Vec<Listener>,
+        app: impl Fn(Option<&Arc<Certificate>>) -> A,
+    ) -> Self {
+        let mut services = Vec::new();
         for listener in &listeners {
+            let mut service = Service::new(name.to_owned(), app(listener.certificate.as_ref()));
             let address = listener.socket.key();
             // What reads, TLS included, has buffers of its own; 64 KiB more for each connection are
             // too many.
@@ -121,14 +131,11 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
                     ListenerConfig::uds(address).permissions(Permissions::from_mode(OWNER_ONLY))
                 }
             };
-            let endpoint = endpoint.l4_buffer(buffers);
-            service.add_listener(match &listener.certificate {
-                Some(certificate) => endpoint.tls(tls::settings(certificate)),
-                None => endpoint,
-            });
+            service.add_listener(endpoint.l4_buffer(buffers));
+            services.push(service);
         }
         let listeners = listeners.into_iter().map(|listener| listener.socket).collect();
-        Self { service, listeners, acceptance: None }
+        Self { name: name.to_owned(), services, listeners, threads: None, acceptance: None }
     }
 
     /// The same, which accepts connections when `acceptance` says so.
@@ -139,7 +146,7 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
 
     /// The same with so many threads of its own, whatever the others have.
     pub fn with_threads(mut self, threads: usize) -> Self {
-        self.service.threads = Some(threads);
+        self.threads = Some(threads);
         self
     }
 }
@@ -193,16 +200,24 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Bound<A> {
             None => Some(shutdown),
         };
         let Some(over) = over else { return };
-        let service: &mut (dyn ServiceWithDependents + Send) = &mut self.service;
-        service.start_service(fds, over, listeners_per_fd, ready).await;
+        ready.notify_ready();
+        let mut serving = JoinSet::new();
+        for mut service in self.services.drain(..) {
+            let (fds, over) = (fds.clone(), over.clone());
+            serving.spawn(async move {
+                let service: &mut (dyn pingora::services::Service + Send) = &mut service;
+                service.start_service(fds, over, listeners_per_fd).await;
+            });
+        }
+        serving.join_all().await;
     }
 
     fn name(&self) -> &str {
-        self.service.name()
+        &self.name
     }
 
     fn threads(&self) -> Option<usize> {
-        self.service.threads
+        self.threads
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {

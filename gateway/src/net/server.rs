@@ -13,10 +13,11 @@ use pingora::services::ServiceWithDependents;
 use super::acceptance::Acceptance;
 use super::concurrency::ConcurrencyLimits;
 use super::connections::Connections;
+use super::handshake::Handshakes;
 use super::http1::EarlyRejection;
 use super::http1::connection::Connection;
 use super::http1::keepalive::{self, KeepAlive, Whole};
-use super::listener::Bound;
+use super::listener::{Bound, Listener};
 use super::signals::Signals;
 use super::socket;
 use crate::api::rejection::Rejection;
@@ -95,27 +96,39 @@ pub struct Front<P, W> {
     pub acceptance: Arc<Acceptance>,
 }
 
-/// How long a client may take to read that there are too many connections.
+/// How long a client may take to read that there are too many connections, and to shake hands before.
 const REJECTION: Duration = Duration::from_secs(1);
 
+/// The way to a [`Front`] through one listener.
+pub struct Door<P, W> {
+    front: Arc<Front<P, W>>,
+    /// Where TLS is spoken.
+    handshakes: Option<Handshakes>,
+}
+
 #[async_trait]
-impl<P: HttpServerApp + Send + Sync + 'static, W: Whole> ServerApp for Front<P, W> {
+impl<P: HttpServerApp + Send + Sync + 'static, W: Whole> ServerApp for Door<P, W> {
     async fn process_new(
         self: &Arc<Self>,
-        mut stream: Stream,
+        stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
+        let front = &self.front;
         let socket = stream.get_socket_digest();
-        let Some(open) = self.connections.open(socket::peer_address(socket.as_deref())) else {
-            let (rejection, now) = (Rejection::TooManyConnections, Instant::now());
-            let mut rejection = EarlyRejection::new(rejection, &self.gateway, &stream, now);
-            // A client that does not take it is not waited for.
-            let _ = tokio::time::timeout(REJECTION, rejection.write(&mut stream)).await;
-            rejection.log(socket.as_deref());
+        let peer = socket::peer_address(socket.as_deref());
+        // Who stalls in a handshake has a connection like everybody else.
+        let open = front.connections.open(peer);
+        let limit = open.as_ref().map_or(REJECTION, |_| front.gateway.policy().limits.head);
+        let stream = match &self.handshakes {
+            Some(handshakes) => handshakes.shake(stream, peer, limit).await?,
+            None => stream,
+        };
+        let Some(open) = open else {
+            front.reject(stream).await;
             return None;
         };
-        let front = Arc::clone(self);
-        let shutdown = self.acceptance.stop(shutdown).clone();
+        let front = Arc::clone(front);
+        let shutdown = front.acceptance.stop(shutdown).clone();
         // Pingora's own task keeps the room that a TLS handshake takes for as long as it lives,
         // some 9 KiB, so it ends here.
         tokio::spawn(async move {
@@ -126,11 +139,30 @@ impl<P: HttpServerApp + Send + Sync + 'static, W: Whole> ServerApp for Front<P, 
     }
 
     async fn cleanup(&self) {
-        self.proxy.http_cleanup().await;
+        self.front.proxy.http_cleanup().await;
     }
 }
 
 impl<P: HttpServerApp + Send + Sync + 'static, W: Whole> Front<P, W> {
+    /// This behind `listeners`.
+    pub fn behind(self, name: &str, listeners: Vec<Listener>) -> Bound<Door<P, W>> {
+        let front = Arc::new(self);
+        Bound::new(name, listeners, |certificate| Door {
+            front: Arc::clone(&front),
+            handshakes: certificate.map(Handshakes::by),
+        })
+    }
+
+    /// Says that there are too many connections.
+    async fn reject(&self, mut stream: Stream) {
+        let socket = stream.get_socket_digest();
+        let (rejection, now) = (Rejection::TooManyConnections, Instant::now());
+        let mut rejection = EarlyRejection::new(rejection, &self.gateway, &stream, now);
+        // A client that does not take it is not waited for.
+        let _ = tokio::time::timeout(REJECTION, rejection.write(&mut stream)).await;
+        rejection.log(socket.as_deref());
+    }
+
     /// Serves a connection up to its end.
     async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let gateway = Arc::clone(&self.gateway);

@@ -15,10 +15,8 @@ const TALKATIVE: [&str; 7] = ["pingora", "h2", "hyper", "rustls", "httparse", "t
 /// What Pingora calls an error or a warning, and is everyday business of a server on a network: where it
 /// says so, and what its words hold. Anybody can have these written as often as they like, and nobody
 /// could do anything about them.
-const EVERYDAY: [(&str, &str); 9] = [
+const EVERYDAY: [(&str, &str); 7] = [
     // A probe that connects and leaves; one who speaks something else; a client that is gone.
-    ("pingora_core::services::listening", "Downstream handshake error"),
-    ("pingora_core::services::listening", "Downstream handshake timeout"),
     ("pingora_core::protocols::tls", "TLS shutdown failed"),
     ("pingora_core::apps", "H2 handshake error"),
     ("pingora_core::apps", "fails to read from downstream"),
