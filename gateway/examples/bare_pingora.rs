@@ -62,6 +62,8 @@ fn main() {
     let mut options = HttpServerOptions::default();
     options.keepalive_request_limit = u32::try_from(config.limits.requests - 1).ok();
     proxy.server_options = Some(options);
-    server.add_service(Bound::new("bare", proxy, vec![listener]));
+    let mut proxy = Some(proxy);
+    let of_listener = |_: Option<_>| proxy.take().expect("there is one listener");
+    server.add_service(Bound::new("bare", vec![listener], of_listener));
     server.run_forever();
 }

@@ -115,7 +115,7 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
     pub fn new(
         name: &str,
         listeners: Vec<Listener>,
-        app: impl Fn(Option<&Arc<Certificate>>) -> A,
+        mut app: impl FnMut(Option<&Arc<Certificate>>) -> A,
     ) -> Self {
         let mut services = Vec::new();
         for listener in &listeners {
