@@ -63,7 +63,8 @@ fn main() {
     options.keepalive_request_limit = u32::try_from(config.limits.requests - 1).ok();
     proxy.server_options = Some(options);
     let mut proxy = Some(proxy);
-    let of_listener = |_: Option<_>| proxy.take().expect("there is one listener");
-    server.add_service(Bound::new("bare", vec![listener], of_listener));
+    server.add_service(Bound::new("bare", vec![listener], |_| {
+        proxy.take().expect("there is one listener")
+    }));
     server.run_forever();
 }
