@@ -18,7 +18,7 @@ impl RequestId {
     pub fn of(headers: &HeaderMap) -> Self {
         let mut brought = headers.get_all(&X_REQUEST_ID).iter();
         match (brought.next(), brought.next()) {
-            (Some(value), None) if is_sane(value.as_bytes()) => Self(value.clone()),
+            (Some(value), None) if is_sane(value.as_bytes()) => Self::once(value.clone()),
             _ => Self::make(),
         }
     }
@@ -56,7 +56,15 @@ impl RequestId {
         let zeros = text[17..32].iter().take_while(|digit| **digit == b'0').count();
         text.copy_within(17 + zeros.., 17);
         let text = &text[..33 - zeros];
-        Self(HeaderValue::from_bytes(text).expect("hex digits and a hyphen are a header value"))
+        let value = HeaderValue::from_bytes(text);
+        Self::once(value.expect("hex digits and a hyphen are a header value"))
+    }
+
+    /// An id stands in one request and its answer. So marked it is not put into HTTP/2's table of fields, where
+    /// some sixty such ids would be all that there is, each compared with the next.
+    fn once(mut value: HeaderValue) -> Self {
+        value.set_sensitive(true);
+        Self(value)
     }
 }
 

@@ -1,6 +1,7 @@
-//! HTTP/2, as far as it is read before Pingora does: the preface, and the paths of requests.
+//! HTTP/2, as far as it is not Pingora's: the preface, the paths of requests, and what waits to be written.
 
 pub mod frames;
+pub mod gathered;
 mod hpack;
 mod huffman;
 

@@ -30,7 +30,7 @@ use crate::api::rejection::Rejection;
 use crate::gateway::Gateway;
 use crate::gateway::policy::Policy;
 use crate::net::concurrency::KnownClient;
-use crate::net::http2::{self, frames::Frames};
+use crate::net::http2::{self, frames::Frames, gathered::Gathered};
 
 /// A connection of a client.
 pub struct Connection {
@@ -44,6 +44,8 @@ pub struct Connection {
     pub(super) framer: Framer,
     /// Bytes that were read and belong to later requests.
     pub(super) read_ahead: BytesMut,
+    /// What was written of HTTP/2 and not flushed.
+    pub(super) gathered: Gathered,
     /// Until when the head that has begun must be whole.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Who is at the other end.
@@ -85,6 +87,7 @@ impl Connection {
             may_turn,
             framer: Framer::new(),
             read_ahead: BytesMut::new(),
+            gathered: Gathered::default(),
             deadline: None,
             client: None,
             interrupt: Interrupt::default(),

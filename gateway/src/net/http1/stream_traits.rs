@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -49,14 +49,20 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let this = &mut *self;
+        if this.is_http_2() {
+            return this.gathered.poll_write(&mut this.io, context, bytes);
+        }
+        Pin::new(&mut this.io).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        let this = &mut *self;
+        this.gathered.poll_flush(&mut this.io, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(context))?;
         Pin::new(&mut self.io).poll_shutdown(context)
     }
 
@@ -68,8 +74,9 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.io).poll_write_vectored(context, slices)
     }
 
+    /// `h2` may not think so: what it writes is [gathered](crate::net::http2::gathered).
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        !self.is_http_2() && self.io.is_write_vectored()
     }
 }
 

@@ -91,6 +91,9 @@ impl Frames {
                 (0, taken) => (State::HEAD, taken),
                 (left, taken) => (State::Skipped(left), taken),
             },
+            State::Head { count: 0, .. } if let Some(head) = bytes.first_chunk() => {
+                (State::in_frame(*head), HEAD)
+            }
             State::Head { bytes: mut head, count } => {
                 head[count] = bytes[0];
                 let is_whole = count + 1 == HEAD;
@@ -112,9 +115,7 @@ impl Frames {
             }
             State::Block { left, padding, is_last } => {
                 let count = left.min(bytes.len());
-                for byte in &mut bytes[..count] {
-                    self.blocks.follow(byte)?;
-                }
+                self.blocks.follow(&mut bytes[..count])?;
                 (State::Block { left: left - count, padding, is_last }, count)
             }
         };

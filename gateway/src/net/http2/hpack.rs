@@ -73,8 +73,30 @@ impl Blocks {
         !matches!(self.place, State::Start)
     }
 
-    /// Follows the next byte of a block, and changes it if it ends a `#` in a path.
-    pub fn follow(&mut self, byte: &mut u8) -> Result<(), Broken> {
+    /// Follows the next bytes of a block, and changes those that end a `#` in a path.
+    pub fn follow(&mut self, mut bytes: &mut [u8]) -> Result<(), Broken> {
+        while let Some(byte) = bytes.first_mut() {
+            let taken = match self.place {
+                State::Text { text, left } if text.is_opaque() => {
+                    self.skip(text, left, bytes.len())
+                }
+                _ => self.step(byte).map(|()| 1)?,
+            };
+            bytes = &mut bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// Passes over an opaque text, of which so much is left and so much has come; returns how much that was.
+    fn skip(&mut self, mut text: Text, left: u32, come: usize) -> usize {
+        let taken = left.min(u32::try_from(come).unwrap_or(u32::MAX));
+        text.length += taken;
+        self.place = self.text(text, left - taken);
+        taken as usize
+    }
+
+    /// Follows one byte.
+    fn step(&mut self, byte: &mut u8) -> Result<(), Broken> {
         self.place = match self.place {
             State::Start => self.start(*byte)?,
             State::Number { what, value, shift } => {
@@ -147,6 +169,13 @@ impl Blocks {
 }
 
 impl Text {
+    /// Whether nothing in it matters but, for the table, its length. In Huffman's code that is not how many
+    /// bytes it has.
+    fn is_opaque(&self) -> bool {
+        let is_value = self.name.is_some_and(|name| !name.is_path);
+        is_value && (self.huffman.is_none() || !self.is_kept)
+    }
+
     fn follow(&mut self, byte: &mut u8) -> Result<(), Broken> {
         let Some(mut huffman) = self.huffman else {
             if self.character(*byte) {
@@ -284,6 +313,7 @@ mod tests {
         fn a_fragment_is_found_and_nothing_else(
             blocks in proptest::collection::vec(proptest::collection::vec(field(), 0..8), 1..8),
             room in proptest::option::of(0_u32..200),
+            size in prop_oneof![1_usize..9, Just(usize::MAX)],
         ) {
             let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
             let mut followed = Blocks::default();
@@ -300,8 +330,8 @@ mod tests {
                     expected.push((name, value));
                 }
                 let length = bytes.len();
-                for byte in &mut bytes {
-                    prop_assert!(followed.follow(byte).is_ok());
+                for piece in bytes.chunks_mut(size) {
+                    prop_assert!(followed.follow(piece).is_ok());
                 }
                 prop_assert_eq!(bytes.len(), length);
                 prop_assert!(!followed.is_in_field());
@@ -313,10 +343,13 @@ mod tests {
         }
 
         #[test]
-        fn following_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn following_is_total(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            size in 1_usize..300,
+        ) {
             let mut blocks = Blocks::default();
-            for mut byte in bytes {
-                if blocks.follow(&mut byte).is_err() {
+            for piece in bytes.chunks_mut(size) {
+                if blocks.follow(piece).is_err() {
                     break;
                 }
             }
