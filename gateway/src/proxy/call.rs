@@ -1,9 +1,13 @@
 //! A call of gRPC whose request has come whole, and its answer, as it is with an [`exchange`](super::exchange) of HTTP/1.
 
+use std::pin::pin;
+
+use bytes::Bytes;
 use http::header::HOST;
 use http::{Uri, Version};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::HttpTask;
+use pingora::protocols::http::v2::client::Http2Session;
 use pingora::{Error, ErrorType, OrErr};
 
 use super::calls::Room;
@@ -22,7 +26,7 @@ pub async fn run(
     let calls = proxy.server(context).calls();
     context.open_call = proxy.upstream(context).watched().map(Watched::call);
     let connected = async { calls.connect().await.map_err(Error::into_up) };
-    let mut room = unless_gone(downstream, connected).await?;
+    let mut room = unless_gone(downstream, pin!(connected)).await?;
     let exchanged = exchange(proxy, downstream, &mut room, context).await;
     calls.release(room);
     exchanged
@@ -40,22 +44,14 @@ async fn exchange(
         still_may(proxy, downstream, context)?;
     }
     let request = prepare(proxy, downstream, room, context)?;
-    let to = || format!("to {}", room.target.peer._address);
-    let session = &mut room.session;
+    let body = context.body.read().cloned().unwrap_or_default();
     let asked = async {
-        let body = context.body.read().cloned().unwrap_or_default();
-        session.write_request_header(Box::new(request), body.is_empty())?;
-        if !body.is_empty()
-            && let Some(mut writer) = session.take_request_body_writer()
-        {
-            // It is small, so it need not wait for the upstream to take it, who may answer without.
-            let sent = writer.send_data(body, true);
-            sent.or_err(ErrorType::WriteError, "sending a call")?;
-        }
-        session.read_response_header().await
+        let to = || format!("to {}", room.target.peer._address);
+        let asked = ask(&mut room.session, request, body).await;
+        asked.map_err(|error| failed(error).more_context(to()))
     };
-    let asked = async { asked.await.map_err(|error| failed(error).more_context(to())) };
-    unless_gone(downstream, asked).await?;
+    unless_gone(downstream, pin!(asked)).await?;
+    let session = &mut room.session;
     let head = session.response_header().cloned();
     let mut head = head.ok_or_else(|| Error::explain(ErrorType::ReadError, "no response"))?;
     proxy.clear(&mut head, context)?;
@@ -68,11 +64,27 @@ async fn exchange(
             return Ok(());
         }
         let next = async { next(room).await.map_err(failed) };
-        task = unless_gone(downstream, next).await?;
+        task = unless_gone(downstream, pin!(next)).await?;
         if let HttpTask::Trailer(Some(trailers)) = &mut task {
             grpc::end(trailers, context);
         }
     }
+}
+
+/// Asks, and reads the head of the answer.
+async fn ask(
+    session: &mut Http2Session,
+    request: RequestHeader,
+    body: Bytes,
+) -> pingora::Result<()> {
+    session.write_request_header(Box::new(request), body.is_empty())?;
+    if !body.is_empty()
+        && let Some(mut writer) = session.take_request_body_writer()
+    {
+        // It is small, so it need not wait for the upstream to take it, who may answer without.
+        writer.send_data(body, true).or_err(ErrorType::WriteError, "sending a call")?;
+    }
+    session.read_response_header().await
 }
 
 /// What comes next of an answer.

@@ -3,6 +3,8 @@
 //! Nothing more comes of the client, so one loop passes the answer on. Pingora has two for each request, one for either
 //! side, and channels between them: for those whose bodies are still to come.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
@@ -54,7 +56,7 @@ pub async fn run(
     let (mut session, target) = loop {
         let connected = async { server.connect(may_be_used).await.map_err(Error::into_up) };
         let Connected { mut session, target, is_reused } =
-            unless_gone(downstream, connected).await?;
+            unless_gone(downstream, pin!(connected)).await?;
         context.connected(&target.peer, proxy.spans.is_some());
         // As through Pingora's proxy, who only reads goes on by what was decided.
         if !is_reused && !downstream.req_header().method.is_safe() {
@@ -63,7 +65,8 @@ pub async fn run(
         let request = prepare(proxy, downstream, context)?;
         let body = context.body.read().cloned().unwrap_or_default();
         let asked = ask(&mut session, request, body, is_reused);
-        match unless_gone(downstream, asked).await {
+        let asked = unless_gone(downstream, pin!(asked)).await;
+        match asked {
             Ok(()) => break (session, target),
             // A connection that was kept was closed meanwhile, and nobody has answered.
             Err(error) if may_be_used && error.retry() && server.attempts() > 1 => {
@@ -80,7 +83,8 @@ pub async fn run(
     }
     if small_answers::are_wanted(downstream, context) {
         let answer = (head, session, &*target);
-        return small_answers::pass(proxy, downstream, answer, context).await;
+        // It is rare, so that it need not have room in every request.
+        return Box::pin(small_answers::pass(proxy, downstream, answer, context)).await;
     }
     let head = complete(proxy, downstream, (head, &mut session), context).await?;
     pass(downstream, head, &mut session, None).await?;
@@ -184,6 +188,6 @@ async fn answer(
         let written = downstream.write_response_header(Box::new(head), false).await;
         written.map_err(Error::into_down)?;
         let next = async { session.read_response_header().await.map_err(Error::into_up) };
-        unless_gone(downstream, next).await?;
+        unless_gone(downstream, pin!(next)).await?;
     }
 }

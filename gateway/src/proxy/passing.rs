@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub async fn pass(
             }
             Ok(next(session).await)
         };
-        tasks.push(unless_gone(downstream, piece).await?);
+        tasks.push(unless_gone(downstream, pin!(piece)).await?);
     }
 }
 
@@ -110,10 +110,11 @@ fn is_over(session: &mut HttpSession<()>) -> bool {
     }
 }
 
-/// What comes of `waiting`, unless the client leaves before.
+/// What comes of `waiting`, unless the client leaves before. It is pinned where it was made: what moves is copied, and has
+/// room in each place where it was.
 pub async fn unless_gone<T>(
     downstream: &mut Downstream,
-    waiting: impl Future<Output = pingora::Result<T>>,
+    waiting: Pin<&mut impl Future<Output = pingora::Result<T>>>,
 ) -> pingora::Result<T> {
     tokio::select! {
         biased;
