@@ -96,6 +96,8 @@ mod influxdb;
 mod influxdb3_clients;
 /// How many instructions a forwarded request takes.
 mod instructions;
+/// Answers before the answer (1xx): how many.
+mod interim;
 /// JWTs of identity providers, honest and hostile ones.
 mod jwt;
 /// When sessions end, and how many there may be.

@@ -60,6 +60,10 @@ pub const MOST_HEAD_FIELDS: usize = 256;
 /// See [`MOST_HEAD_BYTES`].
 pub const MOST_TARGET_BYTES: usize = 65_534;
 
+/// The most interim answers (1xx) before the answer to one request. An upstream that has more to say says it in no time that
+/// a client would wait.
+pub const MOST_INTERIM_ANSWERS: usize = 16;
+
 /// Files that the process has open besides connections: listeners, logs, files that are read again, the gateway's own
 /// requests.
 const OTHER_FILES: usize = 256;

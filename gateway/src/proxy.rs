@@ -187,7 +187,7 @@ impl Proxy {
     /// Removes from the head of an answer what is the upstream's and the gateway's business only.
     fn clear(&self, response: &mut ResponseHeader, context: &mut Context) -> pingora::Result<()> {
         let begins = websocket::begins(response, context)?;
-        answer_framing::mend(response)?;
+        answer_framing::mend(response, &mut context.interim)?;
         if context.is_call {
             grpc::note(&response.headers, context);
         }

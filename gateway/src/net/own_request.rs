@@ -5,14 +5,17 @@ use http::{HeaderValue, StatusCode};
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
+use crate::limits::MOST_INTERIM_ANSWERS;
+
 /// The `User-Agent` of the gateway's own requests.
 pub const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("influx-gateway/", env!("CARGO_PKG_VERSION")));
 
 /// Reads the head of the answer. Those before it, of status 1xx, say only that it will come: Pingora hands
-/// them out too, and has no body to read until the answer's own head is there.
+/// them out too, and has no body to read until the answer's own head is there. An error if there are more than
+/// [`MOST_INTERIM_ANSWERS`].
 pub async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<()> {
-    loop {
+    for _ in 0..=MOST_INTERIM_ANSWERS {
         session.read_response_header().await?;
         match session.response_header().map(|head| head.status) {
             Some(StatusCode::SWITCHING_PROTOCOLS) if asks_for_another(session) => return Ok(()),
@@ -23,6 +26,7 @@ pub async fn read_head(session: &mut HttpSession<()>) -> pingora::Result<()> {
             _ => return Ok(()),
         }
     }
+    Error::e_explain(ErrorType::ReadError, "interim answers without end")
 }
 
 /// Whether the request was for another protocol.

@@ -1,14 +1,22 @@
-//! What the head of an upstream's answer says of its body: made what every client reads in the same way, or refused.
+//! What the head of an upstream's answer says of its body, and of another head to come: made what every client reads in the
+//! same way, or refused.
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 
+use crate::limits::MOST_INTERIM_ANSWERS;
+
 /// Makes it one of HTTP/1.1 (RFC 9110 section 2.5), with one length, or chunks, or neither. An error if it says more than one
-/// thing, or has been coded in a way that only one hop knows.
-pub fn mend(head: &mut ResponseHeader) -> pingora::Result<()> {
+/// thing, or has been coded in a way that only one hop knows; and if it is one interim answer (1xx) too many, which are
+/// counted in `interim`.
+pub fn mend(head: &mut ResponseHeader, interim: &mut usize) -> pingora::Result<()> {
     head.set_version(Version::HTTP_11);
+    *interim += usize::from(head.status.is_informational());
+    if *interim > MOST_INTERIM_ANSWERS && head.status != StatusCode::SWITCHING_PROTOCOLS {
+        return broken("interim answers without end");
+    }
     if head.status == StatusCode::NO_CONTENT || head.status.is_informational() {
         // Nothing follows, whatever they say (RFC 9110 section 8.6, RFC 9112 section 6.1).
         head.remove_header(&CONTENT_LENGTH);
@@ -70,11 +78,20 @@ mod tests {
         for (name, value) in headers {
             head.append_header(*name, *value).unwrap();
         }
-        mend(&mut head).ok()?;
+        mend(&mut head, &mut 0).ok()?;
         assert_eq!(head.version, Version::HTTP_11);
         let lines =
             head.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
         Some(lines.collect::<Vec<_>>().join(", "))
+    }
+
+    #[test]
+    fn another_head_comes_so_often_and_no_more() {
+        let mut interim = 0;
+        let mut next =
+            |status| mend(&mut ResponseHeader::build(status, None).unwrap(), &mut interim).is_ok();
+        assert!((0..MOST_INTERIM_ANSWERS).all(|_| next(102)));
+        assert!(next(200) && next(101) && !next(103));
     }
 
     #[test]

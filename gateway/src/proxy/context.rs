@@ -67,6 +67,8 @@ pub struct Context {
     /// Until when the rest of it may come, if its answer is over.
     pub(super) last: Option<tokio::time::Instant>,
     pub(super) attempts: usize,
+    /// Interim answers of the upstream so far.
+    pub(super) interim: usize,
     /// The permit of a request without a session on its connection.
     pub(super) permit: Option<AnonymousPermit>,
     /// The connection to the upstream that it uses.
@@ -106,6 +108,7 @@ impl Context {
             expires: None,
             last: None,
             attempts: 0,
+            interim: 0,
             permit: None,
             slot: None,
             is_call: false,
