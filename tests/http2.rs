@@ -509,6 +509,23 @@ fn questions_without_end_stop_nobody_else() {
 }
 
 #[test]
+fn a_client_that_leaves_before_an_answer_of_the_gateways_own_is_no_error() {
+    const CANCEL: [u8; 4] = 8_u32.to_be_bytes();
+    let gateway = SecureGateway::start(Upstream::start().address);
+    let mut connection = Connection::open(&gateway, &[]);
+    for (method, path) in
+        [("GET", "/api/v2/me"), ("POST", "/api/v2/signin"), ("GET", "/api/v2/buckets")]
+    {
+        let stream = connection.next_stream();
+        let asked = frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&head(method, path)));
+        connection.write(&[asked, frame(RST_STREAM, 0, stream, &CANCEL)].concat());
+    }
+    assert_eq!(connection.ask("GET", "/gateway/health", &[]).status, 200);
+    wait_until("all are over", || gateway.gateway.log().matches(" access] ").count() == 4);
+    assert!(!gateway.gateway.has_logged("ERROR"), "{}", gateway.gateway.log());
+}
+
+#[test]
 fn a_flood_of_empty_pieces_is_bounded() {
     beside(|connection, session| {
         let fields = [&head("POST", "/api/v2/write")[..], &[("cookie", session)]].concat();

@@ -407,3 +407,21 @@ fn f_22_a_client_that_leaves_gives_its_connection_back() {
     }
     gate.open();
 }
+
+#[test]
+fn f_22_so_does_one_that_leaves_in_the_middle_of_a_body() {
+    let upstream = Upstream::behaving(|seen, stream| {
+        if seen.line().contains("/health") {
+            return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").is_ok();
+        }
+        answer(stream, "200 OK", "all")
+    });
+    let limits = "[limits]\nupstream_connections = 1\n";
+    let gateway = Gateway::start_with(upstream.address, limits, &users(&["ada"]));
+    let mut client = gateway.connect();
+    client.write(get("/health", &[]).as_bytes());
+    assert!(upstream.next().line().contains("/health"));
+    drop(client);
+    let ask = || gateway.connect().send(&get("/api/v2/buckets", &[TOKEN])).status;
+    wait_until("there is room", || ask() == 200);
+}

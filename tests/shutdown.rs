@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use crate::frames;
+use crate::secure::SecureGateway;
 use crate::support::*;
 
 #[test]
@@ -36,6 +38,19 @@ fn a_request_in_flight_is_answered_and_then_the_process_ends() {
     assert_eq!(answer.header("connection"), Some("close"));
     // Which is not waited for that long: the grace period is not waited out.
     assert_eq!(gateway.wait().0, Some(0));
+}
+
+#[test]
+fn a_client_of_http_2_that_is_asleep_holds_up_no_stop() {
+    let gateway = SecureGateway::start(Upstream::start().address);
+    let mut asleep = frames::Connection::open(&gateway, &[]);
+    assert_eq!(asleep.ask("GET", "/gateway/health", &[]).status, 200);
+    // Neither has this one said all that a client says first.
+    let _mute = frames::Connection::open_with(&gateway, b"PRI * HTTP/2.0\r\n\r\n");
+    gateway.gateway.signal("TERM");
+    let (code, log) = gateway.gateway.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("all requests are answered"), "{log}");
 }
 
 #[test]

@@ -222,6 +222,7 @@ fn build(
         whole: Some(proxy),
         gateway: Arc::clone(&gateway),
         connections: connections.clone(),
+        open: open.clone(),
         concurrency,
         keep_alive: (&config.limits).into(),
         acceptance: Arc::clone(&acceptance),

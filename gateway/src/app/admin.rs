@@ -24,6 +24,7 @@ use crate::net::acceptance::Acceptance;
 use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::net::listener::{Listener, Open, bind_unix};
+use crate::net::open_requests::OpenRequests;
 use crate::net::server::{Front, Server};
 use crate::proxy::Proxy;
 use crate::proxy::upstream::tls::UpstreamFiles;
@@ -124,6 +125,7 @@ pub(super) fn add(
         proxy: Arc::new(AdminService(Arc::new(admin))),
         gateway,
         connections: Connections::new(CONNECTIONS, CONNECTIONS),
+        open: OpenRequests::default(),
         concurrency: ConcurrencyLimits::new(limits),
         keep_alive: limits.into(),
         acceptance,

@@ -18,6 +18,7 @@ use super::http1::EarlyRejection;
 use super::http1::connection::Connection;
 use super::http1::keepalive::{self, KeepAlive, Whole};
 use super::listener::{Bound, Listener};
+use super::open_requests::OpenRequests;
 use super::signals::Signals;
 use super::socket;
 use crate::api::rejection::Rejection;
@@ -88,6 +89,8 @@ pub struct Front<P, W> {
     pub gateway: Arc<Gateway>,
     /// Counts connections.
     pub connections: Connections,
+    /// Counts requests.
+    pub open: OpenRequests,
     /// Knows their clients.
     pub concurrency: Arc<ConcurrencyLimits>,
     /// How long connections are kept.
@@ -167,12 +170,13 @@ impl<P: HttpServerApp + Send + Sync + 'static, W: Whole> Front<P, W> {
     async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let gateway = Arc::clone(&self.gateway);
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            let connection = Box::new(Connection::http_2(stream, gateway));
+            let connection = Box::new(Connection::http_2(stream, gateway, self.open.clone()));
             self.proxy.process_new(connection, shutdown).await;
         } else {
             let socket = stream.get_socket_digest();
             let client = self.concurrency.client(socket::peer_address(socket.as_deref()));
-            let connection = Box::new(Connection::new(stream, gateway).of(client));
+            let connection =
+                Box::new(Connection::new(stream, gateway, self.open.clone()).of(client));
             let other = keepalive::serve(
                 (self.whole.as_ref(), &self.proxy),
                 connection,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{Method, StatusCode};
+use pingora::Error;
 use pingora::http::ResponseHeader;
 
 use super::Downstream;
@@ -22,8 +23,12 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 ///
 /// The request's body, which no local endpoint wants, is read away if it is small; otherwise
 /// Pingora closes the connection after the response, and nothing of the body is taken for a
-/// request.
+/// request. Whatever goes wrong is the client's: mostly it is gone.
 pub async fn write(downstream: &mut Downstream, response: Response) -> pingora::Result<()> {
+    try_write(downstream, response).await.map_err(Error::into_down)
+}
+
+async fn try_write(downstream: &mut Downstream, response: Response) -> pingora::Result<()> {
     // A call may have a body without end, and is over with its status.
     let is_call = response.headers().contains_key(GRPC_STATUS);
     if !is_call {

@@ -4,6 +4,8 @@
 //! it takes them to read, with a window of HTTP/2 that is closed for example. So the gateway has the connection back before
 //! the client gets a word. Answers that are not small go on as they come.
 
+use std::pin::pin;
+
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
@@ -39,7 +41,8 @@ pub async fn pass(
 ) -> pingora::Result<()> {
     let mut body = BytesMut::new();
     let is_whole = loop {
-        match session.read_response_body().await.map_err(Error::into_up)? {
+        let piece = async { session.read_response_body().await.map_err(Error::into_up) };
+        match passing::unless_gone(downstream, pin!(piece)).await? {
             Some(piece) => body.extend_from_slice(&piece),
             None => break true,
         }

@@ -49,6 +49,17 @@ impl Drain {
         Self { connections, open, upstream_sessions, audit, sessions, spans, sockets, grace }
     }
 
+    /// Whether nobody is waited for: there are no connections, or there has been no request on them for some time. `quiet`
+    /// is since when there is none.
+    fn is_quiet_since(&self, quiet: &mut Option<Instant>) -> bool {
+        if self.open.count() > 0 {
+            *quiet = None;
+            return false;
+        }
+        let since = *quiet.get_or_insert_with(Instant::now);
+        self.connections.count() == 0 || since.elapsed() >= QUIET
+    }
+
     /// Has the last spans sent, up to the `end`.
     async fn send_spans(&self, end: Instant) {
         let Some(spans) = &self.spans else { return };
@@ -62,6 +73,10 @@ impl Drain {
 /// For connections that were accepted in the moment of the signal and are not counted yet.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// Without an open request, connections are waited for as long. Clients that have more to ask ask it until then, and those
+/// of HTTP/2 have answered the PING that comes with GOAWAY. Who is asleep would hold up the stop.
+const QUIET: Duration = Duration::from_secs(2);
+
 #[async_trait]
 impl BackgroundService for Drain {
     async fn start(&self, mut shutdown: ShutdownWatch) {
@@ -72,12 +87,12 @@ impl BackgroundService for Drain {
         }
         self.sockets.close();
         let end = Instant::now() + self.grace;
+        let mut quiet = None;
         loop {
             tokio::time::sleep(SETTLE.min(end.saturating_duration_since(Instant::now()))).await;
             let upstream_sessions = self.upstream_sessions.as_ref();
-            let is_done =
-                self.connections.count() == 0 && upstream_sessions.is_none_or(|it| it.is_at_rest());
-            if is_done {
+            let is_quiet = self.is_quiet_since(&mut quiet);
+            if is_quiet && upstream_sessions.is_none_or(|it| it.is_at_rest()) {
                 log::info!("all requests are answered");
             } else if Instant::now() >= end {
                 let grace = humantime::format_duration(self.grace);

@@ -31,6 +31,7 @@ use crate::gateway::Gateway;
 use crate::gateway::policy::Policy;
 use crate::net::concurrency::KnownClient;
 use crate::net::http2::{self, frames::Frames, gathered::Gathered};
+use crate::net::open_requests::OpenRequests;
 
 /// A connection of a client.
 pub struct Connection {
@@ -75,8 +76,8 @@ const PIECE: usize = 4096;
 const AHEAD: usize = 16 * 1024;
 
 impl Connection {
-    /// The connection `io`.
-    pub fn new(io: Stream, gateway: Arc<Gateway>) -> Self {
+    /// The connection `io`, whose requests are `open` while their answers are not taken.
+    pub fn new(io: Stream, gateway: Arc<Gateway>, open: OpenRequests) -> Self {
         let policy = gateway.policy();
         let may_turn = policy.h2c && io.get_ssl_digest().is_none();
         Self {
@@ -87,7 +88,7 @@ impl Connection {
             may_turn,
             framer: Framer::new(),
             read_ahead: BytesMut::new(),
-            gathered: Gathered::default(),
+            gathered: Gathered::new(open),
             deadline: None,
             client: None,
             interrupt: Interrupt::default(),
@@ -97,8 +98,8 @@ impl Connection {
 
     /// The connection `io`, on which HTTP/2 is spoken: its beginning must come in the time of a head,
     /// for which Pingora would wait for ever.
-    pub fn http_2(io: Stream, gateway: Arc<Gateway>) -> Self {
-        Self { state: State::Http2(Box::default()), ..Self::new(io, gateway) }
+    pub fn http_2(io: Stream, gateway: Arc<Gateway>, open: OpenRequests) -> Self {
+        Self { state: State::Http2(Box::default()), ..Self::new(io, gateway, open) }
     }
 
     /// The same connection, of this client.

@@ -12,14 +12,25 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWrite;
 
+use crate::net::open_requests::{OpenRequest, OpenRequests};
+
 /// No more than this waits: the beginning of a large frame, and small frames before it.
 const MOST: usize = 2048;
 
 /// Bytes that were written and wait.
-#[derive(Debug, Default)]
-pub struct Gathered(BytesMut);
+pub struct Gathered {
+    held: BytesMut,
+    /// Where a request counts whose answer the client does not take yet.
+    open: OpenRequests,
+    unsent: Option<OpenRequest>,
+}
 
 impl Gathered {
+    /// Nothing waits yet. What the client does not take counts among the `open` requests.
+    pub fn new(open: OpenRequests) -> Self {
+        Self { held: BytesMut::new(), open, unsent: None }
+    }
+
     /// Takes of `bytes` what waits, or is written to `io`; how many these are.
     pub fn poll_write<W: AsyncWrite + Unpin>(
         &mut self,
@@ -27,17 +38,30 @@ impl Gathered {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        while self.0.len() + bytes.len() > MOST {
-            let slices = [IoSlice::new(&self.0), IoSlice::new(bytes)];
+        let written = self.try_write(io, context, bytes);
+        if written.is_pending() {
+            self.wait();
+        }
+        written
+    }
+
+    fn try_write<W: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut W,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        while self.held.len() + bytes.len() > MOST {
+            let slices = [IoSlice::new(&self.held), IoSlice::new(bytes)];
             let count = ready!(Pin::new(&mut *io).poll_write_vectored(context, &slices))?;
-            if count > self.0.len() {
-                let written = count - self.0.len();
-                self.0.clear();
+            if count > self.held.len() {
+                let written = count - self.held.len();
+                self.held.clear();
                 return Poll::Ready(Ok(written));
             }
             self.advance(count)?;
         }
-        self.0.extend_from_slice(bytes);
+        self.held.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -47,11 +71,29 @@ impl Gathered {
         io: &mut W,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.0.is_empty() {
-            let count = ready!(Pin::new(&mut *io).poll_write(context, &self.0))?;
+        let flushed = self.try_flush(io, context);
+        match flushed {
+            Poll::Pending => self.wait(),
+            Poll::Ready(_) => self.unsent = None,
+        }
+        flushed
+    }
+
+    fn try_flush<W: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut W,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let count = ready!(Pin::new(&mut *io).poll_write(context, &self.held))?;
             self.advance(count)?;
         }
         Pin::new(io).poll_flush(context)
+    }
+
+    /// The client has to take something before all is flushed.
+    fn wait(&mut self) {
+        self.unsent.get_or_insert_with(|| self.open.begin());
     }
 
     /// So many of the bytes that waited have been written.
@@ -59,7 +101,7 @@ impl Gathered {
         if count == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        self.0.advance(count);
+        self.held.advance(count);
         Ok(())
     }
 }
@@ -108,7 +150,8 @@ mod tests {
 
     /// The writes that come of `pieces` and a flush, if so many bytes are taken at once at most.
     fn written(most: usize, pieces: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let (mut gathered, mut io) = (Gathered::default(), Narrow { most, writes: Vec::new() });
+        let (mut gathered, mut io) =
+            (Gathered::new(OpenRequests::default()), Narrow { most, writes: Vec::new() });
         let mut context = Context::from_waker(std::task::Waker::noop());
         for piece in pieces {
             let mut rest = &piece[..];
@@ -133,8 +176,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_taken_is_an_open_request() {
+        let (client, mut io) = tokio::io::duplex(1000);
+        let open = OpenRequests::default();
+        let mut gathered = Gathered::new(open.clone());
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(gathered.poll_write(&mut io, &mut context, &[7; 1500]).is_ready());
+        assert_eq!(open.count(), 0, "nothing was flushed yet");
+        assert!(gathered.poll_flush(&mut io, &mut context).is_pending());
+        assert_eq!(open.count(), 1);
+        assert!(gathered.poll_write(&mut io, &mut context, &[7; 1500]).is_ready());
+        assert!(gathered.poll_write(&mut io, &mut context, &[7; 1500]).is_pending());
+        assert_eq!(open.count(), 1);
+        drop(client);
+        assert!(gathered.poll_flush(&mut io, &mut context).is_ready());
+        assert_eq!(open.count(), 0);
+    }
+
+    #[test]
     fn a_connection_that_takes_nothing_is_broken() {
-        let (mut gathered, mut io) = (Gathered::default(), Narrow { most: 0, writes: Vec::new() });
+        let (mut gathered, mut io) =
+            (Gathered::new(OpenRequests::default()), Narrow { most: 0, writes: Vec::new() });
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(gathered.poll_write(&mut io, &mut context, &[7; 10]).is_ready());
         let large = gathered.poll_write(&mut io, &mut context, &[7; 10_000]);
