@@ -2,7 +2,7 @@
 
 mod expiry;
 mod flood;
-mod idp;
+pub(crate) mod idp;
 mod operators;
 mod over_tls;
 mod places;
@@ -41,7 +41,7 @@ fn start(upstream: &Upstream, tables: &str) -> Gateway {
 }
 
 /// The same for one provider, whose keys are there.
-fn start_for(idp: &Idp, upstream: &Upstream, keys: &str) -> Gateway {
+pub(crate) fn start_for(idp: &Idp, upstream: &Upstream, keys: &str) -> Gateway {
     let gateway = start(upstream, &(jwt(&idp.issuer, keys) + GRANTS));
     wait_for_keys(&gateway, &idp.issuer);
     gateway
@@ -52,7 +52,7 @@ fn wait_for_keys(gateway: &Gateway, issuer: &str) {
     wait_until("the keys are there", || gateway.has_logged(&told));
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 

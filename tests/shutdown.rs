@@ -1,3 +1,6 @@
+mod authority;
+mod files;
+
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::support::*;
 
 /// What it answers with where its keys are.
 #[derive(Clone)]
-pub(super) enum Says {
+pub(crate) enum Says {
     /// These keys.
     Keys(Vec<Value>),
     /// These bytes, and status.
@@ -24,19 +24,19 @@ pub(super) enum Says {
     Drip,
 }
 
-pub(super) struct Idp {
-    pub(super) server: Upstream,
-    pub(super) issuer: String,
-    pub(super) signer: Signer,
+pub(crate) struct Idp {
+    pub(crate) server: Upstream,
+    pub(crate) issuer: String,
+    pub(crate) signer: Signer,
     says: Arc<Mutex<Says>>,
 }
 
 impl Idp {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap())
     }
 
-    pub(super) fn on(listener: TcpListener) -> Self {
+    pub(crate) fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let signer = Signer::new("P-256");
         let says = Arc::new(Mutex::new(Says::Keys(vec![signer.jwk()])));
@@ -58,18 +58,23 @@ impl Idp {
         Self { server, issuer, signer, says }
     }
 
-    pub(super) fn say(&self, says: Says) {
+    pub(crate) fn say(&self, says: Says) {
         *self.says.lock().unwrap() = says;
     }
 
+    /// Has it answer when it is let go of, with what is there then.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Says> {
+        self.says.lock().unwrap()
+    }
+
     /// How often it was asked for its keys since this was last asked.
-    pub(super) fn times_asked(&self) -> usize {
+    pub(crate) fn times_asked(&self) -> usize {
         let seen = self.server.seen_by_clients();
         seen.iter().filter(|seen| seen.line().starts_with("GET /keys ")).count()
     }
 
     /// Claims that are good now.
-    pub(super) fn claims(&self) -> Value {
+    pub(crate) fn claims(&self) -> Value {
         let now = now();
         json!({
             "iss": self.issuer, "sub": "0815", "aud": ["influx-api"], "azp": "telegraf",
@@ -78,30 +83,30 @@ impl Idp {
     }
 
     /// The same with one changed; null takes it away.
-    pub(super) fn with(&self, name: &str, value: Value) -> Value {
+    pub(crate) fn with(&self, name: &str, value: Value) -> Value {
         let mut claims = self.claims();
         claims[name] = value;
         claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         claims
     }
 
-    pub(super) fn header(&self) -> Value {
+    pub(crate) fn header(&self) -> Value {
         json!({ "alg": "ES256", "kid": self.signer.id, "typ": "JWT" })
     }
 
     /// A token with these claims.
-    pub(super) fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         self.signer.sign(&self.header(), claims)
     }
 }
 
-pub(super) fn issuer_at(address: SocketAddr) -> String {
+pub(crate) fn issuer_at(address: SocketAddr) -> String {
     format!("http://{address}/realm")
 }
 
 /// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "tokens are of now")]
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::cut_off::{half_write, listener};
 use crate::frames::{Connection, End, GOAWAY, head};
 
 /// A process that takes over as far as it says so.
@@ -193,4 +194,27 @@ fn a_process_that_is_killed_after_it_has_taken_over_leaves_room_for_another() {
     let third = Gateway::start_in(stage.old.gateway.wait_and_keep());
     assert_eq!(ready(&third.folder().join("admin.sock")).unwrap(), 200);
     assert_eq!(me(&mut third.connect(), &session).status, 401);
+}
+
+/// The old process reads what has changed for as long as it has requests: a right that is taken away, nobody tells it of.
+#[test]
+fn a_request_that_the_old_process_is_sent_still_ends_with_the_right_of_its_user() {
+    let (upstream, heads, rests) = listener("");
+    let stage = Stage::start(upstream, "0s");
+    let [head, first, second] = half_write(&stage.gateway().sign_in("ada"), "chunked");
+    let mut client = stage.gateway().connect();
+    client.write((head + &first).as_bytes());
+    heads.recv_timeout(PATIENCE).expect("the head has reached the upstream");
+    let _new = stage.upgrade();
+    let path = stage.path("users.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(stage.path("users.new"), text.replacen("[[user]]", "[[user]]\naccess = \"read\"", 1))
+        .unwrap();
+    fs::rename(stage.path("users.new"), path).unwrap();
+    wait_until("it was read", || stage.gateway().has_logged("the users file was read again"));
+    client.write_some(second.as_bytes());
+    let answer = client.read();
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert_eq!(rests.recv_timeout(PATIENCE).unwrap().0, b"5\r\nfirst\r\n");
+    wait_until("the old one has ended", || has_ended(stage.gateway()));
 }

@@ -125,18 +125,14 @@ impl UpstreamSessions {
         });
     }
 
-    /// Renews and signs out until it is `over`.
-    pub async fn run(self: &Arc<Self>, mut over: watch::Receiver<bool>) {
+    /// Renews and signs out: what other gateways could do too, until it is `over`, and the rest up to the end of the process.
+    pub async fn run(self: &Arc<Self>, over: watch::Receiver<bool>) {
         let shared = async {
-            match &self.halves {
-                Some(halves) => turns::run(self, halves, over).await,
-                None => drop(over.wait_for(|is_over| *is_over).await),
+            if let Some(halves) = &self.halves {
+                turns::run(self, halves, over).await;
             }
         };
-        tokio::select! {
-            () = shared => {}
-            () = self.run_by_itself() => {}
-        }
+        tokio::join!(shared, self.run_by_itself());
     }
 
     /// Whether nothing is under way that other gateways would have to wait for.

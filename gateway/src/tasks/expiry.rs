@@ -21,8 +21,9 @@ pub struct Expiry(pub Arc<SessionStore>);
 
 #[async_trait]
 impl BackgroundService for Expiry {
-    async fn start(&self, shutdown: ShutdownWatch) {
-        while !*shutdown.borrow() {
+    /// Goes on after the signal to stop: sessions that expire until the end of the process are told of too.
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        loop {
             let are_more = self.0.sweep(Moment::now());
             tokio::time::sleep(if are_more { MANY_EVERY } else { EVERY }).await;
         }

@@ -257,19 +257,17 @@ impl Source {
 
 #[async_trait]
 impl BackgroundService for FetchKeys {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    /// Goes on after the signal to stop: a request that is still read may bring a token that is signed with a new key.
+    async fn start(&self, _shutdown: ShutdownWatch) {
         let mut following = JoinSet::new();
         for source in &self.0 {
             let source = source.clone();
             following.spawn(async move { follow(&source.keys, &source).await });
         }
-        tokio::select! {
-            _ = shutdown.changed() => {}
-            Some(Err(error)) = following.join_next() => {
-                if let Ok(panic) = error.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
-            }
+        if let Some(Err(error)) = following.join_next().await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
         }
     }
 }

@@ -96,8 +96,9 @@ impl Work {
 
 #[async_trait]
 impl BackgroundService for Reload {
-    async fn start(&self, shutdown: ShutdownWatch) {
-        while !*shutdown.borrow() {
+    /// Goes on after the signal to stop: for as long as there are requests, what the files say counts for them.
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        loop {
             let _ = self.apart(Work::look).await;
             // Looks lie at least so far apart, whatever comes in between.
             let next = tokio::time::sleep(EVERY);
