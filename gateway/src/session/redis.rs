@@ -255,12 +255,12 @@ impl RedisStore {
     pub fn watch(&self, session: &Arc<Session>) -> Watch {
         let watch = Watch::over(session, &self.shared.underway).within(self.lifetime.absolute);
         let at_hand = self.shared.near.ends(session.id());
-        if at_hand.is_none() {
-            let _ = self.shared.doubt.send((*session.id(), None));
-        }
-        // Not before its use is forgotten, whatever has happened since.
+        // Not before its use is forgotten, whatever has happened since: said before anybody looks whether it has idled out.
         if let Some(ends) = at_hand.or_else(|| session.deadline(&self.lifetime)) {
             self.shared.underway.lives(session.id(), ends);
+        }
+        if at_hand.is_none() {
+            let _ = self.shared.doubt.send((*session.id(), None));
         }
         watch
     }
