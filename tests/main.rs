@@ -147,6 +147,8 @@ mod redis;
 mod reload;
 /// One process and the next, or another: what they have in common.
 mod restart;
+/// Keys that need a restart, changed together with others.
+mod restart_keys;
 /// What a role may do, and what is done without one: routes by right.
 mod roles;
 /// What is left in the memory of the process.

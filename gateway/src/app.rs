@@ -66,7 +66,6 @@ use crate::tasks::drain::Drain;
 use crate::tasks::reload::Reload;
 use crate::tasks::upgrade::{Handover, Takeover};
 use listeners::Listeners;
-use policy::Doors;
 use reload::InForce;
 use tasks::Tasks;
 use upgrade::Place;
@@ -179,8 +178,7 @@ fn build(
 
     let version = Arc::new(Version::new(client, Arc::clone(&shared)));
     let token_file = token_file::watched(config.upstream.token_file.clone(), &shared);
-    let doors = Doors::of(&config);
-    let policy = policy::of(&config, &doors, Arc::clone(&shared));
+    let policy = policy::of(&config, Arc::clone(&shared));
     let readiness = admin::readiness(&config, &sessions, &version);
     let gateway =
         Gateway::new(Arc::clone(&auth), policy, Arc::clone(&version), Arc::clone(&readiness));
@@ -202,10 +200,8 @@ fn build(
     let in_force = InForce {
         gateway: Arc::clone(&gateway),
         shared,
-        doors: ArcSwap::from_pointee(doors),
         connections: connections.clone(),
         concurrency: Arc::clone(&concurrency),
-        is_ui_apart: config.ui.is_some(),
         effective: Arc::clone(&effective),
     };
     let configuration = path.and_then(|path| reload::configuration(path, &config, in_force));

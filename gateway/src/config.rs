@@ -50,7 +50,6 @@ pub use log::Log;
 pub use metrics::Metrics;
 pub use oidc::{OidcProvider, OidcTimes};
 use own::Own;
-pub use page::buttons;
 pub use providers::Providers;
 pub use server::{PID_FILE, Stop, UPGRADE_SOCKET};
 pub use session::Store;
@@ -158,7 +157,11 @@ impl Config {
         folder: &Path,
         environment: Environment<'_>,
     ) -> Result<Self, Refused> {
-        let document = Document::parse(name, text, environment);
+        Self::of(Document::parse(name, text, environment), folder)
+    }
+
+    /// The same of a `document`.
+    pub fn of(document: Document<'_>, folder: &Path) -> Result<Self, Refused> {
         let mut root = document.root();
         let listen = listen::read(root.table("listen"), folder);
         let admin = admin::read(root.table("admin"), folder, &listen);

@@ -1,5 +1,6 @@
 //! Reading of TOML that reports all faults at once, each with file, line and key.
 
+mod kept;
 mod location;
 mod pairs;
 mod table;
@@ -69,6 +70,7 @@ const DUPLICATE: &str = "duplicate key";
 /// A TOML document that collects its faults.
 pub struct Document<'a> {
     name: &'a str,
+    text: &'a str,
     root: Spanned<DeTable<'a>>,
     /// Where lines begin after the first, in bytes: looked up for every table of a long file.
     line_starts: Vec<usize>,
@@ -82,7 +84,7 @@ impl<'a> Document<'a> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let line_starts = text.match_indices('\n').map(|(end, _)| end + 1).collect();
         let faults = RefCell::default();
-        let document = Self { name, root, line_starts, environment, faults };
+        let document = Self { name, text, root, line_starts, environment, faults };
         for error in errors {
             let line = error.span().map(|span| document.line(&span));
             // The message, not the error itself: that one quotes the line, secrets included.
@@ -113,7 +115,7 @@ impl<'a> Document<'a> {
 
     /// What is written in it, key by key.
     pub fn written(&self) -> Written {
-        Written::of(self.root.get_ref())
+        Written::of(self.root.get_ref(), self.text)
     }
 
     /// All faults found so far, in the order of the lines.

@@ -123,7 +123,7 @@ impl Dry {
         let auth = Auth::new(directory, Arc::clone(&store), tokens, None, rules, audit);
         let jwt::Made { jwts, oidc, .. } = jwt::of(&config);
         let auth = auth.taking(jwts, oidc);
-        let policy = policy::of(&config, &policy::Doors::of(&config), Arc::clone(&shared));
+        let policy = policy::of(&config, Arc::clone(&shared));
         let version = Version::new(Arc::new(Nobody), shared);
         let readiness = Arc::new(Readiness::new(Arc::clone(&store), None));
         let gateway = Gateway::new(Arc::new(auth), policy, Arc::new(version), readiness);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::output::missing_folders;
 use super::outside::{environment, folder_of, read_file};
+use super::policy;
 use super::users_file::UsersFile;
 use crate::api::page::Logo;
 use crate::config::{Config, NamedFiles, Refused, Relying, Store};
@@ -13,7 +14,7 @@ use crate::file_identity::Files;
 use crate::metrics::Expiry;
 use crate::net::tls::{self, Certificate, Pair, pem};
 use crate::proxy::upstream::tls::{UpstreamFiles, UpstreamTls, look_for_system_authorities};
-use crate::toml_reader::{Diagnostic, Named};
+use crate::toml_reader::{Diagnostic, Document, Named, Written};
 
 /// All that is read at the start.
 pub struct Loaded {
@@ -102,8 +103,7 @@ fn load_all(
         faults.push(fault);
         None
     });
-    let logo = named.logo.as_ref().map(|file| tls::read(file, others, Logo::of));
-    let logo = logo.transpose().unwrap_or_else(|fault| {
+    let logo = load_logo(&named, others).unwrap_or_else(|fault| {
         faults.push(fault);
         None
     });
@@ -134,6 +134,28 @@ fn load_all(
             Err(faults)
         }
     }
+}
+
+/// The configuration that is `written` at `path`, but with `keys` as they were at the start; all its faults.
+pub(super) fn load_mixed(
+    path: &Path,
+    written: &Written,
+    (at_start, keys): (&Written, &[String]),
+) -> Result<Config, Vec<Diagnostic>> {
+    let (name, files) = (path.display().to_string(), Files::anew());
+    let read = |path: &Path| read_file(path, &files);
+    let document = Document::parse(&name, written.text(), environment(&read));
+    let document = document.keeping(keys, at_start.text(), &policy::needs_restart);
+    let mut config = Config::of(document, folder_of(path)).map_err(|refused| refused.faults)?;
+    let logo = load_logo(&config.files, &files).map_err(|fault| vec![fault])?;
+    if let Some(page) = &mut config.page {
+        page.logo = logo;
+    }
+    Ok(config)
+}
+
+fn load_logo(named: &NamedFiles, files: &Files) -> Result<Option<Logo>, Diagnostic> {
+    named.logo.as_ref().map(|file| tls::read(file, files, Logo::of)).transpose()
 }
 
 /// Reads the configuration at `path` alone, for commands that edit the users file it names.

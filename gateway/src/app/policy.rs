@@ -8,9 +8,8 @@ use crate::api::cookie::CookieRules;
 use crate::api::csrf::AllowedOrigins;
 use crate::api::framing::HeadLimits;
 use crate::api::hosts::AnsweredHosts;
-use crate::api::page::{Page, Provider};
 use crate::auth::credential::Shared;
-use crate::config::{Config, buttons};
+use crate::config::Config;
 use crate::gateway::client_info::TrustedProxies;
 use crate::gateway::policy::Policy;
 use crate::toml_reader::array_of;
@@ -92,55 +91,28 @@ const OIDC_ID: &str = "oidc.id";
 
 /// Those of `keys`, each with its table, a change of which needs a restart.
 pub fn needing_restart(keys: impl IntoIterator<Item = String>) -> Vec<String> {
-    let is_in = |key: &str, listed: &str| {
-        let is_below = |rest: &str| rest.is_empty() || rest.starts_with('.');
-        key == listed || array_of(key).unwrap_or(key).strip_prefix(listed).is_some_and(is_below)
-    };
-    let needs = |key: &String| NEEDS_RESTART.iter().any(|listed| is_in(key, listed));
     let mut keys: Vec<_> = keys.into_iter().collect();
     if keys.iter().any(|key| key == OIDC_ID) {
         // Another id is another provider, of which nothing is in force.
         keys.retain(|key| !key.starts_with("oidc."));
         keys.insert(0, OIDC_TABLES.to_owned());
     }
-    keys.retain(needs);
+    keys.retain(|key| needs_restart(key));
     keys
 }
 
-/// Whether other providers sign users in than before, so that nothing of theirs may be put in force. `needs_restart` is
-/// what [`needing_restart`] says.
-pub fn are_other_providers(needs_restart: &[String]) -> bool {
-    needs_restart.iter().any(|key| key == OIDC_TABLES)
+/// Whether a change of `key`, with its table, needs a restart.
+pub fn needs_restart(key: &str) -> bool {
+    let is_below = |rest: &str| rest.is_empty() || rest.starts_with('.');
+    let name = array_of(key).unwrap_or(key);
+    let is_in = |listed: &str| key == listed || name.strip_prefix(listed).is_some_and(is_below);
+    NEEDS_RESTART.iter().any(|listed| is_in(listed))
 }
 
-/// Who signs users in. A configuration that is read again may say another thing, which needs a restart.
-pub struct Doors {
-    passwords: bool,
-    providers: Vec<Provider>,
-}
-
-impl Doors {
-    /// Those of `config`.
-    pub fn of(config: &Config) -> Self {
-        let passwords = !config.users.are_of_providers();
-        Self { passwords, providers: buttons(&config.providers) }
-    }
-
-    /// The same with the providers of `config`.
-    pub fn beside(&self, config: &Config) -> Self {
-        Self { passwords: self.passwords, providers: buttons(&config.providers) }
-    }
-}
-
-/// The policy of `config`, users being signed in by these `doors`; requests without a token of their own go upstream with the
-/// `shared` one.
-pub fn of(config: &Config, doors: &Doors, shared: Arc<Shared>) -> Policy {
+/// The policy of `config`; requests without a token of their own go upstream with the `shared` one.
+pub fn of(config: &Config, shared: Arc<Shared>) -> Policy {
     let listen = &config.listen;
-    let page = config.page.clone().map(|page| Page {
-        passwords: doors.passwords,
-        providers: doors.providers.clone(),
-        ..page
-    });
+    let page = config.page.clone();
     let hsts = listen.hsts.map(|time| format!("max-age={}", time.as_secs()));
     let hints = page.as_ref().is_some_and(|page| !page.providers.is_empty());
     Policy {

@@ -8,9 +8,9 @@ use arc_swap::ArcSwap;
 use serde_json::Value;
 
 use super::counted;
-use super::files::{Loaded, load_again};
+use super::files::{Loaded, load_again, load_mixed};
 use super::oidc;
-use super::policy::{self, Doors};
+use super::policy;
 use crate::audit::{Event, EventKind};
 use crate::auth::credential::Shared;
 use crate::auth::reload::faults_of_users;
@@ -23,18 +23,14 @@ use crate::net::concurrency::ConcurrencyLimits;
 use crate::net::connections::Connections;
 use crate::process_log;
 use crate::tasks::reload::Configuration;
-use crate::toml_reader::{Written, array_of};
+use crate::toml_reader::{Diagnostic, Written};
 
 /// What a configuration that was read again is told to.
 pub(super) struct InForce {
     pub(super) gateway: Arc<Gateway>,
     pub(super) shared: Arc<Shared>,
-    /// Who signs users in, as the page has it.
-    pub(super) doors: ArcSwap<Doors>,
     pub(super) connections: Connections,
     pub(super) concurrency: Arc<ConcurrencyLimits>,
-    /// Whether pages come from another server than InfluxDB: for that, a change needs a restart.
-    pub(super) is_ui_apart: bool,
     /// The configuration in use, for people to read.
     pub(super) effective: Arc<ArcSwap<Value>>,
 }
@@ -71,25 +67,38 @@ pub(super) fn configuration(
 }
 
 impl InForce {
-    /// Puts in force what of `config` needs no restart; `needs_restart` does.
-    fn put(&self, config: &Config, needs_restart: &[String]) {
-        if !policy::are_other_providers(needs_restart) {
-            oidc::put(config, self.gateway.auth().oidc());
-            self.doors.store(Arc::new(self.doors.load().beside(config)));
-        }
+    /// Puts `config` in force, in which what needs a restart is as it was at the start.
+    fn put(&self, config: Config) {
+        oidc::put(&config, self.gateway.auth().oidc());
         let limits = &config.limits;
         self.connections.set_limits(limits.connections, limits.connections_per_client);
         self.concurrency.set_limits(limits);
         self.gateway.auth().set_rules(config.signin.rules);
         self.gateway.auth().set_capacity(config.capacity);
         process_log::set_level(config.log.level, config.log.access);
-        let mut policy = policy::of(config, &self.doors.load(), Arc::clone(&self.shared));
-        policy.forwarding.ui = policy.forwarding.ui.of_elsewhere(self.is_ui_apart);
-        self.gateway.set_policy(policy);
+        self.gateway.set_policy(policy::of(&config, Arc::clone(&self.shared)));
+        counted::taken(&config);
+        self.effective.store(Arc::new(config.effective));
     }
 }
 
 impl ConfigFile {
+    /// What can be in force of `config` before a restart: with the keys that need one as they were at the start. That
+    /// must be good, too, or something would be in force that nobody may have.
+    fn for_now(&self, config: Config, needs_restart: &[String]) -> Result<Config, Vec<String>> {
+        if needs_restart.is_empty() {
+            return Ok(config);
+        }
+        let mixed = load_mixed(&self.path, &config.written, (&self.at_start, needs_restart));
+        let keys = needs_restart.join(", ");
+        let told = |fault: &Diagnostic| {
+            format!(
+                "{fault} (while what needs a restart is as it was at the start: {keys}; restart, or mend it first)"
+            )
+        };
+        mixed.map_err(|faults| faults.iter().map(told).collect())
+    }
+
     /// Where and how users are read is as it was, up to the restart that another one of `needs_restart` needs: there
     /// must be no fault by that either, or it would be in force in part.
     fn check_users(&self, needs_restart: &[String]) -> Result<(), Vec<String>> {
@@ -120,20 +129,13 @@ impl Source for ConfigFile {
         let differences = self.at_start.differences(&config.written);
         let needs_restart = policy::needing_restart(differences);
         self.check_users(&needs_restart)?;
+        let written = config.written.clone();
+        let config = self.for_now(config, &needs_restart)?;
         if occasion == Occasion::Told || !changed.is_empty() {
-            // A token in a file is looked after there, up to a restart.
-            let is_in_file = needs_restart.iter().any(|key| key == "upstream.token_file");
-            if !is_in_file && config.upstream.token_file.is_none() {
-                self.in_force.shared.replace(config.upstream.token.clone());
-            }
-            self.in_force.put(&config, &needs_restart);
-            counted::taken(&config);
-            let before = self.in_force.effective.load_full();
-            let effective = in_use(&before, config.effective, &needs_restart);
-            self.in_force.effective.store(Arc::new(effective));
+            self.in_force.put(config);
             report(&self.path, &needs_restart);
         }
-        *last = config.written;
+        *last = written;
         *lock(&self.outcome) = Outcome { faults: Vec::new(), needs_restart };
         Ok(())
     }
@@ -153,36 +155,6 @@ impl Source for ConfigFile {
             .record(Event::now(EventKind::ReloadRefused(faults.len())));
         counted::refused();
         *lock(&self.outcome) = Outcome { faults: faults.to_vec(), needs_restart: Vec::new() };
-    }
-}
-
-/// `now`, but with what needs a restart as it was `before`.
-fn in_use(before: &Value, mut now: Value, needs_restart: &[String]) -> Value {
-    for key in needs_restart {
-        let parts: Vec<_> = array_of(key).unwrap_or(key).split('.').collect();
-        keep(before, &mut now, &parts);
-    }
-    now
-}
-
-/// Has what is at `path` in `now` as it is in `before`; in arrays of tables, in each of them.
-fn keep(before: &Value, now: &mut Value, path: &[&str]) {
-    let Some((key, rest)) = path.split_first() else {
-        now.clone_from(before);
-        return;
-    };
-    match (before, now) {
-        (Value::Array(before), Value::Array(now)) => {
-            before.iter().zip(now).for_each(|(before, now)| keep(before, now, path));
-        }
-        (Value::Object(before), Value::Object(now)) => {
-            match (before.get(*key), now.get_mut(*key)) {
-                (Some(before), Some(now)) => keep(before, now, rest),
-                (Some(before), None) => drop(now.insert((*key).to_owned(), before.clone())),
-                (None, _) => drop(now.remove(*key)),
-            }
-        }
-        _ => {}
     }
 }
 

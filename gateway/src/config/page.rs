@@ -41,7 +41,7 @@ pub(super) fn read(
 }
 
 /// The providers that sign users in, as the page has them.
-pub fn buttons(providers: &Providers) -> Vec<Provider> {
+fn buttons(providers: &Providers) -> Vec<Provider> {
     let provider = |it: &OidcProvider| Provider {
         id: it.id.clone(),
         name: it.name.clone(),

@@ -4,25 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use toml::de::{DeArray, DeTable, DeValue};
+use zeroize::Zeroizing;
 
-/// The keys of a document, each with its tables, and a digest of what is written there: no value is kept, as it may be
-/// secret. How many tables an array of tables has counts as a key of its own, `[[array]]`, beside those of the tables.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written(BTreeMap<String, u64>);
+/// The keys of a document, each with its tables, and a digest of what is written there. How many tables an array of tables
+/// has counts as a key of its own, `[[array]]`, beside those of the tables.
+#[derive(Clone)]
+pub struct Written {
+    keys: BTreeMap<String, u64>,
+    /// Some of it may be secret.
+    text: Zeroizing<String>,
+}
 
 impl Written {
-    pub(super) fn of(root: &DeTable<'_>) -> Self {
+    pub(super) fn of(root: &DeTable<'_>, text: &str) -> Self {
         let mut keys = BTreeMap::new();
         enter(root, "", &mut keys);
-        Self(keys)
+        Self { keys, text: Zeroizing::new(text.to_owned()) }
+    }
+
+    /// All of it, comments as well, and secrets.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The keys that `other` has otherwise, or that only one of the two has. Where there are more or fewer tables of an
     /// array, that is the difference, whatever is in them.
     pub fn differences(&self, other: &Self) -> BTreeSet<String> {
-        let keys = self.0.keys().chain(other.0.keys());
+        let keys = self.keys.keys().chain(other.keys.keys());
         let mut all: BTreeSet<_> =
-            keys.filter(|key| self.0.get(*key) != other.0.get(*key)).cloned().collect();
+            keys.filter(|key| self.keys.get(*key) != other.keys.get(*key)).cloned().collect();
         let arrays: Vec<_> =
             all.iter().filter_map(|key| Some(format!("{}.", array_of(key)?))).collect();
         all.retain(|key| !arrays.iter().any(|array| key.starts_with(array.as_str())));
