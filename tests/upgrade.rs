@@ -1,5 +1,6 @@
 mod background;
 mod others;
+mod passwords;
 mod websockets;
 
 use std::collections::BTreeMap;

@@ -15,7 +15,7 @@ impl Successor {
         let stream = UnixStream::connect(stage.path("upgrade.sock")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut successor = Self(stream);
-        successor.say(&json!({"Hello": {"version": 1}}));
+        successor.say(&json!({"Hello": {"version": 2}}));
         let answer = successor.hear().unwrap();
         answer["Sockets"].is_object().then(|| {
             // What the sockets come with.

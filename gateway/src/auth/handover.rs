@@ -1,26 +1,36 @@
 //! Sessions of another process, which has other eyes on who the users are.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
-use super::Auth;
+use super::{Auth, in_turn};
 use crate::clock::Moment;
 use crate::directory::Directory;
 use crate::session::Session;
 use crate::session::entry::{Entry, KnownHere};
+use crate::session::memory::MemoryStore;
 use crate::session::provider::Granting;
 use crate::session::store::SessionStore;
 use crate::user::User;
+use crate::user::password::PasswordMark;
 
 /// `session` for another process; `None` if it is over.
 pub fn give(auth: &Auth, session: &Session) -> Option<Entry> {
-    Entry::of(session, mark(auth, &session.user()))
+    let SessionStore::Memory(store) = &*auth.sessions else { return None };
+    Entry::of(session, mark(auth, &session.user()).map(|mark| store.passwords().first(mark)))
 }
 
-/// Enters a session of another process; false if it does not hold here, or was known.
-pub fn take(auth: &Auth, entry: Entry, now: Moment) -> bool {
+/// While this is held, nothing becomes of the users file that was read anew.
+pub fn hold_users(auth: &Auth) -> MutexGuard<'_, ()> {
+    in_turn(&auth.reloading)
+}
+
+/// Enters a session of another process, which `began_now` or was there before; false if it does not hold here, or was
+/// known.
+pub fn take(auth: &Auth, entry: Entry, began_now: bool, now: Moment) -> bool {
     let SessionStore::Memory(store) = &*auth.sessions else { return false };
-    let session = entry.session(|entry, user| known(auth, entry, user));
-    let Some(session) = session.and_then(|session| store.take_over(session, now)) else {
+    let mark = entry.mark().filter(|_| began_now);
+    let session = entry.session(|entry, user| known(auth, store, entry, user));
+    let Some(session) = session.and_then(|session| store.take_over(session, mark, now)) else {
         return false;
     };
     if let Some(upstream_sessions) =
@@ -32,14 +42,14 @@ pub fn take(auth: &Auth, entry: Entry, now: Moment) -> bool {
 }
 
 /// The password of `user`, by its mark; none where InfluxDB knows the passwords.
-fn mark(auth: &Auth, user: &User) -> Option<String> {
+fn mark(auth: &Auth, user: &User) -> Option<PasswordMark> {
     let Directory::File(file) = &auth.directory else { return None };
-    Some(file.account(user)?.mark().to_string())
+    Some(file.account(user)?.mark())
 }
 
 /// Who a user of another process is here: of a users file, whoever has the same password still; of a provider, whoever has
 /// a grant.
-fn known(auth: &Auth, entry: &Entry, user: User) -> Option<KnownHere> {
+fn known(auth: &Auth, store: &MemoryStore, entry: &Entry, user: User) -> Option<KnownHere> {
     let file = match &auth.directory {
         Directory::File(file) => Some(file),
         Directory::Influxdb(_) => None,
@@ -58,9 +68,8 @@ fn known(auth: &Auth, entry: &Entry, user: User) -> Option<KnownHere> {
             Some(KnownHere { user, token: granted.token })
         }
         (_, Some(here)) => {
-            let marked = entry.mark();
-            let is_same = marked.is_some() && mark(auth, &here).as_deref() == marked;
-            is_same.then(|| of_user(here))
+            let agrees = store.passwords().agrees(here.id, entry.mark()?, mark(auth, &here)?);
+            agrees.then(|| of_user(here))
         }
         (Some(_), None) => None,
         (None, None) => {

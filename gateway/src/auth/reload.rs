@@ -68,9 +68,10 @@ fn tell_sessions(auth: &Auth, fates: Vec<UserChange>) -> (usize, usize) {
             UserChange::Gone(user) => {
                 ended += store::wait(auth.sessions.revoke_user(*user, None))?;
             }
-            UserChange::Password(account) => {
+            UserChange::Password(account, before) => {
                 let user = &account.user;
-                ended += store::wait(auth.sessions.revoke_older(user.id(), account.mark()))?;
+                ended +=
+                    store::wait(auth.sessions.revoke_older(user.id(), (*before, account.mark())))?;
                 changed += store::wait(auth.sessions.replace_user(user))?;
             }
             UserChange::Changed(user) => {

@@ -94,8 +94,8 @@ pub struct Users {
 pub enum UserChange {
     /// Gone, or with the name of somebody else now: whoever signed in as them has to do so again.
     Gone(UserId),
-    /// With another password: so has whoever signed in with the one before.
-    Password(Account),
+    /// With another password: so has whoever signed in with the one before, whose mark it is, if it is known.
+    Password(Account, Option<PasswordMark>),
     /// Changed otherwise.
     Changed(Arc<User>),
 }
@@ -239,7 +239,7 @@ impl Users {
             Some(account) if account.is_still(before) => (account.user != before.user)
                 .then(|| UserChange::Changed(Arc::clone(&account.user))),
             Some(account) if account.user.id == before.user.id => {
-                Some(UserChange::Password(account.clone()))
+                Some(UserChange::Password(account.clone(), Some(before.mark())))
             }
             _ => Some(UserChange::Gone(before.user.id)),
         };
@@ -248,7 +248,8 @@ impl Users {
 
     /// What each user is, for sessions that are older than this process.
     pub(super) fn as_changes(&self) -> Vec<UserChange> {
-        self.by_name.values().cloned().map(UserChange::Password).collect()
+        let changes = self.by_name.values().cloned();
+        changes.map(|account| UserChange::Password(account, None)).collect()
     }
 
     /// A digest of all there is to know about the users: the same at gateways with the same users.

@@ -15,6 +15,7 @@ use crate::clock::Moment;
 use crate::request_meta::{Client, ClientKind};
 use crate::user::access::Access;
 use crate::user::name::Username;
+use crate::user::password::PasswordMark;
 use crate::user::secret::{Shared, UpstreamSession};
 use crate::user::{Status, User, UserId};
 
@@ -29,7 +30,7 @@ pub struct Entry {
     is_active: bool,
     access: String,
     /// That of the password that the user has, where there is a users file.
-    mark: Option<String>,
+    mark: Option<u64>,
     started: u64,
     usage: u64,
     kind: u32,
@@ -58,7 +59,7 @@ pub struct KnownHere {
 
 impl Entry {
     /// That of `session`; `mark` is that of its user's password. `None` if InfluxDB no longer knows the session.
-    pub fn of(session: &Session, mark: Option<String>) -> Option<Self> {
+    pub fn of(session: &Session, mark: Option<PasswordMark>) -> Option<Self> {
         let (user, client) = (session.user(), session.client());
         let cookie = match session.upstream() {
             Some(half) if half.is_forgotten() => return None,
@@ -72,7 +73,7 @@ impl Entry {
             name: user.name.as_str().to_owned(),
             is_active: user.status == Status::Active,
             access: user.access.word().to_owned(),
-            mark,
+            mark: mark.map(|mark| mark.0),
             started: session.started.millis(),
             usage: session.usage().word(),
             kind: client.kind.bits(),
@@ -104,8 +105,8 @@ impl Entry {
     }
 
     /// The mark of the user's password, where there is a users file.
-    pub fn mark(&self) -> Option<&str> {
-        self.mark.as_deref()
+    pub fn mark(&self) -> Option<PasswordMark> {
+        self.mark.map(PasswordMark)
     }
 
     /// The session; its user is who `known` says it is, of the user as the other process has it.
@@ -173,7 +174,7 @@ mod tests {
             .with_origin(Origin::new("provider", "subject", Some("session")))
             .with_provider(half());
         assert!(session.renew(at(5), &lifetime));
-        let text = serde_json::to_string(&Entry::of(&session, Some("m".to_owned()))).unwrap();
+        let text = serde_json::to_string(&Entry::of(&session, Some(PasswordMark(9)))).unwrap();
         let read = || serde_json::from_str::<Option<Entry>>(&text).unwrap().unwrap();
         assert!(
             read()

@@ -125,10 +125,10 @@ impl InFlight {
         }
     }
 
-    /// So were all of `user`, but `keep`.
-    pub(super) fn revoke_all(&self, user: UserId, keep: Option<&SessionId>) {
+    /// So were all of `user`, but those to `keep`.
+    pub(super) fn revoke_all(&self, user: UserId, keep: impl Fn(&SessionId) -> bool) {
         self.each_of(user, |request| {
-            if Some(request.session.id()) != keep {
+            if !keep(request.session.id()) {
                 request.revoke();
             }
         });

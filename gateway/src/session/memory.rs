@@ -1,6 +1,7 @@
 //! Sessions in memory: a moka cache with time-to-idle, and a index that counts them.
 
 pub mod follower;
+pub mod passwords;
 
 use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, Weak};
@@ -161,10 +162,7 @@ impl MemoryStore {
 
     /// Revokes all sessions of `user` but `keep`; returns how many.
     pub fn revoke_user(&self, user: UserId, keep: Option<&SessionId>) -> usize {
-        let sessions = self.of(user).into_iter().filter(|session| Some(session.id()) != keep);
-        let count = sessions.filter(|session| self.end_this(session, EndReason::Revoked)).count();
-        self.underway.revoke_all(user, keep);
-        count
+        self.revoke_but(user, |id| Some(id) == keep)
     }
 
     /// Revokes sessions that a sign-in provider calls so: `all`, or those without a session there; returns how many.

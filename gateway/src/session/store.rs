@@ -140,14 +140,14 @@ impl SessionStore {
         count
     }
 
-    /// Revokes all sessions of `user`, who has another password now: in a store that outlives the
-    /// process, those that were not opened with it. Returns how many.
+    /// Revokes all sessions of `user`, who has another password now, `after`, but those of other processes that were
+    /// opened with it. Returns how many.
     pub async fn revoke_older(
         &self,
         user: UserId,
-        password: PasswordMark,
+        marks @ (_, after): (Option<PasswordMark>, PasswordMark),
     ) -> Result<usize, StoreError> {
-        let count = ask!(self, memory => memory.revoke_user(user, None), redis => redis.revoke_older(user, password));
+        let count = ask!(self, memory => memory.revoke_older(user, marks), redis => redis.revoke_older(user, after));
         self.settled().await;
         count
     }
@@ -162,21 +162,24 @@ impl SessionStore {
 
     /// Says that the password `after` is the same as `before`, hashed anew: whoever reads it in a users file, ends no
     /// session for it. To be said before that can be.
-    pub async fn note_same(
-        &self,
-        (before, after): (PasswordMark, PasswordMark),
-    ) -> Result<(), StoreError> {
-        ask!(self, _memory => (), redis => redis.note_same((before, after)))
+    pub async fn note_same(&self, marks: (PasswordMark, PasswordMark)) -> Result<(), StoreError> {
+        let noted = ask!(self, memory => memory.note_same(marks), redis => redis.note_same(marks));
+        self.settled().await;
+        noted
     }
 
     /// Has sessions of `user` be as good with the password `after` as they were with `before`: `only` one, or all.
     pub async fn carry_over(
         &self,
         user: UserId,
-        (before, after): (PasswordMark, PasswordMark),
+        marks: (PasswordMark, PasswordMark),
         only: Option<&SessionId>,
     ) -> Result<(), StoreError> {
-        ask!(self, _memory => (), redis => redis.carry_over(user, (before, after), only))
+        let keep = |memory: &MemoryStore| only.map_or((), |id| memory.keep(id, user, marks.1));
+        let carried =
+            ask!(self, memory => keep(memory), redis => redis.carry_over(user, marks, only));
+        self.settled().await;
+        carried
     }
 
     /// Waits until a process that takes over has heard of what has changed here.

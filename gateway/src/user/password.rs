@@ -132,8 +132,8 @@ impl Drop for Memory {
 
 /// Tells a user's password, as it is hashed, from the ones before and after it. Part of a digest of the
 /// hash, of which nobody learns anything by it: the salt is part of that, too. Printed as 16 hex digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PasswordMark(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PasswordMark(pub u64);
 
 impl fmt::Display for PasswordMark {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -183,7 +183,7 @@ impl History {
             Work::Reload(mut fates) => {
                 match fates.pop() {
                     Some(UserChange::Gone(user)) => self.revoke(user),
-                    Some(UserChange::Password(account)) => self.revoke(account.user.id()),
+                    Some(UserChange::Password(account, _)) => self.revoke(account.user.id()),
                     Some(UserChange::Changed(user)) => {
                         wait(self.stage.auth.sessions.replace_user(&user)).unwrap();
                     }

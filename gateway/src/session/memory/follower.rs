@@ -12,11 +12,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::MemoryStore;
+use super::passwords::{Passwords, Said};
 use crate::clock::Moment;
 use crate::session::ended::{EndListener, Ended};
 use crate::session::entry::Entry;
 use crate::session::token::SessionId;
 use crate::session::{EndReason, Session, lock};
+use crate::user::UserId;
+use crate::user::password::PasswordMark;
 
 /// What has become of a session.
 pub enum Change {
@@ -26,6 +29,8 @@ pub enum Change {
     Ended(SessionId),
     /// It was used, at that moment.
     Used(SessionId, Moment),
+    /// This is to be known of a password before the users file says something else.
+    Password(Said),
 }
 
 /// A change as it is written for the other process.
@@ -37,6 +42,8 @@ pub enum Written {
     Ended(String),
     /// It was used, so many milliseconds after the origin of the clock.
     Used(String, u64),
+    /// This is to be known of a password before the users file says something else.
+    Password(Said),
 }
 
 impl Change {
@@ -49,6 +56,7 @@ impl Change {
             },
             Self::Ended(id) => Written::Ended(id.hex()),
             Self::Used(id, at) => Written::Used(id.hex(), at.millis()),
+            Self::Password(said) => Written::Password(said.clone()),
         }
     }
 }
@@ -71,6 +79,8 @@ pub(super) struct Follower {
     is_there: AtomicBool,
     /// Whether sessions that expire here may live on at the other.
     has_left: AtomicBool,
+    /// What they say to each other of passwords.
+    passwords: Passwords,
 }
 
 /// The other process.
@@ -128,6 +138,7 @@ impl EndListener for Follower {
 impl MemoryStore {
     /// All changes from now on, for another process, and what else it is to be told; up to [`MemoryStore::unfollow`].
     pub fn follow(&self) -> (Sender<News>, Receiver<News>) {
+        self.follower.passwords.begin();
         let (news, receiver) = channel();
         let heard = watch::Sender::new(0);
         let other = Other { news: news.clone(), told: 0, heard, serves: false };
@@ -194,7 +205,13 @@ impl MemoryStore {
 
     /// Enters a session of the other process, if it holds at `now` and is not known here. The limits do not count: it was
     /// let in before. Of one that is known, it may be news what its provider has said.
-    pub fn take_over(&self, session: Session, now: Moment) -> Option<Arc<Session>> {
+    /// If it was opened just now, the users file may say a moment later that its user has the password `mark`.
+    pub fn take_over(
+        &self,
+        session: Session,
+        mark: Option<PasswordMark>,
+        now: Moment,
+    ) -> Option<Arc<Session>> {
         if let Some(known) = self.cache.get(session.id()) {
             known.follow(&session);
             return None;
@@ -202,10 +219,48 @@ impl MemoryStore {
         if !session.is_live(now, &self.lifetime) {
             return None;
         }
+        if let Some(mark) = mark {
+            self.follower.passwords.opened(*session.id(), mark);
+        }
         let session = Arc::new(session);
         lock(&self.index).insert(Arc::clone(&session));
         self.enter(&session);
         Some(session)
+    }
+
+    /// What is known of passwords that another process knows too.
+    pub fn passwords(&self) -> &Passwords {
+        &self.follower.passwords
+    }
+
+    /// The password `after` is the same as `before`, hashed anew. The other process hears of it.
+    pub fn note_same(&self, (before, after): (PasswordMark, PasswordMark)) {
+        self.follower.passwords.note_same(before, after);
+        self.follower.tell(|| Change::Password(Said::same(before, after)));
+    }
+
+    /// The other process hears that `user` is about to have the password `mark`, and that the session `id` stays.
+    pub fn keep(&self, id: &SessionId, user: UserId, mark: PasswordMark) {
+        self.follower.tell(|| Change::Password(Said::kept(id, user, mark)));
+    }
+
+    /// Revokes the sessions of `user`, who has the password `after` and had `before`, unless it is the same, hashed anew;
+    /// but those of another process that are good with it. Returns how many.
+    pub fn revoke_older(
+        &self,
+        user: UserId,
+        (before, after): (Option<PasswordMark>, PasswordMark),
+    ) -> usize {
+        let good = self.follower.passwords.changed(user, before, after);
+        good.map_or(0, |good| self.revoke_but(user, |id| good.contains(id)))
+    }
+
+    /// Revokes all sessions of `user` but those to `keep`; returns how many.
+    pub(super) fn revoke_but(&self, user: UserId, keep: impl Fn(&SessionId) -> bool) -> usize {
+        let sessions = self.of(user).into_iter().filter(|session| !keep(session.id()));
+        let count = sessions.filter(|session| self.end_this(session, EndReason::Revoked)).count();
+        self.underway.revoke_all(user, keep);
+        count
     }
 
     /// Has the session, which is counted, be found.
@@ -232,6 +287,7 @@ impl MemoryStore {
                     session.renew(Moment::from_millis(at), &self.lifetime);
                 }
             }
+            Written::Password(said) => self.follower.passwords.hear(said),
         }
         None
     }

@@ -99,7 +99,7 @@ impl RedisStore {
     ) -> Result<usize, StoreError> {
         let keep_hex = keep.map(SessionId::hex).unwrap_or_default();
         let found = self.end_of(user, "revoke", keep_hex).await?;
-        self.shared.underway.revoke_all(user, keep);
+        self.shared.underway.revoke_all(user, |id| Some(id) == keep);
         Ok(found)
     }
 

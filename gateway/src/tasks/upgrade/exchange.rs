@@ -36,9 +36,12 @@ impl Exchange {
         Ok(Self { auth: Arc::clone(auth), link: link.again()?, news, told: Some(told) })
     }
 
-    /// Sends all sessions, then what has changed meanwhile. Any later change waits for the other process.
+    /// Sends which passwords are the same, all sessions, then what has changed meanwhile. Any later change waits for the other process.
     pub(super) fn send_all(&self) -> io::Result<()> {
         if let Some(store) = store(&self.auth) {
+            for same in store.passwords().all_same() {
+                send(&self.link, &Message::Changed(0, Written::Password(same)))?;
+            }
             for some in store.all().chunks(AT_ONCE) {
                 let give = |session| handover::give(&self.auth, session);
                 let entries = some.iter().filter_map(|session| give(session)).collect();
@@ -53,18 +56,20 @@ impl Exchange {
         send(&self.link, &Message::End)
     }
 
-    /// Receives all sessions, and what has changed meanwhile; returns how many sessions there were.
+    /// Receives all sessions, and what has changed meanwhile; returns how many sessions there were. No users file that was
+    /// read anew changes any before the end: the other process may have written it, and say so.
     pub(super) fn receive_all(&self) -> io::Result<usize> {
         if let Some(store) = store(&self.auth) {
             store.wait_for_other();
         }
+        let _held = handover::hold_users(&self.auth);
         let mut count = 0;
         loop {
             match receive(&self.link)? {
                 Message::Sessions(entries) => {
                     let now = Moment::now();
                     for entry in entries {
-                        count += usize::from(handover::take(&self.auth, entry, now));
+                        count += usize::from(handover::take(&self.auth, entry, false, now));
                     }
                 }
                 Message::Changed(number, change) => self.hear(number, change),
@@ -119,7 +124,7 @@ impl Exchange {
     fn hear(&self, number: u64, change: Written) {
         let created = store(&self.auth).and_then(|store| store.follow_up(change));
         if let Some(entry) = created {
-            handover::take(&self.auth, entry, Moment::now());
+            handover::take(&self.auth, entry, true, Moment::now());
         }
         // If nobody reads it, the other process is not there any more.
         let _ = self.news.send(News::Heard(number));

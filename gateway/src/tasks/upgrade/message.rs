@@ -10,7 +10,7 @@ use crate::session::entry::Entry;
 use crate::session::memory::follower::Written;
 
 /// The version of this conversation. Programs that have another one do not understand each other.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What is said.
 #[derive(Serialize, Deserialize)]
