@@ -10,8 +10,11 @@ use crate::h2_upstream::H2Upstream;
 use crate::secure::SecureGateway;
 use crate::support::*;
 
-/// Every way in which somebody may do less: what is said of it, to whom the request was, the change, and the answer.
-const LESS: [(&str, &str, fn(&Path), u16); 5] = [
+/// A way in which somebody may do less: what is said of it, to whom the request was, the change, and the answer.
+type Less = (&'static str, &'static str, fn(&Path), u16);
+
+/// All of them.
+const LESS: [Less; 5] = [
     ("removed, with a session", "session", remove, 401),
     ("removed, with a token", "token", remove, 401),
     ("another password", "session", give_another_password, 401),
